@@ -1,0 +1,252 @@
+//! Where certificates live, and what a path says about the certificate in it.
+//!
+//! A path is judged by its tail, so that the same rules hold for the node itself, for a backup of
+//! it (`certwatch check /mnt/backup/etc/kubernetes`) and for kubespray's `ssl` directory.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::role::{self, Role};
+
+/// Directories that hold kubeadm's pki below `/etc/kubernetes`; `ssl` is kubespray's name.
+pub const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
+
+/// Where kubeadm keeps its files.
+pub const KUBERNETES: &str = "/etc/kubernetes";
+
+/// Where the kubelet keeps its certificates.
+pub const KUBELET_PKI: &str = "/var/lib/kubelet/pki";
+
+/// Root's kubeconfig.
+pub const ROOT_KUBECONFIG: &str = "/root/.kube/config";
+
+/// Other distributions: their directories and kubeconfigs, and the role of what lies there.
+///
+/// Sources: docs.k3s.io and docs.rke2.io (certificates), docs.k0sproject.io, microk8s.io.
+pub const DISTRIBUTIONS: [(&str, &Role); 8] = [
+    ("/var/lib/rancher/k3s/server/tls", &role::K3S),
+    ("/var/lib/rancher/k3s/agent", &role::K3S),
+    ("/etc/rancher/k3s/k3s.yaml", &role::K3S),
+    ("/var/lib/rancher/rke2/server/tls", &role::RKE2),
+    ("/var/lib/rancher/rke2/agent", &role::RKE2),
+    ("/etc/rancher/rke2/rke2.yaml", &role::RKE2),
+    ("/var/lib/k0s/pki", &role::K0S),
+    ("/var/snap/microk8s/current/certs", &role::MICROK8S),
+];
+
+/// What a path says about the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Location {
+    /// What the file is for.
+    pub role: &'static Role,
+    /// The pki directory whose CAs sign there, where the path tells.
+    pub pki: Option<PathBuf>,
+}
+
+/// The location of `path`: an absolute path, or one relative to anywhere.
+pub fn locate(path: &Path) -> Location {
+    in_pki(path)
+        .or_else(|| in_kubernetes(path))
+        .or_else(|| in_kubelet(path))
+        .or_else(|| user_kubeconfig(path))
+        .or_else(|| in_distribution(path))
+        .unwrap_or(Location { role: &role::OTHER, pki: None })
+}
+
+/// `…/kubernetes/pki/**`: kubeadm's NAME is the path below pki with `/` turned into `-`.
+fn in_pki(path: &Path) -> Option<Location> {
+    let pki = path.ancestors().skip(1).find(|dir| {
+        PKI_NAMES.iter().any(|name| dir.ends_with(Path::new("kubernetes").join(name)))
+    })?;
+    let below = path.strip_prefix(pki).ok()?.with_extension("");
+    let name = below.to_str()?.replace('/', "-");
+    let known = if path.extension()? == "crt" { role::kubeadm(&name) } else { None };
+    Some(Location { role: known.unwrap_or(&role::OTHER), pki: Some(pki.to_owned()) })
+}
+
+/// `…/kubernetes/*.conf`.
+fn in_kubernetes(path: &Path) -> Option<Location> {
+    let dir = path.parent().filter(|dir| dir.ends_with("kubernetes"))?;
+    let role = match path.file_name()?.to_str()? {
+        "kubelet.conf" => &role::KUBELET_CONF,
+        name if name.ends_with(".conf") => role::kubeadm(name).unwrap_or(&role::USER_KUBECONFIG),
+        _ => return None,
+    };
+    Some(Location { role, pki: Some(dir.join(PKI_NAMES[0])) })
+}
+
+/// `…/kubelet/pki/*`.
+fn in_kubelet(path: &Path) -> Option<Location> {
+    path.parent().filter(|dir| dir.ends_with("kubelet/pki"))?;
+    let role = match path.file_name()?.to_str()? {
+        "kubelet.crt" => &role::KUBELET_SERVING,
+        name if name.starts_with("kubelet-client-") => &role::KUBELET_CLIENT,
+        name if name.starts_with("kubelet-server-") => &role::KUBELET_SERVER,
+        _ => &role::OTHER,
+    };
+    Some(Location { role, pki: node_pki(path) })
+}
+
+/// `…/.kube/config`.
+fn user_kubeconfig(path: &Path) -> Option<Location> {
+    path.ends_with(".kube/config").then(|| Location {
+        role: &role::USER_KUBECONFIG,
+        pki: Some(Path::new(KUBERNETES).join(PKI_NAMES[0])),
+    })
+}
+
+/// True for the kubeconfigs of the node's own components: `…/kubernetes/*.conf`.
+pub fn is_node_kubeconfig(path: &Path) -> bool {
+    in_kubernetes(path).is_some_and(|location| location.role != &role::USER_KUBECONFIG)
+}
+
+/// The directory that stands for `/etc/kubernetes`, for a file of its pki directory.
+pub fn kubernetes_dir(path: &Path) -> Option<&Path> {
+    path.ancestors().skip(1).find(|dir| dir.ends_with("kubernetes"))
+}
+
+fn in_distribution(path: &Path) -> Option<Location> {
+    let (_, role) = DISTRIBUTIONS.iter().find(|(dir, _)| {
+        let tail = Path::new(dir.trim_start_matches('/'));
+        path.ancestors().any(|above| above.ends_with(tail))
+    })?;
+    Some(Location { role, pki: None })
+}
+
+/// The pki directory of the node that holds `path` below `…/var/lib/kubelet/pki`.
+fn node_pki(path: &Path) -> Option<PathBuf> {
+    let root =
+        path.ancestors().find(|dir| dir.ends_with("var/lib/kubelet/pki"))?.ancestors().nth(4)?;
+    Some(root.join("etc/kubernetes").join(PKI_NAMES[0]))
+}
+
+/// The files a control-plane node must have although they are not there, given the ones that are:
+/// missing while their neighbours exist.
+///
+/// `kubernetes` is the directory that stands for `/etc/kubernetes`, `pki` its pki directory, and
+/// `present` holds files, `manifests/*.yaml` among them. On a worker nothing is missing; with an
+/// external etcd, etcd's own certificates are not.
+pub fn missing(kubernetes: &Path, pki: &Path, present: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let has = |file: PathBuf| present.contains(&file);
+    let any = |names: &[&str]| names.iter().any(|name| has(pki.join(name)));
+    let manifest = |name: &str| has(kubernetes.join("manifests").join(name));
+
+    let api_files = ["apiserver.crt", "apiserver-kubelet-client.crt", "front-proxy-client.crt"];
+    if !manifest("kube-apiserver.yaml") && !any(&api_files) {
+        return Vec::new();
+    }
+    let etcd_files = ["etcd/server.crt", "etcd/peer.crt", "etcd/healthcheck-client.crt"];
+    let stacked_etcd = manifest("etcd.yaml") || any(&etcd_files);
+
+    let mut wanted = vec![pki.join("ca.crt"), pki.join("front-proxy-ca.crt")];
+    wanted.extend(api_files.map(|name| pki.join(name)));
+    if stacked_etcd {
+        wanted.extend(etcd_files.map(|name| pki.join(name)));
+        wanted.extend([pki.join("etcd/ca.crt"), pki.join("apiserver-etcd-client.crt")]);
+    }
+    let confs = ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf"];
+    // A pki directory alone, as an external CA hands it over, lacks no kubeconfig.
+    if manifest("kube-apiserver.yaml") || confs.iter().any(|name| has(kubernetes.join(name))) {
+        wanted.extend(confs.map(|name| kubernetes.join(name)));
+    }
+    wanted.retain(|file| !present.contains(file));
+    wanted
+}
+
+/// True for a file of the kubelet's pki directory that nothing points at: older rotated files
+/// stay there for ever. `has_server_current` tells whether `kubelet-server-current.pem` is there.
+pub fn is_kubelet_leftover(name: &str, has_server_current: bool) -> bool {
+    let rotated =
+        ["kubelet-client-", "kubelet-server-"].iter().any(|start| name.starts_with(start));
+    if rotated && !name.ends_with("-current.pem") {
+        return true;
+    }
+    // With serverTLSBootstrap the kubelet no longer serves the self-signed pair of its first start.
+    name == "kubelet.crt" && has_server_current
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_tell_their_role() {
+        for (path, id) in [
+            ("/etc/kubernetes/pki/apiserver.crt", "apiserver"),
+            ("/etc/kubernetes/pki/etcd/server.crt", "etcd-server"),
+            ("/etc/kubernetes/pki/etcd/ca.crt", "etcd-ca"),
+            ("/etc/kubernetes/ssl/front-proxy-ca.crt", "front-proxy-ca"),
+            ("/mnt/old/etc/kubernetes/pki/ca.crt", "ca"),
+            ("/etc/kubernetes/pki/custom/web.crt", "other"),
+            ("/etc/kubernetes/pki/ca.pem", "other"),
+            ("/etc/kubernetes/super-admin.conf", "super-admin.conf"),
+            ("/etc/kubernetes/kubelet.conf", "kubelet.conf"),
+            ("/etc/kubernetes/team-a.conf", "user-kubeconfig"),
+            ("/var/lib/kubelet/pki/kubelet.crt", "kubelet-serving"),
+            ("/var/lib/kubelet/pki/kubelet-client-current.pem", "kubelet-client"),
+            ("/root/.kube/config", "user-kubeconfig"),
+            ("/var/lib/rancher/k3s/server/tls/etcd/client.crt", "k3s"),
+            ("/srv/tls/web.pem", "other"),
+        ] {
+            assert_eq!(locate(Path::new(path)).role.id, id, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_kubelet_below_another_root_belongs_to_that_root_s_pki() {
+        let location = locate(Path::new("/mnt/n1/var/lib/kubelet/pki/kubelet-client-current.pem"));
+        assert_eq!(location.pki.unwrap(), Path::new("/mnt/n1/etc/kubernetes/pki"));
+    }
+
+    fn absent(present: &[&str]) -> Vec<String> {
+        let k = Path::new("/k");
+        let present = present.iter().map(|name| k.join(name)).collect();
+        let paths = missing(k, &k.join("pki"), &present);
+        paths.iter().map(|path| path.strip_prefix(k).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_worker_lacks_nothing() {
+        assert!(absent(&["pki/ca.crt", "kubelet.conf"]).is_empty());
+    }
+
+    #[test]
+    fn a_control_plane_lacks_what_its_neighbours_need() {
+        let all = [
+            "pki/ca.crt",
+            "pki/front-proxy-ca.crt",
+            "pki/apiserver.crt",
+            "pki/apiserver-kubelet-client.crt",
+            "pki/front-proxy-client.crt",
+            "pki/etcd/ca.crt",
+            "pki/etcd/server.crt",
+            "pki/etcd/peer.crt",
+            "pki/etcd/healthcheck-client.crt",
+            "pki/apiserver-etcd-client.crt",
+            "admin.conf",
+            "controller-manager.conf",
+            "kubelet.conf",
+            "scheduler.conf",
+        ];
+        assert!(absent(&all).is_empty());
+        for gone in all {
+            let rest: Vec<_> = all.into_iter().filter(|name| *name != gone).collect();
+            assert_eq!(absent(&rest), [gone]);
+        }
+    }
+
+    #[test]
+    fn an_external_etcd_keeps_its_certificates_elsewhere() {
+        let lacking = absent(&["pki/ca.crt", "pki/apiserver.crt", "manifests/kube-apiserver.yaml"]);
+        assert!(!lacking.iter().any(|name| name.contains("etcd")), "{lacking:?}");
+        assert!(lacking.contains(&"scheduler.conf".to_owned()));
+    }
+
+    #[test]
+    fn rotated_files_are_leftovers() {
+        assert!(is_kubelet_leftover("kubelet-client-2025-01-01-00-00-00.pem", false));
+        assert!(!is_kubelet_leftover("kubelet-client-current.pem", true));
+        assert!(is_kubelet_leftover("kubelet.crt", true));
+        assert!(!is_kubelet_leftover("kubelet.crt", false));
+    }
+}

@@ -1,0 +1,13 @@
+//! Pure decisions: data in, data out.
+//!
+//! Nothing here asks the clock, the disk or the environment: `now` is an argument. The lint
+//! below turns a slip into a compile error; its list is in `clippy.toml`.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod advice;
+pub mod layout;
+pub mod model;
+pub mod policy;
+pub mod role;
+pub mod text;
+pub mod time;

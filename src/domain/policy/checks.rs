@@ -1,0 +1,102 @@
+//! The checks: each looks at one item and says at most one thing.
+
+use crate::domain::layout;
+use crate::domain::model::{Certificate, Entry, Item, Reason, Signer};
+use crate::domain::role::{Kind, Renewer};
+use crate::domain::time::UnixTime;
+
+use super::known::Known;
+use super::ladder::Steps;
+use super::{Fact, Finding, Policy, Severity};
+
+/// Expired, or on a step of the ladder.
+pub(super) fn expiry(item: &Item, at: UnixTime, steps: &Steps, now: UnixTime) -> Option<Finding> {
+    let mut finding = expires_at(at, steps, now)?;
+    if item.role.kind == Kind::MinorLeaf {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
+    Some(finding)
+}
+
+/// Expired, or on a step of the ladder. notAfter itself is still valid (RFC 5280, 4.1.2.5).
+pub(super) fn expires_at(at: UnixTime, steps: &Steps, now: UnixTime) -> Option<Finding> {
+    if now > at {
+        return Some(Finding { severity: Severity::Critical, fact: Fact::Expired(at) });
+    }
+    let (stage, severity) = steps.reached(at - now)?;
+    Some(Finding { severity, fact: Fact::Expires { at, stage } })
+}
+
+pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<Finding> {
+    let from = certificate.not_before;
+    (now < from).then(|| Finding { severity: Severity::Critical, fact: Fact::NotYetValid(from) })
+}
+
+/// The signature does not verify with the CA that must have made it: a CA rotation that stopped
+/// half-way. A user's kubeconfig may be for another cluster.
+pub(super) fn wrong_signer(item: &Item, certificate: &Certificate) -> Option<Finding> {
+    match &certificate.signer {
+        Signer::NotCa(ca) if item.role.kind != Kind::UserKubeconfig => {
+            Some(Finding { severity: Severity::Critical, fact: Fact::WrongSigner(ca.clone()) })
+        }
+        Signer::Ca(_) | Signer::Itself | Signer::NotCa(_) | Signer::Unknown => None,
+    }
+}
+
+/// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0.
+pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
+    let ca = certificate.signer.ca().filter(|ca| ca.not_after < certificate.not_after)?;
+    let fact = Fact::OutlivesCa { ca: ca.path.clone(), until: ca.not_after };
+    Some(Finding { severity: Severity::Warning, fact })
+}
+
+pub(super) fn rotation_overdue(
+    item: &Item,
+    certificate: &Certificate,
+    policy: &Policy,
+    now: UnixTime,
+) -> Option<Finding> {
+    let due = rotation_due(certificate, policy);
+    (item.role.kind == Kind::KubeletClient && due <= now && now <= certificate.not_after)
+        .then(|| Finding { severity: Severity::Warning, fact: Fact::RotationOverdue(due) })
+}
+
+/// When the kubelet must have rotated the certificate.
+pub(super) fn rotation_due(certificate: &Certificate, policy: &Policy) -> UnixTime {
+    certificate.not_before
+        + certificate.lifetime().fraction(i32::from(policy.rotation_percent), 100)
+}
+
+pub(super) fn foreign_ca(item: &Item, known: &Known<'_>) -> Option<Finding> {
+    let ca = known.betrayed_ca(item)?;
+    let own = layout::is_node_kubeconfig(&item.place.path);
+    let severity = if own { Severity::Critical } else { Severity::Warning };
+    Some(Finding { severity, fact: Fact::ForeignCa(ca.clone()) })
+}
+
+pub(super) fn stale_copy(
+    item: &Item,
+    certificate: &Certificate,
+    known: &Known<'_>,
+) -> Option<Finding> {
+    if item.role.kind != Kind::UserKubeconfig
+        || !matches!(item.place.entry, Entry::User { index: 0, .. })
+    {
+        return None;
+    }
+    let original = known.newer_original(certificate)?;
+    let fact = Fact::StaleCopy(original.place.path.clone());
+    Some(Finding { severity: Severity::Warning, fact })
+}
+
+/// What cannot be judged is unknown; but a certificate that a component needs at its next start
+/// and that is gone or broken is worse.
+pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
+    let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
+        (true, Kind::Leaf | Kind::Ca | Kind::KubeletClient, _) | (true, _, Renewer::Kubeadm) => {
+            Severity::Critical
+        }
+        _ => Severity::Unknown,
+    };
+    Finding { severity, fact: Fact::Unusable(reason.clone()) }
+}

@@ -1,0 +1,114 @@
+//! What the rest of the node says about an item.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::domain::layout;
+use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256};
+use crate::domain::role::Kind;
+
+/// An index over the whole inventory, for checks that compare.
+pub(super) struct Known<'a> {
+    /// CAs that have a row of their own.
+    cas: HashSet<Sha256>,
+    /// Keys of the cluster's CA, by the directory that stands for `/etc/kubernetes`.
+    cluster_keys: BTreeMap<PathBuf, ClusterCa<'a>>,
+    /// For each kubeconfig and cluster in it, the keys of its CAs.
+    kubeconfig_keys: BTreeMap<(&'a Path, &'a str), BTreeSet<Sha256>>,
+    /// API servers that the node's own kubeconfigs name.
+    servers: BTreeSet<&'a str>,
+    /// The current kubeconfigs that people copy.
+    originals: Vec<(&'a Item, &'a Certificate)>,
+}
+
+struct ClusterCa<'a> {
+    path: &'a std::sync::Arc<Path>,
+    keys: BTreeSet<Sha256>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn of(inventory: &'a Inventory) -> Self {
+        let mut known = Self {
+            cas: HashSet::new(),
+            cluster_keys: BTreeMap::new(),
+            kubeconfig_keys: BTreeMap::new(),
+            servers: BTreeSet::new(),
+            originals: Vec::new(),
+        };
+        for item in inventory.items.iter().chain(&inventory.context) {
+            if let Some(certificate) = item.certificate() {
+                known.add(item, certificate);
+            }
+        }
+        known
+    }
+
+    fn add(&mut self, item: &'a Item, certificate: &'a Certificate) {
+        let path = &item.place.path;
+        match (&item.place.entry, item.role.kind) {
+            (Entry::Cluster { name, server, .. }, _) => {
+                self.kubeconfig_keys
+                    .entry((path, name))
+                    .or_default()
+                    .insert(certificate.key_sha256);
+                if layout::is_node_kubeconfig(path) {
+                    self.servers.insert(server);
+                }
+            }
+            (_, Kind::Ca) => {
+                self.cas.insert(certificate.sha256);
+                if let Some(home) = layout::kubernetes_dir(path).filter(|_| item.role.id == "ca") {
+                    let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
+                    let ca = self.cluster_keys.entry(home.to_owned()).or_insert(of_cluster);
+                    ca.keys.insert(certificate.key_sha256);
+                }
+            }
+            (Entry::User { index: 0, .. }, _)
+                if matches!(item.role.id, "admin.conf" | "super-admin.conf") =>
+            {
+                self.originals.push((item, certificate));
+            }
+            _ => {}
+        }
+    }
+
+    /// True for a kubeconfig's copy of a CA that has its own row.
+    pub(super) fn is_repeated(&self, item: &Item) -> bool {
+        item.role.kind == Kind::ClusterCa
+            && item.certificate().is_some_and(|certificate| self.cas.contains(&certificate.sha256))
+    }
+
+    /// The cluster's CA, if the kubeconfig `item` is for this cluster and knows none of its keys.
+    ///
+    /// Keys are compared, not certificates: a CA signed again with its old key still verifies. A
+    /// user's kubeconfig may well be for another cluster, so it counts only if it names a server
+    /// that the node's own kubeconfigs name too.
+    pub(super) fn betrayed_ca(&self, item: &Item) -> Option<&'a std::sync::Arc<Path>> {
+        let Entry::Cluster { name, server, .. } = &item.place.entry else { return None };
+        let path = &*item.place.path;
+        let home = if layout::is_node_kubeconfig(path) {
+            path.parent()?
+        } else if self.servers.contains(&**server) {
+            Path::new(layout::KUBERNETES)
+        } else {
+            return None;
+        };
+        let ca = self.cluster_keys.get(home)?;
+        let own = self.kubeconfig_keys.get(&(path, &**name))?;
+        own.is_disjoint(&ca.keys).then_some(ca.path)
+    }
+
+    /// The newer kubeconfig that this user's certificate is an old copy of: the same identity,
+    /// signed by the same CA, another certificate that lives longer.
+    pub(super) fn newer_original(&self, copy: &Certificate) -> Option<&'a Item> {
+        let ca = copy.signer.ca()?;
+        let newer = |original: &&(&Item, &Certificate)| {
+            let (_, original) = original;
+            original.subject == copy.subject
+                && original.sha256 != copy.sha256
+                && original.not_after > copy.not_after
+                && original.signer.ca().is_some_and(|other| other.sha256 == ca.sha256)
+        };
+        self.originals.iter().find(newer).map(|(item, _)| *item)
+    }
+}

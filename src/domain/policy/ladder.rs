@@ -1,0 +1,91 @@
+//! How many days before the end something is said.
+
+use crate::domain::model::{Certificate, Item};
+use crate::domain::role::Kind;
+use crate::domain::time::Span;
+
+use super::{Policy, Severity};
+
+/// Steps before an expiry, and the one from which it is critical.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ladder {
+    stages: Vec<Span>,
+    critical: Span,
+}
+
+impl Ladder {
+    /// A ladder of `stages` before the end; from `critical` before the end on it is critical.
+    /// The stages are sorted, longest first; the longest is where warnings begin.
+    pub fn new(mut stages: Vec<Span>, critical: Span) -> Self {
+        stages.sort_unstable_by(|a, b| b.cmp(a));
+        stages.dedup();
+        Self { stages, critical }
+    }
+
+    /// The steps, longest first.
+    pub fn stages(&self) -> &[Span] {
+        &self.stages
+    }
+
+    /// From when on it is critical.
+    pub fn critical(&self) -> Span {
+        self.critical
+    }
+
+    /// Where warnings begin.
+    pub fn warning(&self) -> Span {
+        self.stages.first().copied().unwrap_or(self.critical).max(self.critical)
+    }
+}
+
+/// The steps that hold for one item, with their severities.
+#[derive(Debug)]
+pub(super) struct Steps(Vec<(Span, Severity)>);
+
+impl Steps {
+    pub(super) fn of_ladder(ladder: &Ladder) -> Self {
+        let mut spans = ladder.stages.clone();
+        spans.push(ladder.critical);
+        spans.sort_unstable_by(|a, b| b.cmp(a));
+        spans.dedup();
+        let severity = |span: &Span| {
+            if *span <= ladder.critical { Severity::Critical } else { Severity::Warning }
+        };
+        Self(spans.into_iter().map(|span| (span, severity(&span))).collect())
+    }
+
+    /// A third of the life left is a warning, a sixth is critical: a certificate of 24 hours would
+    /// be on the last step of any ladder of days for all its life.
+    fn of_life(life: Span) -> Self {
+        Self(vec![
+            (life.fraction(1, 3), Severity::Warning),
+            (life.fraction(1, 6), Severity::Critical),
+        ])
+    }
+
+    /// The innermost step that `left` has reached.
+    pub(super) fn reached(&self, left: Span) -> Option<(Span, Severity)> {
+        self.0.iter().rev().find(|(span, _)| left <= *span).copied()
+    }
+
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
+        self.0.iter().map(|(span, _)| *span)
+    }
+}
+
+/// The steps for a certificate: by its role, and by its length of life.
+pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> Steps {
+    let life = certificate.lifetime();
+    if life < policy.short_lived {
+        return Steps::of_life(life);
+    }
+    let is_ca = match item.role.kind {
+        Kind::Ca | Kind::ClusterCa => true,
+        // A self-made CA of one year would be a warning from its first day on a ladder of one year.
+        Kind::File | Kind::UserKubeconfig => {
+            certificate.is_ca && life > policy.ca.warning().fraction(2, 1)
+        }
+        Kind::KubeletClient | Kind::Leaf | Kind::MinorLeaf | Kind::Process => false,
+    };
+    Steps::of_ladder(if is_ca { &policy.ca } else { &policy.leaf })
+}

@@ -1,0 +1,268 @@
+//! The judgement: one pure function over (inventory, policy, now).
+
+mod checks;
+mod known;
+mod ladder;
+
+use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason};
+use super::role::{Kind, Renewer};
+use super::time::{Span, UnixTime};
+use known::Known;
+pub use ladder::Ladder;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The thresholds that decide severities.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// For serving and client certificates.
+    pub leaf: Ladder,
+    /// For CAs: nobody renews a CA in a hurry.
+    pub ca: Ladder,
+    /// A certificate that lives shorter than this is judged by fractions of its life:
+    /// a warning in the last third, critical in the last sixth.
+    pub short_lived: Span,
+    /// The kubelet rotates its certificate at 70 to 90 % of its life; past this percentage
+    /// (1 to 100) the rotation is overdue.
+    pub rotation_percent: u8,
+}
+
+/// How bad it is, in ascending order: what cannot be judged outranks a warning, since it may hide
+/// anything, and yields to a certain disaster.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// Nothing to do.
+    #[default]
+    Ok,
+    /// Plan something.
+    Warning,
+    /// Could not be judged.
+    Unknown,
+    /// Something is broken or will be within days.
+    Critical,
+}
+
+/// The judgement of a whole inventory.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    /// One row for each item, most urgent first.
+    pub rows: Vec<Row>,
+    /// The first moment after `now` at which the judgement of the same inventory changes.
+    pub next_change: Option<UnixTime>,
+}
+
+/// The judgement of one item.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Row {
+    /// Index in [`Inventory::items`].
+    pub item: usize,
+    /// The worst of the findings.
+    pub severity: Severity,
+    /// When it really stops working: the earliest of its own notAfter and its CAs'.
+    pub expires: Option<UnixTime>,
+    /// A copy, inside a kubeconfig, of a CA that has a row of its own: people need not see it twice.
+    pub repeats: bool,
+    /// What is wrong, worst first. Empty when all is well.
+    pub findings: Box<[Finding]>,
+}
+
+/// One thing that is wrong, with the evidence; the words are in [`super::advice`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub fact: Fact,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fact {
+    /// Its last second has passed.
+    Expired(UnixTime),
+    /// It expires within the ladder.
+    Expires {
+        /// Its last second.
+        at: UnixTime,
+        /// The step of the ladder it is on.
+        stage: Span,
+    },
+    /// A kubeconfig whose cluster CA is not the cluster's CA.
+    ForeignCa(Arc<Path>),
+    /// Its first second has not come.
+    NotYetValid(UnixTime),
+    /// It claims to live longer than its CA.
+    OutlivesCa {
+        /// The CA's file.
+        ca: Arc<Path>,
+        /// The CA's last second.
+        until: UnixTime,
+    },
+    /// The kubelet should have rotated it at that moment.
+    RotationOverdue(UnixTime),
+    /// An older copy of this kubeconfig.
+    StaleCopy(Arc<Path>),
+    /// Nothing that can be judged.
+    Unusable(Reason),
+    /// Not signed by the CA that must have signed it.
+    WrongSigner(Arc<Path>),
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            leaf: Ladder::new([30, 14, 7, 3, 1].map(Span::days).to_vec(), Span::days(7)),
+            ca: Ladder::new([365, 180, 90, 30].map(Span::days).to_vec(), Span::days(90)),
+            short_lived: Span::days(60),
+            rotation_percent: 90,
+        }
+    }
+}
+
+impl Fact {
+    /// The stable name for machines.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Expired(_) => "expired",
+            Self::Expires { .. } => "expires",
+            Self::ForeignCa(_) => "foreign_ca",
+            Self::NotYetValid(_) => "not_yet_valid",
+            Self::OutlivesCa { .. } => "outlives_ca",
+            Self::RotationOverdue(_) => "rotation_overdue",
+            Self::StaleCopy(_) => "stale_copy",
+            Self::Unusable(reason) => reason.code(),
+            Self::WrongSigner(_) => "wrong_signer",
+        }
+    }
+}
+
+impl Severity {
+    /// Lower-case name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Unknown => "unknown",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl Assessment {
+    /// The worst severity of all rows; an empty inventory could not be judged.
+    pub fn severity(&self) -> Severity {
+        self.rows.iter().map(|row| row.severity).max().unwrap_or(Severity::Unknown)
+    }
+
+    /// How many rows have this severity, kubeconfigs' copies of a CA not counted.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.rows.iter().filter(|row| row.severity == severity && !row.repeats).count()
+    }
+}
+
+/// Judges every item of `inventory` as of `now`.
+pub fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> Assessment {
+    let known = Known::of(inventory);
+    let mut rows: Vec<Row> = inventory
+        .items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            let mut findings = findings(item, &known, policy, now);
+            findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+            Row {
+                item: index,
+                severity: findings.first().map_or(Severity::Ok, |worst| worst.severity),
+                expires: expires(item),
+                repeats: known.is_repeated(item),
+                findings: findings.into(),
+            }
+        })
+        .collect();
+    // The place decides between equals, so that the order of the scan does not show.
+    rows.sort_by(|a, b| {
+        let urgency =
+            |row: &Row| (std::cmp::Reverse(row.severity), row.expires.is_some(), row.expires);
+        urgency(a)
+            .cmp(&urgency(b))
+            .then_with(|| inventory.items[a.item].place.cmp(&inventory.items[b.item].place))
+    });
+    let turning_points = inventory.items.iter().flat_map(|item| turning_points(item, policy));
+    Assessment { rows, next_change: turning_points.filter(|at| *at > now).min() }
+}
+
+/// When the item stops working: its own last second or its signing CA's, whichever is first.
+pub fn expires(item: &Item) -> Option<UnixTime> {
+    match &item.content {
+        Content::Certificate(certificate) => {
+            let until = certificate.signer.not_after();
+            Some(until.map_or(certificate.not_after, |until| certificate.not_after.min(until)))
+        }
+        Content::Loopback(loopback) => Some(loopback.not_after()),
+        Content::Problem(_) => None,
+    }
+}
+
+/// True where kubeadm would renew but lacks the CA's key: what kubeadm calls externally managed.
+pub fn is_externally_managed(item: &Item) -> bool {
+    let signed_elsewhere = item
+        .certificate()
+        .and_then(|certificate| certificate.signer.ca())
+        .is_some_and(|ca| !ca.has_key);
+    item.has_key == Some(false) || (item.role.renewer == Renewer::Kubeadm && signed_elsewhere)
+}
+
+fn findings(item: &Item, known: &Known<'_>, policy: &Policy, now: UnixTime) -> Vec<Finding> {
+    match &item.content {
+        Content::Certificate(certificate) => of_certificate(item, certificate, known, policy, now),
+        Content::Loopback(loopback) => of_loopback(loopback, policy, now).into_iter().collect(),
+        Content::Problem(reason) => vec![checks::unusable(item, reason)],
+    }
+}
+
+/// Every check, each with its own finding: the order here is the order among equals.
+fn of_certificate(
+    item: &Item,
+    certificate: &Certificate,
+    known: &Known<'_>,
+    policy: &Policy,
+    now: UnixTime,
+) -> Vec<Finding> {
+    let steps = ladder::steps(item, certificate, policy);
+    let found = [
+        checks::expiry(item, expires(item).unwrap_or(certificate.not_after), &steps, now),
+        checks::not_yet_valid(certificate, now),
+        checks::wrong_signer(item, certificate),
+        checks::foreign_ca(item, known),
+        checks::outlives_ca(certificate),
+        checks::rotation_overdue(item, certificate, policy, now),
+        checks::stale_copy(item, certificate, known),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn of_loopback(loopback: &Loopback, policy: &Policy, now: UnixTime) -> Option<Finding> {
+    let steps = ladder::Steps::of_ladder(&policy.leaf);
+    checks::expires_at(loopback.not_after(), &steps, now)
+}
+
+/// Every moment at which the judgement of this item can change.
+fn turning_points(item: &Item, policy: &Policy) -> Vec<UnixTime> {
+    let Some(end) = expires(item) else { return Vec::new() };
+    let steps = match &item.content {
+        Content::Certificate(certificate) => ladder::steps(item, certificate, policy),
+        Content::Loopback(_) | Content::Problem(_) => ladder::Steps::of_ladder(&policy.leaf),
+    };
+    let mut points: Vec<UnixTime> = steps.spans().map(|span| end - span).collect();
+    points.push(end + Span::seconds(1));
+    if let Some(certificate) = item.certificate() {
+        points.push(certificate.not_before);
+        if item.role.kind == Kind::KubeletClient {
+            points.push(checks::rotation_due(certificate, policy));
+        }
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,371 @@
+//! What each certificate of a control plane is for, who renews it, and what stops when it expires.
+//!
+//! Source: kubeadm's own table (`cmd/kubeadm/app/phases/certs/renewal/manager.go`), the
+//! components' flags in kubeadm's manifests, and the other distributions' documentation.
+
+use std::fmt;
+
+/// One row of knowledge about a certificate.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Role {
+    /// Stable name for machines. For what kubeadm renews it is the NAME of `kubeadm certs renew`.
+    pub id: &'static str,
+    /// What it is, in at most 24 characters.
+    pub title: &'static str,
+    /// Who presents it or relies on it.
+    pub owner: &'static str,
+    /// Which rules judge it.
+    pub kind: Kind,
+    /// Who renews it.
+    pub renewer: Renewer,
+    /// The CA that must have signed it: a file name below the pki directory.
+    pub ca: Option<&'static str>,
+    /// What stops working when it expires: completes "expires in 5 d, then …".
+    pub breaks: &'static str,
+    /// The command that mends it; `{path}` stands for its path. Empty where there is none.
+    pub command: &'static str,
+}
+
+/// Which rules judge a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A certificate authority.
+    Ca,
+    /// A copy of a cluster's CA inside a kubeconfig.
+    ClusterCa,
+    /// Nothing is known but the file: CA or leaf by what the certificate says.
+    File,
+    /// The kubelet's client certificate, which the kubelet rotates.
+    KubeletClient,
+    /// A serving or client certificate, or the client certificate of a kubeconfig.
+    Leaf,
+    /// A serving certificate nobody verifies by default: at worst a warning.
+    MinorLeaf,
+    /// A process with a certificate in its memory.
+    Process,
+    /// A user's own kubeconfig: an older copy of admin.conf is stale.
+    UserKubeconfig,
+}
+
+/// Who renews a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Renewer {
+    /// A person: no tool on the node does it.
+    Hand,
+    /// `kubeadm certs renew NAME`, with the role's id as NAME.
+    Kubeadm,
+    /// The kubelet, at 70 to 90 % of the lifetime.
+    Kubelet,
+    /// A restart of the process.
+    Restart,
+    /// Another distribution's own service.
+    Service(&'static str),
+}
+
+impl fmt::Display for Renewer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hand => "nobody",
+            Self::Kubeadm => "kubeadm",
+            Self::Kubelet => "kubelet",
+            Self::Restart => "a restart",
+            Self::Service(name) => name,
+        })
+    }
+}
+
+const fn leaf(
+    id: &'static str,
+    ca: &'static str,
+    title: &'static str,
+    owner: &'static str,
+    breaks: &'static str,
+    command: &'static str,
+) -> Role {
+    Role {
+        id,
+        title,
+        owner,
+        kind: Kind::Leaf,
+        renewer: Renewer::Kubeadm,
+        ca: Some(ca),
+        breaks,
+        command,
+    }
+}
+
+const fn ca(
+    id: &'static str,
+    title: &'static str,
+    owner: &'static str,
+    breaks: &'static str,
+) -> Role {
+    Role { id, title, owner, kind: Kind::Ca, renewer: Renewer::Hand, ca: None, breaks, command: "" }
+}
+
+const fn of_distribution(id: &'static str, name: &'static str, command: &'static str) -> Role {
+    Role {
+        id,
+        title: "certificate",
+        owner: name,
+        kind: Kind::File,
+        renewer: Renewer::Service(name),
+        ca: None,
+        breaks: "the components that use it refuse each other",
+        command,
+    }
+}
+
+/// kubeadm's leaves and kubeconfigs, in kubeadm's order (alphabetical by NAME).
+pub static KUBEADM: [Role; 11] = [
+    leaf(
+        "admin.conf",
+        "ca.crt",
+        "admin's kubeconfig",
+        "kubectl, kubeadm",
+        "kubectl and kubeadm are refused with it",
+        "kubeadm certs renew admin.conf",
+    ),
+    leaf(
+        "apiserver",
+        "ca.crt",
+        "serving certificate",
+        "kube-apiserver",
+        "kubectl, nodes and controllers refuse this API server",
+        "kubeadm certs renew apiserver",
+    ),
+    leaf(
+        "apiserver-etcd-client",
+        "etcd/ca.crt",
+        "client of etcd",
+        "kube-apiserver",
+        "etcd refuses this API server, which then fails every request",
+        "kubeadm certs renew apiserver-etcd-client",
+    ),
+    leaf(
+        "apiserver-kubelet-client",
+        "ca.crt",
+        "client of kubelets",
+        "kube-apiserver",
+        "kubectl logs, exec and port-forward stop",
+        "kubeadm certs renew apiserver-kubelet-client",
+    ),
+    leaf(
+        "controller-manager.conf",
+        "ca.crt",
+        "kubeconfig",
+        "controller-manager",
+        "CronJobs, Deployments and node health stop being handled, without a message",
+        // The kernel cuts a process name to 15 characters, and pkill -x compares that.
+        "kubeadm certs renew controller-manager.conf && pkill -x kube-controller",
+    ),
+    leaf(
+        "etcd-healthcheck-client",
+        "etcd/ca.crt",
+        "health check client",
+        "etcd",
+        "etcdctl and health checks with it are refused",
+        "kubeadm certs renew etcd-healthcheck-client",
+    ),
+    leaf(
+        "etcd-peer",
+        "etcd/ca.crt",
+        "peer certificate",
+        "etcd",
+        "the other etcd members refuse this one, and the cluster can lose its quorum",
+        "kubeadm certs renew etcd-peer",
+    ),
+    leaf(
+        "etcd-server",
+        "etcd/ca.crt",
+        "serving certificate",
+        "etcd",
+        "API servers refuse this etcd member, and every request fails",
+        "kubeadm certs renew etcd-server",
+    ),
+    leaf(
+        "front-proxy-client",
+        "front-proxy-ca.crt",
+        "client of extension APIs",
+        "kube-apiserver",
+        "aggregated APIs such as metrics (kubectl top, autoscaling) stop",
+        "kubeadm certs renew front-proxy-client",
+    ),
+    leaf(
+        "scheduler.conf",
+        "ca.crt",
+        "kubeconfig",
+        "scheduler",
+        "no new pod is placed on any node, without a message",
+        "kubeadm certs renew scheduler.conf && pkill -x kube-scheduler",
+    ),
+    leaf(
+        "super-admin.conf",
+        "ca.crt",
+        "break-glass kubeconfig",
+        "kubectl",
+        "the way in that ignores RBAC is shut",
+        "kubeadm certs renew super-admin.conf",
+    ),
+];
+
+/// The three CAs of a kubeadm cluster.
+pub static KUBEADM_CAS: [Role; 3] = [
+    ca("ca", "cluster CA", "cluster", "every certificate of the cluster is refused: nothing works"),
+    ca("etcd-ca", "etcd CA", "etcd", "API servers and etcd refuse each other: nothing works"),
+    ca(
+        "front-proxy-ca",
+        "front-proxy CA",
+        "kube-apiserver",
+        "aggregated APIs such as metrics stop",
+    ),
+];
+
+/// The CA that every kubeconfig carries.
+pub static CLUSTER_CA: Role = Role {
+    id: "cluster-ca",
+    title: "CA in the kubeconfig",
+    owner: "kubeconfig",
+    kind: Kind::ClusterCa,
+    renewer: Renewer::Hand,
+    ca: None,
+    breaks: "its user no longer trusts the API server",
+    command: "",
+};
+
+/// The client certificate inside a kubelet.conf made before kubeadm 1.17.
+pub static KUBELET_CONF: Role = Role {
+    id: "kubelet.conf",
+    title: "kubeconfig",
+    owner: "kubelet",
+    kind: Kind::Leaf,
+    renewer: Renewer::Hand,
+    ca: Some("ca.crt"),
+    breaks: "the kubelet does not start again after its next restart",
+    command: "sed -i -E 's#client-(certificate|key)-data: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' {path} && systemctl restart kubelet",
+};
+
+/// The kubelet's client certificate.
+pub static KUBELET_CLIENT: Role = Role {
+    id: "kubelet-client",
+    title: "client of the API",
+    owner: "kubelet",
+    kind: Kind::KubeletClient,
+    renewer: Renewer::Kubelet,
+    ca: Some("ca.crt"),
+    breaks: "this node goes NotReady, and its kubelet does not start again",
+    command: "systemctl restart kubelet",
+};
+
+/// The kubelet's self-signed serving certificate.
+pub static KUBELET_SERVING: Role = Role {
+    id: "kubelet-serving",
+    title: "serving certificate",
+    owner: "kubelet",
+    kind: Kind::MinorLeaf,
+    renewer: Renewer::Hand,
+    ca: None,
+    breaks: "metrics-server and scrapers that verify it lose this node",
+    command: "rm /var/lib/kubelet/pki/kubelet.crt /var/lib/kubelet/pki/kubelet.key && systemctl restart kubelet",
+};
+
+/// The kubelet's serving certificate where the cluster signs it (`serverTLSBootstrap`).
+pub static KUBELET_SERVER: Role = Role {
+    id: "kubelet-server",
+    title: "serving certificate",
+    owner: "kubelet",
+    kind: Kind::MinorLeaf,
+    renewer: Renewer::Kubelet,
+    ca: Some("ca.crt"),
+    breaks: "kubectl logs, metrics-server and scrapers that verify it lose this node",
+    command: "kubectl get csr",
+};
+
+/// A person's kubeconfig, often a copy of admin.conf.
+pub static USER_KUBECONFIG: Role = Role {
+    id: "user-kubeconfig",
+    title: "copy for kubectl",
+    owner: "kubectl",
+    kind: Kind::UserKubeconfig,
+    renewer: Renewer::Hand,
+    ca: Some("ca.crt"),
+    breaks: "kubectl is refused with it",
+    command: "cp /etc/kubernetes/admin.conf {path}",
+};
+
+/// A running kube-apiserver and the certificate in its memory.
+pub static LOOPBACK: Role = Role {
+    id: "apiserver-loopback",
+    title: "loopback, in memory",
+    owner: "kube-apiserver",
+    kind: Kind::Process,
+    renewer: Renewer::Restart,
+    ca: None,
+    breaks: "this API server cannot talk to itself: creating objects fails",
+    command: "pkill -x kube-apiserver",
+};
+
+/// A certificate in a place nothing is known about.
+pub static OTHER: Role = Role {
+    id: "other",
+    title: "certificate",
+    owner: "unknown",
+    kind: Kind::File,
+    renewer: Renewer::Hand,
+    ca: None,
+    breaks: "whatever uses it is refused",
+    command: "",
+};
+
+/// k3s: renews at service start when less than 120 days are left (90 before May 2025).
+pub static K3S: Role = of_distribution("k3s", "k3s", "systemctl restart k3s");
+/// RKE2: renews at service start when less than 120 days are left (90 before May 2025).
+pub static RKE2: Role = of_distribution("rke2", "rke2", "systemctl restart rke2-server");
+/// k0s: makes its leaves anew at each start of the controller.
+pub static K0S: Role = of_distribution("k0s", "k0s", "systemctl restart k0scontroller");
+/// MicroK8s: `microk8s refresh-certs` renews by hand.
+pub static MICROK8S: Role =
+    of_distribution("microk8s", "microk8s", "microk8s refresh-certs --cert server.crt");
+
+/// The role of kubeadm's certificate NAME (`apiserver`, `etcd-ca`, `admin.conf`, …).
+pub fn kubeadm(name: &str) -> Option<&'static Role> {
+    KUBEADM.iter().chain(&KUBEADM_CAS).find(|role| role.id == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_owners_fit_their_columns() {
+        let others = [
+            &CLUSTER_CA,
+            &KUBELET_CONF,
+            &KUBELET_CLIENT,
+            &KUBELET_SERVING,
+            &KUBELET_SERVER,
+            &USER_KUBECONFIG,
+            &LOOPBACK,
+            &OTHER,
+            &K3S,
+            &RKE2,
+            &K0S,
+            &MICROK8S,
+        ];
+        for role in KUBEADM.iter().chain(&KUBEADM_CAS).chain(others) {
+            assert!(role.title.len() <= 24, "{}", role.id);
+            assert!(role.owner.len() <= 18, "{}", role.id);
+        }
+    }
+
+    #[test]
+    fn kubeadm_renews_by_the_role_s_own_name() {
+        for role in &KUBEADM {
+            assert!(
+                role.command.starts_with(&format!("kubeadm certs renew {}", role.id)),
+                "{}",
+                role.id
+            );
+        }
+    }
+}

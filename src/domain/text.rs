@@ -1,0 +1,82 @@
+//! Text from outside, made safe to print.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Longest text from outside that is printed, in characters; the rest is cut with `…`.
+const MAX_CHARS: usize = 256;
+
+/// True for characters that move the cursor, start an escape sequence, break a line or turn the
+/// reading direction: C0, DEL, C1, the Unicode line breaks, bidi controls and invisible marks.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{2028}' | '\u{2029}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{061c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` with every unsafe character written as `\u{…}` and cut to 256 characters.
+///
+/// Whatever comes from a certificate, a kubeconfig or a file name passes through here before it
+/// reaches a terminal, a log or a label.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_CHARS && !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len().min(MAX_CHARS * 4));
+    for (count, c) in text.chars().enumerate() {
+        if count == MAX_CHARS {
+            out.push('…');
+            break;
+        }
+        if is_unsafe(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// `text` as one word of a POSIX shell, quoted only where it has to be.
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escapes_what_attacks_a_terminal() {
+        assert_eq!(
+            safe("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}e"),
+            r"a\u{1b}[2Jb\u{d}\u{a}c\u{202e}d\u{9b}e"
+        );
+        assert_eq!(safe("kubernetes-admin"), "kubernetes-admin");
+        assert_eq!(safe(&"x".repeat(300)).chars().count(), 257);
+    }
+
+    #[test]
+    fn shell_words_survive_a_shell() {
+        assert_eq!(shell_word("/root/.kube/config"), "/root/.kube/config");
+        assert_eq!(shell_word("/a b/$(reboot)'"), r"'/a b/$(reboot)'\'''");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_is_left(text in any::<String>()) {
+            prop_assert!(!safe(&text).chars().any(is_unsafe));
+        }
+    }
+}

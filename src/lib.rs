@@ -1,0 +1,2 @@
+//! certwatch keeps a kubeadm control plane from dying of expired certificates.
+pub mod domain;
