@@ -1,2 +1,5 @@
 //! certwatch keeps a kubeadm control plane from dying of expired certificates.
 pub mod domain;
+pub mod exit;
+pub mod parse;
+pub mod scan;

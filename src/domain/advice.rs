@@ -148,6 +148,7 @@ fn recover_kubelet() -> Remedy {
 
 fn unusable(item: &Item, reason: &Reason) -> String {
     let what = match reason {
+        Reason::BadBase64 => "its base64 data is damaged".to_owned(),
         Reason::BadCertificate(index) => {
             format!("certificate {} in the file is damaged", index + 1)
         }
@@ -199,6 +200,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         | Reason::NoCertificate
         | Reason::BadCertificate(_)
         | Reason::BadPem(_)
+        | Reason::BadBase64
         | Reason::BadKubeconfig(_)
             if item.role.renewer == Renewer::Kubeadm =>
         {

@@ -138,8 +138,6 @@ pub enum Signer {
     Ca(Arc<Ca>),
     /// None of the certificates of the CA file that must have signed it.
     NotCa(Arc<Path>),
-    /// Its own key.
-    Itself,
     /// No CA to compare with, or an algorithm that cannot be checked here.
     Unknown,
 }
@@ -169,6 +167,8 @@ pub struct Loopback {
 /// Why something cannot be judged. A closed list: each has a code that is stable for machines.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reason {
+    /// Base64 in a kubeconfig that cannot be decoded.
+    BadBase64,
     /// DER that is no certificate; with the position of the PEM block in its file, from 0.
     BadCertificate(u32),
     /// YAML that is no kubeconfig; line and column, from 1, where known.
@@ -294,7 +294,7 @@ impl Signer {
     pub fn ca(&self) -> Option<&Ca> {
         match self {
             Self::Ca(ca) => Some(ca),
-            Self::Itself | Self::NotCa(_) | Self::Unknown => None,
+            Self::NotCa(_) | Self::Unknown => None,
         }
     }
 
@@ -315,7 +315,8 @@ impl Reason {
     /// True for what a component stumbles over as well; false for what only this scan could not do.
     pub fn breaks_its_user(&self) -> bool {
         match self {
-            Self::BadCertificate(_)
+            Self::BadBase64
+            | Self::BadCertificate(_)
             | Self::BadKubeconfig(_)
             | Self::BadPem(_)
             | Self::BrokenLink
@@ -336,6 +337,7 @@ impl Reason {
     /// The stable name for machines; where x509-certificate-exporter has one, it is the same.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::BadBase64 => "bad_base64",
             Self::BadCertificate(_) => "bad_der",
             Self::BadKubeconfig(_) => "decode_failed",
             Self::BadPem(_) => "bad_pem",

@@ -29,7 +29,7 @@ pub(super) fn expires_at(at: UnixTime, steps: &Steps, now: UnixTime) -> Option<F
 
 pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<Finding> {
     let from = certificate.not_before;
-    (now < from).then(|| Finding { severity: Severity::Critical, fact: Fact::NotYetValid(from) })
+    (now < from).then_some(Finding { severity: Severity::Critical, fact: Fact::NotYetValid(from) })
 }
 
 /// The signature does not verify with the CA that must have made it: a CA rotation that stopped
@@ -39,7 +39,7 @@ pub(super) fn wrong_signer(item: &Item, certificate: &Certificate) -> Option<Fin
         Signer::NotCa(ca) if item.role.kind != Kind::UserKubeconfig => {
             Some(Finding { severity: Severity::Critical, fact: Fact::WrongSigner(ca.clone()) })
         }
-        Signer::Ca(_) | Signer::Itself | Signer::NotCa(_) | Signer::Unknown => None,
+        Signer::Ca(_) | Signer::NotCa(_) | Signer::Unknown => None,
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn rotation_overdue(
 ) -> Option<Finding> {
     let due = rotation_due(certificate, policy);
     (item.role.kind == Kind::KubeletClient && due <= now && now <= certificate.not_after)
-        .then(|| Finding { severity: Severity::Warning, fact: Fact::RotationOverdue(due) })
+        .then_some(Finding { severity: Severity::Warning, fact: Fact::RotationOverdue(due) })
 }
 
 /// When the kubelet must have rotated the certificate.

@@ -1,0 +1,226 @@
+//! Kubeconfigs (`k8s.io/client-go/tools/clientcmd/api/v1`): certificates and CAs, never a key.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+
+use super::yaml;
+use crate::domain::model::Reason;
+
+/// The parts of a kubeconfig that hold certificates.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Kubeconfig {
+    /// Clusters that name a CA.
+    pub clusters: Vec<Cluster>,
+    /// Users with a client certificate; users with a token or a plugin have none.
+    pub users: Vec<User>,
+}
+
+/// A cluster and its CA.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Cluster {
+    /// Its name in the file.
+    pub name: String,
+    /// URL of the API server, without user information.
+    pub server: String,
+    /// Its CA.
+    pub ca: Source,
+}
+
+/// A user and its client certificate.
+#[derive(Debug, Eq, PartialEq)]
+pub struct User {
+    /// Its name in the file.
+    pub name: String,
+    /// Its client certificate.
+    pub certificate: Source,
+}
+
+/// Where the certificate is.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Source {
+    /// In a file; a relative path counts from the directory of the kubeconfig.
+    File(PathBuf),
+    /// In the kubeconfig itself: PEM, or the reason why it cannot be decoded.
+    Inline(Result<Vec<u8>, Reason>),
+}
+
+/// True for text that has the keys of a kubeconfig.
+pub fn is_likely(text: &[u8]) -> bool {
+    ["clusters", "users"].iter().any(|key| super::contains(text, key.as_bytes()))
+        && super::contains(text, b"Config")
+}
+
+/// Reads a kubeconfig.
+///
+/// # Errors
+/// [`Reason::BadKubeconfig`] with the position; never with the text, which may be a key.
+pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
+    let file: File = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
+    Ok(Kubeconfig {
+        clusters: file
+            .clusters
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(NamedCluster::into_cluster)
+            .collect(),
+        users: file
+            .users
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(NamedUser::into_user)
+            .collect(),
+    })
+}
+
+/// The fields that are read. The keys are not among them, so they are never decoded.
+#[derive(Deserialize)]
+struct File {
+    clusters: Option<Vec<NamedCluster>>,
+    users: Option<Vec<NamedUser>>,
+}
+
+#[derive(Deserialize)]
+struct NamedCluster {
+    name: Option<String>,
+    cluster: Option<ClusterFields>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ClusterFields {
+    server: Option<String>,
+    certificate_authority: Option<PathBuf>,
+    certificate_authority_data: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: Option<String>,
+    user: Option<UserFields>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct UserFields {
+    client_certificate: Option<PathBuf>,
+    client_certificate_data: Option<String>,
+}
+
+impl NamedCluster {
+    fn into_cluster(self) -> Option<Cluster> {
+        let fields = self.cluster?;
+        let ca = Source::new(fields.certificate_authority_data, fields.certificate_authority)?;
+        let server = without_user_information(fields.server.unwrap_or_default());
+        Some(Cluster { name: self.name.unwrap_or_default(), server, ca })
+    }
+}
+
+impl NamedUser {
+    fn into_user(self) -> Option<User> {
+        let fields = self.user?;
+        let certificate = Source::new(fields.client_certificate_data, fields.client_certificate)?;
+        Some(User { name: self.name.unwrap_or_default(), certificate })
+    }
+}
+
+impl Source {
+    /// Data wins over a path, as in client-go.
+    fn new(data: Option<String>, path: Option<PathBuf>) -> Option<Self> {
+        match (
+            data.filter(|data| !data.trim().is_empty()),
+            path.filter(|path| !path.as_os_str().is_empty()),
+        ) {
+            (Some(data), _) => Some(Self::Inline(decode(&data))),
+            (None, Some(path)) => Some(Self::File(path)),
+            (None, None) => None,
+        }
+    }
+}
+
+fn decode(data: &str) -> Result<Vec<u8>, Reason> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let packed: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    LENIENT.decode(packed).map_err(|_| Reason::BadBase64)
+}
+
+/// `https://user:password@host` without the part that is nobody's business.
+fn without_user_information(server: String) -> String {
+    match (server.find("://"), server.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}{}", &server[..scheme + 3], &server[at + 1..])
+        }
+        _ => server,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_embedded_and_by_path_and_passes_over_tokens() {
+        let config = read(
+            b"apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n\
+              - {name: c1, cluster: {server: 'https://me:pw@h:6443', certificate-authority-data: QUJD}}\n\
+              - {name: c2, cluster: {server: https://h2, certificate-authority: pki/ca.crt}}\n\
+              - {name: c3, cluster: {insecure-skip-tls-verify: true}}\n\
+              users:\n- name: u1\n  user: {client-certificate-data: \"QU\\nJD\", client-certificate: x, client-key-data: '!!'}\n\
+              - name: u2\n  user: {client-certificate: /a/b.pem, client-key: /a/b.pem}\n\
+              - name: u3\n  user: {token: t}\n- name: u4\n  user: {exec: {command: aws, args: [a]}}\n- name: u5\n",
+        )
+        .unwrap();
+        let [c1, c2] = &config.clusters[..] else { panic!("{config:?}") };
+        assert_eq!(
+            (c1.server.as_str(), &c1.ca),
+            ("https://h:6443", &Source::Inline(Ok(b"ABC".to_vec())))
+        );
+        assert_eq!(c2.ca, Source::File("pki/ca.crt".into()));
+        let [u1, u2] = &config.users[..] else { panic!("{config:?}") };
+        assert_eq!(u1.certificate, Source::Inline(Ok(b"ABC".to_vec())));
+        assert_eq!(u2.certificate, Source::File("/a/b.pem".into()));
+    }
+
+    #[test]
+    fn empty_lists_and_bad_data_are_no_errors_of_the_file() {
+        let nothing = Kubeconfig { clusters: vec![], users: vec![] };
+        assert_eq!(read(b"clusters: null\nusers: []\n").unwrap(), nothing);
+        let config = read(b"users: [{name: u, user: {client-certificate-data: '?'}}]").unwrap();
+        assert_eq!(config.users[0].certificate, Source::Inline(Err(Reason::BadBase64)));
+    }
+
+    #[test]
+    fn faults_have_a_place_and_no_text() {
+        let Err(Reason::BadKubeconfig(Some((line, _)))) = read(b"clusters:\n- name: [\n") else {
+            panic!()
+        };
+        assert!(line >= 2);
+        assert_eq!(read(b"\xff\xfe"), Err(Reason::BadKubeconfig(None)));
+    }
+
+    #[test]
+    fn alias_bombs_end_early() {
+        let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..12 {
+            let previous = format!("*a{}", level - 1);
+            bomb += &format!("a{level}: &a{level} [{}]\n", [previous.as_str(); 10].join(","));
+        }
+        bomb += "clusters: *a11\nkind: Config\n";
+        assert!(matches!(read(bomb.as_bytes()), Err(Reason::BadKubeconfig(_))));
+        assert!(matches!(read("[".repeat(100_000).as_bytes()), Err(Reason::BadKubeconfig(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "[a-z:\\-\\[\\]{}&*!'\" \n]{0,200}") {
+            let _ = read(text.as_bytes());
+        }
+    }
+}

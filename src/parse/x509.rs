@@ -1,0 +1,199 @@
+//! X.509 certificates (RFC 5280): DER in, facts out, and whose signature it really is.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use ring::digest;
+use x509_parser::der_parser::oid::Oid;
+use x509_parser::error::X509Error;
+use x509_parser::oid_registry;
+use x509_parser::prelude::*;
+
+use crate::domain::model::{Attribute, Ca, Certificate, Name, Sha256, Signer};
+use crate::domain::time::UnixTime;
+
+/// A CA certificate, ready to check signatures with.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    /// The facts that a checked certificate keeps of it.
+    pub ca: Arc<Ca>,
+    subject: Box<[u8]>,
+    issuer: Box<[u8]>,
+    public_key: Box<[u8]>,
+}
+
+/// Which CAs a certificate is checked against.
+#[derive(Clone, Copy, Debug)]
+pub enum Authority<'a> {
+    /// One of these must have signed it: the CA file that the layout names, and its certificates.
+    Named(&'a Arc<Path>, &'a [Anchor]),
+    /// CAs that lie beside it: they count only if it names one of them as its issuer.
+    Beside(&'a [Anchor]),
+}
+
+/// No certificate: damaged, cut off, or followed by bytes that do not belong there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NoCertificate;
+
+/// Reads one certificate and checks its signature.
+///
+/// `trusted` allows what openssl appends to a `TRUSTED CERTIFICATE`.
+///
+/// # Errors
+/// The bytes are no certificate.
+pub fn read(
+    der: &[u8],
+    trusted: bool,
+    authority: Authority<'_>,
+) -> Result<Certificate, NoCertificate> {
+    guarded(|| {
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
+        if !rest.is_empty() && !trusted {
+            return Err(NoCertificate);
+        }
+        Ok(Certificate {
+            subject: name(parsed.subject()),
+            issuer: name(parsed.issuer()),
+            serial: parsed.tbs_certificate.raw_serial().into(),
+            sans: sans(&parsed),
+            not_before: UnixTime::new(parsed.validity().not_before.timestamp()),
+            not_after: UnixTime::new(parsed.validity().not_after.timestamp()),
+            sha256: sha256(&der[..der.len() - rest.len()]),
+            key_sha256: sha256(parsed.public_key().raw),
+            is_ca: parsed.is_ca(),
+            signer: signer(&parsed, authority),
+        })
+    })
+}
+
+/// Reads the certificates of one CA file, to check others with.
+///
+/// A certificate signed by another of the same file lives no longer than that one does. What is
+/// damaged is left out: it is reported where the file itself is judged.
+pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor> {
+    let mut found: Vec<Anchor> =
+        ders.iter().filter_map(|der| guarded(|| anchor(path, has_key, der)).ok()).collect();
+    // Once for each link a chain can have here.
+    for _ in 1..found.len().min(MAX_CHAIN) {
+        for index in 0..found.len() {
+            let issuer_ends = found
+                .iter()
+                .filter(|other| {
+                    other.subject == found[index].issuer && other.subject != found[index].subject
+                })
+                .map(|other| other.ca.not_after)
+                .min();
+            if let Some(end) = issuer_ends.filter(|end| *end < found[index].ca.not_after) {
+                found[index].ca = Arc::new(Ca { not_after: end, ..(*found[index].ca).clone() });
+            }
+        }
+    }
+    found
+}
+
+/// Longest chain of CAs in one file that is followed.
+const MAX_CHAIN: usize = 8;
+
+fn anchor(path: &Arc<Path>, has_key: bool, der: &[u8]) -> Result<Anchor, NoCertificate> {
+    let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
+    let not_after = UnixTime::new(parsed.validity().not_after.timestamp());
+    Ok(Anchor {
+        ca: Arc::new(Ca { path: path.clone(), sha256: sha256(der), not_after, has_key }),
+        subject: parsed.subject().as_raw().into(),
+        issuer: parsed.issuer().as_raw().into(),
+        public_key: parsed.public_key().raw.into(),
+    })
+}
+
+/// The parser takes bytes from strangers; a panic in it is one bad file, not the end of the scan.
+fn guarded<T>(parse: impl FnOnce() -> Result<T, NoCertificate>) -> Result<T, NoCertificate> {
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or(Err(NoCertificate))
+}
+
+fn signer(certificate: &X509Certificate<'_>, authority: Authority<'_>) -> Signer {
+    match authority {
+        Authority::Named(path, anchors) => signed_by(certificate, anchors.iter(), path),
+        Authority::Beside(anchors) => {
+            let issuer = certificate.issuer().as_raw();
+            let named = || anchors.iter().filter(|anchor| *anchor.subject == *issuer);
+            // A root names itself: that says nothing about the CAs beside it.
+            match named().next().filter(|_| issuer != certificate.subject().as_raw()) {
+                Some(first) => signed_by(certificate, named(), &first.ca.path),
+                None => Signer::Unknown,
+            }
+        }
+    }
+}
+
+fn signed_by<'a>(
+    certificate: &X509Certificate<'_>,
+    anchors: impl Iterator<Item = &'a Anchor>,
+    path: &Arc<Path>,
+) -> Signer {
+    let mut refused = false;
+    for anchor in anchors {
+        let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else { continue };
+        match certificate.verify_signature(Some(&key)) {
+            Ok(()) => return Signer::Ca(anchor.ca.clone()),
+            Err(X509Error::SignatureUnsupportedAlgorithm) => {}
+            Err(_) => refused = true,
+        }
+    }
+    if refused { Signer::NotCa(path.clone()) } else { Signer::Unknown }
+}
+
+fn sha256(bytes: &[u8]) -> Sha256 {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    Sha256(sum)
+}
+
+fn name(name: &X509Name<'_>) -> Name {
+    Name(name.iter_attributes().map(|part| (attribute(part.attr_type()), value(part))).collect())
+}
+
+fn attribute(oid: &Oid<'_>) -> Attribute {
+    match oid {
+        _ if *oid == oid_registry::OID_X509_COUNTRY_NAME => Attribute::C,
+        _ if *oid == oid_registry::OID_X509_COMMON_NAME => Attribute::Cn,
+        _ if *oid == oid_registry::OID_X509_LOCALITY_NAME => Attribute::L,
+        _ if *oid == oid_registry::OID_X509_ORGANIZATION_NAME => Attribute::O,
+        _ if *oid == oid_registry::OID_X509_ORGANIZATIONAL_UNIT => Attribute::Ou,
+        _ if *oid == oid_registry::OID_X509_STATE_OR_PROVINCE_NAME => Attribute::St,
+        _ => Attribute::Other(oid.to_id_string().into()),
+    }
+}
+
+/// The text, or `#` and hexadecimal for the string types that are not text (RFC 4514, 2.4).
+fn value(part: &AttributeTypeAndValue<'_>) -> Box<str> {
+    match part.as_str() {
+        Ok(text) => text.into(),
+        Err(_) => {
+            let hex = part.as_slice().iter().map(|byte| format!("{byte:02x}"));
+            format!("#{}", hex.collect::<String>()).into()
+        }
+    }
+}
+
+fn sans(certificate: &X509Certificate<'_>) -> Box<[Box<str>]> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Box::default() };
+    extension.value.general_names.iter().filter_map(san).map(String::into_boxed_str).collect()
+}
+
+fn san(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(format!("DNS:{name}")),
+        GeneralName::IPAddress(bytes) => Some(format!("IP:{}", ip(bytes)?)),
+        GeneralName::RFC822Name(address) => Some(format!("email:{address}")),
+        GeneralName::URI(uri) => Some(format!("URI:{uri}")),
+        _ => None,
+    }
+}
+
+fn ip(bytes: &[u8]) -> Option<String> {
+    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(|octets| Ipv4Addr::from(octets).to_string());
+    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(|octets| Ipv6Addr::from(octets).to_string());
+    v4().or_else(v6)
+}

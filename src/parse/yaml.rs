@@ -1,0 +1,20 @@
+//! The only file that knows the YAML library.
+//!
+//! Its errors can quote the lines around the fault, and in a kubeconfig those are private keys:
+//! only the position leaves this file. Its budgets stop alias bombs and endless nesting.
+
+use serde::de::DeserializeOwned;
+use serde_saphyr::{DuplicateKeyPolicy, options};
+
+/// Line and column of a fault, from 1, where known.
+pub(super) type Fault = Option<(u64, u64)>;
+
+/// Reads one YAML document; a BOM in front is allowed.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| None)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Like kubectl, which lets the last of two equal keys win.
+    let options = options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::LastWins };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| error.location().map(|place| (place.line(), place.column())))
+}

@@ -1,0 +1,190 @@
+//! The file system of the node: every read bounded, nothing but regular files opened for reading.
+
+use std::ffi::OsString;
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::Path;
+
+use rustix::fs::{self as sys, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use crate::domain::model::Reason;
+
+/// Most bytes that are read of one file: a kubeconfig has 6 kB, a bundle of all public CAs 220 kB.
+pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// A file that changes while it is read is read again this often.
+const ATTEMPTS: usize = 3;
+
+/// The node: this machine, or one whose root directory is mounted here.
+#[derive(Debug)]
+pub(super) struct Host {
+    /// `None` for this machine's own root.
+    root: Option<OwnedFd>,
+}
+
+/// What a path leads to, links followed; also the identity that ends loops.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Directory(Identity),
+    File,
+    /// Neither; its name in words.
+    Other(&'static str),
+}
+
+/// Device and inode number.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Identity(u64, u64);
+
+/// An entry of a directory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) name: OsString,
+    /// Known to be a regular file, without a further look.
+    pub(super) is_file: bool,
+}
+
+impl Host {
+    /// # Errors
+    /// `root` is no directory that can be opened.
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        if root == Path::new("/") {
+            return Ok(Self { root: None });
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { root: Some(sys::open(root, flags, Mode::empty())?) })
+    }
+
+    /// What `path` leads to.
+    pub(super) fn kind(&self, path: &Path) -> Result<Kind, Reason> {
+        Ok(kind(&self.stat(path).map_err(|error| self.reason(path, error))?))
+    }
+
+    /// True if there is anything at `path`, even a link to nothing.
+    pub(super) fn exists(&self, path: &Path) -> bool {
+        !matches!(self.stat(path), Err(Errno::NOENT | Errno::NOTDIR)) || self.is_link(path)
+    }
+
+    /// The entries of a directory, sorted by name.
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, Reason> {
+        let read = || -> Result<Vec<Entry>, Errno> {
+            let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let mut entries = Vec::new();
+            for entry in Dir::read_from(&directory)? {
+                let entry = entry?;
+                let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
+                if name != "." && name != ".." {
+                    entries
+                        .push(Entry { name, is_file: entry.file_type() == FileType::RegularFile });
+                }
+            }
+            entries.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(entries)
+        };
+        read().map_err(|error| self.reason(path, error))
+    }
+
+    /// The whole of a regular file.
+    ///
+    /// `is_file` saves a look at a path that is known to be one. Other paths are looked at before
+    /// they are opened: opening a FIFO can block, and opening a device can do anything.
+    pub(super) fn read(&self, path: &Path, is_file: bool) -> Result<Vec<u8>, Reason> {
+        if !is_file {
+            match self.kind(path)? {
+                Kind::File => {}
+                Kind::Directory(_) => return Err(Reason::NotAFile("directory")),
+                Kind::Other(name) => return Err(Reason::NotAFile(name)),
+            }
+        }
+        for _ in 0..ATTEMPTS {
+            if let Some(bytes) = self.read_once(path)? {
+                return Ok(bytes);
+            }
+        }
+        Err(Reason::Changed)
+    }
+
+    /// `None` if the file changed meanwhile.
+    fn read_once(&self, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
+        let failed = |error: Errno| self.reason(path, error);
+        // NONBLOCK: should a FIFO have taken its place, the open returns at once.
+        let file =
+            self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).map_err(failed)?;
+        let before = sys::fstat(&file).map_err(failed)?;
+        if let Kind::Other(name) = kind(&before) {
+            return Err(Reason::NotAFile(name));
+        }
+        let size = u64::try_from(before.st_size).unwrap_or(u64::MAX);
+        if size > MAX_FILE_BYTES {
+            return Err(Reason::TooLarge { size, limit: MAX_FILE_BYTES });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        let mut file = std::fs::File::from(file);
+        let mut bounded = file.by_ref().take(MAX_FILE_BYTES + 1);
+        bounded.read_to_end(&mut bytes).map_err(|error| read_failed(&error))?;
+        let after = sys::fstat(&file).map_err(failed)?;
+        let is_whole = same_version(&before, &after) && bytes.len() as u64 == size;
+        // What lies in /proc says that it has no bytes, and is what it is.
+        Ok((is_whole || size == 0 && !bytes.is_empty() && bytes.len() as u64 <= MAX_FILE_BYTES)
+            .then_some(bytes))
+    }
+
+    fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::CLOEXEC;
+        match &self.root {
+            None => sys::open(path, flags, Mode::empty()),
+            // Links in there, absolute ones too, lead to places below that root.
+            Some(root) => {
+                let below = path.strip_prefix("/").unwrap_or(path);
+                let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+                sys::openat2(root, below, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+            }
+        }
+    }
+
+    fn stat(&self, path: &Path) -> Result<Stat, Errno> {
+        match &self.root {
+            None => sys::stat(path),
+            Some(_) => sys::fstat(self.open(path, OFlags::PATH)?),
+        }
+    }
+
+    fn is_link(&self, path: &Path) -> bool {
+        self.open(path, OFlags::PATH | OFlags::NOFOLLOW)
+            .and_then(|file| sys::fstat(&file))
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+    }
+
+    fn reason(&self, path: &Path, error: Errno) -> Reason {
+        match error {
+            Errno::NOENT | Errno::NOTDIR if self.is_link(path) => Reason::BrokenLink,
+            Errno::NOENT | Errno::NOTDIR => Reason::Missing,
+            Errno::LOOP => Reason::LinkLoop,
+            Errno::ACCESS | Errno::PERM => Reason::PermissionDenied,
+            Errno::NXIO => Reason::NotAFile("socket"),
+            _ => read_failed(&error.into()),
+        }
+    }
+}
+
+fn kind(stat: &Stat) -> Kind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory(Identity(stat.st_dev, stat.st_ino)),
+        FileType::Fifo => Kind::Other("FIFO"),
+        FileType::Socket => Kind::Other("socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => Kind::Other("device"),
+        FileType::Symlink => Kind::Other("symbolic link"),
+        FileType::Unknown => Kind::Other("file of unknown kind"),
+    }
+}
+
+fn same_version(a: &Stat, b: &Stat) -> bool {
+    let version = |s: &Stat| (s.st_dev, s.st_ino, s.st_size, s.st_mtime, s.st_mtime_nsec);
+    version(a) == version(b)
+}
+
+fn read_failed(error: &io::Error) -> Reason {
+    Reason::ReadFailed(error.kind().to_string().into())
+}
