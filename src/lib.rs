@@ -1,3 +1,4 @@
 //! certwatch keeps a kubeadm control plane from dying of expired certificates.
+pub mod app;
 pub mod config;
 pub mod domain;
