@@ -1,4 +1,6 @@
 //! certwatch keeps a kubeadm control plane from dying of expired certificates.
+pub mod app;
+pub mod config;
 pub mod domain;
 pub mod exit;
 pub mod parse;

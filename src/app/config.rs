@@ -1,0 +1,69 @@
+//! `certwatch config`: look at the configuration without doing anything with it.
+//!
+//! Each function gives the text for standard output, or the errors for standard error and
+//! exit code 78.
+
+use std::path::Path;
+
+use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
+use crate::domain::text::safe;
+
+/// `config check`: one line that says the file is fine.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn check(path: Option<&Path>) -> Result<String, ConfigErrors> {
+    let path = path.unwrap_or(Path::new(DEFAULT_PATH));
+    config::load(path)?;
+    Ok(format!("{}: ok\n", safe(&path.to_string_lossy())))
+}
+
+/// `config show`: the configuration in effect, defaults included, as TOML.
+///
+/// # Errors
+/// As for [`effective`].
+pub fn show(path: Option<&Path>) -> Result<String, ConfigErrors> {
+    effective(path).map(|config| config.to_toml())
+}
+
+/// `config default`: the example, which says what each key is for.
+pub fn default() -> &'static str {
+    include_str!("../../config.example.toml")
+}
+
+/// The configuration that every verb works with. A file that was named must exist; without a
+/// name and without a file at [`DEFAULT_PATH`] the defaults hold.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn effective(path: Option<&Path>) -> Result<Config, ConfigErrors> {
+    match path {
+        Some(path) => config::load(path),
+        None => config::load_if_present(Path::new(DEFAULT_PATH)).map(Option::unwrap_or_default),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_show_and_default_agree() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, default()).unwrap();
+        assert_eq!(check(Some(&path)).unwrap(), format!("{}: ok\n", path.display()));
+        let shown = show(Some(&path)).unwrap();
+        assert_eq!(config::parse(&shown, &path), Ok(Config::default()));
+
+        std::fs::write(&path, "nodename = 'x'").unwrap();
+        let errors = check(Some(&path)).unwrap_err();
+        assert_eq!(show(Some(&path)), Err(errors.clone()));
+        assert!(errors.to_string().ends_with("did you mean node-name?"));
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_exist() {
+        assert!(effective(Some(Path::new("/nonexistent/certwatch.toml"))).is_err());
+    }
+}

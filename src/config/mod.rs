@@ -1,0 +1,97 @@
+//! The configuration file: TOML in, a [`Config`] or everything that is wrong with it out.
+//!
+//! `read` says which keys there are and what holds for them; `section` takes them from the file
+//! and remembers every problem; `error` prints the problems with their places. Values are never
+//! printed: a later section may hold a secret, and a slip of the pen may put one anywhere.
+
+mod error;
+mod file;
+mod path;
+mod read;
+mod section;
+pub mod span;
+mod unknown;
+mod value;
+mod write;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::domain::policy::Policy;
+pub use error::ConfigErrors;
+use section::Reader;
+
+/// Where the file is when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/certwatch/config.toml";
+
+/// The settings of one node.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Config {
+    /// The node's name in every message; without it, the host name.
+    pub node: Option<String>,
+    /// Where to look for certificates.
+    pub scan: Scan,
+    /// When a certificate is a warning, and when it is critical.
+    pub policy: Policy,
+}
+
+/// Where to look for certificates, and how much of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Scan {
+    /// Look where kubeadm and the other distributions keep theirs.
+    pub standard: bool,
+    /// More files, directories and globs: absolute, `**` stands for any directories.
+    pub paths: Vec<String>,
+    /// Globs of what to leave out; each begins with `/` or `**/`.
+    pub exclude: Vec<String>,
+    /// The most files to look at in one scan, 1 to 10,000,000.
+    pub max_files: u64,
+    /// The longest a scan may take, whole seconds, 1 s to 1 h.
+    pub timeout: Duration,
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Self {
+            standard: true,
+            paths: Vec::new(),
+            exclude: Vec::new(),
+            max_files: 200_000,
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Reads the configuration file at `path`.
+///
+/// # Errors
+/// There is no such file; it is not a regular file, larger than 1 MiB or not UTF-8; or [`parse`]
+/// refuses it.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    load_if_present(path)?
+        .ok_or_else(|| ConfigErrors::of_file(path, "does not exist", "a configuration file"))
+}
+
+/// Like [`load`], but a file that does not exist is `None`. One that cannot be read is an error
+/// all the same: the defaults in its place would hide what its owner wanted.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_if_present(path: &Path) -> Result<Option<Config>, ConfigErrors> {
+    file::read(path)?.map(|text| parse(&text, path)).transpose()
+}
+
+/// Reads the text of a configuration file; `file` is its name in messages.
+///
+/// # Errors
+/// Everything that is wrong with the text. With mistakes in the TOML itself it is only these:
+/// what follows a torn quote may look like anything.
+pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
+    // Editors do not count a byte order mark as a column.
+    let mut reader = Reader::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let config = reader.read(read::config);
+    reader.finish(file).map(|()| config)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! Paths and globs. A path without `*`, `?` and `[` is a glob that matches itself.
+
+use std::path::{Component, Path};
+
+use toml::de::DeValue;
+
+use super::error::Problem;
+use super::value::{text, wrong};
+
+/// A file, a directory or a glob to look at: absolute.
+pub(super) fn absolute(value: &DeValue<'_>) -> Result<String, Problem> {
+    let pattern = text(value)?;
+    if !pattern.starts_with('/') {
+        return Err(wrong(
+            "is a relative path",
+            "one that begins with /: a service has another working directory and another ~ than you",
+        ));
+    }
+    glob(pattern)
+}
+
+/// A glob to leave out: absolute, or anywhere.
+pub(super) fn exclude(value: &DeValue<'_>) -> Result<String, Problem> {
+    let pattern = text(value)?;
+    if !pattern.starts_with('/') && !pattern.starts_with("**/") {
+        let expected = "one that begins with / or **/: it is compared with whole paths";
+        return Err(wrong("would match nothing", expected));
+    }
+    glob(pattern)
+}
+
+fn glob(pattern: &str) -> Result<String, Problem> {
+    if pattern.chars().any(char::is_control) {
+        return Err(wrong("has a control character", "a path of printable characters"));
+    }
+    if Path::new(pattern).components().any(|part| part == Component::ParentDir) {
+        return Err(wrong(
+            "has a .. in it",
+            "the path without detours: paths are compared as text",
+        ));
+    }
+    match glob::Pattern::new(pattern) {
+        Ok(_) => Ok(pattern.to_owned()),
+        Err(error) => Err(at_fault(&error)),
+    }
+}
+
+fn at_fault(error: &glob::PatternError) -> Problem {
+    let expected = match error.msg {
+        message if message.contains("range") => "[…] around some characters, and [[] for a plain [",
+        _ => "* within a name, or ** alone between two /",
+    };
+    wrong(&format!("is a bad glob at its character {}", error.pos + 1), expected)
+}

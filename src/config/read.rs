@@ -1,0 +1,94 @@
+//! Which keys there are, and what holds for them.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::domain::policy::{Ladder, Policy};
+use crate::domain::time::Span;
+
+use super::section::{Section, Setting};
+use super::{Config, Scan, path, value};
+
+/// 100 years: the longest that a CA lives in practice, and far from any overflow.
+const THRESHOLD: RangeInclusive<Span> = Span::seconds(1)..=Span::days(36_500);
+const TIMEOUT: RangeInclusive<Span> = Span::seconds(1)..=Span::seconds(3_600);
+const MAX_FILES: RangeInclusive<u64> = 1..=10_000_000;
+const PERCENT: RangeInclusive<u8> = 1..=100;
+
+/// The whole file.
+pub(super) fn config(file: &mut Section<'_, '_>) -> Config {
+    Config {
+        node: file.take("node-name", None, |name| value::node_name(name).map(Some)).value,
+        scan: file.section("scan", scan),
+        policy: file.section("thresholds", thresholds),
+    }
+}
+
+fn scan(section: &mut Section<'_, '_>) -> Scan {
+    let default = Scan::default();
+    let standard = section.take("standard", default.standard, value::flag);
+    let paths = section.list("paths", default.paths, path::absolute);
+    if !standard.value && paths.value.is_empty() {
+        let expected = "at least one path, or standard = true: nothing would be watched";
+        section.refuse_both(&standard, "is false and there is nothing in", &paths, expected);
+    }
+    Scan {
+        standard: standard.value,
+        paths: paths.value,
+        exclude: section.list("exclude", default.exclude, path::exclude).value,
+        max_files: section
+            .take("max-files", default.max_files, |count| value::number(count, &MAX_FILES))
+            .value,
+        timeout: timeout(section, default.timeout),
+    }
+}
+
+fn timeout(section: &mut Section<'_, '_>, default: Duration) -> Duration {
+    let default = Span::seconds(i64::try_from(default.as_secs()).unwrap_or(i64::MAX));
+    let timeout = section.take("timeout", default, |time| value::span(time, &TIMEOUT)).value;
+    Duration::from_secs(timeout.as_seconds().unsigned_abs())
+}
+
+fn thresholds(section: &mut Section<'_, '_>) -> Policy {
+    let default = Policy::default();
+    let (leaf, stages) = ladder(section, ["leaf", "leaf-critical"], &default.leaf);
+    let (ca, _) = ladder(section, ["ca", "ca-critical"], &default.ca);
+    let short_lived =
+        section.take("short-lived", default.short_lived, |time| value::span(time, &THRESHOLD));
+    if stages.value.iter().max() > Some(&short_lived.value) {
+        let expected = "short-lived to be at least the longest stage: what lives between the two \
+                        would be a warning from its first day";
+        section.refuse_both(&short_lived, "is below the longest stage of", &stages, expected);
+    }
+    let percent = default.rotation_percent;
+    Policy {
+        leaf,
+        ca,
+        short_lived: short_lived.value,
+        rotation_percent: section
+            .take("rotation-percent", percent, |percent| value::number(percent, &PERCENT))
+            .value,
+    }
+}
+
+/// A ladder and its critical stage, with the setting that holds the stages.
+fn ladder(
+    section: &mut Section<'_, '_>,
+    [stages, critical]: [&'static str; 2],
+    default: &Ladder,
+) -> (Ladder, Setting<Vec<Span>>) {
+    let threshold = |time: &_| value::span(time, &THRESHOLD);
+    let stages = section.list(stages, default.stages().to_vec(), threshold);
+    let critical = section.take(critical, default.critical(), threshold);
+    match stages.value.iter().max() {
+        None => {
+            section.refuse(&stages, "is empty", "at least one stage, such as [\"30d\", \"7d\"]");
+        }
+        Some(longest) if critical.value > *longest => {
+            let expected = "critical to begin with a stage or after one";
+            section.refuse_both(&critical, "is above the longest stage of", &stages, expected);
+        }
+        Some(_) => {}
+    }
+    (Ladder::new(stages.value.clone(), critical.value), stages)
+}

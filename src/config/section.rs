@@ -1,0 +1,219 @@
+//! Taking settings out of the file.
+//!
+//! A new section is a function from [`Section`] to its struct, and one line in
+//! [`read::config`](super::read::config). It asks for every key it knows, always, whatever the
+//! values are: what was asked for is how the reader learns which keys exist.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigErrors, Position, Problem};
+use super::unknown::{Key, Known, Unknown};
+use super::value;
+
+/// One file, while it is read. Neither this nor the types below are `Debug`: they hold values.
+pub(super) struct Reader<'t> {
+    text: &'t str,
+    problems: Vec<(usize, Problem)>,
+    known: Known,
+    unknown: Vec<Unknown>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, problems: Vec::new(), known: Known::default(), unknown: Vec::new() }
+    }
+
+    /// The whole file, read by `read`. With a mistake in the TOML it is read as if it were empty.
+    pub(super) fn read<T>(&mut self, read: impl FnOnce(&mut Section<'_, 't>) -> T) -> T {
+        let (table, mistakes) = DeTable::parse_recoverable(self.text);
+        let table = if mistakes.is_empty() { table.into_inner() } else { DeTable::new() };
+        for mistake in mistakes {
+            // Only the message: the error's Display quotes the line, and with it the value.
+            let at = mistake.span().map_or(0, |span| span.start);
+            let (what, expected) = value::mistake(mistake.message());
+            self.problems.push((at, Problem::new(what, expected)));
+        }
+        Section { name: String::new(), table, reader: self }.read_with(read)
+    }
+
+    /// All that was found to be wrong.
+    pub(super) fn finish(mut self, file: &Path) -> Result<(), ConfigErrors> {
+        let explained =
+            self.unknown.iter().map(|unknown| (unknown.at, self.known.explain(unknown)));
+        self.problems.extend(explained);
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigErrors::of_text(file, self.text.as_bytes(), self.problems))
+    }
+
+    /// The keys that were asked for.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> &[Key] {
+        self.known.keys()
+    }
+}
+
+/// One table of the file. Keys that nobody takes are refused.
+pub(super) struct Section<'r, 't> {
+    /// As in the header; empty at the top of the file.
+    name: String,
+    table: DeTable<'t>,
+    reader: &'r mut Reader<'t>,
+}
+
+/// A setting, with where it comes from.
+pub(super) struct Setting<T> {
+    /// What the file says; the default if it says nothing, or nothing usable.
+    pub(super) value: T,
+    path: String,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy)]
+enum Origin {
+    Default,
+    /// At this byte.
+    File(usize),
+    /// In the file, but wrong, which has been said.
+    Unusable,
+}
+
+impl<'t> Section<'_, 't> {
+    /// The setting `key`, as `read` understands it.
+    pub(super) fn take<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&DeValue<'t>) -> Result<T, Problem>,
+    ) -> Setting<T> {
+        let Some((path, value)) = self.remove(key, false) else {
+            return self.absent(key, default);
+        };
+        let at = value.span().start;
+        match read(value.get_ref()) {
+            Ok(value) => Setting { value, path, origin: Origin::File(at) },
+            Err(problem) => {
+                self.reader.problems.push((at, problem.of(&path)));
+                Setting { value: default, path, origin: Origin::Unusable }
+            }
+        }
+    }
+
+    /// The list `key`, each entry as `read` understands it; each wrong entry is a problem.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        default: Vec<T>,
+        read: impl Fn(&DeValue<'t>) -> Result<T, Problem>,
+    ) -> Setting<Vec<T>> {
+        let Some((path, value)) = self.remove(key, false) else {
+            return self.absent(key, default);
+        };
+        let at = value.span().start;
+        let DeValue::Array(entries) = value.get_ref() else {
+            self.reader.problems.push((at, value::wrong_kind(value.get_ref(), "a list").of(&path)));
+            return Setting { value: default, path, origin: Origin::Unusable };
+        };
+        let mut list = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            match read(entry.get_ref()) {
+                Ok(value) => list.push(value),
+                Err(problem) => {
+                    let problem = problem.of(&format!("{path}, entry {},", index + 1));
+                    self.reader.problems.push((entry.span().start, problem));
+                }
+            }
+        }
+        let sound = list.len() == entries.len();
+        Setting {
+            value: list,
+            path,
+            origin: if sound { Origin::File(at) } else { Origin::Unusable },
+        }
+    }
+
+    /// The section `[key]`, read by `read`; an absent one is read as an empty one.
+    pub(super) fn section<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'_, 't>) -> T,
+    ) -> T {
+        let name = self.path(key);
+        let table =
+            match self.remove(key, true).map(|(_, value)| (value.span(), value.into_inner())) {
+                None => DeTable::new(),
+                Some((_, DeValue::Table(table))) => table,
+                Some((span, value)) => {
+                    let problem = value::wrong_kind(&value, &format!("a section, [{name}]"));
+                    self.reader.problems.push((span.start, problem.of(&name)));
+                    DeTable::new()
+                }
+            };
+        Section { name, table, reader: self.reader }.read_with(read)
+    }
+
+    /// Says of a setting that is usable by itself: it is wrong.
+    pub(super) fn refuse<T>(&mut self, setting: &Setting<T>, what: &str, expected: &str) {
+        if let Origin::File(at) = setting.origin {
+            let problem = Problem::new(what, format!("expected {expected}"));
+            self.reader.problems.push((at, problem.of(&setting.path)));
+        }
+    }
+
+    /// Says of two settings, each usable by itself, that they do not go together.
+    pub(super) fn refuse_both<A, B>(
+        &mut self,
+        one: &Setting<A>,
+        relation: &str,
+        other: &Setting<B>,
+        expected: &str,
+    ) {
+        let (at, what) = match (one.origin, other.origin) {
+            (Origin::File(at), Origin::File(second)) => {
+                let place = Position::of(self.reader.text.as_bytes(), second);
+                (at, format!("{} {relation} {} ({place})", one.path, other.path))
+            }
+            (Origin::File(at), Origin::Default) => {
+                (at, format!("{} {relation} {} (its default)", one.path, other.path))
+            }
+            (Origin::Default, Origin::File(at)) => {
+                (at, format!("{} (its default) {relation} {}", one.path, other.path))
+            }
+            _ => return,
+        };
+        self.reader.problems.push((at, Problem::new(what, format!("expected {expected}"))));
+    }
+
+    fn absent<T>(&self, key: &'static str, default: T) -> Setting<T> {
+        Setting { value: default, path: self.path(key), origin: Origin::Default }
+    }
+
+    fn remove(
+        &mut self,
+        key: &'static str,
+        is_section: bool,
+    ) -> Option<(String, Spanned<DeValue<'t>>)> {
+        self.reader.known.add(Key { section: self.name.clone(), name: key, is_section });
+        Some((self.path(key), self.table.remove(key)?))
+    }
+
+    fn path(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+
+    fn read_with<T>(mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let read = read(&mut self);
+        let left = self.table.into_iter().map(|(key, value)| Unknown {
+            section: self.name.clone(),
+            is_section: value.get_ref().is_table(),
+            at: key.span().start,
+            name: key.into_inner().into_owned(),
+        });
+        self.reader.unknown.extend(left);
+        read
+    }
+}

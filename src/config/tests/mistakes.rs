@@ -1,0 +1,210 @@
+use super::{FILE, errors};
+
+/// One mistake each; the message is what follows `c.toml:`.
+#[test]
+fn mistakes_are_named_with_their_place_and_remedy() {
+    let table = [
+        // Kinds and ranges.
+        ("node-name = 1", r#"1:13: node-name is a number: expected a string in quotes"#),
+        (
+            "node-name = 'a b'",
+            r#"1:13: node-name is not a node's name: expected 1 to 253 letters, digits, "-", "." and "_""#,
+        ),
+        ("scan = 3", "1:8: scan is a number: expected a section, [scan]"),
+        ("[[scan]]", "1:1: scan is a list: expected a section, [scan]"),
+        ("scan.standard = 'yes'", "1:17: scan.standard is a string: expected true or false"),
+        ("scan.paths = '/etc'", "1:14: scan.paths is a string: expected a list"),
+        (
+            "scan.max-files = 0",
+            "1:18: scan.max-files is out of range: expected a whole number from 1 to 10000000",
+        ),
+        (
+            "scan.max-files = 1e3",
+            "1:18: scan.max-files is a number: expected a whole number from 1 to 10000000",
+        ),
+        (
+            "scan.max-files = 99999999999999999999",
+            "1:18: scan.max-files is out of range: expected a whole number from 1 to 10000000",
+        ),
+        (
+            "thresholds.rotation-percent = 101",
+            "1:31: thresholds.rotation-percent is out of range: expected a whole number from 1 to 100",
+        ),
+        // Times.
+        (
+            "scan.timeout = 60",
+            r#"1:16: scan.timeout is a number without a unit: expected a time from 1s to 1h, such as "30s""#,
+        ),
+        (
+            "scan.timeout = '60'",
+            r#"1:16: scan.timeout has a number without a unit: expected a time from 1s to 1h, such as "30s""#,
+        ),
+        (
+            "scan.timeout = '2h'",
+            r#"1:16: scan.timeout is out of range: expected a time from 1s to 1h, such as "30s""#,
+        ),
+        (
+            "scan.timeout = true",
+            r#"1:16: scan.timeout is true or false: expected a time from 1s to 1h, such as "30s""#,
+        ),
+        (
+            "thresholds.short-lived = '2 months'",
+            r#"1:26: thresholds.short-lived is in months or years, which differ in length: expected a time from 1s to 36500d, such as "30d""#,
+        ),
+        (
+            "thresholds.ca = ['365d', 'soon']",
+            r#"1:26: thresholds.ca, entry 2, is not a length of time: expected a time from 1s to 36500d, such as "30d""#,
+        ),
+        (
+            "thresholds.ca-critical = '0s'",
+            r#"1:26: thresholds.ca-critical is out of range: expected a time from 1s to 36500d, such as "30d""#,
+        ),
+        (
+            "thresholds.ca-critical = '1500ms'",
+            r#"1:26: thresholds.ca-critical is not in whole seconds: expected a time from 1s to 36500d, such as "30d""#,
+        ),
+        // Paths.
+        (
+            "scan.paths = ['/a', '~/b']",
+            "1:21: scan.paths, entry 2, is a relative path: expected one that begins with /: a service has another working directory and another ~ than you",
+        ),
+        (
+            "scan.paths = ['/a\\b\u{1}']",
+            "1:20: invalid literal string: expected non-single-quote visible characters",
+        ),
+        (
+            r#"scan.paths = ["/a\n"]"#,
+            "1:15: scan.paths, entry 1, has a control character: expected a path of printable characters",
+        ),
+        (
+            "scan.paths = ['/a/../b']",
+            "1:15: scan.paths, entry 1, has a .. in it: expected the path without detours: paths are compared as text",
+        ),
+        (
+            "scan.paths = ['/a/x**']",
+            "1:15: scan.paths, entry 1, is a bad glob at its character 4: expected * within a name, or ** alone between two /",
+        ),
+        (
+            "scan.exclude = ['/a/[b']",
+            "1:17: scan.exclude, entry 1, is a bad glob at its character 4: expected […] around some characters, and [[] for a plain [",
+        ),
+        (
+            "scan.exclude = ['*.bak']",
+            "1:17: scan.exclude, entry 1, would match nothing: expected one that begins with / or **/: it is compared with whole paths",
+        ),
+        // Settings that do not go together.
+        (
+            "scan.standard = false",
+            "1:17: scan.standard is false and there is nothing in scan.paths (its default): expected at least one path, or standard = true: nothing would be watched",
+        ),
+        (
+            "[scan]\npaths = []\nstandard = false",
+            "3:12: scan.standard is false and there is nothing in scan.paths (line 2, column 9): expected at least one path, or standard = true: nothing would be watched",
+        ),
+        (
+            "thresholds.leaf = []",
+            r#"1:19: thresholds.leaf is empty: expected at least one stage, such as ["30d", "7d"]"#,
+        ),
+        (
+            "thresholds.leaf = ['5d', '1d']",
+            "1:19: thresholds.leaf-critical (its default) is above the longest stage of thresholds.leaf: expected critical to begin with a stage or after one",
+        ),
+        (
+            "[thresholds]\nca-critical = '31d'\nca = ['30d', '1d']",
+            "2:15: thresholds.ca-critical is above the longest stage of thresholds.ca (line 3, column 6): expected critical to begin with a stage or after one",
+        ),
+        (
+            "thresholds.leaf = ['90d']",
+            "1:19: thresholds.short-lived (its default) is below the longest stage of thresholds.leaf: expected short-lived to be at least the longest stage: what lives between the two would be a warning from its first day",
+        ),
+        // Keys that do not exist.
+        ("nodename = 'a'", r#"1:1: unknown key "nodename": did you mean node-name?"#),
+        (
+            "[scan]\nmax_files = 1",
+            r#"2:1: unknown key "max_files" in [scan]: did you mean max-files?"#,
+        ),
+        (
+            "[scan]\nMaxFiles = 1",
+            r#"2:1: unknown key "MaxFiles" in [scan]: did you mean max-files?"#,
+        ),
+        (
+            "[scan]\nnode-name = 'a'",
+            r#"2:1: unknown key "node-name" in [scan]: expected it at the top of the file, before the first section"#,
+        ),
+        (
+            "[thresholds]\nca-critcal = '9d'",
+            r#"2:1: unknown key "ca-critcal" in [thresholds]: did you mean ca-critical?"#,
+        ),
+        ("timeout = '5s'", r#"1:1: unknown key "timeout": expected it in [scan]"#),
+        ("timeouts = '5s'", r#"1:1: unknown key "timeouts": did you mean timeout in [scan]?"#),
+        (
+            "[scan]\nfrobnicate = 1",
+            r#"2:1: unknown key "frobnicate" in [scan]: expected standard, paths, exclude, max-files, timeout"#,
+        ),
+        ("[scans]\nx = 1", r#"1:2: unknown section "scans": did you mean [scan]?"#),
+        ("[mail]\nx = 1", r#"1:2: unknown section "mail": expected [scan], [thresholds]"#),
+        ("[scan.mail]", r#"1:7: unknown section "mail" in [scan]: expected none here"#),
+        (
+            "\"\\u001b[31m\\u202e\" = 1",
+            r#"1:1: unknown key "\u{1b}[31m\u{202e}": expected node-name"#,
+        ),
+        // TOML.
+        ("[scan]\nstandard = yes", "2:12: string values must be quoted: expected literal string"),
+        ("scan.paths = ['/a'", "1:19: unclosed array: expected `]`"),
+        ("node-name = 'a'\nnode-name = 'b'", "2:1: duplicate key: expected valid TOML"),
+    ];
+    for (text, message) in table {
+        assert_eq!(errors(text), format!("{FILE}:{message}"), "{text}");
+    }
+}
+
+#[test]
+fn all_mistakes_at_once_in_the_order_of_the_file() {
+    let text = "\
+nod-name = 'x'
+[thresholds]
+leaf = ['30', '7d', 3]
+ca-critical = '400d'
+[scan]
+paths = ['a', '/b', 7]
+timeout = '1y'
+leaf = 4
+[report]
+";
+    insta::assert_snapshot!(errors(text), @r#"
+    c.toml:1:1: unknown key "nod-name": did you mean node-name?
+    c.toml:3:9: thresholds.leaf, entry 1, has a number without a unit: expected a time from 1s to 36500d, such as "30d"
+    c.toml:3:21: thresholds.leaf, entry 3, is a number without a unit: expected a time from 1s to 36500d, such as "30d"
+    c.toml:4:15: thresholds.ca-critical is above the longest stage of thresholds.ca (its default): expected critical to begin with a stage or after one
+    c.toml:6:10: scan.paths, entry 1, is a relative path: expected one that begins with /: a service has another working directory and another ~ than you
+    c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
+    c.toml:7:11: scan.timeout is in months or years, which differ in length: expected a time from 1s to 1h, such as "30s"
+    c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
+    c.toml:9:2: unknown section "report": expected [scan], [thresholds]
+    "#);
+}
+
+#[test]
+fn a_broken_setting_causes_no_second_error() {
+    assert_eq!(errors("thresholds.leaf = ['5 d', 'x']").lines().count(), 1);
+    assert_eq!(errors("scan = { standard = false, paths = ['x'] }").lines().count(), 1);
+}
+
+/// Lines of mistakes, a line of mistakes, long keys, deep keys: nothing takes the square of its
+/// length or the stack.
+#[test]
+fn a_large_file_of_mistakes_neither_hangs_nor_floods() {
+    let texts = [
+        (0..9_000).map(|n| format!("maxfile{n}=1\n")).collect(),
+        (0..9_000).map(|n| format!("[a{n}]\nb={n}\n")).collect(),
+        format!("scan.paths = [{}]", "1,".repeat(100_000)),
+        format!("{} = 1", "k".repeat(900_000)),
+        "[".repeat(900_000),
+        "a.".repeat(400_000),
+        "= \n".repeat(90_000),
+    ];
+    for text in texts {
+        let count = errors(&text).lines().count();
+        assert!((1..=101).contains(&count), "{count}");
+    }
+}

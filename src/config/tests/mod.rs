@@ -1,0 +1,97 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::domain::policy::Ladder;
+use crate::domain::time::Span;
+
+mod mistakes;
+mod properties;
+
+const FILE: &str = "c.toml";
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    super::parse(text, Path::new(FILE))
+}
+
+fn errors(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_is_the_default() {
+    assert_eq!(parse("").unwrap(), Config::default());
+    assert_eq!(parse("[scan]\n[thresholds]\n").unwrap(), Config::default());
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = "\u{feff}node-name = 'cp-1'\r\n\
+        scan = { standard = false, paths = ['/a', '/b/**/*.crt'], exclude = ['**/old/*'],\n\
+        max-files = 1_000, timeout = '2m' }\r\n\
+        thresholds.leaf = ['7d', '20d', '7d']\nthresholds.leaf-critical = '3d'\n\
+        thresholds.ca = ['26w']\nthresholds.ca-critical = '1d 12h'\n\
+        thresholds.short-lived = '20d'\nthresholds.rotation-percent = 0x50\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.node.as_deref(), Some("cp-1"));
+    assert_eq!(
+        config.scan,
+        Scan {
+            standard: false,
+            paths: vec!["/a".into(), "/b/**/*.crt".into()],
+            exclude: vec!["**/old/*".into()],
+            max_files: 1_000,
+            timeout: Duration::from_secs(120),
+        }
+    );
+    assert_eq!(
+        config.policy,
+        Policy {
+            leaf: Ladder::new(vec![Span::days(20), Span::days(7)], Span::days(3)),
+            ca: Ladder::new(vec![Span::days(182)], Span::seconds(129_600)),
+            short_lived: Span::days(20),
+            rotation_percent: 80,
+        }
+    );
+}
+
+#[test]
+fn the_example_is_the_default_and_knows_every_key() {
+    let example = include_str!("../../../config.example.toml");
+    assert_eq!(parse(example).unwrap(), Config::default());
+    let mut reader = Reader::new("");
+    reader.read(read::config);
+    for key in reader.known() {
+        let line =
+            if key.is_section { format!("[{}]", key.name) } else { format!("{} =", key.name) };
+        let is_there = |text: &str| text.strip_prefix('#').unwrap_or(text).starts_with(&line);
+        assert!(example.lines().any(is_there), "{line}");
+    }
+    let all = example.replace("\n#node-name", "\nnode-name");
+    assert!(parse(&all).unwrap().node.is_some());
+}
+
+#[test]
+fn files_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let refusal = |name: &str| {
+        let error = load(&at(name)).unwrap_err().to_string();
+        error.strip_prefix(&format!("{}:", at(name).display())).unwrap().trim().to_owned()
+    };
+    assert_eq!(refusal("none"), "does not exist: expected a configuration file");
+    assert_eq!(load_if_present(&at("none")), Ok(None));
+    assert_eq!(refusal("."), "is not a regular file: expected a file with TOML in it");
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), 0o600.into()).unwrap();
+    assert_eq!(refusal("fifo"), "is not a regular file: expected a file with TOML in it");
+    symlink("/dev/zero", at("zero")).unwrap();
+    assert_eq!(refusal("zero"), "is not a regular file: expected a file with TOML in it");
+    symlink("loop", at("loop")).unwrap();
+    assert!(refusal("loop").starts_with("cannot be read, "));
+    std::fs::File::create(at("huge")).unwrap().set_len(10 << 30).unwrap();
+    assert_eq!(refusal("huge"), "is too large: expected at most 1 MiB");
+    std::fs::write(at("latin"), b"[scan]\n# caf\xe9").unwrap();
+    assert_eq!(refusal("latin"), "2:6: is not UTF-8 from here on: expected UTF-8 text");
+    std::fs::write(at("good"), "node-name = 'a'").unwrap();
+    symlink("good", at("link")).unwrap();
+    assert_eq!(load(&at("link")).unwrap().node.as_deref(), Some("a"));
+}

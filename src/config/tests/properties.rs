@@ -1,0 +1,122 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::parse;
+use crate::config::{Config, Scan};
+use crate::domain::policy::{Ladder, Policy};
+use crate::domain::time::Span;
+
+#[test]
+fn secrets_stay_in_the_file() {
+    const SECRET: &str = "hunter2";
+    let slips = [
+        "KEY = hunter2",
+        "KEY = 'hunter2",
+        "KEY = \"hunter2\\q\"",
+        "KEY = \"\"\"hunter2",
+        "KEY = ['hunter2', hunter2",
+        "KEY = { hunter2",
+        "KEY = 'hunter2' hunter2",
+        "KEY = 'hunter2'\nKEY = 'hunter2'",
+        "KEY = '/../hunter2'",
+        "KEY =\nhunter2",
+        "KEY 'hunter2'",
+        "KEY = 1hunter2",
+        "KEY = 'hunter2'",
+        "KEY = ['hunter2']",
+        "KEY = ['/**hunter2']",
+        "KEY = { a = 'hunter2' }",
+    ];
+    let keys = [
+        "password",
+        "node-name",
+        "scan",
+        "scan.standard",
+        "scan.paths",
+        "scan.exclude",
+        "scan.max-files",
+        "scan.timeout",
+        "thresholds.leaf",
+        "thresholds.short-lived",
+    ];
+    for (slip, key) in slips.iter().flat_map(|slip| keys.map(|key| (slip, key))) {
+        let text = slip.replace("KEY", key);
+        if let Err(errors) = parse(&text) {
+            assert!(!format!("{errors} {errors:?}").contains(SECRET), "{text}: {errors}");
+        }
+    }
+}
+
+fn path_text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        "[^/\\[\\]*?\\p{C}.][^/\\[\\]*?\\p{Cc}]{0,8}",
+        "\\*\\.crt",
+        "\\*\\*",
+        "\\[\\[\\]x"
+    ];
+    prop::collection::vec(part, 1..4).prop_map(|parts| format!("/{}", parts.join("/")))
+}
+
+fn length(range: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Span> {
+    (range, prop_oneof![Just(1), Just(60), Just(3_600), Just(86_400)])
+        .prop_map(|(count, unit)| Span::seconds((count * unit).min(36_500 * 86_400)))
+}
+
+fn ladder() -> impl Strategy<Value = Ladder> {
+    (prop::collection::vec(length(1..=40_000), 1..6), any::<prop::sample::Index>())
+        .prop_map(|(stages, critical)| Ladder::new(stages.clone(), *critical.get(&stages)))
+}
+
+prop_compose! {
+    fn config()(
+        node in prop::option::of("[a-zA-Z0-9._-]{1,253}"),
+        standard in any::<bool>(),
+        paths in prop::collection::vec(path_text(), 1..4),
+        exclude in prop::collection::vec(path_text().prop_map(|path| format!("**{path}")), 0..3),
+        max_files in 1..=10_000_000_u64,
+        timeout in 1..=3_600_u64,
+        leaf in ladder(),
+        ca in ladder(),
+        short_lived in length(1..=40_000),
+        rotation_percent in 1..=100_u8,
+    ) -> Config {
+        let short_lived = short_lived.max(leaf.warning());
+        let timeout = Duration::from_secs(timeout);
+        Config {
+            node,
+            scan: Scan { standard, paths, exclude, max_files, timeout },
+            policy: Policy { leaf, ca, short_lived, rotation_percent },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_reads_back_to_the_same(config in config()) {
+        let shown = config.to_toml();
+        prop_assert_eq!(parse(&shown), Ok(config), "{}", shown);
+    }
+
+    #[test]
+    fn any_text_is_judged(text in "\\PC{0,40}|[\\[\\]{}=,.\"'#\\\\\n\r\t a-z0-9_-]{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn any_value_is_judged_and_not_told(
+        key in prop::sample::select(vec![
+            "node-name", "scan.paths", "scan.exclude", "scan.timeout", "thresholds.leaf", "x",
+        ]),
+        before in "[ -~\n]{0,10}",
+        after in "[ -~\n]{0,10}",
+    ) {
+        // In a string that ends where it should: what is outside of one may be a key by right.
+        let value = format!("{before}hunter2{after}").replace("'''", "");
+        for text in [format!("{key} = '''{value} '''"), format!("{key} = ['''{value} ''', 1]")] {
+            if let Err(errors) = parse(&text) {
+                prop_assert!(!errors.to_string().contains("hunter2"), "{}: {}", text, errors);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A configuration as a file that reads back to the same.
+
+use std::fmt::Write as _;
+
+use crate::domain::policy::Ladder;
+use crate::domain::time::Span;
+
+use super::{Config, Scan, span};
+
+impl Config {
+    /// The configuration as TOML, every key in it: [`parse`](super::parse) gives back the same.
+    pub fn to_toml(&self) -> String {
+        let Scan { standard, paths, exclude, max_files, timeout } = &self.scan;
+        let policy = &self.policy;
+        let node = match &self.node {
+            Some(node) => format!("node-name = {}", quote(node)),
+            None => "# node-name: the host name".to_owned(),
+        };
+        format!(
+            "\
+{node}
+
+[scan]
+standard = {standard}
+paths = {paths}
+exclude = {exclude}
+max-files = {max_files}
+timeout = \"{timeout}s\"
+
+[thresholds]
+leaf = {leaf}
+leaf-critical = {leaf_critical}
+ca = {ca}
+ca-critical = {ca_critical}
+short-lived = {short_lived}
+rotation-percent = {rotation_percent}
+",
+            paths = list(paths.iter().map(|path| quote(path))),
+            exclude = list(exclude.iter().map(|glob| quote(glob))),
+            timeout = timeout.as_secs(),
+            leaf = stages(&policy.leaf),
+            leaf_critical = time(policy.leaf.critical()),
+            ca = stages(&policy.ca),
+            ca_critical = time(policy.ca.critical()),
+            short_lived = time(policy.short_lived),
+            rotation_percent = policy.rotation_percent,
+        )
+    }
+}
+
+fn stages(ladder: &Ladder) -> String {
+    list(ladder.stages().iter().map(|stage| time(*stage)))
+}
+
+fn list(entries: impl Iterator<Item = String>) -> String {
+    format!("[{}]", entries.collect::<Vec<_>>().join(", "))
+}
+
+fn time(length: Span) -> String {
+    format!("\"{}\"", span::write(length))
+}
+
+/// A TOML basic string.
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            // Writing to a String cannot fail.
+            c if crate::domain::text::is_unsafe(c) => {
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
