@@ -205,7 +205,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
             if item.role.renewer == Renewer::Kubeadm =>
         {
             Remedy::Words(format!(
-                "restore it from a backup, or make it anew: mv {path} /root/; kubeadm init phase {} --config FILE",
+                "restore it from a backup, or make it anew: `mv {path} /root/; kubeadm init phase {} --config FILE`",
                 kubeadm_phase(item.role.id)
             ))
         }

@@ -1,5 +1,7 @@
 //! What a scan saw, as data.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -239,6 +241,11 @@ impl Certificate {
         decimal(&self.serial)
     }
 
+    /// The serial number in lower-case hexadecimal, as encoded.
+    pub fn serial_hex(&self) -> String {
+        hex(&self.serial)
+    }
+
     /// How long it is valid from its first to its last second.
     ///
     /// An upper bound only for kubeadm's leaves: before 1.31 their notBefore is their CA's
@@ -250,10 +257,11 @@ impl Certificate {
 
 impl Name {
     /// All values of one attribute, joined with `+` where there are several.
-    pub fn value(&self, wanted: &Attribute) -> String {
-        let values =
+    pub fn value(&self, wanted: &Attribute) -> Cow<'_, str> {
+        let mut values =
             self.0.iter().filter(|(attribute, _)| attribute == wanted).map(|(_, value)| &**value);
-        values.collect::<Vec<_>>().join("+")
+        let first = Cow::Borrowed(values.next().unwrap_or_default());
+        values.fold(first, |all, value| all + "+" + value)
     }
 }
 
@@ -285,7 +293,7 @@ impl std::fmt::Display for Attribute {
 /// Lower-case hexadecimal.
 impl std::fmt::Display for Sha256 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -357,6 +365,13 @@ impl Reason {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+const GROUP: u64 = 10_u64.pow(16);
+
 /// Big-endian two's complement to decimal.
 fn decimal(bytes: &[u8]) -> String {
     let negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
@@ -364,23 +379,25 @@ fn decimal(bytes: &[u8]) -> String {
     if negative {
         negate(&mut magnitude);
     }
-    let mut digits = Vec::new();
+    // Sixteen digits at a time: the most whose remainder, shifted by a byte, still fits 64 bits.
+    let mut groups = Vec::new();
     while magnitude.iter().any(|byte| *byte != 0) {
-        let mut remainder = 0_u16;
+        let mut remainder = 0_u64;
         for byte in &mut magnitude {
-            let value = remainder << 8 | u16::from(*byte);
-            // Both fit a byte: value < 10 * 256, so the quotient is < 256.
-            *byte = u8::try_from(value / 10).unwrap_or(u8::MAX);
-            remainder = value % 10;
+            let value = remainder << 8 | u64::from(*byte);
+            // value < 10^16 * 256, so the quotient fits a byte.
+            *byte = u8::try_from(value / GROUP).unwrap_or(u8::MAX);
+            remainder = value % GROUP;
         }
-        digits.push(char::from(b'0' + u8::try_from(remainder).unwrap_or(0)));
+        groups.push(remainder);
     }
-    if digits.is_empty() {
-        digits.push('0');
-    } else if negative {
-        digits.push('-');
+    let sign = if negative { "-" } else { "" };
+    let mut text = format!("{sign}{}", groups.pop().unwrap_or(0));
+    for group in groups.iter().rev() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{group:016}");
     }
-    digits.iter().rev().collect()
+    text
 }
 
 /// Two's complement negation in place.
@@ -408,5 +425,9 @@ mod tests {
             decimal(&[0x36, 0x0a, 0xa8, 0x94, 0x1b, 0x9f, 0x81, 0x57]),
             "3894110181887279447"
         );
+        // Python: int.from_bytes(range(1, 21), "big")
+        let long: Vec<u8> = (1..=20).collect();
+        assert_eq!(decimal(&long), "5753854965885600108575829560559299546819203860");
+        assert_eq!(decimal(&[0x23, 0x86, 0xf2, 0x6f, 0xc1, 0x00, 0x01]), "10000000000000001");
     }
 }

@@ -186,7 +186,7 @@ pub static KUBEADM: [Role; 11] = [
     leaf(
         "front-proxy-client",
         "front-proxy-ca.crt",
-        "client of extension APIs",
+        "front-proxy client",
         "kube-apiserver",
         "aggregated APIs such as metrics (kubectl top, autoscaling) stop",
         "kubeadm certs renew front-proxy-client",
@@ -202,7 +202,7 @@ pub static KUBEADM: [Role; 11] = [
     leaf(
         "super-admin.conf",
         "ca.crt",
-        "break-glass kubeconfig",
+        "break-glass access",
         "kubectl",
         "the way in that ignores RBAC is shut",
         "kubeadm certs renew super-admin.conf",

@@ -68,6 +68,11 @@ impl Steps {
         self.0.iter().rev().find(|(span, _)| left <= *span).copied()
     }
 
+    /// The longest step of this severity.
+    pub(super) fn begin(&self, severity: Severity) -> Option<Span> {
+        self.0.iter().find(|(_, of)| *of == severity).map(|(span, _)| *span)
+    }
+
     pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
         self.0.iter().map(|(span, _)| *span)
     }

@@ -203,6 +203,20 @@ pub fn expires(item: &Item) -> Option<UnixTime> {
     }
 }
 
+/// How long before its end an item becomes a warning, and how long before it critical.
+pub fn thresholds(item: &Item, policy: &Policy) -> [Option<Span>; 2] {
+    let begin = |severity| steps(item, policy)?.begin(severity);
+    [begin(Severity::Warning), begin(Severity::Critical)]
+}
+
+fn steps(item: &Item, policy: &Policy) -> Option<ladder::Steps> {
+    match &item.content {
+        Content::Certificate(certificate) => Some(ladder::steps(item, certificate, policy)),
+        Content::Loopback(_) => Some(ladder::Steps::of_ladder(&policy.leaf)),
+        Content::Problem(_) => None,
+    }
+}
+
 /// True where kubeadm would renew but lacks the CA's key: what kubeadm calls externally managed.
 pub fn is_externally_managed(item: &Item) -> bool {
     let signed_elsewhere = item
@@ -248,11 +262,7 @@ fn of_loopback(loopback: &Loopback, policy: &Policy, now: UnixTime) -> Option<Fi
 
 /// Every moment at which the judgement of this item can change.
 fn turning_points(item: &Item, policy: &Policy) -> Vec<UnixTime> {
-    let Some(end) = expires(item) else { return Vec::new() };
-    let steps = match &item.content {
-        Content::Certificate(certificate) => ladder::steps(item, certificate, policy),
-        Content::Loopback(_) | Content::Problem(_) => ladder::Steps::of_ladder(&policy.leaf),
-    };
+    let (Some(end), Some(steps)) = (expires(item), steps(item, policy)) else { return Vec::new() };
     let mut points: Vec<UnixTime> = steps.spans().map(|span| end - span).collect();
     points.push(end + Span::seconds(1));
     if let Some(certificate) = item.certificate() {

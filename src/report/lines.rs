@@ -1,0 +1,107 @@
+//! Fitting text into columns.
+
+use std::borrow::Cow;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// `text` in at most `width` columns; what is too much is cut out of the middle. Of a path the end
+/// tells more than the beginning, so the end gets two thirds.
+pub(super) fn cut_middle(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let room = width.saturating_sub(1);
+    let head = prefix(text, room / 3);
+    let tail = suffix(text, room - head.width());
+    Cow::Owned(format!("{head}…{tail}"))
+}
+
+/// `text` in at most `width` columns, cut at its end.
+pub(super) fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", prefix(text, width.saturating_sub(1))))
+}
+
+/// `text` broken at spaces into lines of at most `width` columns. A longer word keeps a line for
+/// itself, whole, and so does what stands between backticks: somebody will paste that.
+pub(super) fn wrap(text: &str, width: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (line, after) = rest.split_at(break_at(rest, width));
+        rest = after.trim_start_matches(' ');
+        Some(line.trim_end_matches(' '))
+    })
+}
+
+/// The byte at which the first line ends.
+fn break_at(text: &str, width: usize) -> usize {
+    if text.width() <= width {
+        return text.len();
+    }
+    let in_command = |at: usize| text[..at].matches('`').count() % 2 == 1;
+    let spaces =
+        || text.match_indices(' ').map(|(at, _)| at).filter(|at| *at > 0 && !in_command(*at));
+    let fits = |at: &usize| text[..*at].width() <= width;
+    spaces().take_while(fits).last().or_else(|| spaces().next()).unwrap_or(text.len())
+}
+
+fn prefix(text: &str, width: usize) -> &str {
+    &text[..fitting(text.chars(), width)]
+}
+
+fn suffix(text: &str, width: usize) -> &str {
+    &text[text.len() - fitting(text.chars().rev(), width)..]
+}
+
+/// How many bytes of `chars` fit into `width` columns.
+fn fitting(chars: impl Iterator<Item = char>, width: usize) -> usize {
+    let mut columns = 0;
+    chars
+        .take_while(|c| {
+            columns += c.width().unwrap_or(0);
+            columns <= width
+        })
+        .map(char::len_utf8)
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_end_of_a_path_is_kept() {
+        assert_eq!(cut_middle("pki/apiserver-kubelet-client.crt", 20), "pki/ap…et-client.crt");
+        assert_eq!(cut_middle("admin.conf", 10), "admin.conf");
+        assert_eq!(cut_end("break-glass kubeconfig", 12), "break-glass…");
+    }
+
+    #[test]
+    fn lines_break_at_spaces_only() {
+        let lines: Vec<_> = wrap("have it renewed by https://example.org/long now", 16).collect();
+        assert_eq!(lines, ["have it renewed", "by", "https://example.org/long", "now"]);
+        let lines: Vec<_> =
+            wrap("or make it: `mv old /root/; kubeadm init`, then wait", 16).collect();
+        assert_eq!(lines, ["or make it:", "`mv old /root/; kubeadm init`,", "then wait"]);
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_fit(text in any::<String>(), width in 1_usize..40) {
+            prop_assert!(cut_middle(&text, width).width() <= width);
+            prop_assert!(cut_end(&text, width).width() <= width);
+        }
+
+        #[test]
+        fn wrapping_loses_no_word(text in "[a-z日 ]{0,60}", width in 1_usize..20) {
+            let words: Vec<_> = wrap(&text, width).flat_map(str::split_whitespace).collect();
+            prop_assert_eq!(words, text.split_whitespace().collect::<Vec<_>>());
+        }
+    }
+}

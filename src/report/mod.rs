@@ -1,0 +1,148 @@
+//! What was found, written for people and for machines.
+//!
+//! Every format streams: a row is written and forgotten before the next is looked at, so that a
+//! hundred thousand certificates need no more memory than ten.
+
+mod escape;
+mod json;
+mod lines;
+mod nagios;
+mod place;
+mod prometheus;
+mod series;
+mod table;
+
+use std::borrow::Cow;
+use std::io;
+
+use crate::domain::model::{Content, Inventory, Item};
+use crate::domain::policy::{self, Assessment, Policy, Row, Severity};
+use crate::domain::role::Renewer;
+use crate::domain::time::UnixTime;
+
+/// One scan and its judgement.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The node's name.
+    pub node: &'a str,
+    /// What was seen.
+    pub inventory: &'a Inventory,
+    /// The judgement of `inventory` as of `at`.
+    pub assessment: &'a Assessment,
+    /// The thresholds it was judged by.
+    pub policy: &'a Policy,
+    /// When the scan was made.
+    pub generated: UnixTime,
+    /// The moment it was judged for: `generated`, unless `--at` or `--in` named another.
+    pub at: UnixTime,
+}
+
+/// How to write it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For scripts: docs/check.schema.json.
+    Json,
+    /// One line and perfdata, by the monitoring-plugin guidelines.
+    Nagios,
+    /// For node_exporter's textfile collector.
+    Prometheus,
+}
+
+/// What the reader's screen can do. Only the table looks at it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Style {
+    /// Columns of the terminal. `None` where there is no terminal: nothing is cut or wrapped.
+    pub width: Option<usize>,
+    /// Whether colours are wanted.
+    pub colour: bool,
+}
+
+/// Writes `report` to `out` and flushes it.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn write(
+    report: &Report<'_>,
+    format: Format,
+    style: &Style,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, out);
+    match format {
+        Format::Table => table::write(report, style, &mut out)?,
+        Format::Json => json::write(report, &mut out)?,
+        Format::Nagios => nagios::write(report, &mut out)?,
+        Format::Prometheus => prometheus::write(report, &mut out)?,
+    }
+    io::Write::flush(&mut out)
+}
+
+impl<'a> Report<'a> {
+    /// All rows with their items, most urgent first.
+    fn rows(&self) -> impl Iterator<Item = (&'a Row, &'a Item)> + Clone + use<'a> {
+        let Self { inventory, assessment, .. } = *self;
+        assessment.rows.iter().map(|row| (row, &inventory.items[row.item]))
+    }
+
+    /// The rows people want to see: a CA once, however many kubeconfigs carry it.
+    fn shown(&self) -> impl Iterator<Item = (&'a Row, &'a Item)> + use<'a> {
+        self.rows().filter(|(row, _)| !row.repeats)
+    }
+
+    /// What expires next, and when, of all that has not expired.
+    fn next_expiry(&self) -> Option<(&'a Row, UnixTime)> {
+        let ends = self.shown().filter_map(|(row, _)| Some((row, row.expires?)));
+        ends.filter(|(_, end)| *end >= self.at).min_by_key(|(_, end)| *end)
+    }
+
+    /// The shortest name that people know the row's item by.
+    fn name(&self, row: &Row) -> Cow<'a, str> {
+        place::name(&self.inventory.items, row.item)
+    }
+
+    /// The word for the exit code.
+    fn state(&self) -> &'static str {
+        state(self.assessment.severity())
+    }
+}
+
+/// Upper case, as monitoring plugins say it.
+fn state(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "OK",
+        Severity::Warning => "WARNING",
+        Severity::Unknown => "UNKNOWN",
+        Severity::Critical => "CRITICAL",
+    }
+}
+
+/// Who renews it, in one word for machines: kubeadm cannot without the CA's key.
+fn renewer(item: &Item) -> &'static str {
+    if policy::is_externally_managed(item) {
+        return "external_ca";
+    }
+    match item.role.renewer {
+        Renewer::Hand => "nobody",
+        Renewer::Kubeadm => "kubeadm",
+        Renewer::Kubelet => "kubelet",
+        Renewer::Restart => "restart",
+        Renewer::Service(name) => name,
+    }
+}
+
+/// The certificate's own last second, even if its CA's comes first.
+fn not_after(item: &Item) -> Option<UnixTime> {
+    match &item.content {
+        Content::Certificate(certificate) => Some(certificate.not_after),
+        Content::Loopback(loopback) => Some(loopback.not_after()),
+        Content::Problem(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! `-o prometheus`: for node_exporter's textfile collector, in the names and labels of
+//! enix/x509-certificate-exporter version 4, so that its dashboards and alerts work.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use super::series::{Collisions, labels};
+use super::{Report, not_after};
+use crate::domain::model::{Content, Entry, Item, Reason};
+use crate::domain::policy::Severity;
+use crate::domain::role::Kind;
+use crate::domain::time::UnixTime;
+
+/// All codes of [`Reason`]. A counter has to exist before its first error: one that appears with
+/// the error has not increased.
+const REASONS: [&str; 16] = [
+    "bad_base64",
+    "bad_der",
+    "bad_pem",
+    "broken_symlink",
+    "changed",
+    "decode_failed",
+    "empty",
+    "no_certificate_found",
+    "not_a_file",
+    "not_found",
+    "permission_denied",
+    "read_failed",
+    "symlink_loop",
+    "too_deep",
+    "too_large",
+    "too_many",
+];
+
+pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    certificates(report, out)?;
+    sources(report, out)?;
+    own(report, out)
+}
+
+/// What is true of one item; `None` where the metric does not apply to it.
+type Value = fn(&Item, UnixTime) -> Option<i64>;
+
+const PER_CERTIFICATE: [(&str, &str, Value); 4] = [
+    (
+        "x509_cert_not_after",
+        "Last second of the certificate's validity, as unix time.",
+        |item, _| not_after(item).map(UnixTime::seconds),
+    ),
+    (
+        "x509_cert_not_before",
+        "First second of the certificate's validity, as unix time.",
+        |item, _| item.certificate().map(|certificate| certificate.not_before.seconds()),
+    ),
+    ("x509_cert_expired", "1 if the certificate has expired.", |item, at| {
+        not_after(item).map(|end| i64::from(at > end))
+    }),
+    // No zeros: they would be a quarter of all series, and alerts ask for `> 0`.
+    ("x509_cert_error", "1 for what could not be read.", |item, _| problem(item).map(|_| 1)),
+];
+
+/// The exposition format wants all samples of a metric together: one pass for each.
+fn certificates(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let collisions = Collisions::among(report.rows().map(|(_, item)| item));
+    let mut text = String::new();
+    for (name, help, value) in PER_CERTIFICATE {
+        head(out, name, help, "gauge")?;
+        for (_, item) in report.rows() {
+            if let Some(value) = value(item, report.at) {
+                labels(&mut text, item);
+                collisions.discriminate(&mut text, item);
+                writeln!(out, "{name}{{{text}}} {value}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the exporter calls a source: here all files of one kind are one.
+#[derive(Default)]
+struct Source<'a> {
+    /// Files; the exporter's word.
+    bundles: usize,
+    judged: usize,
+    errors: BTreeMap<&'a str, usize>,
+}
+
+fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let sources = [("file", false), ("kubeconfig", true)]
+        .map(|(kind, is_kubeconfig)| (kind, Source::of(report, is_kubeconfig)));
+    head(out, "x509_source_up", "0 if nothing of the source could be read.", "gauge")?;
+    for (kind, source) in &sources {
+        let is_up = source.judged > 0 || source.errors.is_empty();
+        sample(out, "x509_source_up", &of_source(kind), u8::from(is_up))?;
+    }
+    head(out, "x509_source_bundles", "Files of the source.", "gauge")?;
+    for (kind, source) in &sources {
+        sample(out, "x509_source_bundles", &of_source(kind), source.bundles)?;
+    }
+    let name = "x509_source_errors_total";
+    head(out, name, "What could not be read in the last scan, by reason.", "counter")?;
+    for (kind, source) in &sources {
+        for reason in REASONS {
+            let labels = format!("{},reason=\"{reason}\"", of_source(kind));
+            sample(out, name, &labels, source.errors.get(reason).unwrap_or(&0))?;
+        }
+    }
+    let errors: usize = sources.iter().flat_map(|(_, source)| source.errors.values()).sum();
+    head(out, "x509_read_errors", "What could not be read in the last scan.", "gauge")?;
+    sample(out, "x509_read_errors", "", errors)
+}
+
+impl<'a> Source<'a> {
+    fn of(report: &Report<'a>, is_kubeconfig: bool) -> Self {
+        let mut source = Self::default();
+        let mut last = None;
+        let is_ours = |item: &&Item| {
+            !matches!(item.place.entry, Entry::Process(_)) && in_kubeconfig(item) == is_kubeconfig
+        };
+        // In the order of the scan, which does not leave a file and come back to it.
+        for item in report.inventory.items.iter().filter(is_ours) {
+            source.bundles += usize::from(last.replace(&item.place.path) != Some(&item.place.path));
+            match problem(item) {
+                Some(reason) => *source.errors.entry(reason.code()).or_default() += 1,
+                None => source.judged += 1,
+            }
+        }
+        source
+    }
+}
+
+fn of_source(kind: &str) -> String {
+    format!("source_kind=\"{kind}\",source_name=\"certwatch\"")
+}
+
+fn own(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let name = "certwatch_certificates";
+    head(out, name, "Certificates by how they were judged.", "gauge")?;
+    for severity in [Severity::Ok, Severity::Warning, Severity::Critical, Severity::Unknown] {
+        let labels = format!("severity=\"{}\"", severity.name());
+        sample(out, name, &labels, report.assessment.count(severity))?;
+    }
+    let name = "certwatch_severity";
+    head(out, name, "Exit code of the check: 0 ok, 1 warning, 2 critical, 3 unknown.", "gauge")?;
+    sample(out, name, "", exit_code(report.assessment.severity()))?;
+    let name = "certwatch_scan_timestamp_seconds";
+    head(out, name, "When the scan was made, as unix time.", "gauge")?;
+    sample(out, name, "", report.generated.seconds())
+}
+
+fn head(out: &mut impl Write, name: &str, help: &str, kind: &str) -> io::Result<()> {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
+}
+
+fn sample(out: &mut impl Write, name: &str, labels: &str, value: impl Display) -> io::Result<()> {
+    if labels.is_empty() {
+        writeln!(out, "{name} {value}")
+    } else {
+        writeln!(out, "{name}{{{labels}}} {value}")
+    }
+}
+
+fn exit_code(severity: Severity) -> u8 {
+    match severity {
+        Severity::Ok => 0,
+        Severity::Warning => 1,
+        Severity::Critical => 2,
+        Severity::Unknown => 3,
+    }
+}
+
+fn problem(item: &Item) -> Option<&Reason> {
+    match &item.content {
+        Content::Problem(reason) => Some(reason),
+        Content::Certificate(_) | Content::Loopback(_) => None,
+    }
+}
+
+fn in_kubeconfig(item: &Item) -> bool {
+    match item.place.entry {
+        Entry::Cluster { .. } | Entry::User { .. } => true,
+        Entry::Pem(_) | Entry::Process(_) => false,
+        Entry::Whole => item.role.kind == Kind::UserKubeconfig || item.role.id.ends_with(".conf"),
+    }
+}
