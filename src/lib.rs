@@ -1,9 +1,48 @@
 //! certwatch keeps a kubeadm control plane from dying of expired certificates.
+//!
+//! The way of the data: [`scan`] finds files and reads them, [`parse`] makes facts of their bytes,
+//! [`domain`] judges the facts, [`report`] prints the judgement. [`config`] says what and how,
+//! [`app`] wires it together, verb by verb; [`cli`] is the command line and [`exit`] the end.
+//! Imports point down only:
+//!
+//! ```text
+//! main -> app -> { scan, report, config, sys } -> parse -> domain
+//! ```
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod exit;
 pub mod parse;
 pub mod report;
 pub mod scan;
+pub mod sys;
+
+use std::ffi::OsString;
+use std::panic;
+
+use clap::Parser as _;
+
+use domain::policy::Severity;
+use exit::Exit;
+
+/// Runs the program with its command line, its own name first.
+pub fn run(words: &[OsString]) -> Exit {
+    sys::forbid_dumps();
+    panic::set_hook(Box::new(|panic| {
+        // The place only: the message of a panic can quote what was being read.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        app::complain(&format!("internal error at {place}; please report it"));
+    }));
+    match cli::Cli::try_parse_from(words) {
+        Ok(cli) => {
+            panic::catch_unwind(|| app::run(cli)).unwrap_or(Exit::Checked(Severity::Unknown))
+        }
+        Err(error) => {
+            // Nothing can be done where not even the help can be written.
+            let _ = error.print();
+            app::usage_exit(&error, words)
+        }
+    }
+}

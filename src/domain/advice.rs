@@ -7,6 +7,9 @@ use super::role::{Kind, Renewer};
 use super::text::{safe, shell_word};
 use super::time::UnixTime;
 
+/// Those that read their certificates at their start and fail without them.
+const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];
+
 /// What to do about a finding.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Remedy {
@@ -177,12 +180,11 @@ fn unusable(item: &Item, reason: &Reason) -> String {
             format!("more than {limit} {what}: the rest is not judged")
         }
     };
-    match item.role.kind {
-        Kind::Leaf if reason.breaks_its_user() => {
-            format!("{what}: at its next start {} fails", item.role.owner)
-        }
-        _ => what,
+    let role = item.role;
+    if role.kind == Kind::Leaf && COMPONENTS.contains(&role.owner) && reason.breaks_its_user() {
+        return format!("{what}: at its next start {} fails", role.owner);
     }
+    what
 }
 
 fn mend(item: &Item, reason: &Reason) -> Remedy {

@@ -17,6 +17,9 @@ pub const KUBERNETES: &str = "/etc/kubernetes";
 /// Where the kubelet keeps its certificates.
 pub const KUBELET_PKI: &str = "/var/lib/kubelet/pki";
 
+/// The kubelet's links to its client and its serving certificate in use.
+pub const KUBELET_CURRENT: [&str; 2] = ["kubelet-client-current.pem", "kubelet-server-current.pem"];
+
 /// Root's kubeconfig.
 pub const ROOT_KUBECONFIG: &str = "/root/.kube/config";
 

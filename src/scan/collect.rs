@@ -32,11 +32,17 @@ const CA_NAMES: [&str; 7] = [
 pub(super) struct Collector<'a> {
     host: &'a Host,
     /// CA files and their certificates, by path.
-    authorities: HashMap<PathBuf, Arc<(Arc<Path>, Vec<Anchor>)>>,
+    authorities: HashMap<PathBuf, Arc<CaFile>>,
     /// CAs that lie in a directory of which nothing is known.
     beside: HashMap<PathBuf, Arc<Vec<Anchor>>>,
     read: HashSet<PathBuf>,
     pub(super) items: Vec<Item>,
+}
+
+/// A CA file, ready to check signatures with.
+struct CaFile {
+    path: Arc<Path>,
+    anchors: Vec<Anchor>,
 }
 
 /// The certificates of one source: DER, or why there is none.
@@ -174,7 +180,7 @@ impl<'a> Collector<'a> {
         let file = pki.join(ca);
         let file = if self.host.exists(&file) || !self.host.exists(&other) { file } else { other };
         match self.ca_file(&file) {
-            named if named.1.is_empty() => Anchors::Beside(Arc::default()),
+            named if named.anchors.is_empty() => Anchors::Beside(Arc::default()),
             named => Anchors::Named(named),
         }
     }
@@ -188,14 +194,14 @@ impl<'a> Collector<'a> {
         let anchors: Vec<Anchor> = files
             .iter()
             .filter(|file| self.host.exists(file))
-            .flat_map(|file| self.ca_file(file).1.clone())
+            .flat_map(|file| self.ca_file(file).anchors.clone())
             .collect();
         let anchors = Arc::new(anchors);
         self.beside.insert(directory, anchors.clone());
         Anchors::Beside(anchors)
     }
 
-    fn ca_file(&mut self, file: &Path) -> Arc<(Arc<Path>, Vec<Anchor>)> {
+    fn ca_file(&mut self, file: &Path) -> Arc<CaFile> {
         if let Some(known) = self.authorities.get(file) {
             return known.clone();
         }
@@ -203,7 +209,8 @@ impl<'a> Collector<'a> {
         let ders = self.host.read(file, false).and_then(|bytes| blocks(&bytes)).unwrap_or_default();
         let ders: Vec<Vec<u8>> = ders.into_iter().flatten().map(|block| block.der).collect();
         let has_key = self.host.exists(&file.with_extension("key"));
-        let entry = Arc::new((path.clone(), x509::anchors(&path, has_key, &ders)));
+        let anchors = x509::anchors(&path, has_key, &ders);
+        let entry = Arc::new(CaFile { path, anchors });
         self.authorities.insert(file.to_owned(), entry.clone());
         entry
     }
@@ -212,14 +219,14 @@ impl<'a> Collector<'a> {
 /// Shared CAs of an [`Authority`].
 enum Anchors {
     Beside(Arc<Vec<Anchor>>),
-    Named(Arc<(Arc<Path>, Vec<Anchor>)>),
+    Named(Arc<CaFile>),
 }
 
 impl Anchors {
     fn as_authority(&self) -> Authority<'_> {
         match self {
             Self::Beside(anchors) => Authority::Beside(anchors),
-            Self::Named(named) => Authority::Named(&named.0, &named.1),
+            Self::Named(named) => Authority::Named(&named.path, &named.anchors),
         }
     }
 }
@@ -268,7 +275,7 @@ fn role_in_chain(role: &'static Role, index: u32, is_ca: bool) -> &'static Role 
 }
 
 /// `/a/b/../c` as `/a/c`: paths are names for people here, and the file is opened as written.
-fn normal(path: &Path) -> PathBuf {
+pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

@@ -66,6 +66,11 @@ impl Host {
         !matches!(self.stat(path), Err(Errno::NOENT | Errno::NOTDIR)) || self.is_link(path)
     }
 
+    /// Which file `path` leads to.
+    pub(super) fn identity(&self, path: &Path) -> Option<Identity> {
+        self.stat(path).ok().map(|stat| identity(&stat))
+    }
+
     /// The entries of a directory, sorted by name.
     pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, Reason> {
         let read = || -> Result<Vec<Entry>, Errno> {
@@ -171,13 +176,17 @@ impl Host {
 fn kind(stat: &Stat) -> Kind {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Directory(Identity(stat.st_dev, stat.st_ino)),
+        FileType::Directory => Kind::Directory(identity(stat)),
         FileType::Fifo => Kind::Other("FIFO"),
         FileType::Socket => Kind::Other("socket"),
         FileType::CharacterDevice | FileType::BlockDevice => Kind::Other("device"),
         FileType::Symlink => Kind::Other("symbolic link"),
         FileType::Unknown => Kind::Other("file of unknown kind"),
     }
+}
+
+fn identity(stat: &Stat) -> Identity {
+    Identity(stat.st_dev, stat.st_ino)
 }
 
 fn same_version(a: &Stat, b: &Stat) -> bool {

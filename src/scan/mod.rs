@@ -14,12 +14,13 @@ use std::time::Duration;
 use glob::Pattern;
 
 use crate::domain::layout::{
-    self, DISTRIBUTIONS, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
+    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
 };
 use crate::domain::model::{Inventory, Item};
 use crate::domain::time::UnixTime;
 
 use collect::Collector;
+pub use collect::normal;
 use host::Host;
 use walk::{Found, Walk, is_certificate_name};
 
@@ -151,14 +152,18 @@ fn standard_items(
 /// The kubelet's certificates, and the rotated ones that nothing points at.
 fn kubelet(host: &Host, walk: &mut Walk<'_>) -> Vec<PathBuf> {
     let pki = Path::new(KUBELET_PKI);
-    let has_server_current = host.exists(&pki.join("kubelet-server-current.pem"));
+    let current = KUBELET_CURRENT.map(|name| pki.join(name));
+    let has_server_current = host.exists(&current[1]);
     let is_leftover = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         layout::is_kubelet_leftover(&name, has_server_current)
     };
     walk.files_of(pki, &|path| is_certificate_name(path) && !is_leftover(path));
+    let in_use = current.map(|link| host.identity(&link));
     let entries = host.list(pki).unwrap_or_default();
-    entries.iter().map(|entry| pki.join(&entry.name)).filter(|path| is_leftover(path)).collect()
+    let leftovers =
+        entries.iter().map(|entry| pki.join(&entry.name)).filter(|path| is_leftover(path));
+    leftovers.filter(|path| !in_use.contains(&host.identity(path))).collect()
 }
 
 /// A directory, or a single kubeconfig, of another distribution.

@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
             Ok(Kind::Directory(_)) => self.directories(&[path], &is_certificate_name),
             Ok(Kind::File) => self.push(path.to_owned(), State::File),
             Ok(Kind::Other(name)) => {
-                self.push(path.to_owned(), State::Problem(Reason::NotAFile(name)))
+                self.push(path.to_owned(), State::Problem(Reason::NotAFile(name)));
             }
             Err(reason) => self.push(path.to_owned(), State::Problem(reason)),
         }

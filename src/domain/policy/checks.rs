@@ -50,6 +50,7 @@ pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
     Some(Finding { severity: Severity::Warning, fact })
 }
 
+/// Says nothing any more once the certificate has ended: then that is the news.
 pub(super) fn rotation_overdue(
     item: &Item,
     certificate: &Certificate,
@@ -57,7 +58,8 @@ pub(super) fn rotation_overdue(
     now: UnixTime,
 ) -> Option<Finding> {
     let due = rotation_due(certificate, policy);
-    (item.role.kind == Kind::KubeletClient && due <= now && now <= certificate.not_after)
+    let has_ended = super::expires(item).is_some_and(|end| end < now);
+    (item.role.kind == Kind::KubeletClient && due <= now && !has_ended)
         .then_some(Finding { severity: Severity::Warning, fact: Fact::RotationOverdue(due) })
 }
 

@@ -1,0 +1,38 @@
+# Two commands are enough on a fresh Debian 12 with Rust: `make run` and `make test`.
+
+SAMPLE := target/sample
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
+
+.PHONY: run
+run: tools ## build, lay out a sample node with certificates in every state, and check it
+	cargo build --release
+	cargo run --quiet --example sample-node -- $(SAMPLE)
+	@echo; echo '$$ certwatch check --root $(SAMPLE)'
+	@target/release/certwatch check --root $(SAMPLE); echo; echo "exit status $$?, the worst row decides: 0 ok, 1 warning, 2 critical, 3 unknown"
+
+.PHONY: test
+test: tools ## all tests that need neither root nor a cluster
+	cargo test --quiet
+	@echo 'The tests on a real kubeadm control plane are apart: make test-lab'
+
+.PHONY: lint
+lint: tools ## formatting, clippy, documentation, scripts
+	cargo fmt --all --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
+	shellcheck .ci/run tests/*.sh tests/lab/*.sh benches/*.sh
+
+.PHONY: deny
+deny: ## licences, sources and bans of all dependencies
+	tests/deny.sh
+
+.PHONY: bench
+bench: tools ## the figures of docs/performance.md (needs kubeadm: see docs/lab.md)
+	benches/run.sh
+
+.PHONY: tools
+tools:
+	@tests/tools.sh

@@ -1,0 +1,98 @@
+//! `certwatch check`: scan, judge, print, exit.
+
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+
+use glob::Pattern;
+
+use crate::cli::CheckArgs;
+use crate::config::Config;
+use crate::domain::model::Inventory;
+use crate::domain::policy::{Assessment, Severity, assess};
+use crate::domain::time::UnixTime;
+use crate::exit::Exit;
+use crate::report::{self, Report, Style};
+use crate::scan::{self, Request};
+use crate::sys;
+
+/// Runs the check; every failure to do so is UNKNOWN.
+pub fn run(args: &CheckArgs) -> Exit {
+    match try_run(args) {
+        Ok(severity) => Exit::Checked(severity),
+        Err(error) => {
+            super::complain(&error);
+            Exit::Checked(Severity::Unknown)
+        }
+    }
+}
+
+fn try_run(args: &CheckArgs) -> Result<Severity, String> {
+    let config =
+        super::config::effective(args.config.as_deref()).map_err(|errors| errors.to_string())?;
+    let request = request(args, &config)?;
+    let generated = sys::now();
+    let inventory = scan::scan(&request, generated).map_err(|error| error.to_string())?;
+    let at = args.at.or(args.r#in.map(|span| generated + span)).unwrap_or(generated);
+    let assessment = assess(&inventory, &config.policy, at);
+    print(args, &config, &inventory, &assessment, [generated, at])
+        .map_err(|error| format!("cannot write the report: {error}"))?;
+    Ok(assessment.severity())
+}
+
+fn request(args: &CheckArgs, config: &Config) -> Result<Request, String> {
+    let only_paths = !args.paths.is_empty();
+    let paths =
+        if only_paths { absolute(&args.paths, &args.root)? } else { config.scan.paths.clone() };
+    Ok(Request {
+        root: args.root.clone(),
+        standard: config.scan.standard,
+        paths,
+        only_paths,
+        // The configuration was checked when it was read.
+        exclude: config
+            .scan
+            .exclude
+            .iter()
+            .filter_map(|pattern| Pattern::new(pattern).ok())
+            .collect(),
+        max_files: config.scan.max_files,
+        timeout: config.scan.timeout,
+    })
+}
+
+/// Paths of the command line as seen from the root directory of the node.
+fn absolute(paths: &[std::path::PathBuf], root: &Path) -> Result<Vec<String>, String> {
+    let here = if root == Path::new("/") {
+        std::env::current_dir().unwrap_or_default()
+    } else {
+        "/".into()
+    };
+    let text = |path: &std::path::PathBuf| {
+        let path = scan::normal(&here.join(path));
+        path.into_os_string()
+            .into_string()
+            .map_err(|path| format!("{}: a path must be UTF-8", path.display()))
+    };
+    paths.iter().map(text).collect()
+}
+
+fn print(
+    args: &CheckArgs,
+    config: &Config,
+    inventory: &Inventory,
+    assessment: &Assessment,
+    [generated, at]: [UnixTime; 2],
+) -> io::Result<()> {
+    let node = config.node.clone().unwrap_or_else(sys::host_name);
+    let report =
+        Report { node: &node, inventory, assessment, policy: &config.policy, generated, at };
+    let stdout = io::stdout();
+    let style = Style { width: sys::terminal_width(&stdout), colour: sys::wants_colour(&stdout) };
+    let mut out = BufWriter::new(stdout.lock());
+    let written = report::write(&report, args.output, &style, &mut out).and_then(|()| out.flush());
+    match written {
+        // `certwatch check | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,85 @@
+//! The command line, as data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::domain::time::{Span, UnixTime};
+use crate::report::Format;
+
+/// Keeps a kubeadm control plane from dying of expired certificates.
+#[derive(Debug, Parser)]
+#[command(name = "certwatch", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Look at every certificate of this node once, print a judgement, and exit with it
+    Check(CheckArgs),
+    /// Check, show or print the configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+}
+
+/// Looks at every certificate of this control-plane node, says what will break, when, and what to
+/// do about it.
+///
+/// Without PATH it looks where kubeadm keeps certificates: /etc/kubernetes/pki and ssl,
+/// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; where k3s, RKE2, k0s and
+/// MicroK8s keep theirs; at running API servers; and at what [scan] paths in the configuration
+/// names.
+///
+/// Exit status: 0 all is well, 1 a warning, 2 critical, 3 something could not be judged.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Judge these files, directories or globs (with **) alone
+    pub paths: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub output: Format,
+    /// Judge as of this time, such as 2027-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "in")]
+    pub at: Option<UnixTime>,
+    /// Judge as of this long from now, such as 90d
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub r#in: Option<Span>,
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Look at the node whose root directory is mounted here
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// Say everything that is wrong with the configuration
+    Check(ConfigFile),
+    /// Print the example configuration, with every key and its default
+    Default,
+    /// Print the configuration in effect, secrets masked
+    Show(ConfigFile),
+}
+
+/// Which configuration.
+#[derive(Args, Debug)]
+pub struct ConfigFile {
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+fn time(text: &str) -> Result<UnixTime, String> {
+    UnixTime::parse(text).map_err(|_| "expected RFC 3339, such as 2027-01-01T00:00:00Z".to_owned())
+}
+
+fn span(text: &str) -> Result<Span, String> {
+    crate::config::span::read(text)
+        .map_err(|error| format!("{error}: expected a length such as 90d"))
+}

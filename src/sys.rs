@@ -1,0 +1,42 @@
+//! The machine: clock, name, terminal.
+
+use std::io::{IsTerminal as _, Stdout};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::domain::time::UnixTime;
+
+/// The wall clock, in whole seconds.
+pub fn now() -> UnixTime {
+    let seconds = |length: std::time::Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
+    UnixTime::new(match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => seconds(since),
+        Err(before) => -seconds(before.duration()),
+    })
+}
+
+/// The name of this host.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Keeps this process out of core dumps and debuggers: it has read files that hold keys.
+pub fn forbid_dumps() {
+    // Where the kernel refuses, nothing is lost but the extra caution.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
+/// Columns of the terminal that standard output is; `None` if it is none.
+pub fn terminal_width(stdout: &Stdout) -> Option<usize> {
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let columns = rustix::termios::tcgetwinsize(stdout).map_or(0, |size| size.ws_col);
+    Some(if columns == 0 { 80 } else { usize::from(columns) })
+}
+
+/// True if a terminal wants colours (no-color.org).
+pub fn wants_colour(stdout: &Stdout) -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    stdout.is_terminal() && !is_dumb && !is_set("NO_COLOR")
+}

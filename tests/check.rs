@@ -1,0 +1,369 @@
+//! `certwatch check` on nodes in every state, as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::node::{Node, SERVER, TEN_YEARS, YEAR};
+use common::pki::{Authority, Days, kubeconfig};
+use common::run::{certwatch, check_json, codes, rows};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn healthy() -> (TempDir, Node) {
+    let root = TempDir::new().unwrap();
+    let node = Node::healthy(root.path());
+    (root, node)
+}
+
+#[test]
+fn a_healthy_node_is_ok_to_the_last_row() {
+    let (root, _) = healthy();
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, &document["severity"]), (0, &Value::from("ok")), "{document:#}");
+    let roles: Vec<&str> =
+        rows(&document).iter().map(|row| row["role"].as_str().unwrap()).collect();
+    for role in [
+        "admin.conf",
+        "apiserver",
+        "apiserver-etcd-client",
+        "apiserver-kubelet-client",
+        "ca",
+        "controller-manager.conf",
+        "etcd-ca",
+        "etcd-healthcheck-client",
+        "etcd-peer",
+        "etcd-server",
+        "front-proxy-ca",
+        "front-proxy-client",
+        "kubelet-client",
+        "kubelet-serving",
+        "scheduler.conf",
+        "user-kubeconfig",
+    ] {
+        assert!(roles.contains(&role), "{role} is not in {roles:?}");
+    }
+    // The rotated one that nothing points at, and not the one in use.
+    let leftover = "/var/lib/kubelet/pki/kubelet-client-2024-12-01-10-00-00.pem";
+    assert_eq!(document["leftovers"], Value::from(vec![leftover]));
+}
+
+#[test]
+fn facts_are_those_of_the_certificate() {
+    let (root, _) = healthy();
+    let (document, _) = check_json(root.path(), &[]);
+    let row = rows(&document).iter().find(|row| row["role"] == "apiserver").unwrap();
+    let openssl = |what: &str| {
+        let path = root.path().join("etc/kubernetes/pki/apiserver.crt");
+        let mut command = std::process::Command::new("openssl");
+        let run = common::run::finish(
+            command.args(["x509", "-noout", what, "-in", path.to_str().unwrap()]).arg("-sha256"),
+        );
+        run.stdout.trim().split_once('=').unwrap().1.to_owned()
+    };
+    let fingerprint = openssl("-fingerprint").replace(':', "").to_lowercase();
+    assert_eq!(row["sha256"], Value::from(fingerprint));
+    assert_eq!(row["serial"].as_str().unwrap().replace(':', "").to_uppercase(), openssl("-serial"));
+    assert_eq!(row["subject"], "CN = apiserver");
+    assert_eq!(
+        row["sans"],
+        serde_json::json!(["DNS:cp1", "DNS:kubernetes.default.svc", "IP:10.0.0.11"])
+    );
+    assert_eq!(row["renewable_by"], "kubeadm");
+}
+
+#[test]
+fn the_exit_code_is_the_worst_row() {
+    let (root, node) = healthy();
+    node.leaf("apiserver-kubelet-client", Days(-345, 20));
+    assert_eq!(check_json(root.path(), &[]).1, 1);
+    fs::write(node.path("etc/kubernetes/pki/web.crt"), "no certificate").unwrap();
+    assert_eq!(check_json(root.path(), &[]).1, 3);
+    node.leaf("etcd-server", Days(-400, -35));
+    assert_eq!(check_json(root.path(), &[]).1, 2);
+}
+
+#[test]
+fn at_and_in_judge_another_time() {
+    let (root, _) = healthy();
+    assert_eq!(check_json(root.path(), &["--in", "300d"]).1, 0);
+    assert_eq!(check_json(root.path(), &["--in", "335d"]).1, 1);
+    assert_eq!(check_json(root.path(), &["--in", "358d"]).1, 2);
+    let (document, code) = check_json(root.path(), &["--at", "2100-01-01T00:00:00Z"]);
+    assert_eq!((code, &document["at"]), (2, &Value::from("2100-01-01T00:00:00Z")));
+}
+
+#[test]
+fn mistakes_in_its_use_are_unknown_never_critical() {
+    for words in [
+        &["chekc"][..],
+        &["check", "--bogus"],
+        &["check", "--at", "tomorrow"],
+        &["check", "--in", "1month"],
+        &["check", "-o", "xml"],
+        &["check", "--config", "/nonexistent.toml"],
+        &["check", "--root", "/nonexistent"],
+    ] {
+        let run = certwatch(words);
+        assert_eq!(run.code, 3, "{words:?}: {run:?}");
+        assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{words:?}: {run:?}");
+    }
+    assert_eq!(certwatch(["config", "chekc"]).code, 64);
+    assert_eq!(certwatch(["config", "check", "--config", "/nonexistent.toml"]).code, 78);
+    assert_eq!(certwatch(["--help"]).code, 0);
+}
+
+#[test]
+fn nothing_to_look_at_is_unknown() {
+    let root = TempDir::new().unwrap();
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, rows(&document).len()), (3, 0));
+}
+
+#[test]
+fn a_half_done_ca_rotation_shows() {
+    let (root, mut node) = healthy();
+    let old_ca = std::mem::replace(&mut node.ca, Authority::new("kubernetes", TEN_YEARS));
+    node.write_cas();
+    node.leaf("apiserver", YEAR);
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 2);
+    assert!(codes(&document, "pki/apiserver.crt").is_empty());
+    assert_eq!(codes(&document, "pki/apiserver-kubelet-client.crt"), ["wrong_signer"]);
+    assert_eq!(codes(&document, "scheduler.conf"), ["wrong_signer", "foreign_ca"]);
+    assert_eq!(codes(&document, "kubelet-client-current.pem"), ["wrong_signer"]);
+    // With both CAs in the file, as in the middle of a rotation, both are trusted.
+    node.write(
+        "etc/kubernetes/pki/ca.crt",
+        &(node.ca.pair.certificate.clone() + &old_ca.pair.certificate),
+    );
+    assert_eq!(check_json(root.path(), &[]).1, 0);
+}
+
+#[test]
+fn a_ca_signed_again_with_its_key_is_the_same_ca() {
+    let (root, mut node) = healthy();
+    node.ca = node.ca.reissued("kubernetes", Days(-1, 3000));
+    node.write_cas();
+    assert_eq!(check_json(root.path(), &[]).1, 0);
+}
+
+#[test]
+fn a_leaf_ends_with_its_ca() {
+    let (root, mut node) = healthy();
+    node.etcd_ca = node.etcd_ca.reissued("etcd-ca", Days(-3000, 5));
+    node.write_cas();
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 2);
+    assert_eq!(codes(&document, "etcd/server.crt"), ["expires", "outlives_ca"]);
+    let server = rows(&document).iter().find(|row| row["role"] == "etcd-server").unwrap();
+    let ca = rows(&document).iter().find(|row| row["role"] == "etcd-ca").unwrap();
+    assert_eq!(server["expires"], ca["not_after"]);
+    assert_ne!(server["not_after"], ca["not_after"]);
+}
+
+#[test]
+fn an_external_ca_is_told_from_the_missing_key() {
+    let (root, node) = healthy();
+    node.remove("etc/kubernetes/pki/ca.key");
+    node.leaf("apiserver", Days(-345, 20));
+    let (document, _) = check_json(root.path(), &[]);
+    let external = |role: &str| {
+        let row = rows(&document).iter().find(|row| row["role"] == role).unwrap().clone();
+        row["externally_managed"].as_bool().unwrap()
+    };
+    assert!(external("ca") && external("apiserver") && external("admin.conf"));
+    assert!(!external("etcd-ca") && !external("etcd-server") && !external("front-proxy-client"));
+    let row = rows(&document).iter().find(|row| row["role"] == "apiserver").unwrap();
+    assert!(row["findings"][0]["remedy"].as_str().unwrap().contains("owner of the CA"), "{row:#}");
+}
+
+#[test]
+fn missing_neighbours_are_findings_and_optional_files_are_not() {
+    let (root, node) = healthy();
+    node.remove("etc/kubernetes/pki/etcd/peer.crt");
+    node.remove("etc/kubernetes/scheduler.conf");
+    node.remove("root/.kube/config");
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 2);
+    assert_eq!(codes(&document, "etcd/peer.crt"), ["not_found"]);
+    assert_eq!(codes(&document, "scheduler.conf"), ["not_found"]);
+    assert_eq!(rows(&document).iter().filter(|row| row["severity"] != "ok").count(), 2);
+}
+
+#[test]
+fn a_worker_lacks_nothing() {
+    let (root, node) = healthy();
+    fs::remove_dir_all(node.path("etc/kubernetes/manifests")).unwrap();
+    for name in ["admin.conf", "controller-manager.conf", "scheduler.conf"] {
+        node.remove(&format!("etc/kubernetes/{name}"));
+    }
+    fs::remove_dir_all(node.path("etc/kubernetes/pki")).unwrap();
+    node.write("etc/kubernetes/pki/ca.crt", &node.ca.pair.certificate);
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 0, "{document:#}");
+}
+
+#[test]
+fn kubespray_s_names_are_known_with_and_without_its_link() {
+    let (root, node) = healthy();
+    fs::rename(node.path("etc/kubernetes/pki"), node.path("etc/kubernetes/ssl")).unwrap();
+    let (without_link, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 0, "{without_link:#}");
+    symlink("ssl", node.path("etc/kubernetes/pki")).unwrap();
+    let (with_link, code) = check_json(root.path(), &[]);
+    assert_eq!((code, rows(&with_link).len()), (0, rows(&without_link).len()));
+}
+
+#[test]
+fn root_s_older_copy_is_stale() {
+    let (root, node) = healthy();
+    let copy = node.read("etc/kubernetes/admin.conf");
+    node.conf("admin.conf", &node.ca.leaf("kubernetes-admin", "system:masters", &[], Days(0, 365)));
+    node.write("root/.kube/config", &copy);
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, codes(&document, ".kube/config")), (1, vec!["stale_copy".to_owned()]));
+    // The same when it is asked about alone.
+    let (alone, code) = check_json(root.path(), &["/root/.kube/config"]);
+    assert_eq!((code, codes(&alone, ".kube/config")), (1, vec!["stale_copy".to_owned()]));
+    assert_eq!(rows(&alone).len(), 2, "its user and its cluster, nothing else: {alone:#}");
+}
+
+#[test]
+fn an_overdue_kubelet_rotation_shows_before_the_end() {
+    let (root, node) = healthy();
+    node.kubelet_client(Days(-330, 33));
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, codes(&document, "current.pem")), (1, vec!["rotation_overdue".to_owned()]));
+}
+
+#[test]
+fn kubeconfigs_by_path_by_data_and_without_certificates() {
+    let (root, node) = healthy();
+    let relative = node.ca.leaf("team-a", "", &[], Days(-345, 20));
+    node.write_pair("srv/team/client", &relative);
+    node.write("srv/team/ca.crt", &node.ca.pair.certificate);
+    node.write(
+        "srv/team/config.kubeconfig",
+        "apiVersion: v1\nkind: Config\nclusters:\n\
+         - {name: a, cluster: {server: 'https://a', certificate-authority: ca.crt}}\n\
+         - {name: b, cluster: {server: 'https://b', insecure-skip-tls-verify: true}}\nusers:\n\
+         - {name: by-path, user: {client-certificate: ./x/../client.crt, client-key: client.key}}\n\
+         - {name: token, user: {token: abc}}\n- {name: plugin, user: {exec: {command: aws, args: [eks]}}}\n\
+         - {name: gone, user: {client-certificate: gone.crt, client-key: gone.key}}\n",
+    );
+    let (document, code) = check_json(root.path(), &["/srv/team/config.kubeconfig"]);
+    assert_eq!(codes(&document, "/srv/team/client.crt"), ["expires"]);
+    assert_eq!(codes(&document, "/srv/team/gone.crt"), ["not_found"]);
+    assert!(codes(&document, "/srv/team/ca.crt").is_empty());
+    assert_eq!((code, rows(&document).len()), (3, 3), "{document:#}");
+}
+
+#[test]
+fn several_users_and_contexts_each_have_a_row() {
+    let (root, node) = healthy();
+    let one =
+        kubeconfig(SERVER, &node.ca.pair.certificate, "one", &node.ca.leaf("one", "", &[], YEAR));
+    let two = kubeconfig(
+        SERVER,
+        &node.ca.pair.certificate,
+        "two",
+        &node.ca.leaf("two", "", &[], Days(-360, 3)),
+    );
+    let (_, second_user) = two.split_once("users:\n").unwrap();
+    node.write("root/.kube/config", &(one + second_user));
+    let (document, code) = check_json(root.path(), &["/root/.kube/config"]);
+    let names: Vec<&str> =
+        rows(&document).iter().filter_map(|row| row["entry"]["name"].as_str()).collect();
+    assert_eq!((code, names), (2, vec!["two", "one", "kubernetes"]));
+}
+
+#[test]
+fn configured_globs_directories_and_files() {
+    let (root, node) = healthy();
+    let days = Days(-345, 20);
+    for path in [
+        "srv/tls/a/one.pem",
+        "srv/tls/b/c/two.pem",
+        "srv/tls/b/c/skip/three.pem",
+        "opt/four.txt",
+        "opt/five",
+    ] {
+        node.write(path, &node.ca.leaf("x", "", &[], days).certificate);
+    }
+    let config = root.path().join("config.toml");
+    fs::write(
+        &config,
+        "[scan]\nstandard = false\npaths = [\"/srv/tls/**/*.pem\", \"/opt/five\", \"/opt\", \"/gone/*.pem\"]\n\
+         exclude = [\"**/skip/**\"]\n",
+    )
+    .unwrap();
+    let (document, code) = check_json(root.path(), &["--config", config.to_str().unwrap()]);
+    let mut paths: Vec<&str> =
+        rows(&document).iter().map(|row| row["path"].as_str().unwrap()).collect();
+    paths.sort_unstable();
+    // A directory holds certificates by their endings; a glob that matches nothing is a finding.
+    assert_eq!(paths, ["/gone/*.pem", "/opt/five", "/srv/tls/a/one.pem", "/srv/tls/b/c/two.pem"]);
+    assert_eq!(code, 3);
+}
+
+#[test]
+fn other_distributions_are_known() {
+    let root = TempDir::new().unwrap();
+    let node = Node {
+        root: root.path().to_owned(),
+        ca: Authority::new("k3s-server-ca@1700000000", TEN_YEARS),
+        etcd_ca: Authority::new("x", TEN_YEARS),
+        front_proxy_ca: Authority::new("y", TEN_YEARS),
+    };
+    for (directory, role) in [
+        ("var/lib/rancher/k3s/server/tls", "k3s"),
+        ("var/lib/rancher/rke2/server/tls", "rke2"),
+        ("var/lib/k0s/pki", "k0s"),
+        ("var/snap/microk8s/current/certs", "microk8s"),
+    ] {
+        node.write(&format!("{directory}/server-ca.crt"), &node.ca.pair.certificate);
+        node.write_pair(
+            &format!("{directory}/serving"),
+            &node.ca.leaf(role, "", &[], Days(-360, 5)),
+        );
+        let foreign = Authority::new("k3s-server-ca@1700000000", TEN_YEARS);
+        node.write_pair(&format!("{directory}/foreign"), &foreign.leaf(role, "", &[], YEAR));
+    }
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 2);
+    for role in ["k3s", "rke2", "k0s", "microk8s"] {
+        let of_role: Vec<&Value> =
+            rows(&document).iter().filter(|row| row["role"] == role).collect();
+        assert_eq!(of_role.len(), 3, "{role}: {document:#}");
+        let serving = of_role
+            .iter()
+            .find(|row| row["path"].as_str().unwrap().ends_with("serving.crt"))
+            .unwrap();
+        assert_eq!(serving["findings"][0]["code"], "expires");
+        let foreign = of_role
+            .iter()
+            .find(|row| row["path"].as_str().unwrap().ends_with("foreign.crt"))
+            .unwrap();
+        assert_eq!(foreign["findings"][0]["code"], "wrong_signer");
+    }
+    let table = certwatch(["check", "--root", root.path().to_str().unwrap()]).stdout;
+    assert!(
+        table.contains("systemctl restart k3s") && table.contains("microk8s refresh-certs"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_pipe_gets_no_colour_and_no_cut_paths() {
+    let (root, node) = healthy();
+    let long =
+        format!("srv/{}/web.pem", "directory-with-a-long-name/".repeat(6).trim_end_matches('/'));
+    node.write(&long, &node.ca.leaf("web", "", &[], Days(-345, 20)).certificate);
+    let run = certwatch(["check", "--root", root.path().to_str().unwrap(), &format!("/{long}")]);
+    assert!(!run.stdout.contains('\u{1b}') && run.stdout.contains(&long), "{}", run.stdout);
+    assert!(run.stdout.lines().last().unwrap().starts_with("certwatch: WARNING"), "{}", run.stdout);
+}

@@ -1,0 +1,14 @@
+//! What several tests share.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test uses its part of it"
+)]
+
+pub mod node;
+pub mod pki;
+#[cfg(test)]
+pub mod run;
