@@ -21,7 +21,7 @@ test: tools ## all tests that need neither root nor a cluster
 .PHONY: lint
 lint: tools ## formatting, clippy, documentation, scripts
 	cargo fmt --all --check
-	cargo clippy --all-targets --quiet -- -D warnings
+	cargo clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	shellcheck .ci/run tests/*.sh tests/lab/*.sh benches/*.sh
 

@@ -31,7 +31,7 @@ pub enum Verb {
 ///
 /// Without PATH it looks where kubeadm keeps certificates: /etc/kubernetes/pki and ssl,
 /// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; where k3s, RKE2, k0s and
-/// MicroK8s keep theirs; at running API servers; and at what [scan] paths in the configuration
+/// MicroK8s keep theirs; at running API servers; and at what `paths` in the configuration
 /// names.
 ///
 /// Exit status: 0 all is well, 1 a warning, 2 critical, 3 something could not be judged.

@@ -1,0 +1,233 @@
+//! Parity with the real kubeadm: on a PKI and kubeconfigs that it wrote itself, `certwatch check`
+//! says what `kubeadm certs check-expiration` says, and more.
+//!
+//! Needs root (kubeadm is shown the node by chroot, `--rootfs`) and the kubeadm that
+//! `tests/lab/kubernetes.sh` builds: part of `make test-lab`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::run::{Run, check_json, codes, finish, rows};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const CONFIG: &str =
+    "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nkubernetesVersion: v1.20.2\n";
+
+/// A directory that kubeadm takes for the root of a control-plane node.
+struct Node(TempDir);
+
+impl Node {
+    fn new() -> Self {
+        let node = Self(TempDir::new().unwrap());
+        fs::create_dir_all(node.path("etc/kubernetes")).unwrap();
+        fs::create_dir(node.path("tmp")).unwrap();
+        fs::write(node.path("tmp/config.yaml"), CONFIG).unwrap();
+        for phase in [["certs", "all"], ["kubeconfig", "all"]] {
+            node.kubeadm(&[&["init", "phase"], &phase[..]].concat());
+        }
+        node
+    }
+
+    fn path(&self, below: &str) -> std::path::PathBuf {
+        self.0.path().join(below)
+    }
+
+    fn try_kubeadm(&self, words: &[&str]) -> Run {
+        let kubeadm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin/kubeadm");
+        assert!(kubeadm.exists(), "build it first: tests/lab/kubernetes.sh kubeadm");
+        let mut command = Command::new(kubeadm);
+        finish(
+            command
+                .arg("--rootfs")
+                .arg(self.0.path())
+                .args(words)
+                .args(["--config", "/tmp/config.yaml"]),
+        )
+    }
+
+    fn kubeadm(&self, words: &[&str]) -> String {
+        let run = self.try_kubeadm(words);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stdout
+    }
+}
+
+/// What one row says: expiry to the minute, CA where the column is filled, externally managed.
+#[derive(Debug, Eq, PartialEq)]
+struct Said {
+    expires: String,
+    ca: Option<String>,
+    external: bool,
+}
+
+/// The rows of `kubeadm certs check-expiration`, by NAME (1.20 prints text only).
+fn kubeadm_rows(table: &str) -> BTreeMap<String, Said> {
+    let row = |line: &str| {
+        // NAME  Nov 23, 2027 16:37 UTC  364d  ca  no
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, rest) = words.split_first()?;
+        let (date, rest) = rest.split_at_checked(5)?;
+        let ca = (rest.len() == 3).then(|| rest[1].to_owned());
+        let said = Said { expires: date.join(" "), ca, external: *rest.last()? == "yes" };
+        (date[4] == "UTC").then(|| ((*name).to_owned(), said))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+/// The same of certwatch, for the rows that kubeadm knows; its CAs have no CA column.
+fn certwatch_rows(document: &Value, like: &BTreeMap<String, Said>) -> BTreeMap<String, Said> {
+    let of_kubeadm = |row: &&Value| like.contains_key(row["role"].as_str().unwrap());
+    let said = |row: &Value| {
+        let name = row["role"].as_str().unwrap().to_owned();
+        let ca = row["ca"]["name"].as_str().map(str::to_owned).filter(|_| like[&name].ca.is_some());
+        let external = row["externally_managed"].as_bool().unwrap();
+        (name, Said { expires: in_go_s_layout(row["not_after"].as_str().unwrap()), ca, external })
+    };
+    rows(document).iter().filter(of_kubeadm).map(said).collect()
+}
+
+/// `2027-11-23T16:37:00Z` as `Nov 23, 2027 16:37 UTC`.
+fn in_go_s_layout(time: &str) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = MONTHS[time[5..7].parse::<usize>().unwrap() - 1];
+    format!("{month} {}, {} {} UTC", &time[8..10], &time[..4], &time[11..16])
+}
+
+/// Both tables of one node, compared row by row; returns certwatch's document.
+fn assert_parity(node: &Node) -> Value {
+    let expected = kubeadm_rows(&node.kubeadm(&["certs", "check-expiration"]));
+    assert_eq!(expected.len(), 13, "10 certificates and 3 CAs: {expected:?}");
+    let (document, _) = check_json(node.0.path(), &[]);
+    assert_eq!(certwatch_rows(&document, &expected), expected);
+    document
+}
+
+#[test]
+fn every_row_of_kubeadm_is_there_with_its_date_ca_and_verdict() {
+    let node = Node::new();
+    let before = assert_parity(&node);
+    assert_eq!(before["severity"], "ok", "{before:#}");
+
+    node.kubeadm(&["certs", "renew", "all"]);
+    let after = assert_parity(&node);
+    let serial = |document: &Value, role: &str| {
+        rows(document).iter().find(|row| row["role"] == role).unwrap()["serial"].clone()
+    };
+    for role in ["apiserver", "etcd-server", "admin.conf"] {
+        assert_ne!(serial(&before, role), serial(&after, role), "{role} was renewed");
+    }
+    assert_eq!(after["severity"], "ok", "{after:#}");
+}
+
+#[test]
+fn an_external_front_proxy_ca_gets_the_same_verdict() {
+    let node = Node::new();
+    fs::remove_file(node.path("etc/kubernetes/pki/front-proxy-ca.key")).unwrap();
+    let document = assert_parity(&node);
+    let external: Vec<&str> = rows(&document)
+        .iter()
+        .filter(|row| row["externally_managed"] == true)
+        .map(|row| row["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(external, ["front-proxy-client", "front-proxy-ca"]);
+}
+
+/// `check-expiration` of 1.20.2 fails without ca.key (kubernetes/kubernetes#106854), so `renew` is
+/// asked what it calls external.
+#[test]
+fn an_external_ca_is_what_kubeadm_refuses_to_renew() {
+    let node = Node::new();
+    fs::remove_file(node.path("etc/kubernetes/pki/ca.key")).unwrap();
+    assert_eq!(node.try_kubeadm(&["certs", "check-expiration"]).code, 1);
+    let (document, code) = check_json(node.0.path(), &[]);
+    assert_eq!(code, 0, "certwatch is not troubled: {document:#}");
+
+    let said = node.kubeadm(&["certs", "renew", "all"]);
+    let refused = said.lines().filter(|line| line.starts_with("Detected external ca,")).count();
+    let external = rows(&document)
+        .iter()
+        .filter(|row| row["externally_managed"] == true && row["role"] != "ca")
+        .map(|row| row["role"].as_str().unwrap());
+    let external: Vec<&str> = external.collect();
+    assert_eq!(external.len(), refused, "{external:?}\n{said}");
+    for role in [
+        "admin.conf",
+        "apiserver",
+        "apiserver-kubelet-client",
+        "controller-manager.conf",
+        "scheduler.conf",
+    ] {
+        assert!(external.contains(&role), "{role}: {external:?}");
+    }
+}
+
+#[test]
+fn what_kubeadm_calls_missing_is_missing() {
+    let node = Node::new();
+    fs::remove_file(node.path("etc/kubernetes/pki/etcd/peer.crt")).unwrap();
+    fs::remove_file(node.path("etc/kubernetes/scheduler.conf")).unwrap();
+    let table = node.kubeadm(&["certs", "check-expiration"]);
+    assert_eq!(table.matches("!MISSING!").count(), 2, "{table}");
+    let (document, code) = check_json(node.0.path(), &[]);
+    assert_eq!(code, 2);
+    assert_eq!(codes(&document, "etcd/peer.crt"), ["not_found"]);
+    assert_eq!(codes(&document, "/scheduler.conf"), ["not_found"]);
+}
+
+/// kubeadm prints no table at all when one file is damaged, and looks at no signature.
+#[test]
+fn certwatch_sees_what_kubeadm_does_not() {
+    let node = Node::new();
+    let peer = node.path("etc/kubernetes/pki/etcd/peer.crt");
+    let whole = fs::read_to_string(&peer).unwrap();
+    fs::write(&peer, &whole[..400]).unwrap();
+    assert_eq!(node.try_kubeadm(&["certs", "check-expiration"]).code, 1);
+    let (document, _) = check_json(node.0.path(), &[]);
+    assert_eq!(codes(&document, "etcd/peer.crt"), ["bad_pem"]);
+    assert_eq!(rows(&document).iter().filter(|row| row["severity"] != "ok").count(), 1);
+    fs::write(&peer, whole).unwrap();
+
+    // A new CA in place of the old: kubeadm's table says nothing of it.
+    let fresh = Node::new();
+    for name in ["ca.crt", "ca.key"] {
+        let name = Path::new("etc/kubernetes/pki").join(name);
+        fs::copy(fresh.0.path().join(&name), node.0.path().join(&name)).unwrap();
+    }
+    let table = node.kubeadm(&["certs", "check-expiration"]);
+    assert_eq!(kubeadm_rows(&table).len(), 13, "{table}");
+    let (document, code) = check_json(node.0.path(), &[]);
+    assert_eq!((code, codes(&document, "pki/apiserver.crt")), (2, vec!["wrong_signer".to_owned()]));
+    assert_eq!(codes(&document, "/kubelet.conf"), ["wrong_signer", "foreign_ca"]);
+}
+
+#[test]
+fn certwatch_sees_the_copies_and_the_kubelet() {
+    let node = Node::new();
+    fs::create_dir_all(node.path("root/.kube")).unwrap();
+    fs::copy(node.path("etc/kubernetes/admin.conf"), node.path("root/.kube/config")).unwrap();
+    let roles = |document: &Value| {
+        let roles = rows(document).iter().map(|row| row["role"].as_str().unwrap().to_owned());
+        roles.collect::<Vec<_>>()
+    };
+    let (document, code) = check_json(node.0.path(), &[]);
+    assert_eq!(code, 0, "{document:#}");
+    for role in ["kubelet.conf", "user-kubeconfig"] {
+        assert!(roles(&document).contains(&role.to_owned()), "{document:#}");
+    }
+    // Renewed within the second in which it was made it ends no later, so again until it does.
+    for _ in 0..10 {
+        node.kubeadm(&["certs", "renew", "admin.conf"]);
+        let (document, _) = check_json(node.0.path(), &[]);
+        if codes(&document, ".kube/config") == ["stale_copy"] {
+            return;
+        }
+    }
+    panic!("root's copy is stale, and nothing says so");
+}
