@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// `text` in at most `width` columns; what is too much is cut out of the middle. Of a path the end
-/// tells more than the beginning, so the end gets two thirds.
+/// tells more than the beginning, so the end gets three quarters.
 pub(super) fn cut_middle(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
     }
     let room = width.saturating_sub(1);
-    let head = prefix(text, room / 3);
+    let head = prefix(text, room / 4);
     let tail = suffix(text, room - head.width());
     Cow::Owned(format!("{head}…{tail}"))
 }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_path_is_kept() {
-        assert_eq!(cut_middle("pki/apiserver-kubelet-client.crt", 20), "pki/ap…et-client.crt");
+        assert_eq!(cut_middle("pki/apiserver-kubelet-client.crt", 20), "pki/…elet-client.crt");
         assert_eq!(cut_middle("admin.conf", 10), "admin.conf");
         assert_eq!(cut_end("break-glass kubeconfig", 12), "break-glass…");
     }

@@ -11,6 +11,7 @@ use crate::domain::model::{Content, Entry, Item, Reason};
 use crate::domain::policy::Severity;
 use crate::domain::role::Kind;
 use crate::domain::time::UnixTime;
+use crate::exit::Exit;
 
 /// All codes of [`Reason`]. A counter has to exist before its first error: one that appears with
 /// the error has not increased.
@@ -78,7 +79,6 @@ fn certificates(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What the exporter calls a source: here all files of one kind are one.
-#[derive(Default)]
 struct Source<'a> {
     /// Files; the exporter's word.
     bundles: usize,
@@ -91,7 +91,7 @@ fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
         .map(|(kind, is_kubeconfig)| (kind, Source::of(report, is_kubeconfig)));
     head(out, "x509_source_up", "0 if nothing of the source could be read.", "gauge")?;
     for (kind, source) in &sources {
-        let is_up = source.judged > 0 || source.errors.is_empty();
+        let is_up = source.judged > 0 || source.failed() == 0;
         sample(out, "x509_source_up", &of_source(kind), u8::from(is_up))?;
     }
     head(out, "x509_source_bundles", "Files of the source.", "gauge")?;
@@ -101,19 +101,20 @@ fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let name = "x509_source_errors_total";
     head(out, name, "What could not be read in the last scan, by reason.", "counter")?;
     for (kind, source) in &sources {
-        for reason in REASONS {
+        for (reason, count) in &source.errors {
             let labels = format!("{},reason=\"{reason}\"", of_source(kind));
-            sample(out, name, &labels, source.errors.get(reason).unwrap_or(&0))?;
+            sample(out, name, &labels, count)?;
         }
     }
-    let errors: usize = sources.iter().flat_map(|(_, source)| source.errors.values()).sum();
+    let errors: usize = sources.iter().map(|(_, source)| source.failed()).sum();
     head(out, "x509_read_errors", "What could not be read in the last scan.", "gauge")?;
     sample(out, "x509_read_errors", "", errors)
 }
 
 impl<'a> Source<'a> {
     fn of(report: &Report<'a>, is_kubeconfig: bool) -> Self {
-        let mut source = Self::default();
+        let errors = REASONS.iter().map(|reason| (*reason, 0)).collect();
+        let mut source = Self { bundles: 0, judged: 0, errors };
         let mut last = None;
         let is_ours = |item: &&Item| {
             !matches!(item.place.entry, Entry::Process(_)) && in_kubeconfig(item) == is_kubeconfig
@@ -127,6 +128,10 @@ impl<'a> Source<'a> {
             }
         }
         source
+    }
+
+    fn failed(&self) -> usize {
+        self.errors.values().sum()
     }
 }
 
@@ -143,7 +148,7 @@ fn own(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     }
     let name = "certwatch_severity";
     head(out, name, "Exit code of the check: 0 ok, 1 warning, 2 critical, 3 unknown.", "gauge")?;
-    sample(out, name, "", exit_code(report.assessment.severity()))?;
+    sample(out, name, "", Exit::Checked(report.assessment.severity()).code())?;
     let name = "certwatch_scan_timestamp_seconds";
     head(out, name, "When the scan was made, as unix time.", "gauge")?;
     sample(out, name, "", report.generated.seconds())
@@ -158,15 +163,6 @@ fn sample(out: &mut impl Write, name: &str, labels: &str, value: impl Display) -
         writeln!(out, "{name} {value}")
     } else {
         writeln!(out, "{name}{{{labels}}} {value}")
-    }
-}
-
-fn exit_code(severity: Severity) -> u8 {
-    match severity {
-        Severity::Ok => 0,
-        Severity::Warning => 1,
-        Severity::Critical => 2,
-        Severity::Unknown => 3,
     }
 }
 

@@ -84,6 +84,24 @@ fn nothing_found_is_said() {
 }
 
 #[test]
+fn a_copy_of_a_ca_is_hidden_only_where_nothing_is_lost() {
+    let table = |inventory: &Inventory| print(inventory, Format::Table, None);
+    let mut alone = inventory();
+    alone.items.retain(|item| item.place.path.ends_with("admin.conf"));
+    assert!(table(&alone).contains("CA in the kubeconfig"), "its CA has no row here");
+
+    let mut foreign = inventory();
+    let etcd_ca = foreign.items.iter().find(|item| item.role.id == "etcd-ca").unwrap();
+    let etcd_ca = etcd_ca.content.clone();
+    let copy = foreign.items.iter_mut().find(|item| item.role.id == "cluster-ca").unwrap();
+    copy.content = etcd_ca;
+    assert!(table(&foreign).contains("does not hold the cluster's CA"));
+
+    alone.context = inventory().items;
+    assert!(table(&alone).contains("CA in the kubeconfig"), "nor if it was only read");
+}
+
+#[test]
 fn rows_fit_the_terminal() {
     for width in [80, 100, 120, 200] {
         let table = print(&inventory(), Format::Table, Some(width));

@@ -26,10 +26,14 @@ struct ClusterCa<'a> {
     keys: BTreeSet<Sha256>,
 }
 
+fn ca_with_a_row(item: &Item) -> Option<Sha256> {
+    item.certificate().filter(|_| item.role.kind == Kind::Ca).map(|certificate| certificate.sha256)
+}
+
 impl<'a> Known<'a> {
     pub(super) fn of(inventory: &'a Inventory) -> Self {
         let mut known = Self {
-            cas: HashSet::new(),
+            cas: inventory.items.iter().filter_map(ca_with_a_row).collect(),
             cluster_keys: BTreeMap::new(),
             kubeconfig_keys: BTreeMap::new(),
             servers: BTreeSet::new(),
@@ -56,7 +60,6 @@ impl<'a> Known<'a> {
                 }
             }
             (_, Kind::Ca) => {
-                self.cas.insert(certificate.sha256);
                 if let Some(home) = layout::kubernetes_dir(path).filter(|_| item.role.id == "ca") {
                     let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
                     let ca = self.cluster_keys.entry(home.to_owned()).or_insert(of_cluster);

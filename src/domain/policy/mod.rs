@@ -174,7 +174,9 @@ pub fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> Assessme
                 item: index,
                 severity: findings.first().map_or(Severity::Ok, |worst| worst.severity),
                 expires: expires(item),
-                repeats: known.is_repeated(item),
+                // etcd's CA in a kubeconfig has a row of its own, but is wrong there.
+                repeats: known.is_repeated(item)
+                    && !findings.iter().any(|it| matches!(it.fact, Fact::ForeignCa(_))),
                 findings: findings.into(),
             }
         })
