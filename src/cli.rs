@@ -20,24 +20,25 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Look at every certificate of this node once, print a judgement, and exit with it
+    ///
+    /// Without PATH it looks where kubeadm keeps certificates: /etc/kubernetes/pki and ssl,
+    /// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; where k3s, RKE2, k0s and
+    /// MicroK8s keep theirs; at running API servers; and at what `paths` in the configuration
+    /// names.
+    ///
+    /// Exit status: 0 all is well, 1 a warning, 2 critical, 3 something could not be judged, or
+    /// wrong usage.
     Check(CheckArgs),
     /// Check, show or print the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
 }
 
-/// Looks at every certificate of this control-plane node, says what will break, when, and what to
-/// do about it.
-///
-/// Without PATH it looks where kubeadm keeps certificates: /etc/kubernetes/pki and ssl,
-/// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; where k3s, RKE2, k0s and
-/// MicroK8s keep theirs; at running API servers; and at what `paths` in the configuration
-/// names.
-///
-/// Exit status: 0 all is well, 1 a warning, 2 critical, 3 something could not be judged.
+/// The command line of `check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     /// Judge these files, directories or globs (with **) alone
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]

@@ -231,6 +231,16 @@ fn no_permission_is_told_and_the_rest_is_judged() {
         (3, vec!["permission_denied".to_owned()])
     );
     assert_eq!(rows(&document).iter().filter(|row| row["severity"] != "ok").count(), 1);
+
+    // A directory that hides its files hides them; nothing in it is called missing.
+    fs::set_permissions(node.path("etc/kubernetes/pki/etcd"), Permissions::from_mode(0o000))
+        .unwrap();
+    let run = finish(&mut command);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, codes(&document, "pki/etcd")), (3, vec!["permission_denied".to_owned()]));
+    assert!(!run.stdout.contains("not_found"), "{document:#}");
+    fs::set_permissions(node.path("etc/kubernetes/pki/etcd"), Permissions::from_mode(0o755))
+        .unwrap();
 }
 
 #[test]

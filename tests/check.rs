@@ -158,7 +158,7 @@ fn a_leaf_ends_with_its_ca() {
     node.write_cas();
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!(code, 2);
-    assert_eq!(codes(&document, "etcd/server.crt"), ["expires", "outlives_ca"]);
+    assert_eq!(codes(&document, "etcd/server.crt"), ["expires"]);
     let server = rows(&document).iter().find(|row| row["role"] == "etcd-server").unwrap();
     let ca = rows(&document).iter().find(|row| row["role"] == "etcd-ca").unwrap();
     assert_eq!(server["expires"], ca["not_after"]);
@@ -352,7 +352,8 @@ fn other_distributions_are_known() {
     }
     let table = certwatch(["check", "--root", root.path().to_str().unwrap()]).stdout;
     assert!(
-        table.contains("systemctl restart k3s") && table.contains("microk8s refresh-certs"),
+        table.contains("systemctl try-restart k3s k3s-agent")
+            && table.contains("microk8s refresh-certs"),
         "{table}"
     );
 }
@@ -366,4 +367,181 @@ fn a_pipe_gets_no_colour_and_no_cut_paths() {
     let run = certwatch(["check", "--root", root.path().to_str().unwrap(), &format!("/{long}")]);
     assert!(!run.stdout.contains('\u{1b}') && run.stdout.contains(&long), "{}", run.stdout);
     assert!(run.stdout.lines().last().unwrap().starts_with("certwatch: WARNING"), "{}", run.stdout);
+}
+
+/// A company's CA often signs over an intermediate, which stands in the leaf's file or in ca.crt.
+#[test]
+fn an_intermediate_ca_is_followed_from_either_file() {
+    let (root, mut node) = healthy();
+    let company = Authority::new("company root", TEN_YEARS);
+    node.ca = company.intermediate("kubernetes", Days(-1, 2000));
+    let [intermediate, top] = [&node.ca, &company].map(|ca| ca.pair.certificate.clone());
+    let sign_all = |ca_file: &str, behind: &str| {
+        node.write("etc/kubernetes/pki/ca.crt", ca_file);
+        let _ = fs::remove_file(node.path("etc/kubernetes/pki/ca.key"));
+        for name in ["apiserver", "apiserver-kubelet-client"] {
+            node.leaf(name, YEAR);
+            let path = format!("etc/kubernetes/pki/{name}.crt");
+            node.write(&path, &(node.read(&path) + behind));
+        }
+        let (document, _) = check_json(root.path(), &["/etc/kubernetes/pki"]);
+        assert_eq!(document["severity"], "ok", "{document:#}");
+    };
+    sign_all(&top, &intermediate);
+    sign_all(&intermediate, &intermediate);
+    sign_all(&intermediate, "");
+    sign_all(&(intermediate.clone() + &top), "");
+    // Without the link between them nobody can know.
+    node.write("etc/kubernetes/pki/ca.crt", &top);
+    node.leaf("apiserver", YEAR);
+    assert_eq!(codes(&check_json(root.path(), &[]).0, "pki/apiserver.crt"), ["wrong_signer"]);
+}
+
+#[test]
+fn a_leaf_ends_with_the_intermediate_in_its_file() {
+    let (root, mut node) = healthy();
+    let company = Authority::new("company root", TEN_YEARS);
+    node.ca = company.intermediate("kubernetes", Days(-300, 20));
+    node.write("etc/kubernetes/pki/ca.crt", &company.pair.certificate);
+    node.leaf("apiserver", YEAR);
+    let path = "etc/kubernetes/pki/apiserver.crt";
+    node.write(path, &(node.read(path) + &node.ca.pair.certificate));
+    let (document, _) = check_json(root.path(), &["/etc/kubernetes/pki/apiserver.crt"]);
+    assert_eq!(codes(&document, "pki/apiserver.crt"), ["expires", "expires"]);
+    assert!(
+        rows(&document)[0]["findings"][0]["message"].as_str().unwrap().contains("ends with its CA")
+    );
+}
+
+#[test]
+fn the_right_key_under_another_name_is_another_ca() {
+    let (root, mut node) = healthy();
+    node.ca = node.ca.reissued("kubernetes-ca", TEN_YEARS);
+    node.write_cas();
+    assert_eq!(codes(&check_json(root.path(), &[]).0, "pki/apiserver.crt"), ["wrong_signer"]);
+}
+
+#[test]
+fn half_a_pair_is_a_finding() {
+    let (root, node) = healthy();
+    node.remove("etc/kubernetes/pki/etcd/server.key");
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, codes(&document, "etcd/server.key")), (2, vec!["not_found".to_owned()]));
+    let row = rows(&document)
+        .iter()
+        .find(|row| row["path"].as_str().unwrap().ends_with("server.key"))
+        .unwrap();
+    assert_eq!(row["findings"][0]["command"], "kubeadm certs renew etcd-server");
+}
+
+#[test]
+fn a_component_s_kubeconfig_without_users_is_broken() {
+    let (root, node) = healthy();
+    node.write(
+        "etc/kubernetes/scheduler.conf",
+        "apiVersion: v1\nkind: Config\nusers: []\nclusters: []\n",
+    );
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(
+        (code, codes(&document, "scheduler.conf")),
+        (2, vec!["no_certificate_found".to_owned()])
+    );
+    // One with a token has nothing that expires here.
+    node.write(
+        "etc/kubernetes/scheduler.conf",
+        "users: [{name: s, user: {token: t}}]\nclusters: []\n",
+    );
+    assert_eq!(check_json(root.path(), &[]).1, 0);
+}
+
+#[test]
+fn files_that_hold_keys_and_requests_are_nobody_s_alarm() {
+    let (root, node) = healthy();
+    let pair = node.ca.leaf("x", "", &[], YEAR);
+    node.write("etc/ssl/etcd/ssl/node-cp1-key.pem", &pair.key);
+    node.write("etc/ssl/etcd/ssl/node-cp1.pem", &pair.certificate);
+    node.write(
+        "etc/kubernetes/pki/x.csr",
+        "-----BEGIN CERTIFICATE REQUEST-----\nAQID\n-----END CERTIFICATE REQUEST-----\n",
+    );
+    node.write("etc/kubernetes/cloud.conf", "");
+    node.write(
+        "etc/kubernetes/init.conf",
+        "# clusters\napiVersion: kubeadm.k8s.io/v1beta3\n---\nkind: Config\n",
+    );
+    let (document, code) = check_json(
+        root.path(),
+        &["/etc/ssl/etcd/ssl", "/etc/kubernetes/pki/ca.key", "/etc/kubernetes/pki/x.csr"],
+    );
+    assert_eq!((code, rows(&document).len()), (0, 1), "{document:#}");
+    assert_eq!(check_json(root.path(), &[]).1, 0);
+}
+
+#[test]
+fn a_slip_of_the_pen_is_unknown() {
+    let (root, _) = healthy();
+    let (document, code) = check_json(root.path(), &["/etc/kubernetes/pkl/ca.crt"]);
+    assert_eq!((code, codes(&document, "pkl/ca.crt")), (3, vec!["not_found".to_owned()]));
+    for glob in ["/etc/[oops/*.crt", "/etc/a**b/*.crt"] {
+        let run = certwatch(["check", "--root", root.path().to_str().unwrap(), glob]);
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(run.stderr.contains(glob), "{run:?}");
+    }
+}
+
+/// Below k3s's agent lie the file systems of all containers.
+#[test]
+fn the_images_of_containers_are_not_searched() {
+    let root = TempDir::new().unwrap();
+    let below = root.path().join("var/lib/rancher/k3s/agent");
+    let image = below.join("containerd/snapshots/7/fs/etc/ssl/certs");
+    fs::create_dir_all(&image).unwrap();
+    fs::write(image.join("old-root.pem"), "no certificate").unwrap();
+    fs::write(below.join("client-kubelet.crt"), Authority::new("x", TEN_YEARS).pair.certificate)
+        .unwrap();
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, rows(&document).len()), (0, 1), "{document:#}");
+}
+
+#[test]
+fn a_link_to_the_pki_is_the_pki() {
+    let (root, _) = healthy();
+    let link = root.path().join("link");
+    symlink(root.path().join("etc/kubernetes/pki"), &link).unwrap();
+    let run = certwatch(["check", "-o", "json", link.to_str().unwrap()]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, rows(&document).len()), (0, 10));
+    assert!(rows(&document).iter().any(|row| row["role"] == "etcd-server"), "{document:#}");
+    // `..` behind a link leads where the kernel says.
+    let behind = link.join("../admin.conf");
+    assert_eq!(certwatch(["check", behind.to_str().unwrap()]).code, 0);
+}
+
+#[test]
+fn only_a_copy_of_admin_conf_is_overwritten() {
+    let (root, node) = healthy();
+    let old = node.read("etc/kubernetes/admin.conf");
+    node.conf("admin.conf", &node.ca.leaf("kubernetes-admin", "system:masters", &[], Days(0, 365)));
+    let command = |below: &str| {
+        let (document, _) = check_json(root.path(), &[below]);
+        let row =
+            rows(&document).iter().find(|row| row["entry"]["kind"] == "user").unwrap().clone();
+        row["findings"][0]["command"].as_str().map(str::to_owned)
+    };
+    node.write("root/.kube/config", &old);
+    let expected = "cp -p /root/.kube/config /root/.kube/config.old && cp /etc/kubernetes/admin.conf /root/.kube/config";
+    assert_eq!(command("/root/.kube/config").as_deref(), Some(expected));
+    // One with a second user would lose it.
+    let second = kubeconfig(
+        SERVER,
+        &node.ca.pair.certificate,
+        "two",
+        &node.ca.leaf("two", "", &[], Days(-340, 25)),
+    );
+    let (_, second_user) = second.split_once("users:\n").unwrap();
+    node.write("root/.kube/config", &(old + second_user));
+    assert_eq!(command("/root/.kube/config"), None);
+    // A person's own is not replaced by the admin's.
+    node.write("root/.kube/config", &second);
+    assert_eq!(command("/root/.kube/config"), None);
 }

@@ -1,7 +1,7 @@
 //! `certwatch check`: scan, judge, print, exit.
 
 use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use glob::Pattern;
 
@@ -9,6 +9,7 @@ use crate::cli::CheckArgs;
 use crate::config::Config;
 use crate::domain::model::Inventory;
 use crate::domain::policy::{Assessment, Severity, assess};
+use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::report::{self, Report, Style};
@@ -61,19 +62,25 @@ fn request(args: &CheckArgs, config: &Config) -> Result<Request, String> {
 }
 
 /// Paths of the command line as seen from the root directory of the node.
-fn absolute(paths: &[std::path::PathBuf], root: &Path) -> Result<Vec<String>, String> {
+fn absolute(paths: &[PathBuf], root: &Path) -> Result<Vec<String>, String> {
     let here = if root == Path::new("/") {
         std::env::current_dir().unwrap_or_default()
     } else {
         "/".into()
     };
-    let text = |path: &std::path::PathBuf| {
-        let path = scan::normal(&here.join(path));
-        path.into_os_string()
-            .into_string()
-            .map_err(|path| format!("{}: a path must be UTF-8", path.display()))
-    };
-    paths.iter().map(text).collect()
+    paths.iter().map(|path| place(&scan::plain(&here.join(path)))).collect()
+}
+
+/// A path or glob of the command line, checked like one of the configuration.
+fn place(path: &Path) -> Result<String, String> {
+    let shown = safe(&path.to_string_lossy()).into_owned();
+    let text = path.to_str().ok_or_else(|| format!("{shown}: a path must be UTF-8"))?;
+    match Pattern::new(text) {
+        Err(error) if scan::is_pattern(path.as_os_str()) && !path.exists() => {
+            Err(format!("{shown}: no such file, and no glob either: {}", error.msg))
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn print(

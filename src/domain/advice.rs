@@ -1,9 +1,12 @@
 //! The words: what will happen, and what to do about it, each in one line for a tired person.
 
+use std::fmt;
+use std::path::Path;
+
 use super::layout;
-use super::model::{Item, Reason};
+use super::model::{Attribute, Item, Reason};
 use super::policy::{self, Fact};
-use super::role::{Kind, Renewer};
+use super::role::{Kind, Renewer, Role};
 use super::text::{safe, shell_word};
 use super::time::UnixTime;
 
@@ -15,7 +18,7 @@ const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "
 pub enum Remedy {
     /// A command that can be pasted into a root shell on the node.
     Command(String),
-    /// No command does it: what a person has to do.
+    /// What a person has to do, where no one command does it.
     Words(String),
 }
 
@@ -29,9 +32,9 @@ impl Remedy {
     }
 }
 
-/// `Run: …` or the words.
-impl std::fmt::Display for Remedy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// `run: …` or the words.
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(command) => write!(f, "run: {command}"),
             Self::Words(words) => f.write_str(words),
@@ -43,16 +46,21 @@ impl std::fmt::Display for Remedy {
 pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
     let breaks = item.role.breaks;
     match fact {
-        Fact::Expired(at) => format!("expired {} ago, on {}: {breaks}", now - *at, at.date()),
-        Fact::Expires { at, .. } if item.role.kind == Kind::Process => {
+        Fact::Expired(at) => {
             format!(
-                "its in-memory loopback certificate expires in {}, on {}; then {breaks}",
-                *at - now,
+                "{} {} ago, on {}: {breaks}",
+                ends(item, "expired", "ended"),
+                now - *at,
                 at.date()
             )
         }
         Fact::Expires { at, .. } => {
-            format!("expires in {}, on {}; then {breaks}", *at - now, at.date())
+            format!(
+                "{} in {}, on {}; then {breaks}",
+                ends(item, "expires", "ends"),
+                *at - now,
+                at.date()
+            )
         }
         Fact::ForeignCa(ca) => {
             format!(
@@ -72,15 +80,12 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
                 due.date()
             )
         }
-        Fact::StaleCopy(original) => {
-            format!("an older copy of {}, which has been renewed since", show(original))
+        Fact::StaleCopy { of, .. } => {
+            format!("an older copy of {}, which has been renewed since", show(of))
         }
         Fact::Unusable(reason) => unusable(item, reason),
         Fact::WrongSigner(ca) => {
-            format!(
-                "not signed by {}: refused by all who trust that CA, as after a half-done CA rotation",
-                show(ca)
-            )
+            format!("not signed by {}: refused by all who trust that CA alone", show(ca))
         }
     }
 }
@@ -88,69 +93,137 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
 /// What to do about it.
 pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
     match fact {
-        Fact::ForeignCa(_) if item.role.kind == Kind::ClusterCa => renew_kubeconfig(item),
+        Fact::Expired(_) | Fact::Expires { .. } => end_of_life(item, fact),
+        Fact::ForeignCa(_) => foreign_ca(item),
         Fact::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         Fact::OutlivesCa { .. } => plan_ca_rotation(),
         Fact::RotationOverdue(_) => Remedy::Command(
             "journalctl -u kubelet | grep -i certificate; kubectl get csr".to_owned(),
         ),
+        Fact::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
         Fact::Unusable(reason) => mend(item, reason),
-        Fact::Expired(_) if item.role.kind == Kind::KubeletClient => recover_kubelet(),
-        Fact::Expired(_)
-        | Fact::Expires { .. }
-        | Fact::ForeignCa(_)
-        | Fact::StaleCopy(_)
-        | Fact::WrongSigner(_) => renew(item),
+        Fact::WrongSigner(ca) => words(&format!(
+            "if a CA rotation is under way, {0} must hold the old and the new CA until all have moved; \
+             if not, restore the {0} that signed it",
+            show(ca)
+        )),
     }
 }
 
-fn renew(item: &Item) -> Remedy {
-    if policy::is_externally_managed(item) && item.role.kind != Kind::Ca {
-        return Remedy::Words(
-            "its CA's key is not on this node: let the owner of the CA sign what `kubeadm certs generate-csr` makes"
-                .to_owned(),
-        );
-    }
+/// The verb for its end: its own, or its CA's.
+fn ends(item: &Item, own: &str, with_ca: &str) -> String {
     match item.role.kind {
-        Kind::Ca | Kind::ClusterCa => plan_ca_rotation(),
-        _ if item.role.command.is_empty() => {
-            Remedy::Words("have it renewed by whoever issued it".to_owned())
+        Kind::Process => format!("its in-memory loopback certificate {own}"),
+        _ if policy::ends_with_ca(item) => format!("{with_ca} with its CA"),
+        _ => own.to_owned(),
+    }
+}
+
+fn end_of_life(item: &Item, fact: &Fact) -> Remedy {
+    let role = item.role;
+    let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
+    match role.kind {
+        _ if policy::ends_with_ca(item) => plan_ca_rotation(),
+        Kind::Ca => plan_ca_rotation(),
+        Kind::ClusterCa if layout::is_node_kubeconfig(&item.place.path) => plan_ca_rotation(),
+        Kind::ClusterCa => words("get a new kubeconfig from whoever runs that cluster"),
+        Kind::File if is_ca => match role.renewer {
+            Renewer::Service(name) => {
+                words(&format!("{name} does not renew its CA by itself: see its documentation"))
+            }
+            _ => words("have it renewed by whoever issued it, and then all it signed"),
+        },
+        Kind::KubeletClient if matches!(fact, Fact::Expired(_)) => recover_kubelet(item),
+        Kind::UserKubeconfig => words(
+            "if it is a copy of admin.conf, run `kubeadm certs renew admin.conf` and copy it again; \
+             if it is a person's own, have it renewed by whoever issued it",
+        ),
+        _ if policy::is_externally_managed(item) => external_ca(),
+        _ if role == &super::role::KUBELET_CONF => rotate_kubelet_conf(),
+        _ if role.command.is_empty() => words("have it renewed by whoever issued it"),
+        _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
+    }
+}
+
+fn external_ca() -> Remedy {
+    words(
+        "its CA's key is not on this node: let the owner of the CA sign what \
+         `kubeadm certs generate-csr --cert-dir /root/csr --kubeconfig-dir /root/csr` makes",
+    )
+}
+
+fn plan_ca_rotation() -> Remedy {
+    words(
+        "no command renews a CA; plan its rotation: \
+         https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
+    )
+}
+
+/// kubeadm writes the cluster's CA into the kubeconfigs that it renews.
+fn foreign_ca(item: &Item) -> Remedy {
+    match layout::locate(&item.place.path).role {
+        role if role.renewer == Renewer::Kubeadm => Remedy::Command(role.command.to_owned()),
+        _ => words("put the cluster's CA into its certificate-authority-data"),
+    }
+}
+
+/// Only what holds nothing else is replaced as a whole, and not without a copy of it.
+fn replace_copy(item: &Item, of: &Path, is_single: bool) -> Remedy {
+    match (pasteable(&item.place.path), pasteable(of)) {
+        (Some(copy), Some(of)) if is_single => {
+            Remedy::Command(format!("cp -p {copy} {copy}.old && cp {of} {copy}"))
         }
-        _ => Remedy::Command(
-            item.role.command.replace("{path}", &shell_word(&show(&item.place.path))),
+        _ => words(&format!(
+            "put the client certificate and key of {} into it, or delete it",
+            show(of)
+        )),
+    }
+}
+
+/// A kubelet.conf made by kubeadm before 1.17 holds the certificate itself and ignores rotation
+/// (kubernetes/kubeadm#1753).
+fn rotate_kubelet_conf() -> Remedy {
+    words(
+        "if /var/lib/kubelet/pki/kubelet-client-current.pem is newer, use that: `sed -i.old -E \
+         's#client-(certificate|key)-data: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' \
+         /etc/kubernetes/kubelet.conf && systemctl restart kubelet`",
+    )
+}
+
+/// kubernetes.io, "Troubleshooting kubeadm": kubelet client certificate rotation fails. The node's
+/// name is that of its certificate, not of the host, and the server that of its kubelet.conf.
+fn recover_kubelet(item: &Item) -> Remedy {
+    let certificate = item.certificate();
+    let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
+    let node =
+        name.as_deref().and_then(|name| name.strip_prefix("system:node:")).and_then(pasteable_text);
+    let can_sign =
+        certificate.and_then(|certificate| certificate.signer.ca()).is_some_and(|ca| ca.has_key);
+    match node {
+        Some(node) if can_sign => Remedy::Command(format!(
+            "kubeadm init phase kubeconfig kubelet --node-name {node} --control-plane-endpoint \
+             \"$(sed -n 's#.*server: https://##p' /etc/kubernetes/kubelet.conf)\" --kubeconfig-dir /root/kubelet-new && \
+             cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && \
+             cp /root/kubelet-new/kubelet.conf /etc/kubernetes/ && systemctl restart kubelet"
+        )),
+        _ => words(
+            "on a control-plane node, `kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME` \
+             prints a new kubelet.conf for it; put it here as /etc/kubernetes/kubelet.conf and restart the kubelet",
         ),
     }
 }
 
-/// kubeadm writes the cluster's CA into the kubeconfigs that it renews.
-fn renew_kubeconfig(item: &Item) -> Remedy {
-    match layout::locate(&item.place.path).role {
-        role if role.renewer == Renewer::Kubeadm => Remedy::Command(role.command.to_owned()),
-        role if role.kind == Kind::UserKubeconfig => {
-            Remedy::Command(role.command.replace("{path}", &shell_word(&show(&item.place.path))))
-        }
-        _ => Remedy::Words("put the cluster's CA into its certificate-authority-data".to_owned()),
-    }
-}
-
-fn plan_ca_rotation() -> Remedy {
-    Remedy::Words(
-        "no command renews a CA; plan its rotation: https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/"
-            .to_owned(),
-    )
-}
-
-/// kubernetes.io, "Troubleshooting kubeadm", kubelet client certificate rotation fails. kubeadm
-/// keeps a kubelet.conf that is there, however old, so it has to make way first.
-fn recover_kubelet() -> Remedy {
-    Remedy::Command(
-        "mv /etc/kubernetes/kubelet.conf /root/ && kubeadm init phase kubeconfig kubelet && systemctl restart kubelet"
-            .to_owned(),
-    )
-}
-
 fn unusable(item: &Item, reason: &Reason) -> String {
-    let what = match reason {
+    let role = item.role;
+    let what = what_is_wrong(reason, role);
+    if role.kind == Kind::Leaf && COMPONENTS.contains(&role.owner) && reason.breaks_its_user() {
+        return format!("{what}: at its next start {} fails", role.owner);
+    }
+    what
+}
+
+fn what_is_wrong(reason: &Reason, role: &Role) -> String {
+    match reason {
         Reason::BadBase64 => "its base64 data is damaged".to_owned(),
         Reason::BadCertificate(index) => {
             format!("certificate {} in the file is damaged", index + 1)
@@ -164,12 +237,13 @@ fn unusable(item: &Item, reason: &Reason) -> String {
         Reason::Changed => "it changed each time while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
         Reason::LinkLoop => "symbolic links that lead back to themselves".to_owned(),
-        Reason::Missing if item.role.kind == Kind::File => "it is not there".to_owned(),
+        Reason::Missing if role.kind == Kind::File => "it is not there".to_owned(),
         Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
         Reason::PermissionDenied => "no permission to read it".to_owned(),
         Reason::ReadFailed(why) => format!("cannot be read: {}", safe(why)),
+        Reason::TimedOut(seconds) => format!("it did not answer within {seconds} s"),
         Reason::TooDeep(limit) => {
             format!("directories nested deeper than {limit} are not searched")
         }
@@ -179,49 +253,51 @@ fn unusable(item: &Item, reason: &Reason) -> String {
         Reason::TooMany { what, limit } => {
             format!("more than {limit} {what}: the rest is not judged")
         }
-    };
-    let role = item.role;
-    if role.kind == Kind::Leaf && COMPONENTS.contains(&role.owner) && reason.breaks_its_user() {
-        return format!("{what}: at its next start {} fails", role.owner);
     }
-    what
 }
 
 fn mend(item: &Item, reason: &Reason) -> Remedy {
-    let path = shell_word(&show(&item.place.path)).into_owned();
-    let words = |text: &str| Remedy::Words(text.to_owned());
+    let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
-        Reason::PermissionDenied => words("run certwatch as root"),
         Reason::Changed => words("something rewrites it all the time: find out what"),
-        Reason::TooMany { .. } | Reason::TooDeep(_) => {
-            words("narrow [scan] paths, or exclude what is no certificate")
+        Reason::PermissionDenied => words("run certwatch as root"),
+        Reason::TimedOut(_) => words("is its file system alive? Look with `findmnt` and `dmesg`"),
+        Reason::TooDeep(_) | Reason::TooMany { .. } => {
+            words("narrow `paths` in the configuration, or exclude what is no certificate")
         }
-        Reason::Missing
-        | Reason::BrokenLink
-        | Reason::Empty
-        | Reason::NoCertificate
-        | Reason::BadCertificate(_)
-        | Reason::BadPem(_)
-        | Reason::BadBase64
-        | Reason::BadKubeconfig(_)
-            if item.role.renewer == Renewer::Kubeadm =>
-        {
-            Remedy::Words(format!(
-                "restore it from a backup, or make it anew: `mv {path} /root/; kubeadm init phase {} --config FILE`",
-                kubeadm_phase(item.role.id)
-            ))
+        // kubeadm makes a new key with every renewal.
+        Reason::Missing if is_key && !item.role.command.is_empty() => {
+            Remedy::Command(item.role.command.to_owned())
         }
-        Reason::Missing if item.role.kind == Kind::Ca => {
+        _ if reason.breaks_its_user() => mend_role(item, reason),
+        _ => look_at(item),
+    }
+}
+
+/// How to get back a file that a component needs.
+fn mend_role(item: &Item, reason: &Reason) -> Remedy {
+    let role = item.role;
+    match role.kind {
+        _ if role.renewer == Renewer::Kubeadm => words(&format!(
+            "restore it from a backup; or move away what is left of it, its .key too, and run \
+             `kubeadm init phase {} --config FILE`, with the cluster's configuration in FILE (`kubectl -n \
+             kube-system get cm kubeadm-config -o jsonpath={{.data.ClusterConfiguration}}`)",
+            kubeadm_phase(role.id)
+        )),
+        Kind::Ca => {
             words("copy it from another control-plane node or a backup; never make a new one")
         }
-        Reason::Missing | Reason::BrokenLink if item.role.kind == Kind::KubeletClient => {
-            recover_kubelet()
-        }
-        Reason::Missing | Reason::BrokenLink => {
-            words("restore it, or take it out of the configuration")
-        }
-        Reason::ReadFailed(_) => Remedy::Command(format!("ls -l {path}; dmesg | tail")),
-        _ => Remedy::Command(format!("file {path}")),
+        Kind::KubeletClient => recover_kubelet(item),
+        Kind::Leaf => words("restore it from a backup, or join the node to its cluster again"),
+        _ if *reason == Reason::Missing => words("restore it, or name another place"),
+        _ => look_at(item),
+    }
+}
+
+fn look_at(item: &Item) -> Remedy {
+    match pasteable(&item.place.path) {
+        Some(path) => Remedy::Command(format!("ls -lL {path}")),
+        None => words("look at it with `ls -lb`"),
     }
 }
 
@@ -233,6 +309,19 @@ fn kubeadm_phase(name: &str) -> String {
     }
 }
 
-fn show(path: &std::path::Path) -> String {
+fn words(text: &str) -> Remedy {
+    Remedy::Words(text.to_owned())
+}
+
+fn show(path: &Path) -> String {
     safe(&path.to_string_lossy()).into_owned()
+}
+
+/// The path as a word of a command; `None` for one that would not be the same after pasting.
+fn pasteable(path: &Path) -> Option<String> {
+    pasteable_text(path.to_str()?)
+}
+
+fn pasteable_text(text: &str) -> Option<String> {
+    (safe(text) == text).then(|| shell_word(text).into_owned())
 }

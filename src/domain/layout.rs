@@ -3,10 +3,10 @@
 //! A path is judged by its tail, so that the same rules hold for the node itself, for a backup of
 //! it (`certwatch check /mnt/backup/etc/kubernetes`) and for kubespray's `ssl` directory.
 
-use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::role::{self, Role};
+use super::role::{self, Kind, Role};
 
 /// Directories that hold kubeadm's pki below `/etc/kubernetes`; `ssl` is kubespray's name.
 pub const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
@@ -23,19 +23,37 @@ pub const KUBELET_CURRENT: [&str; 2] = ["kubelet-client-current.pem", "kubelet-s
 /// Root's kubeconfig.
 pub const ROOT_KUBECONFIG: &str = "/root/.kube/config";
 
+/// How a place of another distribution is searched.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Search {
+    /// Everything below it.
+    Below,
+    /// The files of the directory itself: below k3s's agent directory lie the images of all
+    /// containers, with certificates that are nobody's business here.
+    FilesOf,
+    /// It is a file.
+    One,
+}
+
 /// Other distributions: their directories and kubeconfigs, and the role of what lies there.
 ///
 /// Sources: docs.k3s.io and docs.rke2.io (certificates), docs.k0sproject.io, microk8s.io.
-pub const DISTRIBUTIONS: [(&str, &Role); 8] = [
-    ("/var/lib/rancher/k3s/server/tls", &role::K3S),
-    ("/var/lib/rancher/k3s/agent", &role::K3S),
-    ("/etc/rancher/k3s/k3s.yaml", &role::K3S),
-    ("/var/lib/rancher/rke2/server/tls", &role::RKE2),
-    ("/var/lib/rancher/rke2/agent", &role::RKE2),
-    ("/etc/rancher/rke2/rke2.yaml", &role::RKE2),
-    ("/var/lib/k0s/pki", &role::K0S),
-    ("/var/snap/microk8s/current/certs", &role::MICROK8S),
+pub const DISTRIBUTIONS: [(&str, Search, &Role); 11] = [
+    ("/var/lib/rancher/k3s/server/tls", Search::Below, &role::K3S),
+    ("/var/lib/rancher/k3s/server/cred", Search::FilesOf, &role::K3S),
+    ("/var/lib/rancher/k3s/agent", Search::FilesOf, &role::K3S),
+    ("/etc/rancher/k3s/k3s.yaml", Search::One, &role::K3S),
+    ("/var/lib/rancher/rke2/server/tls", Search::Below, &role::RKE2),
+    ("/var/lib/rancher/rke2/server/cred", Search::FilesOf, &role::RKE2),
+    ("/var/lib/rancher/rke2/agent", Search::FilesOf, &role::RKE2),
+    ("/etc/rancher/rke2/rke2.yaml", Search::One, &role::RKE2),
+    ("/var/lib/k0s/pki", Search::Below, &role::K0S),
+    ("/var/snap/microk8s/current/certs", Search::FilesOf, &role::MICROK8S),
+    ("/var/snap/microk8s/current/credentials", Search::FilesOf, &role::MICROK8S),
 ];
+
+/// Endings of certificates in a searched directory; a file that is named itself may have any.
+const EXTENSIONS: [&str; 6] = ["cer", "cert", "crt", "der", "kubeconfig", "pem"];
 
 /// What a path says about the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,6 +66,12 @@ pub struct Location {
 
 /// The location of `path`: an absolute path, or one relative to anywhere.
 pub fn locate(path: &Path) -> Location {
+    // Most of a large tree is none of these, and to walk up each of its paths would cost more than
+    // to read the certificates.
+    let text = path.to_string_lossy();
+    if !["kube", "rancher", "k0s", "microk8s"].iter().any(|name| text.contains(name)) {
+        return Location { role: &role::OTHER, pki: None };
+    }
     in_pki(path)
         .or_else(|| in_kubernetes(path))
         .or_else(|| in_kubelet(path))
@@ -63,7 +87,8 @@ fn in_pki(path: &Path) -> Option<Location> {
     })?;
     let below = path.strip_prefix(pki).ok()?.with_extension("");
     let name = below.to_str()?.replace('/', "-");
-    let known = if path.extension()? == "crt" { role::kubeadm(&name) } else { None };
+    let is_pair = ["crt", "key"].iter().any(|end| path.extension().is_some_and(|it| it == *end));
+    let known = if is_pair { role::kubeadm(&name) } else { None };
     Some(Location { role: known.unwrap_or(&role::OTHER), pki: Some(pki.to_owned()) })
 }
 
@@ -109,7 +134,7 @@ pub fn kubernetes_dir(path: &Path) -> Option<&Path> {
 }
 
 fn in_distribution(path: &Path) -> Option<Location> {
-    let (_, role) = DISTRIBUTIONS.iter().find(|(dir, _)| {
+    let (_, _, role) = DISTRIBUTIONS.iter().find(|(dir, ..)| {
         let tail = Path::new(dir.trim_start_matches('/'));
         path.ancestors().any(|above| above.ends_with(tail))
     })?;
@@ -123,37 +148,60 @@ fn node_pki(path: &Path) -> Option<PathBuf> {
     Some(root.join("etc/kubernetes").join(PKI_NAMES[0]))
 }
 
-/// The files a control-plane node must have although they are not there, given the ones that are:
-/// missing while their neighbours exist.
+/// The files a control-plane node must have and has not, by what `has` says of a path: missing
+/// while their neighbours exist.
 ///
-/// `kubernetes` is the directory that stands for `/etc/kubernetes`, `pki` its pki directory, and
-/// `present` holds files, `manifests/*.yaml` among them. On a worker nothing is missing; with an
-/// external etcd, etcd's own certificates are not.
-pub fn missing(kubernetes: &Path, pki: &Path, present: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    let has = |file: PathBuf| present.contains(&file);
-    let any = |names: &[&str]| names.iter().any(|name| has(pki.join(name)));
-    let manifest = |name: &str| has(kubernetes.join("manifests").join(name));
+/// `kubernetes` is the directory that stands for `/etc/kubernetes`, `pki` its pki directory. On a
+/// worker nothing is missing; with an external etcd, etcd's own certificates are not; a CA's key
+/// may be kept elsewhere.
+pub fn missing(kubernetes: &Path, pki: &Path, has: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let any = |names: &[&str]| names.iter().any(|name| has(&pki.join(name).with_extension("crt")));
+    let manifest = |name: &str| has(&kubernetes.join("manifests").join(name));
 
-    let api_files = ["apiserver.crt", "apiserver-kubelet-client.crt", "front-proxy-client.crt"];
-    if !manifest("kube-apiserver.yaml") && !any(&api_files) {
+    let api = ["apiserver", "apiserver-kubelet-client", "front-proxy-client"];
+    if !manifest("kube-apiserver.yaml") && !any(&api) {
         return Vec::new();
     }
-    let etcd_files = ["etcd/server.crt", "etcd/peer.crt", "etcd/healthcheck-client.crt"];
-    let stacked_etcd = manifest("etcd.yaml") || any(&etcd_files);
+    let etcd = ["etcd/server", "etcd/peer", "etcd/healthcheck-client"];
+    let has_own_etcd = manifest("etcd.yaml") || any(&etcd);
 
-    let mut wanted = vec![pki.join("ca.crt"), pki.join("front-proxy-ca.crt")];
-    wanted.extend(api_files.map(|name| pki.join(name)));
-    if stacked_etcd {
-        wanted.extend(etcd_files.map(|name| pki.join(name)));
-        wanted.extend([pki.join("etcd/ca.crt"), pki.join("apiserver-etcd-client.crt")]);
+    let mut cas = vec!["ca", "front-proxy-ca"];
+    let mut pairs = api.to_vec();
+    if has_own_etcd {
+        cas.push("etcd/ca");
+        pairs.push("apiserver-etcd-client");
+        pairs.extend(etcd);
     }
-    let confs = ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf"];
+    let file = |name: &str, extension: &str| pki.join(name).with_extension(extension);
+    let mut wanted: Vec<PathBuf> = cas.iter().map(|name| file(name, "crt")).collect();
+    // Of a pair that is gone as a whole the certificate tells.
+    let half =
+        |name: &&str| if has(&file(name, "crt")) { file(name, "key") } else { file(name, "crt") };
+    wanted.extend(pairs.iter().map(half));
+    let confs = ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf"]
+        .map(|name| kubernetes.join(name));
     // A pki directory alone, as an external CA hands it over, lacks no kubeconfig.
-    if manifest("kube-apiserver.yaml") || confs.iter().any(|name| has(kubernetes.join(name))) {
-        wanted.extend(confs.map(|name| kubernetes.join(name)));
+    if manifest("kube-apiserver.yaml") || confs.iter().any(|conf| has(conf)) {
+        wanted.extend(confs);
     }
-    wanted.retain(|file| !present.contains(file));
+    wanted.retain(|file| !has(file));
     wanted
+}
+
+/// True for a file of a searched directory that is worth reading: by its ending, or because the
+/// layout of a node knows it.
+pub fn is_certificate_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+    if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+        return true;
+    }
+    let role = locate(path).role;
+    match role.kind {
+        Kind::UserKubeconfig => path.ends_with(".kube/config"),
+        // Kubeconfigs of other distributions.
+        Kind::File => role.id != role::OTHER.id && ["conf", "config"].contains(&extension),
+        _ => extension == "conf",
+    }
 }
 
 /// True for a file of the kubelet's pki directory that nothing points at: older rotated files
@@ -201,11 +249,15 @@ mod tests {
         assert_eq!(location.pki.unwrap(), Path::new("/mnt/n1/etc/kubernetes/pki"));
     }
 
+    /// What `/k` lacks if it holds these files.
     fn absent(present: &[&str]) -> Vec<String> {
-        let k = Path::new("/k");
-        let present = present.iter().map(|name| k.join(name)).collect();
-        let paths = missing(k, &k.join("pki"), &present);
-        paths.iter().map(|path| path.strip_prefix(k).unwrap().display().to_string()).collect()
+        let kubernetes = Path::new("/k");
+        let has = |path: &Path| present.iter().any(|name| kubernetes.join(name) == path);
+        let paths = missing(kubernetes, &kubernetes.join("pki"), &has);
+        paths
+            .iter()
+            .map(|path| path.strip_prefix(kubernetes).unwrap().display().to_string())
+            .collect()
     }
 
     #[test]
@@ -213,28 +265,33 @@ mod tests {
         assert!(absent(&["pki/ca.crt", "kubelet.conf"]).is_empty());
     }
 
+    const PAIRS: [&str; 7] = [
+        "apiserver",
+        "apiserver-kubelet-client",
+        "front-proxy-client",
+        "apiserver-etcd-client",
+        "etcd/server",
+        "etcd/peer",
+        "etcd/healthcheck-client",
+    ];
+
     #[test]
     fn a_control_plane_lacks_what_its_neighbours_need() {
-        let all = [
-            "pki/ca.crt",
-            "pki/front-proxy-ca.crt",
-            "pki/apiserver.crt",
-            "pki/apiserver-kubelet-client.crt",
-            "pki/front-proxy-client.crt",
-            "pki/etcd/ca.crt",
-            "pki/etcd/server.crt",
-            "pki/etcd/peer.crt",
-            "pki/etcd/healthcheck-client.crt",
-            "pki/apiserver-etcd-client.crt",
-            "admin.conf",
-            "controller-manager.conf",
-            "kubelet.conf",
-            "scheduler.conf",
-        ];
-        assert!(absent(&all).is_empty());
-        for gone in all {
-            let rest: Vec<_> = all.into_iter().filter(|name| *name != gone).collect();
-            assert_eq!(absent(&rest), [gone]);
+        let halves = |name: &&str| [format!("pki/{name}.crt"), format!("pki/{name}.key")];
+        let mut all: Vec<String> = PAIRS.iter().flat_map(halves).collect();
+        let others = ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt", "admin.conf"];
+        all.extend(others.map(str::to_owned));
+        all.extend(
+            ["controller-manager.conf", "kubelet.conf", "scheduler.conf"].map(str::to_owned),
+        );
+        let without = |gone: &str| {
+            let rest: Vec<&str> =
+                all.iter().map(String::as_str).filter(|name| *name != gone).collect();
+            absent(&rest)
+        };
+        assert!(without("").is_empty());
+        for gone in &all {
+            assert_eq!(without(gone), [gone.as_str()]);
         }
     }
 
@@ -243,6 +300,7 @@ mod tests {
         let lacking = absent(&["pki/ca.crt", "pki/apiserver.crt", "manifests/kube-apiserver.yaml"]);
         assert!(!lacking.iter().any(|name| name.contains("etcd")), "{lacking:?}");
         assert!(lacking.contains(&"scheduler.conf".to_owned()));
+        assert!(lacking.contains(&"pki/apiserver.key".to_owned()));
     }
 
     #[test]

@@ -136,11 +136,13 @@ pub enum Attribute {
 /// Whose signature a certificate really carries; a check of the signature, not of the names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Signer {
-    /// One of the certificates of a CA file.
+    /// One of the certificates of a CA file: its key verifies the signature. Where the algorithm
+    /// cannot be checked here (P-521, keys outside 2048 to 8192 bits, RSA-PSS with odd parameters),
+    /// its name is taken for it.
     Ca(Arc<Ca>),
     /// None of the certificates of the CA file that must have signed it.
     NotCa(Arc<Path>),
-    /// No CA to compare with, or an algorithm that cannot be checked here.
+    /// No CA to compare with.
     Unknown,
 }
 
@@ -195,6 +197,8 @@ pub enum Reason {
     PermissionDenied,
     /// The operating system's own words for any other failure.
     ReadFailed(Box<str>),
+    /// It did not answer within this many seconds: a network file system that is away.
+    TimedOut(u64),
     /// Directories nested deeper than the limit.
     TooDeep(u32),
     /// Larger than the limit; both in bytes.
@@ -336,6 +340,7 @@ impl Reason {
             Self::Changed
             | Self::PermissionDenied
             | Self::ReadFailed(_)
+            | Self::TimedOut(_)
             | Self::TooDeep(_)
             | Self::TooLarge { .. }
             | Self::TooMany { .. } => false,
@@ -358,6 +363,7 @@ impl Reason {
             Self::NotAFile(_) => "not_a_file",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",
+            Self::TimedOut(_) => "timeout",
             Self::TooDeep(_) => "too_deep",
             Self::TooLarge { .. } => "too_large",
             Self::TooMany { .. } => "too_many",

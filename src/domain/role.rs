@@ -22,7 +22,7 @@ pub struct Role {
     pub ca: Option<&'static str>,
     /// What stops working when it expires: completes "expires in 5 d, then …".
     pub breaks: &'static str,
-    /// The command that mends it; `{path}` stands for its path. Empty where there is none.
+    /// The command that renews it; `{name}` stands for its file name. Empty where there is none.
     pub command: &'static str,
 }
 
@@ -242,7 +242,7 @@ pub static KUBELET_CONF: Role = Role {
     renewer: Renewer::Hand,
     ca: Some("ca.crt"),
     breaks: "the kubelet does not start again after its next restart",
-    command: "sed -i -E 's#client-(certificate|key)-data: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' {path} && systemctl restart kubelet",
+    command: "",
 };
 
 /// The kubelet's client certificate.
@@ -290,7 +290,7 @@ pub static USER_KUBECONFIG: Role = Role {
     renewer: Renewer::Hand,
     ca: Some("ca.crt"),
     breaks: "kubectl is refused with it",
-    command: "cp /etc/kubernetes/admin.conf {path}",
+    command: "",
 };
 
 /// A running kube-apiserver and the certificate in its memory.
@@ -317,15 +317,30 @@ pub static OTHER: Role = Role {
     command: "",
 };
 
+/// A CA behind a leaf in the same file.
+pub static CHAIN: Role = Role {
+    id: "chain",
+    title: "CA of a chain",
+    owner: "chain",
+    kind: Kind::File,
+    renewer: Renewer::Hand,
+    ca: None,
+    breaks: "the certificate before it in the file is refused",
+    command: "",
+};
+
 /// k3s: renews at service start when less than 120 days are left (90 before May 2025).
-pub static K3S: Role = of_distribution("k3s", "k3s", "systemctl restart k3s");
+/// `try-restart` restarts whichever of the two runs here.
+pub static K3S: Role = of_distribution("k3s", "k3s", "systemctl try-restart k3s k3s-agent");
 /// RKE2: renews at service start when less than 120 days are left (90 before May 2025).
-pub static RKE2: Role = of_distribution("rke2", "rke2", "systemctl restart rke2-server");
+pub static RKE2: Role =
+    of_distribution("rke2", "rke2", "systemctl try-restart rke2-server rke2-agent");
 /// k0s: makes its leaves anew at each start of the controller.
-pub static K0S: Role = of_distribution("k0s", "k0s", "systemctl restart k0scontroller");
-/// MicroK8s: `microk8s refresh-certs` renews by hand.
+pub static K0S: Role =
+    of_distribution("k0s", "k0s", "systemctl try-restart k0scontroller k0sworker");
+/// MicroK8s: `microk8s refresh-certs` renews by hand, one file at a time.
 pub static MICROK8S: Role =
-    of_distribution("microk8s", "microk8s", "microk8s refresh-certs --cert server.crt");
+    of_distribution("microk8s", "microk8s", "microk8s refresh-certs --cert {name}");
 
 /// The role of kubeadm's certificate NAME (`apiserver`, `etcd-ca`, `admin.conf`, …).
 pub fn kubeadm(name: &str) -> Option<&'static Role> {
@@ -339,6 +354,7 @@ mod tests {
     #[test]
     fn titles_and_owners_fit_their_columns() {
         let others = [
+            &CHAIN,
             &CLUSTER_CA,
             &KUBELET_CONF,
             &KUBELET_CLIENT,

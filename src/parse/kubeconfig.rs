@@ -15,8 +15,10 @@ use crate::domain::model::Reason;
 pub struct Kubeconfig {
     /// Clusters that name a CA.
     pub clusters: Vec<Cluster>,
-    /// Users with a client certificate; users with a token or a plugin have none.
+    /// Users with a client certificate.
     pub users: Vec<User>,
+    /// There are users without one: with a token, a plugin, a password.
+    pub has_other_users: bool,
 }
 
 /// A cluster and its CA.
@@ -48,10 +50,15 @@ pub enum Source {
     Inline(Result<Vec<u8>, Reason>),
 }
 
-/// True for text that has the keys of a kubeconfig.
+/// True for text with one of the keys of a kubeconfig at the start of a line, or in JSON.
 pub fn is_likely(text: &[u8]) -> bool {
-    ["clusters", "users"].iter().any(|key| super::contains(text, key.as_bytes()))
-        && super::contains(text, b"Config")
+    let lines = || text.split(|byte| *byte == b'\n');
+    ["clusters", "users"].iter().any(|key| {
+        lines().any(|line| {
+            line.strip_prefix(key.as_bytes())
+                .is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+        }) || text.starts_with(b"{") && super::contains(text, format!("\"{key}\"").as_bytes())
+    })
 }
 
 /// Reads a kubeconfig.
@@ -60,19 +67,13 @@ pub fn is_likely(text: &[u8]) -> bool {
 /// [`Reason::BadKubeconfig`] with the position; never with the text, which may be a key.
 pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
     let file: File = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
+    let (clusters, users) = (file.clusters.unwrap_or_default(), file.users.unwrap_or_default());
+    let all_users = users.len();
+    let users: Vec<User> = users.into_iter().filter_map(NamedUser::into_user).collect();
     Ok(Kubeconfig {
-        clusters: file
-            .clusters
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(NamedCluster::into_cluster)
-            .collect(),
-        users: file
-            .users
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(NamedUser::into_user)
-            .collect(),
+        clusters: clusters.into_iter().filter_map(NamedCluster::into_cluster).collect(),
+        has_other_users: users.len() < all_users,
+        users,
     })
 }
 
@@ -183,6 +184,7 @@ mod tests {
             ("https://h:6443", &Source::Inline(Ok(b"ABC".to_vec())))
         );
         assert_eq!(c2.ca, Source::File("pki/ca.crt".into()));
+        assert!(config.has_other_users);
         let [u1, u2] = &config.users[..] else { panic!("{config:?}") };
         assert_eq!(u1.certificate, Source::Inline(Ok(b"ABC".to_vec())));
         assert_eq!(u2.certificate, Source::File("/a/b.pem".into()));
@@ -190,10 +192,17 @@ mod tests {
 
     #[test]
     fn empty_lists_and_bad_data_are_no_errors_of_the_file() {
-        let nothing = Kubeconfig { clusters: vec![], users: vec![] };
+        let nothing = Kubeconfig { clusters: vec![], users: vec![], has_other_users: false };
         assert_eq!(read(b"clusters: null\nusers: []\n").unwrap(), nothing);
         let config = read(b"users: [{name: u, user: {client-certificate-data: '?'}}]").unwrap();
         assert_eq!(config.users[0].certificate, Source::Inline(Err(Reason::BadBase64)));
+    }
+
+    #[test]
+    fn of_several_documents_the_first_counts_as_for_kubectl() {
+        let config =
+            read(b"# mine\n---\nusers: [{name: u, user: {token: t}}]\n---\nusers: 7\n").unwrap();
+        assert!(config.has_other_users);
     }
 
     #[test]

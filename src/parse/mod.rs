@@ -55,6 +55,9 @@ mod tests {
         assert_eq!(form(&[0x30, 0x82, 1, 2]), Form::Der);
         assert_eq!(form(b"apiVersion: v1\nclusters: []\nkind: Config\n"), Form::Kubeconfig);
         assert_eq!(form(b"{\"kind\": \"Config\", \"users\": []}"), Form::Kubeconfig);
-        assert_eq!(form(b"[Global]\nauth-url=x\n"), Form::Unknown);
+        assert_eq!(
+            form(b"# clusters: and users: of Config\n[Global]\nauth-url=x\n"),
+            Form::Unknown
+        );
     }
 }

@@ -10,6 +10,7 @@ use x509_parser::der_parser::oid::Oid;
 use x509_parser::error::X509Error;
 use x509_parser::oid_registry;
 use x509_parser::prelude::*;
+use x509_parser::public_key::PublicKey;
 
 use crate::domain::model::{Attribute, Ca, Certificate, Name, Sha256, Signer};
 use crate::domain::time::UnixTime;
@@ -73,28 +74,51 @@ pub fn read(
 /// A certificate signed by another of the same file lives no longer than that one does. What is
 /// damaged is left out: it is reported where the file itself is judged.
 pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor> {
-    let mut found: Vec<Anchor> =
-        ders.iter().filter_map(|der| guarded(|| anchor(path, has_key, der)).ok()).collect();
+    let read =
+        ders.iter().take(MAX_ANCHORS).filter_map(|der| guarded(|| anchor(path, has_key, der)).ok());
+    let mut found: Vec<Anchor> = read.collect();
     // Once for each link a chain can have here.
     for _ in 1..found.len().min(MAX_CHAIN) {
         for index in 0..found.len() {
-            let issuer_ends = found
-                .iter()
-                .filter(|other| {
-                    other.subject == found[index].issuer && other.subject != found[index].subject
-                })
-                .map(|other| other.ca.not_after)
-                .min();
-            if let Some(end) = issuer_ends.filter(|end| *end < found[index].ca.not_after) {
-                found[index].ca = Arc::new(Ca { not_after: end, ..(*found[index].ca).clone() });
+            let issuers = found.iter().filter(|other| {
+                other.subject == found[index].issuer && other.subject != found[index].subject
+            });
+            if let Some(end) = issuers.map(|other| other.ca.not_after).min() {
+                found[index].end_by(end);
             }
         }
     }
     found
 }
 
+/// `anchors` and the intermediate CAs among `ders` that one of them has signed, directly or over
+/// others: what stands behind a leaf in its own file.
+pub fn with_intermediates<'a>(
+    anchors: &[Anchor],
+    ders: impl Iterator<Item = &'a [u8]>,
+) -> Vec<Anchor> {
+    let mut trusted = anchors.to_vec();
+    let mut ders: Vec<&[u8]> = ders.take(MAX_CHAIN).collect();
+    while trusted.len() < MAX_ANCHORS + MAX_CHAIN {
+        let signed = ders
+            .iter()
+            .enumerate()
+            .find_map(|(index, der)| Some((index, guarded(|| intermediate(&trusted, der)).ok()?)));
+        let Some((index, anchor)) = signed else { break };
+        ders.remove(index);
+        trusted.push(anchor);
+    }
+    trusted
+}
+
 /// Longest chain of CAs in one file that is followed.
 const MAX_CHAIN: usize = 8;
+
+/// Most certificates of a CA file that others are checked against; a rotation has two.
+const MAX_ANCHORS: usize = 32;
+
+/// Most keys that are tried for one signature: CAs of one name, during a rotation.
+const MAX_TRIES: usize = 8;
 
 fn anchor(path: &Arc<Path>, has_key: bool, der: &[u8]) -> Result<Anchor, NoCertificate> {
     let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
@@ -107,6 +131,27 @@ fn anchor(path: &Arc<Path>, has_key: bool, der: &[u8]) -> Result<Anchor, NoCerti
     })
 }
 
+/// The CA in `der`, if one of `trusted` signed it; it counts as part of that CA's file.
+fn intermediate(trusted: &[Anchor], der: &[u8]) -> Result<Anchor, NoCertificate> {
+    let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
+    let Some(root) = trusted.first().filter(|_| parsed.is_ca()) else { return Err(NoCertificate) };
+    let Signer::Ca(ca) = signed_by(&parsed, trusted, &root.ca.path) else {
+        return Err(NoCertificate);
+    };
+    let mut anchor = anchor(&ca.path, ca.has_key, der)?;
+    anchor.end_by(ca.not_after);
+    Ok(anchor)
+}
+
+impl Anchor {
+    /// It is worth nothing after `end`, when the CA above it ends.
+    fn end_by(&mut self, end: UnixTime) {
+        if end < self.ca.not_after {
+            self.ca = Arc::new(Ca { not_after: end, ..(*self.ca).clone() });
+        }
+    }
+}
+
 /// The parser takes bytes from strangers; a panic in it is one bad file, not the end of the scan.
 fn guarded<T>(parse: impl FnOnce() -> Result<T, NoCertificate>) -> Result<T, NoCertificate> {
     catch_unwind(AssertUnwindSafe(parse)).unwrap_or(Err(NoCertificate))
@@ -114,34 +159,44 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, NoCertificate>) -> Result<T, NoC
 
 fn signer(certificate: &X509Certificate<'_>, authority: Authority<'_>) -> Signer {
     match authority {
-        Authority::Named(path, anchors) => signed_by(certificate, anchors.iter(), path),
+        Authority::Named(path, anchors) => signed_by(certificate, anchors, path),
         Authority::Beside(anchors) => {
             let issuer = certificate.issuer().as_raw();
-            let named = || anchors.iter().filter(|anchor| *anchor.subject == *issuer);
+            let named = anchors.iter().find(|anchor| *anchor.subject == *issuer);
             // A root names itself: that says nothing about the CAs beside it.
-            match named().next().filter(|_| issuer != certificate.subject().as_raw()) {
-                Some(first) => signed_by(certificate, named(), &first.ca.path),
+            match named.filter(|_| issuer != certificate.subject().as_raw()) {
+                Some(named) => signed_by(certificate, anchors, &named.ca.path),
                 None => Signer::Unknown,
             }
         }
     }
 }
 
-fn signed_by<'a>(
-    certificate: &X509Certificate<'_>,
-    anchors: impl Iterator<Item = &'a Anchor>,
-    path: &Arc<Path>,
-) -> Signer {
-    let mut refused = false;
-    for anchor in anchors {
+/// Which of `anchors` signed it: by name, and by the signature.
+fn signed_by(certificate: &X509Certificate<'_>, anchors: &[Anchor], path: &Arc<Path>) -> Signer {
+    let issuer = certificate.issuer().as_raw();
+    let mut by_name_only = None;
+    for anchor in anchors.iter().filter(|anchor| *anchor.subject == *issuer).take(MAX_TRIES) {
         let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else { continue };
         match certificate.verify_signature(Some(&key)) {
             Ok(()) => return Signer::Ca(anchor.ca.clone()),
-            Err(X509Error::SignatureUnsupportedAlgorithm) => {}
-            Err(_) => refused = true,
+            Err(X509Error::SignatureUnsupportedAlgorithm) => by_name_only = Some(anchor),
+            Err(_) if !can_be_checked(certificate, &key) => by_name_only = Some(anchor),
+            Err(_) => {}
         }
     }
-    if refused { Signer::NotCa(path.clone()) } else { Signer::Unknown }
+    by_name_only.map_or_else(|| Signer::NotCa(path.clone()), |anchor| Signer::Ca(anchor.ca.clone()))
+}
+
+/// False where the library refuses good signatures too: RSA-PSS with a salt of another length than
+/// the hash, and RSA keys outside 2048 to 8192 bits.
+fn can_be_checked(certificate: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> bool {
+    let is_pss = certificate.signature_algorithm.algorithm == oid_registry::OID_PKCS1_RSASSAPSS;
+    let is_odd_rsa = match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => !(2048..=8192).contains(&rsa.key_size()),
+        _ => false,
+    };
+    !is_pss && !is_odd_rsa
 }
 
 fn sha256(bytes: &[u8]) -> Sha256 {

@@ -1,8 +1,8 @@
-//! From files to items: read, parse, check signatures, and follow what kubeconfigs refer to.
+//! From files to items: read, parse, check signatures, and tell what kubeconfigs refer to.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use crate::domain::layout::{self, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
@@ -28,15 +28,19 @@ const CA_NAMES: [&str; 7] = [
     "server-ca.crt",
 ];
 
-/// Builds the items of one scan.
-pub(super) struct Collector<'a> {
-    host: &'a Host,
-    /// CA files and their certificates, by path.
-    authorities: HashMap<PathBuf, Arc<CaFile>>,
-    /// CAs that lie in a directory of which nothing is known.
-    beside: HashMap<PathBuf, Arc<Vec<Anchor>>>,
-    read: HashSet<PathBuf>,
+/// Reads files; what it learns of CA files is shared by all threads of a scan.
+pub(super) struct Collector {
+    pub(super) host: Arc<Host>,
+    named: Mutex<HashMap<PathBuf, Arc<CaFile>>>,
+    beside: Mutex<HashMap<PathBuf, Arc<Vec<Anchor>>>>,
+}
+
+/// What one file gave.
+#[derive(Default)]
+pub(super) struct Collected {
     pub(super) items: Vec<Item>,
+    /// Files that a kubeconfig names.
+    pub(super) references: Vec<PathBuf>,
 }
 
 /// A CA file, ready to check signatures with.
@@ -48,185 +52,212 @@ struct CaFile {
 /// The certificates of one source: DER, or why there is none.
 type Ders = Vec<Result<pem::Block, Reason>>;
 
-impl<'a> Collector<'a> {
-    pub(super) fn new(host: &'a Host) -> Self {
-        Self {
-            host,
-            authorities: HashMap::new(),
-            beside: HashMap::new(),
-            read: HashSet::new(),
-            items: Vec::new(),
-        }
+impl Collector {
+    pub(super) fn new(host: Arc<Host>) -> Self {
+        Self { host, named: Mutex::default(), beside: Mutex::default() }
     }
 
-    /// Adds everything that one file holds.
-    pub(super) fn file(&mut self, found: &Found) {
-        if !self.read.insert(found.path.clone()) {
-            return;
-        }
-        let path: Arc<Path> = found.path.as_path().into();
-        let location = layout::locate(&path);
+    /// Everything that one file holds.
+    pub(super) fn file(&self, found: &Found) -> Collected {
+        let path = &found.path;
+        let location = layout::locate(path);
         let bytes = match &found.state {
-            State::File => self.host.read(&path, true),
-            State::Unseen => self.host.read(&path, false),
+            State::File => self.host.read(path, true),
+            State::Unseen => self.host.read(path, false),
             State::Problem(reason) => Err(reason.clone()),
         };
-        match bytes.and_then(|bytes| contents(&bytes, location.role)) {
-            Ok(Contents::Certificates(ders)) => self.certificates(&path, &location, ders),
-            Ok(Contents::Kubeconfig(config)) => self.kubeconfig(&path, &location, config),
-            Ok(Contents::Foreign) => {}
-            Err(reason) => self.problem(&path, Entry::Whole, location.role, reason),
+        match bytes.and_then(|bytes| contents(&bytes, found, location.role)) {
+            Ok(Contents::Certificates(ders)) => self.certificates(path, &location, ders),
+            Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, &location, config),
+            Ok(Contents::Foreign) => Collected::default(),
+            Err(reason) => problem(found, reason),
         }
     }
 
-    /// A file that must be there and is not.
-    pub(super) fn missing(&mut self, path: &Path) {
-        self.problem(&path.into(), Entry::Whole, layout::locate(path).role, Reason::Missing);
-    }
-
-    fn certificates(&mut self, path: &Arc<Path>, location: &Location, ders: Ders) {
-        if ders.is_empty() {
-            self.problem(path, Entry::Whole, location.role, Reason::NoCertificate);
-        }
+    fn certificates(&self, path: &Arc<Path>, location: &Location, ders: Ders) -> Collected {
         let has_key =
             (location.role.kind == Kind::Ca).then(|| self.host.exists(&path.with_extension("key")));
-        let entry = |index| Entry::Pem(index);
-        self.push_all(path, location, ders, has_key, &entry);
+        let items = self.items(path, location, ders, has_key, &Entry::Pem);
+        Collected { items, references: Vec::new() }
     }
 
-    fn kubeconfig(&mut self, path: &Arc<Path>, location: &Location, config: Kubeconfig) {
-        let base = path.parent().unwrap_or(path).to_owned();
-        let user_role =
-            if location.role.kind == Kind::File { &role::USER_KUBECONFIG } else { location.role };
+    fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Collected {
+        let mut out = Collected::default();
+        let is_known = matches!(location.role.kind, Kind::Leaf | Kind::UserKubeconfig);
+        let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
+        let [user_location, cluster_location] =
+            [user_role, &role::CLUSTER_CA].map(|role| Location { role, pki: location.pki.clone() });
         for user in config.users {
             let name: Box<str> = user.name.into();
-            let location = Location { role: user_role, pki: location.pki.clone() };
             let entry = |index| Entry::User { name: name.clone(), index };
-            self.source(path, &base, &location, user.certificate, &entry);
+            self.source(path, &user_location, user.certificate, &entry, &mut out);
         }
         for cluster in config.clusters {
             let [name, server]: [Box<str>; 2] = [cluster.name.into(), cluster.server.into()];
-            let location = Location { role: &role::CLUSTER_CA, pki: None };
             let entry =
                 |index| Entry::Cluster { name: name.clone(), server: server.clone(), index };
-            self.source(path, &base, &location, cluster.ca, &entry);
+            self.source(path, &cluster_location, cluster.ca, &entry, &mut out);
         }
+        out
     }
 
     /// A certificate inside a kubeconfig, or the file that it refers to.
     fn source(
-        &mut self,
+        &self,
         path: &Arc<Path>,
-        base: &Path,
         location: &Location,
         source: Source,
         entry: &dyn Fn(u32) -> Entry,
+        out: &mut Collected,
     ) {
-        match source {
+        let ders = match source {
             Source::File(target) => {
-                self.file(&Found { path: normal(&base.join(target)), state: State::Unseen });
+                return out.references.push(lexical(&path.parent().unwrap_or(path).join(target)));
             }
-            Source::Inline(Err(reason)) => self.problem(path, entry(0), location.role, reason),
-            Source::Inline(Ok(bytes)) => match blocks(&bytes) {
-                Ok(ders) => self.push_all(path, location, ders, None, entry),
-                Err(reason) => self.problem(path, entry(0), location.role, reason),
-            },
+            Source::Inline(data) => data.and_then(|data| blocks(&data)),
+        };
+        match ders {
+            Ok(ders) => out.items.extend(self.items(path, location, ders, None, entry)),
+            Err(reason) => out.items.push(unusable(path, entry(0), location.role, reason)),
         }
     }
 
-    fn push_all(
-        &mut self,
+    fn items(
+        &self,
         path: &Arc<Path>,
         location: &Location,
         ders: Ders,
         has_key: Option<bool>,
         entry: &dyn Fn(u32) -> Entry,
-    ) {
+    ) -> Vec<Item> {
+        let anchors = self.anchors(path, location).with_chain(&ders);
+        let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
             let read = der.and_then(|block| {
-                let authority = self.authority(path, location);
-                x509::read(&block.der, block.trusted, authority.as_authority())
+                x509::read(&block.der, block.trusted, anchors.authority(index))
                     .map_err(|_| Reason::BadCertificate(index))
             });
-            let (role, content) = match read {
-                Ok(certificate) => {
-                    let role = role_in_chain(location.role, index, certificate.is_ca);
-                    (role, Content::Certificate(Box::new(certificate)))
-                }
-                Err(reason) => (location.role, Content::Problem(reason)),
+            let is_behind = index > 0 && read.as_ref().is_ok_and(|certificate| certificate.is_ca);
+            if is_behind && location.role.kind == Kind::MinorLeaf {
+                // The kubelet writes the CA that it made for itself behind its certificate.
+                continue;
+            }
+            let role = match location.role.kind {
+                // A CA behind a leaf is part of its chain, not another leaf.
+                Kind::Leaf | Kind::UserKubeconfig if is_behind => &role::CHAIN,
+                _ => location.role,
             };
+            let content = read.map_or_else(Content::Problem, |certificate| {
+                Content::Certificate(Box::new(certificate))
+            });
             let place = Place { path: path.clone(), entry: entry(index) };
-            self.items.push(Item { place, role, content, has_key });
+            items.push(Item { place, role, content, has_key });
         }
-    }
-
-    fn problem(&mut self, path: &Arc<Path>, entry: Entry, role: &'static Role, reason: Reason) {
-        let place = Place { path: path.clone(), entry };
-        self.items.push(Item { place, role, content: Content::Problem(reason), has_key: None });
+        items
     }
 
     /// The CAs that a certificate at this location is checked against.
-    fn authority(&mut self, path: &Path, location: &Location) -> Anchors {
+    fn anchors(&self, path: &Path, location: &Location) -> Anchors {
         match (location.role.ca, &location.pki) {
-            (Some(ca), Some(pki)) => self.named_authority(pki, ca),
-            _ if location.role.kind == Kind::File => self.authorities_beside(path),
-            _ => Anchors::Beside(Arc::default()),
+            (Some(ca), Some(pki)) => self.named_anchors(pki, ca),
+            _ if location.role.kind == Kind::File => Anchors::Beside(self.anchors_beside(path)),
+            _ => Anchors::None,
         }
     }
 
-    fn named_authority(&mut self, pki: &Path, ca: &str) -> Anchors {
+    fn named_anchors(&self, pki: &Path, ca: &str) -> Anchors {
         // kubespray without its link has `ssl` alone.
         let other = pki.with_file_name(PKI_NAMES[1]).join(ca);
         let file = pki.join(ca);
         let file = if self.host.exists(&file) || !self.host.exists(&other) { file } else { other };
-        match self.ca_file(&file) {
-            named if named.anchors.is_empty() => Anchors::Beside(Arc::default()),
-            named => Anchors::Named(named),
-        }
+        let named = self.ca_file(&file);
+        if named.anchors.is_empty() { Anchors::None } else { Anchors::Named(named) }
     }
 
-    fn authorities_beside(&mut self, path: &Path) -> Anchors {
-        let directory = path.parent().unwrap_or(path).to_owned();
-        if let Some(known) = self.beside.get(&directory) {
-            return Anchors::Beside(known.clone());
-        }
-        let files = CA_NAMES.map(|name| directory.join(name));
-        let anchors: Vec<Anchor> = files
-            .iter()
-            .filter(|file| self.host.exists(file))
-            .flat_map(|file| self.ca_file(file).anchors.clone())
-            .collect();
-        let anchors = Arc::new(anchors);
-        self.beside.insert(directory, anchors.clone());
-        Anchors::Beside(anchors)
+    fn anchors_beside(&self, path: &Path) -> Arc<Vec<Anchor>> {
+        let directory = path.parent().unwrap_or(path);
+        remembered(&self.beside, directory, || {
+            let files = CA_NAMES.map(|name| directory.join(name));
+            let there = files.iter().filter(|file| self.host.exists(file));
+            Arc::new(there.flat_map(|file| self.ca_file(file).anchors.clone()).collect())
+        })
     }
 
-    fn ca_file(&mut self, file: &Path) -> Arc<CaFile> {
-        if let Some(known) = self.authorities.get(file) {
-            return known.clone();
-        }
-        let path: Arc<Path> = file.into();
-        let ders = self.host.read(file, false).and_then(|bytes| blocks(&bytes)).unwrap_or_default();
-        let ders: Vec<Vec<u8>> = ders.into_iter().flatten().map(|block| block.der).collect();
-        let has_key = self.host.exists(&file.with_extension("key"));
-        let anchors = x509::anchors(&path, has_key, &ders);
-        let entry = Arc::new(CaFile { path, anchors });
-        self.authorities.insert(file.to_owned(), entry.clone());
-        entry
+    fn ca_file(&self, file: &Path) -> Arc<CaFile> {
+        remembered(&self.named, file, || {
+            let path: Arc<Path> = file.into();
+            let ders =
+                self.host.read(file, false).and_then(|bytes| blocks(&bytes)).unwrap_or_default();
+            let ders: Vec<Vec<u8>> = ders.into_iter().flatten().map(|block| block.der).collect();
+            let has_key = self.host.exists(&file.with_extension("key"));
+            let anchors = x509::anchors(&path, has_key, &ders);
+            Arc::new(CaFile { path, anchors })
+        })
     }
 }
 
-/// Shared CAs of an [`Authority`].
+/// What a file that is not there or cannot be judged becomes.
+pub(super) fn problem(found: &Found, reason: Reason) -> Collected {
+    // A slip of the pen on the command line is no lost certificate of the node.
+    let is_slip = found.is_named && reason == Reason::Missing;
+    let role = if is_slip { &role::OTHER } else { layout::locate(&found.path).role };
+    Collected {
+        items: vec![unusable(&found.path, Entry::Whole, role, reason)],
+        references: Vec::new(),
+    }
+}
+
+fn unusable(path: &Arc<Path>, entry: Entry, role: &'static Role, reason: Reason) -> Item {
+    let place = Place { path: path.clone(), entry };
+    Item { place, role, content: Content::Problem(reason), has_key: None }
+}
+
+/// The value for `key`, made by `make` if it is not known. Two threads may make it at once; the
+/// lock is not held meanwhile, since making it reads files.
+fn remembered<T: Clone>(
+    map: &Mutex<HashMap<PathBuf, T>>,
+    key: &Path,
+    make: impl FnOnce() -> T,
+) -> T {
+    if let Some(known) = map.lock().ok().and_then(|map| map.get(key).cloned()) {
+        return known;
+    }
+    let value = make();
+    if let Ok(mut map) = map.lock() {
+        map.insert(key.to_owned(), value.clone());
+    }
+    value
+}
+
+/// The owner of what an [`Authority`] borrows.
 enum Anchors {
     Beside(Arc<Vec<Anchor>>),
+    Chained(Arc<Path>, Vec<Anchor>),
     Named(Arc<CaFile>),
+    None,
 }
 
 impl Anchors {
-    fn as_authority(&self) -> Authority<'_> {
+    /// Together with the intermediate CAs that stand behind the leaf in its own file.
+    fn with_chain(self, ders: &Ders) -> Self {
+        match self {
+            Self::Named(named) if ders.len() > 1 => {
+                let behind = ders.iter().skip(1).flatten().map(|block| &*block.der);
+                Self::Chained(named.path.clone(), x509::with_intermediates(&named.anchors, behind))
+            }
+            other => other,
+        }
+    }
+
+    /// For the certificate at `index` of its file: only the first is the leaf that must have been
+    /// signed by the named CA.
+    fn authority(&self, index: u32) -> Authority<'_> {
         match self {
             Self::Beside(anchors) => Authority::Beside(anchors),
+            Self::Chained(_, anchors) if index > 0 => Authority::Beside(anchors),
+            Self::Chained(path, anchors) => Authority::Named(path, anchors),
             Self::Named(named) => Authority::Named(&named.path, &named.anchors),
+            Self::None => Authority::Beside(&[]),
         }
     }
 }
@@ -234,22 +265,50 @@ impl Anchors {
 /// What a file holds.
 enum Contents {
     Certificates(Ders),
-    /// Not for certwatch: a `.conf` of another program beside the kubeconfigs.
+    /// Nothing of ours: keys, signing requests, the settings of another program.
     Foreign,
     Kubeconfig(Kubeconfig),
 }
 
-fn contents(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
-    let wants_kubeconfig = role.id.ends_with(".conf") || role.kind == Kind::UserKubeconfig;
+fn contents(bytes: &[u8], found: &Found, role: &Role) -> Result<Contents, Reason> {
+    let is_conf = found.path.extension().is_some_and(|extension| extension == "conf");
+    // A `.conf` that kubeadm does not know may belong to any program, such as cloud.conf.
+    let may_be_foreign = !found.is_named && is_conf && role.kind == Kind::UserKubeconfig;
+    let is_kubeconfig = is_conf && role.kind != Kind::File || role.kind == Kind::UserKubeconfig;
     match parse::form(bytes) {
+        Form::Kubeconfig => read_kubeconfig(bytes, role),
+        _ if may_be_foreign => Ok(Contents::Foreign),
         Form::Empty => Err(Reason::Empty),
-        Form::Kubeconfig => kubeconfig::read(bytes).map(Contents::Kubeconfig),
-        // A file of another program, such as cloud.conf; but one that kubeadm writes is broken.
-        _ if role.id == role::USER_KUBECONFIG.id => Ok(Contents::Foreign),
-        _ if wants_kubeconfig => kubeconfig::read(bytes).map(Contents::Kubeconfig),
-        Form::Der | Form::Pem => blocks(bytes).map(Contents::Certificates),
+        _ if is_kubeconfig => read_kubeconfig(bytes, role),
+        Form::Der | Form::Pem => match blocks(bytes) {
+            Err(Reason::NoCertificate) if may_hold_none(found, role) => Ok(Contents::Foreign),
+            ders => ders.map(Contents::Certificates),
+        },
         Form::Unknown => Err(Reason::NoCertificate),
     }
+}
+
+/// True where keys or requests alone are nothing to complain about: by the ending in what
+/// `certwatch check pki/*` names because a shell does, and in the `.pem` files of a directory, of
+/// which many are keys. A `.crt` without a certificate is wrong.
+fn may_hold_none(found: &Found, role: &Role) -> bool {
+    let ends_with = |endings: &[&str]| {
+        found
+            .path
+            .extension()
+            .is_some_and(|extension| endings.iter().any(|known| extension == *known))
+    };
+    ends_with(&["csr", "key", "pub"])
+        || !found.is_named && role.kind == Kind::File && ends_with(&["pem"])
+}
+
+fn read_kubeconfig(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
+    let config = kubeconfig::read(bytes)?;
+    // A component's kubeconfig without any user is of no use to it.
+    if config.users.is_empty() && !config.has_other_users && role.kind == Kind::Leaf {
+        return Err(Reason::NoCertificate);
+    }
+    Ok(Contents::Kubeconfig(config))
 }
 
 /// The certificates of PEM or DER.
@@ -263,26 +322,28 @@ fn blocks(bytes: &[u8]) -> Result<Ders, Reason> {
         Form::Empty => return Err(Reason::Empty),
         Form::Kubeconfig | Form::Unknown => return Err(Reason::NoCertificate),
     };
-    if ders.len() > MAX_CERTIFICATES {
-        return Err(Reason::TooMany { what: "certificates", limit: MAX_CERTIFICATES as u64 });
+    match ders.len() {
+        0 => Err(Reason::NoCertificate),
+        1..=MAX_CERTIFICATES => Ok(ders),
+        _ => Err(Reason::TooMany { what: "certificates", limit: MAX_CERTIFICATES as u64 }),
     }
-    Ok(ders)
 }
 
-/// A CA behind a leaf in the same file is part of its chain, not another leaf.
-fn role_in_chain(role: &'static Role, index: u32, is_ca: bool) -> &'static Role {
-    if index > 0 && is_ca && role.kind == Kind::Leaf { &role::OTHER } else { role }
+/// `/a/./b` as `/a/b`. `..` stays: behind a link it leads elsewhere than the text says.
+pub fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
-/// `/a/b/../c` as `/a/c`: paths are names for people here, and the file is opened as written.
-pub fn normal(path: &Path) -> PathBuf {
+/// `/a/b/../c` as `/a/c`, by the text alone: so client-go resolves the paths of a kubeconfig
+/// (`filepath.Join`).
+fn lexical(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
-            std::path::Component::ParentDir => {
+            Component::CurDir => {}
+            Component::ParentDir => {
                 out.pop();
             }
-            std::path::Component::CurDir => {}
             _ => out.push(part),
         }
     }

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{self as sys, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -14,8 +15,9 @@ use crate::domain::model::Reason;
 /// Most bytes that are read of one file: a kubeconfig has 6 kB, a bundle of all public CAs 220 kB.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// A file that changes while it is read is read again this often.
+/// A file that changes while it is read, or is empty, is read again this often, after a pause.
 const ATTEMPTS: usize = 3;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The node: this machine, or one whose root directory is mounted here.
 #[derive(Debug)]
@@ -102,12 +104,30 @@ impl Host {
                 Kind::Other(name) => return Err(Reason::NotAFile(name)),
             }
         }
+        let mut last = Err(Reason::Changed);
         for _ in 0..ATTEMPTS {
-            if let Some(bytes) = self.read_once(path)? {
-                return Ok(bytes);
+            match self.read_once(path)? {
+                Some(bytes) if bytes.is_empty() => last = Ok(bytes),
+                Some(bytes) => return Ok(bytes),
+                None => {}
             }
+            // kubeadm cuts a file to nothing before it writes it anew.
+            std::thread::sleep(PAUSE);
         }
-        Err(Reason::Changed)
+        last
+    }
+
+    /// A file of /proc, whose size says nothing.
+    pub(super) fn read_proc(&self, path: &Path) -> Option<Vec<u8>> {
+        let file = std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).ok()?);
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Where `path` leads to, links resolved; known for this machine's own root only.
+    pub(super) fn real_path(&self, path: &Path) -> Option<PathBuf> {
+        if self.root.is_some() { None } else { std::fs::canonicalize(path).ok() }
     }
 
     /// `None` if the file changed meanwhile.
@@ -121,6 +141,9 @@ impl Host {
             return Err(Reason::NotAFile(name));
         }
         let size = u64::try_from(before.st_size).unwrap_or(u64::MAX);
+        if size == 0 && is_of_the_kernel(&file) {
+            return Err(Reason::NotAFile("file of the kernel"));
+        }
         if size > MAX_FILE_BYTES {
             return Err(Reason::TooLarge { size, limit: MAX_FILE_BYTES });
         }
@@ -130,9 +153,7 @@ impl Host {
         bounded.read_to_end(&mut bytes).map_err(|error| read_failed(&error))?;
         let after = sys::fstat(&file).map_err(failed)?;
         let is_whole = same_version(&before, &after) && bytes.len() as u64 == size;
-        // What lies in /proc says that it has no bytes, and is what it is.
-        Ok((is_whole || size == 0 && !bytes.is_empty() && bytes.len() as u64 <= MAX_FILE_BYTES)
-            .then_some(bytes))
+        Ok(is_whole.then_some(bytes))
     }
 
     fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -187,6 +208,14 @@ fn kind(stat: &Stat) -> Kind {
 
 fn identity(stat: &Stat) -> Identity {
     Identity(stat.st_dev, stat.st_ino)
+}
+
+/// /proc and /sys look like files, but to read there can do anything: /proc/kmsg takes the messages
+/// it gives.
+fn is_of_the_kernel(file: &OwnedFd) -> bool {
+    const PROC: i64 = 0x9fa0;
+    const SYSFS: i64 = 0x6265_6572;
+    sys::fstatfs(file).is_ok_and(|stat| [PROC, SYSFS].contains(&stat.f_type))
 }
 
 fn same_version(a: &Stat, b: &Stat) -> bool {

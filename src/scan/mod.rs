@@ -1,28 +1,41 @@
 //! The scan: places on the node, bounded reads, parsing, an inventory.
+//!
+//! Two rounds of small jobs ([`pool`]): each place is searched for files, each file is read. What
+//! hangs is given up by itself and becomes an item like any other problem.
 
 mod collect;
 mod host;
+mod pool;
 mod process;
 mod walk;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use glob::Pattern;
 
 use crate::domain::layout::{
     self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
+    Search,
 };
-use crate::domain::model::{Inventory, Item};
+use crate::domain::model::{Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
 
 use collect::Collector;
-pub use collect::normal;
+pub use collect::plain;
 use host::Host;
-use walk::{Found, Walk, is_certificate_name};
+use pool::Limits;
+pub(crate) use walk::is_pattern;
+use walk::{Found, State, Walk};
+
+/// Longest time for one file.
+const FILE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Longest time for the search of one place.
+const PLACE_LIMIT: Duration = Duration::from_secs(30);
 
 /// What to scan.
 #[derive(Clone, Debug)]
@@ -37,9 +50,9 @@ pub struct Request {
     pub only_paths: bool,
     /// What to leave out.
     pub exclude: Vec<Pattern>,
-    /// Most files of one scan.
+    /// Most files of one place.
     pub max_files: u64,
-    /// After this time the scan is given up.
+    /// After this time the scan is given up; what is there by then counts.
     pub timeout: Duration,
 }
 
@@ -54,17 +67,6 @@ pub enum ScanError {
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// Some file did not answer in time: a network file system that is away, a failing disk.
-    #[error(
-        "the scan was given up after {} s while reading {}: is its file system alive?",
-        timeout.as_secs(), path.display()
-    )]
-    Timeout {
-        /// The file that was being read.
-        path: PathBuf,
-        /// The limit.
-        timeout: Duration,
-    },
 }
 
 /// Scans the node as it is at `now`.
@@ -74,135 +76,194 @@ pub enum ScanError {
 pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
     let host = Host::new(&request.root)
         .map_err(|source| ScanError::Root { path: request.root.clone(), source })?;
-    let current = Arc::new(Mutex::new(PathBuf::new()));
-    let (sender, receiver) = mpsc::channel();
-    let (request_there, current_there) = (request.clone(), current.clone());
-    // A read that hangs cannot be called off; the thread that hangs in it is left behind.
-    std::thread::spawn(move || {
-        let inventory = scan_node(&host, &request_there, now, &current_there);
-        // Nobody listens any more after a timeout.
-        let _ = sender.send(inventory);
-    });
-    match receiver.recv_timeout(request.timeout) {
-        Ok(inventory) => Ok(inventory),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            let path = current.lock().map(|path| path.clone()).unwrap_or_default();
-            Err(ScanError::Timeout { path, timeout: request.timeout })
+    let scan = Scan {
+        collector: Arc::new(Collector::new(Arc::new(host))),
+        deadline: Instant::now() + request.timeout,
+        request,
+    };
+    let mut standard = Vec::new();
+    let mut leftovers = Vec::new();
+    if request.standard || request.only_paths {
+        standard = scan.items(scan.search(standard_places()));
+        standard.extend(process::api_servers(scan.host(), now));
+        leftovers = kubelet_leftovers(scan.host());
+    }
+    let named = scan.items(scan.search(request.paths.iter().cloned().map(Job::Named).collect()));
+    if request.only_paths {
+        return Ok(Inventory { items: named, context: standard, leftovers: Vec::new() });
+    }
+    let known: HashSet<_> = standard.iter().map(|item| item.place.clone()).collect();
+    let mut items = standard;
+    items.extend(named.into_iter().filter(|item| !known.contains(&item.place)));
+    Ok(Inventory { items, context: Vec::new(), leftovers })
+}
+
+/// A place that is searched by itself.
+#[derive(Clone, Debug)]
+enum Job {
+    Distribution(&'static str, Search),
+    KubeletPki,
+    Kubernetes,
+    Named(String),
+    RootKubeconfig,
+}
+
+fn standard_places() -> Vec<Job> {
+    let mut jobs = vec![Job::Kubernetes, Job::KubeletPki, Job::RootKubeconfig];
+    jobs.extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Job::Distribution(place, *search)));
+    jobs
+}
+
+struct Scan<'a> {
+    request: &'a Request,
+    collector: Arc<Collector>,
+    deadline: Instant,
+}
+
+impl Scan<'_> {
+    fn host(&self) -> &Host {
+        &self.collector.host
+    }
+
+    fn limits(&self, job: Duration) -> Limits {
+        Limits { job: job.min(self.request.timeout), deadline: self.deadline }
+    }
+
+    /// The files of all places, each once.
+    fn search(&self, jobs: Vec<Job>) -> Vec<Found> {
+        let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
+        let max_files = self.request.max_files;
+        let mut found = Vec::new();
+        let jobs = Arc::new(jobs);
+        let limits = self.limits(PLACE_LIMIT);
+        let search = move |job: &Job| {
+            let mut walk = Walk::new(&host, &exclude, max_files);
+            job.search(&host, &mut walk);
+            walk.into_found()
+        };
+        let given_up = pool::run(&jobs, limits, search, |mut files| found.append(&mut files));
+        let hung = given_up.iter().map(|index| timed_out(jobs[*index].path().into(), limits));
+        found.extend(hung);
+        if jobs.len() > 1 { unique(found) } else { found }
+    }
+
+    /// What the files hold, and the files that they refer to.
+    fn items(&self, found: Vec<Found>) -> Vec<Item> {
+        let mut items = Vec::with_capacity(found.len());
+        let found = Arc::new(found);
+        let references = self.read(&found, &mut items);
+        let known: HashSet<&OsStr> = found.iter().map(|file| file.path.as_os_str()).collect();
+        let mut new: Vec<PathBuf> =
+            references.into_iter().filter(|path| !known.contains(path.as_os_str())).collect();
+        new.sort();
+        new.dedup();
+        let referred =
+            |path: PathBuf| Found { path: path.into(), state: State::Unseen, is_named: true };
+        // A certificate refers to nothing further.
+        self.read(&Arc::new(new.into_iter().map(referred).collect()), &mut items);
+        items
+    }
+
+    fn read(&self, found: &Arc<Vec<Found>>, items: &mut Vec<Item>) -> Vec<PathBuf> {
+        let collector = self.collector.clone();
+        let limits = self.limits(FILE_LIMIT);
+        let mut references = Vec::new();
+        let given_up = pool::run(
+            found,
+            limits,
+            move |file| collector.file(file),
+            |mut collected| {
+                items.append(&mut collected.items);
+                references.append(&mut collected.references);
+            },
+        );
+        for index in given_up {
+            let file = timed_out(found[index].path.clone(), limits);
+            items.append(&mut self.collector.file(&file).items);
+        }
+        references
+    }
+}
+
+impl Job {
+    fn search(&self, host: &Host, walk: &mut Walk<'_>) {
+        match self {
+            Self::Distribution(place, Search::Below) => {
+                walk.directories(&[Path::new(place)], &layout::is_certificate_name);
+            }
+            Self::Distribution(place, Search::FilesOf) => {
+                walk.files_of(Path::new(place), &layout::is_certificate_name);
+            }
+            Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
+            Self::KubeletPki => {
+                let is_leftover = is_leftover(host);
+                walk.files_of(Path::new(KUBELET_PKI), &|path| {
+                    layout::is_certificate_name(path) && !is_leftover(path)
+                });
+            }
+            Self::Kubernetes => kubernetes(host, walk),
+            Self::Named(place) => walk.named(place),
+            Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Distribution(place, _) => Path::new(place),
+            Self::KubeletPki => Path::new(KUBELET_PKI),
+            Self::Kubernetes => Path::new(KUBERNETES),
+            Self::Named(place) => Path::new(place),
+            Self::RootKubeconfig => Path::new(ROOT_KUBECONFIG),
         }
     }
 }
 
-fn scan_node(host: &Host, request: &Request, now: UnixTime, current: &Mutex<PathBuf>) -> Inventory {
-    let standard = if request.standard || request.only_paths {
-        standard_items(host, request, now, current)
-    } else {
-        Scanned::default()
-    };
-    let named = named_items(host, request, current);
-    if request.only_paths {
-        return Inventory { items: named, context: standard.items, leftovers: Vec::new() };
-    }
-    let mut items = standard.items;
-    let known: BTreeSet<_> = items.iter().map(|item| item.place.clone()).collect();
-    items.extend(named.into_iter().filter(|item| !known.contains(&item.place)));
-    Inventory { items, context: Vec::new(), leftovers: standard.leftovers }
-}
-
-#[derive(Default)]
-struct Scanned {
-    items: Vec<Item>,
-    leftovers: Vec<PathBuf>,
-}
-
-/// What the person named, in the configuration or on the command line.
-fn named_items(host: &Host, request: &Request, current: &Mutex<PathBuf>) -> Vec<Item> {
-    let mut walk = Walk::new(host, &request.exclude, request.max_files);
-    for place in &request.paths {
-        walk.named(place);
-    }
-    collect(host, walk.found, &[], current)
-}
-
-/// The places that need no configuration.
-fn standard_items(
-    host: &Host,
-    request: &Request,
-    now: UnixTime,
-    current: &Mutex<PathBuf>,
-) -> Scanned {
+/// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
+fn kubernetes(host: &Host, walk: &mut Walk<'_>) {
     let kubernetes = Path::new(KUBERNETES);
-    let mut walk = Walk::new(host, &request.exclude, request.max_files);
     let pkis = PKI_NAMES.map(|name| kubernetes.join(name));
-    walk.directories(&pkis.each_ref().map(PathBuf::as_path), &is_certificate_name);
+    walk.directories(&pkis.each_ref().map(PathBuf::as_path), &layout::is_certificate_name);
     walk.files_of(kubernetes, &|path| {
         path.extension().is_some_and(|extension| extension == "conf")
     });
-    let leftovers = kubelet(host, &mut walk);
-    walk.optional(Path::new(ROOT_KUBECONFIG));
-    for (place, _) in DISTRIBUTIONS {
-        distribution(host, &mut walk, Path::new(place));
+    // Not to be allowed to look is not to know that it is missing.
+    let has = |path: &Path| !matches!(host.kind(path), Err(Reason::Missing));
+    let pki = pkis.iter().find(|pki| has(pki)).unwrap_or(&pkis[0]);
+    for path in layout::missing(kubernetes, pki, &has) {
+        walk.missing(&path);
     }
-    let mut missing = missing(host, kubernetes, &walk.found);
-    missing.retain(|path| !walk.is_excluded(path));
-    let mut items = collect(host, walk.found, &missing, current);
-    items.extend(process::api_servers(host, now));
-    Scanned { items, leftovers }
 }
 
-/// The kubelet's certificates, and the rotated ones that nothing points at.
-fn kubelet(host: &Host, walk: &mut Walk<'_>) -> Vec<PathBuf> {
+/// The rotated files of the kubelet that nothing points at.
+fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
     let pki = Path::new(KUBELET_PKI);
-    let current = KUBELET_CURRENT.map(|name| pki.join(name));
-    let has_server_current = host.exists(&current[1]);
-    let is_leftover = |path: &Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        layout::is_kubelet_leftover(&name, has_server_current)
-    };
-    walk.files_of(pki, &|path| is_certificate_name(path) && !is_leftover(path));
-    let in_use = current.map(|link| host.identity(&link));
+    let is_leftover = is_leftover(host);
+    let in_use = KUBELET_CURRENT.map(|link| host.identity(&pki.join(link)));
     let entries = host.list(pki).unwrap_or_default();
     let leftovers =
         entries.iter().map(|entry| pki.join(&entry.name)).filter(|path| is_leftover(path));
     leftovers.filter(|path| !in_use.contains(&host.identity(path))).collect()
 }
 
-/// A directory, or a single kubeconfig, of another distribution.
-fn distribution(host: &Host, walk: &mut Walk<'_>, place: &Path) {
-    match host.kind(place) {
-        Ok(host::Kind::Directory(_)) => walk.directories(&[place], &is_certificate_name),
-        _ => walk.optional(place),
+fn is_leftover(host: &Host) -> impl Fn(&Path) -> bool + use<> {
+    let has_server_current = host.exists(&Path::new(KUBELET_PKI).join(KUBELET_CURRENT[1]));
+    move |path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        layout::is_kubelet_leftover(&name, has_server_current)
     }
 }
 
-/// What must be there beside what was found.
-fn missing(host: &Host, kubernetes: &Path, found: &[Found]) -> Vec<PathBuf> {
-    let manifests = kubernetes.join("manifests");
-    let static_pods = host.list(&manifests).unwrap_or_default();
-    let present: BTreeSet<PathBuf> = found
-        .iter()
-        .map(|file| file.path.clone())
-        .chain(static_pods.iter().map(|entry| manifests.join(&entry.name)))
-        .collect();
-    let has = |pki: &&&str| present.iter().any(|path| path.starts_with(kubernetes.join(pki)));
-    let pki = PKI_NAMES.iter().find(has).unwrap_or(&PKI_NAMES[0]);
-    layout::missing(kubernetes, &kubernetes.join(pki), &present)
+fn timed_out(path: Arc<Path>, limits: Limits) -> Found {
+    Found { path, state: State::Problem(Reason::TimedOut(limits.job.as_secs())), is_named: false }
 }
 
-fn collect(
-    host: &Host,
-    found: Vec<Found>,
-    missing: &[PathBuf],
-    current: &Mutex<PathBuf>,
-) -> Vec<Item> {
-    let mut collector = Collector::new(host);
-    for file in found {
-        if let Ok(mut current) = current.lock() {
-            current.clone_from(&file.path);
-        }
-        collector.file(&file);
-    }
-    for path in missing {
-        collector.missing(path);
-    }
-    collector.items
+fn unique(found: Vec<Found>) -> Vec<Found> {
+    let mut seen: HashSet<&OsStr> = HashSet::with_capacity(found.len());
+    let is_first: Vec<bool> = found.iter().map(|file| seen.insert(file.path.as_os_str())).collect();
+    found
+        .into_iter()
+        .zip(is_first)
+        .filter(|(_, is_first)| *is_first)
+        .map(|(file, _)| file)
+        .collect()
 }

@@ -33,8 +33,7 @@ pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
 
 /// When the process started, if it is a kube-apiserver.
 fn started(host: &Host, pid: u32, now: UnixTime) -> Option<UnixTime> {
-    let read =
-        |name: &str| host.read(&Path::new("/proc").join(pid.to_string()).join(name), true).ok();
+    let read = |name: &str| host.read_proc(&Path::new("/proc").join(pid.to_string()).join(name));
     if read("comm")?.trim_ascii() != b"kube-apiserver" {
         return None;
     }

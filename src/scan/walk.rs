@@ -3,20 +3,17 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glob::{MatchOptions, Pattern};
 
 use crate::domain::layout;
 use crate::domain::model::Reason;
-use crate::domain::role::Kind as RoleKind;
 
 use super::host::{Host, Identity, Kind};
 
 /// How deep directories may be nested below a searched place.
 const MAX_DEPTH: u32 = 16;
-
-/// Endings of certificates in a directory; a file that is named itself may have any.
-const EXTENSIONS: [&str; 6] = ["cer", "cert", "crt", "der", "kubeconfig", "pem"];
 
 /// `*` never matches a `/`, so that only `**` goes down.
 const MATCHING: MatchOptions = MatchOptions {
@@ -26,13 +23,15 @@ const MATCHING: MatchOptions = MatchOptions {
 };
 
 /// A file to read, or why a place cannot be searched.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
-    pub(super) path: PathBuf,
+    pub(super) path: Arc<Path>,
     pub(super) state: State,
+    /// Named itself, not found in a directory: then what is in it must be a certificate.
+    pub(super) is_named: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum State {
     /// Known to be a regular file.
     File,
@@ -42,41 +41,38 @@ pub(super) enum State {
     Problem(Reason),
 }
 
-/// The files below many places, each once.
+/// One search.
 pub(super) struct Walk<'a> {
     host: &'a Host,
     exclude: &'a [Pattern],
     limit: usize,
     seen_directories: HashSet<Identity>,
-    seen_files: HashSet<PathBuf>,
-    pub(super) found: Vec<Found>,
+    found: Vec<Found>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(host: &'a Host, exclude: &'a [Pattern], limit: u64) -> Self {
-        Self {
-            host,
-            exclude,
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            seen_directories: HashSet::new(),
-            seen_files: HashSet::new(),
-            found: Vec::new(),
-        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self { host, exclude, limit, seen_directories: HashSet::new(), found: Vec::new() }
+    }
+
+    pub(super) fn into_found(self) -> Vec<Found> {
+        self.found
     }
 
     /// A place that a person named: a glob, a directory or a file. Its absence is a finding.
     pub(super) fn named(&mut self, place: &str) {
         let path = Path::new(place);
-        if place.contains(['*', '?', '[']) && !self.host.exists(path) {
+        if is_pattern(path.as_os_str()) && !self.host.exists(path) {
             return self.glob(place);
         }
         match self.host.kind(path) {
-            Ok(Kind::Directory(_)) => self.directories(&[path], &is_certificate_name),
-            Ok(Kind::File) => self.push(path.to_owned(), State::File),
+            Ok(Kind::Directory(_)) => self.named_directory(path),
+            Ok(Kind::File) => self.add(path.into(), State::File, true),
             Ok(Kind::Other(name)) => {
-                self.push(path.to_owned(), State::Problem(Reason::NotAFile(name)));
+                self.add(path.into(), State::Problem(Reason::NotAFile(name)), true);
             }
-            Err(reason) => self.push(path.to_owned(), State::Problem(reason)),
+            Err(reason) => self.add(path.into(), State::Problem(reason), true),
         }
     }
 
@@ -85,6 +81,11 @@ impl<'a> Walk<'a> {
         if self.host.exists(path) {
             self.push(path.to_owned(), State::Unseen);
         }
+    }
+
+    /// A file that must be there and is not.
+    pub(super) fn missing(&mut self, path: &Path) {
+        self.push(path.to_owned(), State::Problem(Reason::Missing));
     }
 
     /// Everything below directories whose path `wanted` accepts. They may be absent, or be one and
@@ -112,10 +113,28 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// True for what is left out, itself or with a directory above it.
+    fn is_excluded(&self, path: &Path) -> bool {
+        let is_named =
+            |path: &Path| self.exclude.iter().any(|it| it.matches_path_with(path, MATCHING));
+        !self.exclude.is_empty() && path.ancestors().any(is_named)
+    }
+
+    /// A directory whose real path tells more than the link by which it was named is shown by that.
+    fn named_directory(&mut self, path: &Path) {
+        let real = self.host.real_path(path).filter(|real| {
+            let known = |path: &Path| layout::locate(&path.join("ca.crt")).pki.is_some();
+            known(real) && !known(path)
+        });
+        self.directories(&[real.as_deref().unwrap_or(path)], &layout::is_certificate_name);
+    }
+
     fn glob(&mut self, place: &str) {
         let before = self.found.len();
-        // Both were checked when the configuration was read.
-        let Ok(pattern) = Pattern::new(place) else { return };
+        let Ok(pattern) = Pattern::new(place) else {
+            // Checked where it comes from: the configuration and the command line.
+            return self.add(Path::new(place).into(), State::Problem(Reason::Missing), true);
+        };
         let fixed: PathBuf = Path::new(place)
             .components()
             .take_while(|part| !is_pattern(part.as_os_str()))
@@ -124,7 +143,7 @@ impl<'a> Walk<'a> {
             pattern.matches_path_with(path, MATCHING) && path.extension() != Some(OsStr::new("key"))
         });
         if self.found.len() == before {
-            self.push(PathBuf::from(place), State::Problem(Reason::Missing));
+            self.add(Path::new(place).into(), State::Problem(Reason::Missing), true);
         }
     }
 
@@ -171,37 +190,22 @@ impl<'a> Walk<'a> {
     }
 
     fn push(&mut self, path: PathBuf, state: State) {
-        let is_over = self.found.len() >= self.limit;
-        if self.found.len() > self.limit
-            || self.is_excluded(&path)
-            || !self.seen_files.insert(path.clone())
-        {
+        self.add(path.into(), state, false);
+    }
+
+    fn add(&mut self, path: Arc<Path>, state: State, is_named: bool) {
+        if self.found.len() > self.limit || self.is_excluded(&path) {
             return;
         }
+        let is_over = self.found.len() == self.limit;
         let limit = self.limit as u64;
         let state =
             if is_over { State::Problem(Reason::TooMany { what: "files", limit }) } else { state };
-        self.found.push(Found { path, state });
-    }
-
-    pub(super) fn is_excluded(&self, path: &Path) -> bool {
-        self.exclude.iter().any(|pattern| pattern.matches_path_with(path, MATCHING))
+        self.found.push(Found { path, state, is_named });
     }
 }
 
-/// A file of a searched directory that is worth reading: by its ending, or because the layout of a
-/// node knows it.
-pub(super) fn is_certificate_name(path: &Path) -> bool {
-    let has_extension = path.extension().and_then(OsStr::to_str).is_some_and(|extension| {
-        EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-    });
-    has_extension || layout::is_node_kubeconfig(path) || is_user_kubeconfig(path)
-}
-
-fn is_user_kubeconfig(path: &Path) -> bool {
-    path.ends_with(".kube/config") && layout::locate(path).role.kind == RoleKind::UserKubeconfig
-}
-
-fn is_pattern(part: &OsStr) -> bool {
-    part.as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+/// True for text with the special characters of a glob.
+pub(crate) fn is_pattern(text: &OsStr) -> bool {
+    text.as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
 }

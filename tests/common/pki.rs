@@ -45,6 +45,16 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pair }
     }
 
+    /// A CA below this one.
+    pub fn intermediate(&self, name: &str, days: Days) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(&[(DnType::CommonName, name)], &[], days);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let pair = Pair { certificate, key: key.serialize_pem() };
+        Self { issuer: Issuer::new(params, key), pair }
+    }
+
     /// A leaf with this common name, organisation (may be empty) and DNS or IP names.
     pub fn leaf(&self, name: &str, organisation: &str, sans: &[&str], days: Days) -> Pair {
         let mut subject = vec![(DnType::CommonName, name)];

@@ -1,9 +1,9 @@
 //! The checks: each looks at one item and says at most one thing.
 
 use crate::domain::layout;
-use crate::domain::model::{Certificate, Entry, Item, Reason, Signer};
+use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer};
 use crate::domain::role::{Kind, Renewer};
-use crate::domain::time::UnixTime;
+use crate::domain::time::{Span, UnixTime};
 
 use super::known::Known;
 use super::ladder::Steps;
@@ -43,9 +43,11 @@ pub(super) fn wrong_signer(item: &Item, certificate: &Certificate) -> Option<Fin
     }
 }
 
-/// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0.
+/// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made
+/// in one go may differ by the seconds between them.
 pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
-    let ca = certificate.signer.ca().filter(|ca| ca.not_after < certificate.not_after)?;
+    let is_shorter = |ca: &&Ca| ca.not_after + Span::days(1) < certificate.not_after;
+    let ca = certificate.signer.ca().filter(is_shorter)?;
     let fact = Fact::OutlivesCa { ca: ca.path.clone(), until: ca.not_after };
     Some(Finding { severity: Severity::Warning, fact })
 }
@@ -86,8 +88,8 @@ pub(super) fn stale_copy(
     {
         return None;
     }
-    let original = known.newer_original(certificate)?;
-    let fact = Fact::StaleCopy(original.place.path.clone());
+    let of = known.newer_original(certificate)?.place.path.clone();
+    let fact = Fact::StaleCopy { of, is_single: known.is_single(&item.place.path) };
     Some(Finding { severity: Severity::Warning, fact })
 }
 

@@ -1,6 +1,6 @@
 //! What the rest of the node says about an item.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout;
@@ -17,6 +17,8 @@ pub(super) struct Known<'a> {
     kubeconfig_keys: BTreeMap<(&'a Path, &'a str), BTreeSet<Sha256>>,
     /// API servers that the node's own kubeconfigs name.
     servers: BTreeSet<&'a str>,
+    /// Users and clusters of each kubeconfig, as far as they have certificates.
+    parts: HashMap<&'a Path, HashSet<(bool, &'a str)>>,
     /// The current kubeconfigs that people copy.
     originals: Vec<(&'a Item, &'a Certificate)>,
 }
@@ -37,6 +39,7 @@ impl<'a> Known<'a> {
             cluster_keys: BTreeMap::new(),
             kubeconfig_keys: BTreeMap::new(),
             servers: BTreeSet::new(),
+            parts: HashMap::new(),
             originals: Vec::new(),
         };
         for item in inventory.items.iter().chain(&inventory.context) {
@@ -49,6 +52,10 @@ impl<'a> Known<'a> {
 
     fn add(&mut self, item: &'a Item, certificate: &'a Certificate) {
         let path = &item.place.path;
+        if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
+            let is_user = matches!(item.place.entry, Entry::User { .. });
+            self.parts.entry(path).or_default().insert((is_user, name));
+        }
         match (&item.place.entry, item.role.kind) {
             (Entry::Cluster { name, server, .. }, _) => {
                 self.kubeconfig_keys
@@ -99,6 +106,11 @@ impl<'a> Known<'a> {
         let ca = self.cluster_keys.get(home)?;
         let own = self.kubeconfig_keys.get(&(path, &**name))?;
         own.is_disjoint(&ca.keys).then_some(ca.path)
+    }
+
+    /// True for a kubeconfig of one user and one cluster: nothing is lost if it is replaced.
+    pub(super) fn is_single(&self, path: &Path) -> bool {
+        self.parts.get(path).is_some_and(|parts| parts.len() <= 2)
     }
 
     /// The newer kubeconfig that this user's certificate is an old copy of: the same identity,

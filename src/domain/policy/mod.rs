@@ -100,8 +100,13 @@ pub enum Fact {
     },
     /// The kubelet should have rotated it at that moment.
     RotationOverdue(UnixTime),
-    /// An older copy of this kubeconfig.
-    StaleCopy(Arc<Path>),
+    /// An older copy of a kubeconfig that has been renewed.
+    StaleCopy {
+        /// That kubeconfig.
+        of: Arc<Path>,
+        /// The copy holds one user and one cluster, so that it can be replaced as a whole.
+        is_single: bool,
+    },
     /// Nothing that can be judged.
     Unusable(Reason),
     /// Not signed by the CA that must have signed it.
@@ -129,7 +134,7 @@ impl Fact {
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
-            Self::StaleCopy(_) => "stale_copy",
+            Self::StaleCopy { .. } => "stale_copy",
             Self::Unusable(reason) => reason.code(),
             Self::WrongSigner(_) => "wrong_signer",
         }
@@ -228,6 +233,12 @@ pub fn is_externally_managed(item: &Item) -> bool {
     item.has_key == Some(false) || (item.role.renewer == Renewer::Kubeadm && signed_elsewhere)
 }
 
+/// True where it ends with its CA, before its own date.
+pub fn ends_with_ca(item: &Item) -> bool {
+    let own = item.certificate().map(|certificate| certificate.not_after);
+    own.is_some() && own != expires(item)
+}
+
 fn findings(item: &Item, known: &Known<'_>, policy: &Policy, now: UnixTime) -> Vec<Finding> {
     match &item.content {
         Content::Certificate(certificate) => of_certificate(item, certificate, known, policy, now),
@@ -245,12 +256,15 @@ fn of_certificate(
     now: UnixTime,
 ) -> Vec<Finding> {
     let steps = ladder::steps(item, certificate, policy);
+    let expiry = checks::expiry(item, expires(item).unwrap_or(certificate.not_after), &steps, now);
+    // Once it ends soon, its end is the news, and whose end it is stands in the same line.
+    let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
-        checks::expiry(item, expires(item).unwrap_or(certificate.not_after), &steps, now),
+        expiry,
         checks::not_yet_valid(certificate, now),
         checks::wrong_signer(item, certificate),
         checks::foreign_ca(item, known),
-        checks::outlives_ca(certificate),
+        outlives_ca,
         checks::rotation_overdue(item, certificate, policy, now),
         checks::stale_copy(item, certificate, known),
     ];

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""The figures of docs/performance.md: ratios of what ran side by side, and a table of them.
+
+Needs a release build (`cargo build --release --examples`), openssl, and for the first table the
+kubeadm that tests/lab/kubernetes.sh builds.
+"""
+
+import base64
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CERTWATCH = ROOT / "target/release/certwatch"
+READ_DECODE = ROOT / "target/release/examples/read-decode"
+KUBEADM = ROOT / "target/lab/bin/kubeadm"
+CONFIG = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nkubernetesVersion: v1.20.2\n"
+CHECKEND = """
+for file in "$1"/etc/kubernetes/pki/*.crt "$1"/etc/kubernetes/pki/etcd/*.crt; do
+    openssl x509 -checkend 2592000 -noout -in "$file"
+done
+for file in "$1"/etc/kubernetes/*.conf; do
+    for key in client-certificate-data certificate-authority-data; do
+        sed -n "s/.*$key: //p" "$file" | base64 -d | openssl x509 -checkend 2592000 -noout
+    done
+done
+"""
+
+
+def run(command, codes=(0,)):
+    """Runs a command; returns its wall time in seconds and its peak memory in KiB."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    elapsed = time.perf_counter() - start
+    if process.returncode not in codes:
+        sys.exit(f"{command[0]} ended with {process.returncode}")
+    return elapsed, usage.ru_maxrss
+
+
+def best(runs, *commands):
+    """The best of several runs of each command, taken in turn so that noise meets all alike."""
+    results = [[] for _ in commands]
+    for _ in range(runs):
+        for result, (command, codes) in zip(results, commands):
+            result.append(run(command, codes))
+    return [(min(time for time, _ in result), max(memory for _, memory in result)) for result in results]
+
+
+def node(directory):
+    """A control-plane node as kubeadm lays it out."""
+    (directory / "etc/kubernetes").mkdir(parents=True)
+    (directory / "tmp").mkdir()
+    (directory / "tmp/config.yaml").write_text(CONFIG)
+    for phase in ("certs", "kubeconfig"):
+        run([KUBEADM, "--rootfs", directory, "init", "phase", phase, "all", "--config", "/tmp/config.yaml"])
+
+
+def against_kubeadm(directory):
+    print("## One node\n")
+    node(directory)
+    kubeadm = [KUBEADM, "--rootfs", directory, "certs", "check-expiration"]
+    rows = [
+        ("`certwatch check`", [CERTWATCH, "check", "--root", directory]),
+        ("`kubeadm certs check-expiration`, no API server", kubeadm),
+        ("`kubeadm certs check-expiration --config FILE`", [*kubeadm, "--config", "/tmp/config.yaml"]),
+        ("a shell loop of `openssl x509 -checkend`", ["sh", "-c", CHECKEND, "sh", directory]),
+    ]
+    results = best(20, *[(command, (0,)) for _, command in rows])
+    ours = results[0][0]
+    print("| what | best of 20 | times certwatch | peak memory |\n|---|---|---|---|")
+    for (name, _), (seconds, memory) in zip(rows, results):
+        print(f"| {name} | {seconds * 1000:.1f} ms | {seconds / ours:.0f} | {memory / 1024:.1f} MiB |")
+    print()
+
+
+def template():
+    """One certificate as kubeadm makes them (RSA-2048), as DER, and where its serial number lies."""
+    serial = bytes(range(1, 17))
+    with tempfile.TemporaryDirectory() as directory:
+        key, out = f"{directory}/key", f"{directory}/out"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-days", "365"]
+        subject = ["-subj", "/O=bench/CN=kube-apiserver", "-addext", "subjectAltName=DNS:cp1,DNS:kubernetes,IP:10.0.0.1"]
+        more = ["-set_serial", f"0x{serial.hex()}", "-outform", "DER", "-out", out, "-addext", "basicConstraints=critical,CA:FALSE"]
+        subprocess.run([*command, *subject, *more], check=True, stderr=subprocess.DEVNULL)
+        der = pathlib.Path(out).read_bytes()
+    return der, der.index(serial)
+
+
+def tree(directory, count):
+    """`count` certificate files, each with a serial number of its own, a thousand to a directory."""
+    der, offset = template()
+    for number in range(count):
+        if number % 1000 == 0:
+            below = directory / f"{number // 1000:03}"
+            below.mkdir(parents=True)
+        unique = der[:offset + 8] + number.to_bytes(8, "big") + der[offset + 16:]
+        text = base64.b64encode(unique).decode()
+        lines = "\n".join(text[i:i + 64] for i in range(0, len(text), 64))
+        (below / f"{number}.crt").write_text(f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
+
+
+def at_scale(directory, counts):
+    print("## Many files\n")
+    print("| files | read and decode only | certwatch, table | ratio | JSON | peak memory | beyond 10 MB, per certificate |")
+    print("|---|---|---|---|---|---|---|")
+    for count in counts:
+        below = directory / str(count)
+        tree(below, count)
+        bare, table, json = best(
+            5 if count <= 10_000 else 3,
+            ([READ_DECODE, below], (0,)),
+            ([CERTWATCH, "check", below], (0, 1)),
+            ([CERTWATCH, "check", "-o", "json", below], (0, 1)),
+        )
+        each = max(0, table[1] * 1024 - 10_000_000) / count
+        print(
+            f"| {count:,} | {bare[0]:.3f} s | {table[0]:.3f} s | {table[0] / bare[0]:.2f} | {json[0]:.3f} s "
+            f"| {table[1] / 1024:.1f} MiB | {each:.0f} bytes |",
+            flush=True,
+        )
+        shutil.rmtree(below)
+    print()
+
+
+def main():
+    counts = [int(word) for word in sys.argv[1:]] or [100, 1_000, 10_000, 100_000]
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        if KUBEADM.exists():
+            against_kubeadm(directory / "node")
+        else:
+            print(f"no {KUBEADM.relative_to(ROOT)}: tests/lab/kubernetes.sh kubeadm builds it\n")
+        at_scale(directory / "tree", counts)
+
+
+if __name__ == "__main__":
+    main()
