@@ -110,9 +110,9 @@ pub struct Certificate {
     pub signer: Signer,
 }
 
-/// A distinguished name, attribute by attribute.
+/// A distinguished name, attribute by attribute. Shared: a CA's name is in all it signed.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Name(pub Box<[(Attribute, Box<str>)]>);
+pub struct Name(pub Arc<[(Attribute, Box<str>)]>);
 
 /// The attributes of a name that dashboards use; all others keep their dotted OID.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

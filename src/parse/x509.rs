@@ -1,9 +1,10 @@
 //! X.509 certificates (RFC 5280): DER in, facts out, and whose signature it really is.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ring::digest;
 use x509_parser::der_parser::oid::Oid;
@@ -34,6 +35,27 @@ pub enum Authority<'a> {
     Beside(&'a [Anchor]),
 }
 
+/// The names of issuers met so far: thousands of certificates share a few of them.
+#[derive(Debug, Default)]
+pub struct Issuers(Mutex<HashMap<Box<[u8]>, Name>>);
+
+impl Issuers {
+    /// Most names that are kept.
+    const MAX: usize = 1000;
+
+    fn name(&self, issuer: &X509Name<'_>) -> Name {
+        let Ok(mut known) = self.0.lock() else { return name(issuer) };
+        if let Some(known) = known.get(issuer.as_raw()) {
+            return known.clone();
+        }
+        let name = name(issuer);
+        if known.len() < Self::MAX {
+            known.insert(issuer.as_raw().into(), name.clone());
+        }
+        name
+    }
+}
+
 /// No certificate: damaged, cut off, or followed by bytes that do not belong there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoCertificate;
@@ -48,6 +70,7 @@ pub fn read(
     der: &[u8],
     trusted: bool,
     authority: Authority<'_>,
+    issuers: &Issuers,
 ) -> Result<Certificate, NoCertificate> {
     guarded(|| {
         let (rest, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
@@ -56,7 +79,7 @@ pub fn read(
         }
         Ok(Certificate {
             subject: name(parsed.subject()),
-            issuer: name(parsed.issuer()),
+            issuer: issuers.name(parsed.issuer()),
             serial: parsed.tbs_certificate.raw_serial().into(),
             sans: sans(&parsed),
             not_before: UnixTime::new(parsed.validity().not_before.timestamp()),

@@ -8,7 +8,7 @@ use crate::domain::layout::{self, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, Kind, Role};
 use crate::parse::kubeconfig::{self, Kubeconfig, Source};
-use crate::parse::x509::{self, Anchor, Authority};
+use crate::parse::x509::{self, Anchor, Authority, Issuers};
 use crate::parse::{self, Form, pem};
 
 use super::host::Host;
@@ -33,6 +33,7 @@ pub(super) struct Collector {
     pub(super) host: Arc<Host>,
     named: Mutex<HashMap<PathBuf, Arc<CaFile>>>,
     beside: Mutex<HashMap<PathBuf, Arc<Vec<Anchor>>>>,
+    issuers: Issuers,
 }
 
 /// What one file gave.
@@ -54,7 +55,12 @@ type Ders = Vec<Result<pem::Block, Reason>>;
 
 impl Collector {
     pub(super) fn new(host: Arc<Host>) -> Self {
-        Self { host, named: Mutex::default(), beside: Mutex::default() }
+        Self {
+            host,
+            named: Mutex::default(),
+            beside: Mutex::default(),
+            issuers: Issuers::default(),
+        }
     }
 
     /// Everything that one file holds.
@@ -134,7 +140,7 @@ impl Collector {
         let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
             let read = der.and_then(|block| {
-                x509::read(&block.der, block.trusted, anchors.authority(index))
+                x509::read(&block.der, block.trusted, anchors.authority(index), &self.issuers)
                     .map_err(|_| Reason::BadCertificate(index))
             });
             let is_behind = index > 0 && read.as_ref().is_ok_and(|certificate| certificate.is_ca);

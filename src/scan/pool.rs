@@ -3,17 +3,19 @@
 //! A read from a file system that is away cannot be called off. So a job that takes too long is
 //! given up together with the thread that hangs in it, and another thread takes its place.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often hanging threads are looked for.
-const TICK: Duration = Duration::from_millis(100);
+/// How often results are taken and hanging threads are looked for; the end is noticed at once.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Most threads that may be left hanging in one run; then the rest is given up at once.
 const MAX_HANGING: usize = 16;
+
+/// Jobs below this number are not worth a second thread.
+const JOBS_PER_THREAD: usize = 64;
 
 /// How long jobs may take.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +26,19 @@ pub(super) struct Limits {
     pub(super) deadline: Instant,
 }
 
-struct Shared<J, W> {
+/// What the threads of a run share.
+struct Shared<J, R, W> {
     jobs: Arc<Vec<J>>,
-    next: AtomicUsize,
-    /// For each job under way, when it began.
-    running: Mutex<Vec<(usize, Instant)>>,
     work: W,
+    state: Mutex<State<R>>,
+}
+
+struct State<R> {
+    next: usize,
+    /// The jobs under way, and when they began.
+    running: Vec<(usize, Instant)>,
+    /// Results that nobody has taken yet.
+    results: Vec<(usize, R)>,
 }
 
 /// Does `work` for each of `jobs` and gives each result to `take`, in any order. Returns the
@@ -46,78 +55,84 @@ where
     W: Fn(&J) -> R + Send + Sync + 'static,
 {
     let count = jobs.len();
-    let shared = Arc::new(Shared {
-        jobs: jobs.clone(),
-        next: AtomicUsize::new(0),
-        running: Mutex::default(),
-        work,
-    });
-    let (sender, receiver) = mpsc::channel();
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(count.div_ceil(64));
-    (0..threads).for_each(|_| spawn(&shared, &sender));
+    let state = Mutex::new(State { next: 0, running: Vec::new(), results: Vec::new() });
+    let shared = Arc::new(Shared { jobs: jobs.clone(), work, state });
+    let (ended, ends) = mpsc::channel();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (0..cores.min(count.div_ceil(JOBS_PER_THREAD))).for_each(|_| spawn(&shared, &ended));
     let mut is_done = vec![false; count];
-    let [mut done, mut hanging] = [0, 0];
-    while done + hanging < count && hanging < MAX_HANGING && Instant::now() < limits.deadline {
-        match receiver.recv_timeout(TICK) {
-            Ok((index, result)) => {
-                is_done[index] = true;
-                done += 1;
-                take(result);
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                let given_up = shared.give_up(limits.job);
-                (0..given_up).for_each(|_| spawn(&shared, &sender));
-                hanging += given_up;
-            }
+    let mut hanging = 0;
+    loop {
+        for (index, result) in shared.take_results() {
+            is_done[index] = true;
+            take(result);
         }
+        let is_over = Instant::now() >= limits.deadline || hanging >= MAX_HANGING;
+        if is_over || is_done.iter().filter(|done| **done).count() + hanging == count {
+            break;
+        }
+        // A thread that ends wakes this one; what it says besides does not matter.
+        let _ = ends.recv_timeout(TICK);
+        let given_up = shared.give_up(limits.job);
+        (0..given_up).for_each(|_| spawn(&shared, &ended));
+        hanging += given_up;
     }
     // Whoever still runs finds no further job.
-    shared.next.store(count, Ordering::Relaxed);
+    shared.state().next = count;
     (0..count).filter(|index| !is_done[*index]).collect()
 }
 
-fn spawn<J, R, W>(shared: &Arc<Shared<J, W>>, sender: &mpsc::Sender<(usize, R)>)
+fn spawn<J, R, W>(shared: &Arc<Shared<J, R, W>>, ended: &Sender<()>)
 where
     J: Send + Sync + 'static,
     R: Send + 'static,
     W: Fn(&J) -> R + Send + Sync + 'static,
 {
-    let (shared, sender) = (shared.clone(), sender.clone());
+    let (shared, ended) = (shared.clone(), ended.clone());
     thread::spawn(move || {
-        while let Some(index) = shared.take() {
-            let result = (shared.work)(&shared.jobs[index]);
-            // Nobody listens any more after the deadline.
-            if !shared.finish(index) || sender.send((index, result)).is_err() {
-                return;
-            }
+        let mut finished = None;
+        while let Some(index) = shared.next(finished) {
+            finished = Some((index, (shared.work)(&shared.jobs[index])));
         }
+        // Nobody listens any more after the deadline.
+        let _ = ended.send(());
     });
 }
 
-impl<J, W> Shared<J, W> {
-    fn take(&self) -> Option<usize> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
+impl<J, R, W> Shared<J, R, W> {
+    /// Hands in a result and takes the next job. `None` where there is no further one, and for a
+    /// thread whose job was given up: another has taken its place.
+    fn next(&self, finished: Option<(usize, R)>) -> Option<usize> {
+        let mut state = self.state();
+        if let Some((index, result)) = finished {
+            let position = state.running.iter().position(|(job, _)| *job == index)?;
+            state.running.swap_remove(position);
+            state.results.push((index, result));
+        }
+        let index = state.next;
         if index >= self.jobs.len() {
             return None;
         }
-        self.running.lock().ok()?.push((index, Instant::now()));
+        state.next += 1;
+        state.running.push((index, Instant::now()));
         Some(index)
     }
 
-    /// False if the job was given up meanwhile.
-    fn finish(&self, index: usize) -> bool {
-        let Ok(mut running) = self.running.lock() else { return false };
-        let before = running.len();
-        running.retain(|(job, _)| *job != index);
-        running.len() < before
+    fn take_results(&self) -> Vec<(usize, R)> {
+        std::mem::take(&mut self.state().results)
     }
 
     /// Gives up the jobs that run for longer than `limit`; returns how many.
     fn give_up(&self, limit: Duration) -> usize {
-        let Ok(mut running) = self.running.lock() else { return 0 };
+        let running = &mut self.state().running;
         let before = running.len();
         running.retain(|(_, began)| began.elapsed() < limit);
         before - running.len()
+    }
+
+    /// No thread leaves the state half-changed, so a panic in one spoils nothing.
+    fn state(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
