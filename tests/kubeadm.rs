@@ -231,3 +231,111 @@ fn certwatch_sees_the_copies_and_the_kubelet() {
     }
     panic!("root's copy is stale, and nothing says so");
 }
+
+/// The words or the command of the first finding of a row.
+fn remedy(document: &Value, tail: &str) -> String {
+    let row =
+        rows(document).iter().find(|row| row["path"].as_str().unwrap().ends_with(tail)).unwrap();
+    row["findings"][0]["remedy"].as_str().unwrap().to_owned()
+}
+
+/// What is said to do is done, by the real kubeadm, and mends it.
+#[test]
+fn the_advice_for_a_lost_certificate_works() {
+    let node = Node::new();
+    for (name, phase) in [("apiserver", "apiserver"), ("etcd/peer", "etcd-peer")] {
+        let [certificate, key] =
+            ["crt", "key"].map(|end| node.path(&format!("etc/kubernetes/pki/{name}.{end}")));
+        fs::remove_file(&certificate).unwrap();
+        let (document, _) = check_json(node.0.path(), &[]);
+        let advice = remedy(&document, &format!("{name}.crt"));
+        assert!(
+            advice.contains(&format!(
+                "its .key too, and run `kubeadm init phase certs {phase} --config FILE`"
+            )),
+            "{advice}"
+        );
+        fs::remove_file(&key).unwrap();
+        node.kubeadm(&["init", "phase", "certs", phase]);
+
+        fs::remove_file(&key).unwrap();
+        let (document, _) = check_json(node.0.path(), &[]);
+        assert_eq!(
+            remedy(&document, &format!("{name}.key")),
+            format!("run: kubeadm certs renew {phase}")
+        );
+        node.kubeadm(&["certs", "renew", phase]);
+    }
+    fs::remove_file(node.path("etc/kubernetes/scheduler.conf")).unwrap();
+    let (document, _) = check_json(node.0.path(), &[]);
+    assert!(
+        remedy(&document, "/scheduler.conf")
+            .contains("kubeadm init phase kubeconfig scheduler --config FILE")
+    );
+    node.kubeadm(&["init", "phase", "kubeconfig", "scheduler"]);
+    assert_eq!(check_json(node.0.path(), &[]).1, 0);
+}
+
+#[test]
+fn the_advice_for_an_external_ca_works() {
+    let node = Node::new();
+    fs::remove_file(node.path("etc/kubernetes/pki/ca.key")).unwrap();
+    let (document, _) = check_json(node.0.path(), &["--in", "360d"]);
+    let advice = remedy(&document, "pki/apiserver.crt");
+    let command = advice.split('`').nth(1).unwrap();
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    fs::create_dir(node.path("root")).unwrap();
+    node.kubeadm(&words);
+    assert!(node.path("root/csr/apiserver.csr").exists());
+}
+
+/// The kubelet's certificate has expired: the name in it, the server of its kubelet.conf and the
+/// cluster's CA are those of the new kubeconfig.
+#[test]
+fn the_advice_for_an_expired_kubelet_works() {
+    let node = Node::new();
+    let conf = fs::read_to_string(node.path("etc/kubernetes/kubelet.conf")).unwrap();
+    let conf = conf.replace("server: https://", "server: https://lb.example:8443#was-");
+    fs::write(node.path("etc/kubernetes/kubelet.conf"), conf.replace("#was-", "\n    # ")).unwrap();
+    // A rotated certificate of another name than the host's, as the kubelet keeps it.
+    let pki = node.path("var/lib/kubelet/pki");
+    fs::create_dir_all(&pki).unwrap();
+    let openssl = |words: &str| {
+        let run = finish(Command::new("openssl").current_dir(node.0.path()).args(words.split(' ')));
+        assert_eq!(run.code, 0, "{run:?}");
+    };
+    openssl(
+        "req -new -newkey rsa:2048 -nodes -keyout tmp/k -out tmp/r -subj /O=system:nodes/CN=system:node:cp7",
+    );
+    openssl(
+        "x509 -req -in tmp/r -CA etc/kubernetes/pki/ca.crt -CAkey etc/kubernetes/pki/ca.key -days 365 -CAcreateserial -CAserial tmp/s -out tmp/c",
+    );
+    fs::copy(node.path("tmp/c"), pki.join("kubelet-client-current.pem")).unwrap();
+
+    let (document, _) = check_json(node.0.path(), &["--in", "400d"]);
+    let advice = remedy(&document, "kubelet-client-current.pem");
+    let command = advice.strip_prefix("run: ").unwrap();
+    // In a chroot there is no shell and no systemd, so kubeadm and the files are shown their places.
+    let root = node.0.path().to_str().unwrap();
+    let script = command
+        .replace("/etc/", &format!("{root}/etc/"))
+        .replace("/root/", &format!("{root}/root/"))
+        .replace("systemctl restart kubelet", "true")
+        .replace(
+            "--kubeconfig-dir",
+            &format!(
+                "--cert-dir {root}/etc/kubernetes/pki --kubernetes-version v1.20.2 --kubeconfig-dir"
+            ),
+        );
+    let kubeadm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin");
+    fs::create_dir(node.path("root")).unwrap();
+    let path = format!("{}:{}", kubeadm.display(), std::env::var("PATH").unwrap());
+    let run = finish(Command::new("sh").args(["-ec", &script]).env("PATH", path));
+    assert_eq!(run.code, 0, "{script}\n{run:?}");
+
+    let new = fs::read_to_string(node.path("etc/kubernetes/kubelet.conf")).unwrap();
+    assert!(new.contains("server: https://lb.example:8443\n"), "{new}");
+    let (document, _) = check_json(node.0.path(), &["/etc/kubernetes/kubelet.conf"]);
+    let user = rows(&document).iter().find(|row| row["entry"]["kind"] == "user").unwrap();
+    assert_eq!(user["subject"], "O = system:nodes, CN = system:node:cp7");
+}

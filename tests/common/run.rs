@@ -22,7 +22,7 @@ pub fn certwatch<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run
 
 /// Runs a command that ends by itself.
 pub fn finish(command: &mut Command) -> Run {
-    let output = command.stdin(Stdio::null()).env_remove("NO_COLOR").output().unwrap();
+    let output = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
     Run {
         code: output.status.code().unwrap_or(-1),
@@ -37,7 +37,17 @@ pub fn check_json(root: &Path, more: &[&str]) -> (Value, i32) {
     let run = certwatch([&["check", "--root", root, "-o", "json"], more].concat());
     let document =
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"));
+    assert_valid(&document);
     (document, run.code)
+}
+
+/// The document keeps to its published schema.
+fn assert_valid(document: &Value) {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/check.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 /// All certificate rows of a document.
