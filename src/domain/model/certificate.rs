@@ -1,89 +1,15 @@
-//! What a scan saw, as data.
+//! The facts of certificates.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::fmt::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::role::Role;
-use super::time::{Span, UnixTime};
+use crate::domain::time::{Span, UnixTime};
 
 /// SHA-256 of a certificate's DER or of its SubjectPublicKeyInfo.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Sha256(pub [u8; 32]);
-
-/// Everything one scan saw. Each input has an item: what cannot be judged is an item with a
-/// [`Problem`](Content::Problem), never a missing row.
-#[derive(Clone, Debug, Default)]
-pub struct Inventory {
-    /// What is judged.
-    pub items: Vec<Item>,
-    /// The rest of the node: read only so that `items` can be compared with it
-    /// (`certwatch check PATH` judges PATH alone, but a stale copy is stale against admin.conf).
-    pub context: Vec<Item>,
-    /// Rotated kubelet certificates that nothing points at: not read, not judged.
-    pub leftovers: Vec<PathBuf>,
-}
-
-/// One certificate, or one place where one should be.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// Where it is.
-    pub place: Place,
-    /// What it is for.
-    pub role: &'static Role,
-    /// What was found there.
-    pub content: Content,
-    /// For a CA file: whether its private key lies beside it. `None` for everything else.
-    pub has_key: Option<bool>,
-}
-
-/// Where a certificate is. Path and entry are its identity: a renewal changes neither.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Place {
-    /// The file, as seen on the node.
-    pub path: Arc<Path>,
-    /// Which part of the file.
-    pub entry: Entry,
-}
-
-/// Which part of a file a certificate comes from.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Entry {
-    /// The n-th certificate of a PEM or DER file, from 0.
-    Pem(u32),
-    /// The n-th certificate of the CA of a kubeconfig's cluster.
-    Cluster {
-        /// Name of the cluster.
-        name: Box<str>,
-        /// URL of the API server, without user information.
-        server: Box<str>,
-        /// Position in the CA bundle, from 0.
-        index: u32,
-    },
-    /// A running process; the path is its name.
-    Process(u32),
-    /// The n-th client certificate of a kubeconfig's user.
-    User {
-        /// Name of the user.
-        name: Box<str>,
-        /// Position in the chain, from 0: 0 is the user's own.
-        index: u32,
-    },
-    /// The file as a whole.
-    Whole,
-}
-
-/// What was found in a place.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A certificate that could be read.
-    Certificate(Box<Certificate>),
-    /// A kube-apiserver process, whose loopback certificate is in its memory only.
-    Loopback(Loopback),
-    /// Nothing that can be judged, and why.
-    Problem(Reason),
-}
 
 /// The facts of one X.509 certificate (RFC 5280).
 #[derive(Clone, Debug)]
@@ -168,77 +94,6 @@ pub struct Loopback {
     pub lifetime: Span,
 }
 
-/// Why something cannot be judged. A closed list: each has a code that is stable for machines.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Reason {
-    /// Base64 in a kubeconfig that cannot be decoded.
-    BadBase64,
-    /// DER that is no certificate; with the position of the PEM block in its file, from 0.
-    BadCertificate(u32),
-    /// YAML that is no kubeconfig; line and column, from 1, where known.
-    BadKubeconfig(Option<(u64, u64)>),
-    /// A PEM block without its end, or with damaged base64; the line where it begins, from 1.
-    BadPem(u32),
-    /// A symbolic link to nothing.
-    BrokenLink,
-    /// The file changed under each attempt to read it.
-    Changed,
-    /// A file of no bytes.
-    Empty,
-    /// Links that lead back to themselves.
-    LinkLoop,
-    /// Not there, though it was named or its neighbours need it.
-    Missing,
-    /// A file with bytes, none of them a certificate.
-    NoCertificate,
-    /// A FIFO, socket, device or directory where a file should be; its kind in words.
-    NotAFile(&'static str),
-    /// No permission to read it.
-    PermissionDenied,
-    /// The operating system's own words for any other failure.
-    ReadFailed(Box<str>),
-    /// It did not answer within this many seconds: a network file system that is away.
-    TimedOut(u64),
-    /// Directories nested deeper than the limit.
-    TooDeep(u32),
-    /// Larger than the limit; both in bytes.
-    TooLarge {
-        /// Size of the file.
-        size: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// More certificates in one file, or more files in one scan, than the limit.
-    TooMany {
-        /// What there is too many of: `certificates` or `files`.
-        what: &'static str,
-        /// The limit.
-        limit: u64,
-    },
-}
-
-impl Place {
-    /// A place in `path`.
-    pub fn new(path: impl Into<Arc<Path>>, entry: Entry) -> Self {
-        Self { path: path.into(), entry }
-    }
-
-    /// Base name of the path, or the whole path where there is none.
-    pub fn file_name(&self) -> String {
-        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
-    }
-}
-
-impl Item {
-    /// The certificate, where there is one.
-    pub fn certificate(&self) -> Option<&Certificate> {
-        match &self.content {
-            Content::Certificate(certificate) => Some(certificate),
-            Content::Loopback(_) | Content::Problem(_) => None,
-        }
-    }
-}
-
 impl Certificate {
     /// The serial number in decimal, as Prometheus exporters write it; negative ones included.
     pub fn serial_decimal(&self) -> String {
@@ -270,8 +125,8 @@ impl Name {
 }
 
 /// `O = system:masters, CN = kubernetes-admin`, as openssl prints it.
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, (attribute, value)) in self.0.iter().enumerate() {
             let separator = if position == 0 { "" } else { ", " };
             write!(f, "{separator}{attribute} = {value}")?;
@@ -280,8 +135,8 @@ impl std::fmt::Display for Name {
     }
 }
 
-impl std::fmt::Display for Attribute {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::C => "C",
             Self::Cn => "CN",
@@ -295,8 +150,8 @@ impl std::fmt::Display for Attribute {
 }
 
 /// Lower-case hexadecimal.
-impl std::fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
     }
 }
@@ -320,54 +175,6 @@ impl Loopback {
     /// The moment the certificate expires.
     pub fn not_after(&self) -> UnixTime {
         self.started + self.lifetime
-    }
-}
-
-impl Reason {
-    /// True for what a component stumbles over as well; false for what only this scan could not do.
-    pub fn breaks_its_user(&self) -> bool {
-        match self {
-            Self::BadBase64
-            | Self::BadCertificate(_)
-            | Self::BadKubeconfig(_)
-            | Self::BadPem(_)
-            | Self::BrokenLink
-            | Self::Empty
-            | Self::LinkLoop
-            | Self::Missing
-            | Self::NoCertificate
-            | Self::NotAFile(_) => true,
-            Self::Changed
-            | Self::PermissionDenied
-            | Self::ReadFailed(_)
-            | Self::TimedOut(_)
-            | Self::TooDeep(_)
-            | Self::TooLarge { .. }
-            | Self::TooMany { .. } => false,
-        }
-    }
-
-    /// The stable name for machines; where x509-certificate-exporter has one, it is the same.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::BadBase64 => "bad_base64",
-            Self::BadCertificate(_) => "bad_der",
-            Self::BadKubeconfig(_) => "decode_failed",
-            Self::BadPem(_) => "bad_pem",
-            Self::BrokenLink => "broken_symlink",
-            Self::Changed => "changed",
-            Self::Empty => "empty",
-            Self::LinkLoop => "symlink_loop",
-            Self::Missing => "not_found",
-            Self::NoCertificate => "no_certificate_found",
-            Self::NotAFile(_) => "not_a_file",
-            Self::PermissionDenied => "permission_denied",
-            Self::ReadFailed(_) => "read_failed",
-            Self::TimedOut(_) => "timeout",
-            Self::TooDeep(_) => "too_deep",
-            Self::TooLarge { .. } => "too_large",
-            Self::TooMany { .. } => "too_many",
-        }
     }
 }
 

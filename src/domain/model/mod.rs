@@ -1,0 +1,106 @@
+//! What a scan saw, as data.
+
+mod certificate;
+mod reason;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::role::Role;
+pub use certificate::{Attribute, Ca, Certificate, Loopback, Name, Sha256, Signer};
+pub use reason::Reason;
+
+/// Everything one scan saw. Each input has an item: what cannot be judged is an item with a
+/// [`Problem`](Content::Problem), never a missing row.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// What is judged.
+    pub items: Vec<Item>,
+    /// The rest of the node: read only so that `items` can be compared with it
+    /// (`certwatch check PATH` judges PATH alone, but a stale copy is stale against admin.conf).
+    pub context: Vec<Item>,
+    /// Rotated kubelet certificates that nothing points at: not read, not judged.
+    pub leftovers: Vec<PathBuf>,
+}
+
+/// One certificate, or one place where one should be.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Where it is.
+    pub place: Place,
+    /// What it is for.
+    pub role: &'static Role,
+    /// What was found there.
+    pub content: Content,
+    /// For a CA file: whether its private key lies beside it. `None` for everything else.
+    pub has_key: Option<bool>,
+}
+
+/// Where a certificate is. Path and entry are its identity: a renewal changes neither.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Place {
+    /// The file, as seen on the node.
+    pub path: Arc<Path>,
+    /// Which part of the file.
+    pub entry: Entry,
+}
+
+/// Which part of a file a certificate comes from.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Entry {
+    /// The n-th certificate of a PEM or DER file, from 0.
+    Pem(u32),
+    /// The n-th certificate of the CA of a kubeconfig's cluster.
+    Cluster {
+        /// Name of the cluster.
+        name: Box<str>,
+        /// URL of the API server, without user information.
+        server: Box<str>,
+        /// Position in the CA bundle, from 0.
+        index: u32,
+    },
+    /// A running process; the path is its name.
+    Process(u32),
+    /// The n-th client certificate of a kubeconfig's user.
+    User {
+        /// Name of the user.
+        name: Box<str>,
+        /// Position in the chain, from 0: 0 is the user's own.
+        index: u32,
+    },
+    /// The file as a whole.
+    Whole,
+}
+
+/// What was found in a place.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A certificate that could be read.
+    Certificate(Box<Certificate>),
+    /// A kube-apiserver process, whose loopback certificate is in its memory only.
+    Loopback(Loopback),
+    /// Nothing that can be judged, and why.
+    Problem(Reason),
+}
+
+impl Place {
+    /// A place in `path`.
+    pub fn new(path: impl Into<Arc<Path>>, entry: Entry) -> Self {
+        Self { path: path.into(), entry }
+    }
+
+    /// Base name of the path, or the whole path where there is none.
+    pub fn file_name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+}
+
+impl Item {
+    /// The certificate, where there is one.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        match &self.content {
+            Content::Certificate(certificate) => Some(certificate),
+            Content::Loopback(_) | Content::Problem(_) => None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why something cannot be judged.
+
+/// Why something cannot be judged. A closed list: each has a code that is stable for machines.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// Base64 in a kubeconfig that cannot be decoded.
+    BadBase64,
+    /// DER that is no certificate; with the position of the PEM block in its file, from 0.
+    BadCertificate(u32),
+    /// YAML that is no kubeconfig; line and column, from 1, where known.
+    BadKubeconfig(Option<(u64, u64)>),
+    /// A PEM block without its end, or with damaged base64; the line where it begins, from 1.
+    BadPem(u32),
+    /// A symbolic link to nothing.
+    BrokenLink,
+    /// The file changed under each attempt to read it.
+    Changed,
+    /// A file of no bytes.
+    Empty,
+    /// Links that lead back to themselves.
+    LinkLoop,
+    /// Not there, though it was named or its neighbours need it.
+    Missing,
+    /// A file with bytes, none of them a certificate.
+    NoCertificate,
+    /// A FIFO, socket, device or directory where a file should be; its kind in words.
+    NotAFile(&'static str),
+    /// No permission to read it.
+    PermissionDenied,
+    /// The operating system's own words for any other failure.
+    ReadFailed(Box<str>),
+    /// It did not answer within this many seconds: a network file system that is away.
+    TimedOut(u64),
+    /// Directories nested deeper than the limit.
+    TooDeep(u32),
+    /// Larger than the limit; both in bytes.
+    TooLarge {
+        /// Size of the file.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// More certificates in one file, or more files in one scan, than the limit.
+    TooMany {
+        /// What there is too many of: `certificates` or `files`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl Reason {
+    /// True for what a component stumbles over as well; false for what only this scan could not do.
+    pub fn breaks_its_user(&self) -> bool {
+        match self {
+            Self::BadBase64
+            | Self::BadCertificate(_)
+            | Self::BadKubeconfig(_)
+            | Self::BadPem(_)
+            | Self::BrokenLink
+            | Self::Empty
+            | Self::LinkLoop
+            | Self::Missing
+            | Self::NoCertificate
+            | Self::NotAFile(_) => true,
+            Self::Changed
+            | Self::PermissionDenied
+            | Self::ReadFailed(_)
+            | Self::TimedOut(_)
+            | Self::TooDeep(_)
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. } => false,
+        }
+    }
+
+    /// The stable name for machines; where x509-certificate-exporter has one, it is the same.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadBase64 => "bad_base64",
+            Self::BadCertificate(_) => "bad_der",
+            Self::BadKubeconfig(_) => "decode_failed",
+            Self::BadPem(_) => "bad_pem",
+            Self::BrokenLink => "broken_symlink",
+            Self::Changed => "changed",
+            Self::Empty => "empty",
+            Self::LinkLoop => "symlink_loop",
+            Self::Missing => "not_found",
+            Self::NoCertificate => "no_certificate_found",
+            Self::NotAFile(_) => "not_a_file",
+            Self::PermissionDenied => "permission_denied",
+            Self::ReadFailed(_) => "read_failed",
+            Self::TimedOut(_) => "timeout",
+            Self::TooDeep(_) => "too_deep",
+            Self::TooLarge { .. } => "too_large",
+            Self::TooMany { .. } => "too_many",
+        }
+    }
+}
