@@ -126,7 +126,8 @@ impl Scan<'_> {
     }
 
     fn limits(&self, job: Duration) -> Limits {
-        Limits { job: job.min(self.request.timeout), deadline: self.deadline }
+        // One that hangs must leave time for the others.
+        Limits { job: job.min(self.request.timeout / 4), deadline: self.deadline }
     }
 
     /// The files of all places, each once.
@@ -254,7 +255,7 @@ fn is_leftover(host: &Host) -> impl Fn(&Path) -> bool + use<> {
 }
 
 fn timed_out(path: Arc<Path>, limits: Limits) -> Found {
-    Found { path, state: State::Problem(Reason::TimedOut(limits.job.as_secs())), is_named: false }
+    Found { path, state: State::Problem(Reason::TimedOut(limits.job.as_secs().max(1))), is_named: false }
 }
 
 fn unique(found: Vec<Found>) -> Vec<Found> {
