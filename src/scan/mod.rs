@@ -81,21 +81,19 @@ pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
         deadline: Instant::now() + request.timeout,
         request,
     };
-    let mut standard = Vec::new();
-    let mut leftovers = Vec::new();
-    if request.standard || request.only_paths {
-        standard = scan.items(scan.search(standard_places()));
-        standard.extend(process::api_servers(scan.host(), now));
-        leftovers = kubelet_leftovers(scan.host());
-    }
-    let named = scan.items(scan.search(request.paths.iter().cloned().map(Job::Named).collect()));
     if request.only_paths {
-        return Ok(Inventory { items: named, context: standard, leftovers: Vec::new() });
+        // What was asked for comes first, should the time run out.
+        let items = scan.named();
+        return Ok(Inventory { items, context: scan.standard(now), leftovers: Vec::new() });
     }
-    let known: HashSet<_> = standard.iter().map(|item| item.place.clone()).collect();
-    let mut items = standard;
-    items.extend(named.into_iter().filter(|item| !known.contains(&item.place)));
-    Ok(Inventory { items, context: Vec::new(), leftovers })
+    let mut inventory = Inventory::default();
+    if request.standard {
+        inventory.items = scan.standard(now);
+        inventory.leftovers = kubelet_leftovers(scan.host());
+    }
+    let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
+    inventory.items.extend(scan.named().into_iter().filter(|item| !known.contains(&item.place)));
+    Ok(inventory)
 }
 
 /// A place that is searched by itself.
@@ -123,6 +121,18 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn host(&self) -> &Host {
         &self.collector.host
+    }
+
+    /// The places that need no configuration, and the processes.
+    fn standard(&self, now: UnixTime) -> Vec<Item> {
+        let mut items = self.items(self.search(standard_places()));
+        items.extend(process::api_servers(self.host(), now));
+        items
+    }
+
+    /// What a person named.
+    fn named(&self) -> Vec<Item> {
+        self.items(self.search(self.request.paths.iter().cloned().map(Job::Named).collect()))
     }
 
     fn limits(&self, job: Duration) -> Limits {
@@ -255,7 +265,11 @@ fn is_leftover(host: &Host) -> impl Fn(&Path) -> bool + use<> {
 }
 
 fn timed_out(path: Arc<Path>, limits: Limits) -> Found {
-    Found { path, state: State::Problem(Reason::TimedOut(limits.job.as_secs().max(1))), is_named: false }
+    Found {
+        path,
+        state: State::Problem(Reason::TimedOut(limits.job.as_secs().max(1))),
+        is_named: false,
+    }
 }
 
 fn unique(found: Vec<Found>) -> Vec<Found> {
