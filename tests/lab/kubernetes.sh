@@ -9,7 +9,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 VERSION=v1.20.2
-ALL=(kubeadm kubectl kubelet kube-apiserver kube-controller-manager kube-scheduler)
+ALL=(kubeadm kubectl kubelet kube-apiserver kube-controller-manager kube-scheduler pause)
 BIN=$LAB/bin
 BUILD=$LAB/build
 TREE=$BUILD/go/src/k8s.io/kubernetes
@@ -50,7 +50,7 @@ unpack_source() {
 
 go() {
     # GOPATH mode: in module mode this Go wants to update go.mod first, for which it would need the network.
-    env GOPATH="$BUILD/go" GO111MODULE=off CGO_ENABLED=0 GOCACHE="$BUILD/cache" GOFLAGS= \
+    env GOPATH="$BUILD/go" GO111MODULE=off CGO_ENABLED=0 GOCACHE="$BUILD/cache" GOTMPDIR="$BUILD" GOFLAGS= \
         nice /usr/lib/go-1.19/bin/go "$@"
 }
 
@@ -70,13 +70,18 @@ generate_openapi() {
 
 compile() {
     cd "$TREE"
+    if [[ $1 == pause ]]; then # the one program in C: it holds each pod's namespaces
+        gcc -Os -static -DVERSION=3.2 -o "$BIN/.pause.part" build/pause/linux/pause.c
+        mv "$BIN/.pause.part" "$BIN/pause"
+        return
+    fi
     # Without a stamped version kubeadm and kubelet refuse each other. In GOPATH mode the packages are the vendored ones.
     local flags="-s -w" package
     for package in component-base/version client-go/pkg/version; do
         package=k8s.io/kubernetes/vendor/k8s.io/$package
         flags+=" -X $package.gitVersion=$VERSION -X $package.gitMajor=1 -X $package.gitMinor=20 -X $package.gitTreeState=clean"
     done
-    go build -ldflags "$flags" -o "$BIN/.$1.part" "./cmd/$1"
+    go build -trimpath -ldflags "$flags" -o "$BIN/.$1.part" "./cmd/$1"
     mv "$BIN/.$1.part" "$BIN/$1"
 }
 
@@ -94,7 +99,7 @@ main() {
     done
     ((${#missing[@]})) || return 0
 
-    packages golang-1.19-go golang-github-modern-go-reflect2-dev dpkg-dev
+    packages golang-1.19-go golang-github-modern-go-reflect2-dev dpkg-dev gcc libc6-dev
     if [[ ! -d $TREE ]]; then
         step "fetch the source of Kubernetes" fetch_source
         step "unpack it" unpack_source

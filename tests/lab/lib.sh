@@ -4,6 +4,9 @@ set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB=$(cd "$HERE/../.." && pwd)/target/lab
+# The image nodes start from, named by the recipe that made it.
+BASE=$LAB/base-$(find "$HERE/base.sh" "$HERE/rootfs" -type f -print0 | sort -z | xargs -0 sha256sum |
+    cut -d' ' -f1 | sha256sum | head -c 12)
 mkdir -p "$LAB/log"
 
 die() {
@@ -25,7 +28,6 @@ lock() {
 step() {
     local name=$1 start=$SECONDS status=0 log
     log=$LAB/log/${name//[ \/]/-}.log
-
     shift
     printf '  %-40s' "$name"
     set +e

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# A real kubeadm cluster on this machine: one control plane, or several.
+#
+#   cluster.sh up [NODES]             bring it up, or whatever of it is missing
+#   cluster.sh down                   remove it and every trace of it
+#   cluster.sh run NODE COMMAND...    run a command in a node
+#   cluster.sh shell [NODE]           a root shell in a node
+#   cluster.sh status                 its nodes and how they are
+#   cluster.sh save NAME              keep its nodes as they are now
+#   cluster.sh reset [NAME]           put them back, as after a power cut ("new": as `up` made them)
+#   cluster.sh leftovers              print what of it exists outside its directory; fail if anything does
+#
+# CLUSTER names the cluster (default: dev); several stand side by side.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+CLUSTER=${CLUSTER:-dev}
+CLUSTER_DIR=$LAB/clusters/$CLUSTER
+source "$HERE/node.sh"
+source "$HERE/kubeadm.sh"
+
+nodes() { find "$CLUSTER_DIR/nodes" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort || true; }
+
+each_node() {
+    local node
+    for node in $(nodes); do "$1" "$node"; done
+}
+
+# healthy NODE: whether kubelet and each part of the control plane say so.
+healthy() {
+    # shellcheck disable=SC2016 # expanded inside
+    node_run "$1" bash -euc 'for url; do curl -ksSf --max-time 2 -o /dev/null "$url"; done' -- \
+        http://127.0.0.1:10248/healthz http://127.0.0.1:2381/health "https://$ENDPOINT:6443/readyz" \
+        https://127.0.0.1:10257/healthz https://127.0.0.1:10259/healthz
+}
+
+await_health() {
+    local node deadline=$((SECONDS + 180))
+    for node in $(nodes); do
+        until healthy "$node"; do
+            ((SECONDS < deadline)) || {
+                node_run "$node" journalctl --no-pager -n 20 -u kubelet
+                return 1
+            }
+            sleep 0.2
+        done
+    done
+}
+
+up() {
+    local wanted=${1:-1} i node new=
+    "$HERE/host.sh"
+    "$HERE/kubernetes.sh" all
+    "$HERE/base.sh"
+    lock "cluster-$CLUSTER"
+    each_node node_thaw # a killed save leaves them frozen
+    if [[ -e $CLUSTER_DIR/joining ]]; then
+        echo "  $(<"$CLUSTER_DIR/joining") was joining when this was interrupted, and etcd may count it already: starting over"
+        remove
+    fi
+    [[ ! -e $CLUSTER_DIR/resetting ]] || restore "$(<"$CLUSTER_DIR/resetting")"
+    for ((i = 1; i <= wanted; i++)); do
+        node=cp$i
+        if [[ -e $(node_dir "$node")/member ]]; then
+            node_leader "$node" >/dev/null || step "boot $node" node_boot "$node"
+        else
+            create "$node"
+            new=1
+        fi
+    done
+    step "wait until all is healthy" await_health
+    [[ -z $new ]] || step "keep it as \"new\"" save new
+}
+
+create() {
+    local first=cp1
+    mkdir -p "$(node_dir "$1")"
+    node_stop "$1"
+    step "make the disk of $1" node_disk "$1"
+    step "boot $1" node_boot "$1"
+    if [[ $1 == "$first" ]]; then
+        step "kubeadm init on $1" kubeadm_init "$1"
+    else
+        echo "$1" >"$CLUSTER_DIR/joining"
+        step "kubeadm join on $1" kubeadm_join "$1" "$first"
+        rm "$CLUSTER_DIR/joining"
+    fi
+    touch "$(node_dir "$1")/member"
+}
+
+remove() {
+    each_node node_remove
+    drop_net "$CLUSTER_DIR/net"
+    rm -rf "$CLUSTER_DIR"
+}
+
+# All nodes stand still while they are copied, so the copy is one moment of the whole cluster, etcd's quorum included.
+save() {
+    local node part=$CLUSTER_DIR/saved/$1.part
+    rm -rf "$part"
+    mkdir -p "$part"
+    each_node node_freeze
+    for node in $(nodes); do cp -a "$(node_dir "$node")/upper" "$part/$node"; done
+    each_node node_thaw
+    rm -rf "$CLUSTER_DIR/saved/$1"
+    mv "$part" "$CLUSTER_DIR/saved/$1"
+}
+
+restore() {
+    [[ -d $CLUSTER_DIR/saved/$1 ]] || die "there is no saved state \"$1\" of cluster $CLUSTER"
+    echo "$1" >"$CLUSTER_DIR/resetting"
+    local node dir
+    each_node node_stop
+    for node in $(nodes); do
+        dir=$(node_dir "$node")
+        rm -rf "$dir/upper" "$dir/work"
+        mkdir "$dir/work"
+        cp -a "$CLUSTER_DIR/saved/$1/$node" "$dir/upper"
+    done
+    each_node node_boot
+    await_health
+    rm "$CLUSTER_DIR/resetting"
+}
+
+status() {
+    local node
+    for node in $(nodes); do
+        if ! node_leader "$node" >/dev/null; then
+            echo "$node stopped"
+        elif healthy "$node" 2>/dev/null; then
+            echo "$node $(node_address "$node") healthy"
+        else
+            echo "$node $(node_address "$node") not healthy"
+        fi
+    done
+}
+
+leftovers() {
+    local found
+    found=$(
+        find /sys/fs/cgroup -type d -name "$(node_cgroup '*')" -printf 'cgroup %p\n'
+        # Mounts of any process, in whatever namespace: that finds the process too.
+        grep -sFl -- "$CLUSTER_DIR/" /proc/[0-9]*/mountinfo | cut -d/ -f3 | while read -r pid; do
+            printf 'mounts seen by process %s (%s)\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" | head -c 80)"
+        done
+        grep -sFl -- "$(node_cgroup '')" /proc/[0-9]*/cgroup | sed 's,/proc/\(.*\)/cgroup,process \1,'
+        ip -brief link | grep -E '^(switch|host0|cp[0-9]+)[@ ]' | sed 's/^/link /'
+    )
+    [[ -n $found ]] || return 0
+    echo "$found"
+    return 1
+}
+
+command=${1:-}
+shift || true
+case $command in
+    up) up "$@" ;;
+    down)
+        lock "cluster-$CLUSTER"
+        step "remove cluster $CLUSTER" remove
+        ;;
+    run) node_run "$@" ;;
+    shell) node_run "${1:-cp1}" bash -i ;;
+    status) status ;;
+    save)
+        lock "cluster-$CLUSTER"
+        step "save cluster $CLUSTER as $1" save "$1"
+        ;;
+    reset)
+        lock "cluster-$CLUSTER"
+        step "reset cluster $CLUSTER to ${1:-new}" restore "${1:-new}"
+        ;;
+    leftovers) leftovers ;;
+    *)
+        sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+        exit 64
+        ;;
+esac
