@@ -135,16 +135,18 @@ status() {
 }
 
 leftovers() {
-    local found
+    local found here namespace
+    here=$(readlink /proc/self/ns/mnt)
     found=$(
         find /sys/fs/cgroup -type d -name "$(node_cgroup '*')" -printf 'cgroup %p\n'
-        # Mounts of any process, in whatever namespace: that finds the process too.
-        grep -sFl -- "$CLUSTER_DIR/" /proc/[0-9]*/mountinfo | cut -d/ -f3 | while read -r pid; do
-            printf 'mounts seen by process %s (%s)\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" | head -c 80)"
-        done
         grep -sFl -- "$(node_cgroup '')" /proc/[0-9]*/cgroup | sed 's,/proc/\(.*\)/cgroup,process \1,'
+        grep -F -- "$CLUSTER_DIR/" /proc/self/mountinfo | sed 's/^/mount /'
+        # What is mounted in a namespace elsewhere is held by a process there.
+        grep -sFl -- "$CLUSTER_DIR/" /proc/[0-9]*/mountinfo | while IFS=/ read -r _ _ pid _; do
+            namespace=$(readlink "/proc/$pid/ns/mnt") && [[ $namespace == "$here" ]] || echo "process $pid holds mounts"
+        done
         ip -brief link | grep -E '^(switch|host0|cp[0-9]+)[@ ]' | sed 's/^/link /'
-    )
+    ) || true
     [[ -n $found ]] || return 0
     echo "$found"
     return 1

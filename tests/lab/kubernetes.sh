@@ -93,6 +93,7 @@ main() {
         *) die "usage: kubernetes.sh [kubeadm|all]" ;;
     esac
     lock kubernetes
+    rm -rf "$BUILD.old"
     mkdir -p "$BIN" "$BUILD"
     for name in "${wanted[@]}"; do
         [[ -x $BIN/$name ]] || missing+=("$name")
@@ -109,7 +110,9 @@ main() {
         step "build $name" compile "$name"
     done
     # What remains of the build is 3 GB that only another version would want again.
-    [[ ${1:-all} != all ]] || rm -rf "$BUILD"
+    [[ ${1:-all} == all ]] || return 0
+    mv "$BUILD" "$BUILD.old" # so that a build half removed is not taken for one
+    rm -rf "$BUILD.old"
 }
 
 main "$@"

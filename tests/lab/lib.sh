@@ -5,6 +5,7 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB=$(cd "$HERE/../.." && pwd)/target/lab
 # The image nodes start from, named by the recipe that made it.
+# shellcheck disable=SC2034 # used by those who source this
 BASE=$LAB/base-$(find "$HERE/base.sh" "$HERE/rootfs" -type f -print0 | sort -z | xargs -0 sha256sum |
     cut -d' ' -f1 | sha256sum | head -c 12)
 mkdir -p "$LAB/log"

@@ -48,6 +48,7 @@ node_network() {
     in_net "$net" ip address replace "$(node_address "$1")/24" dev host0
     in_net "$net" ip link set host0 up
     in_net "$net" ip route replace default via 10.77.0.254 # nobody is there, but kubeadm wants a default route
+    in_net "$net" ip route replace unreachable 169.254.0.0/16    # or each start of kubelet asks clouds for 11 s who they are
 }
 
 # node_disk NODE: a fresh disk, an overlay on the base image.
