@@ -2,6 +2,7 @@
 # A real kubeadm cluster on this machine: one control plane, or several.
 #
 #   cluster.sh up [NODES]             bring it up, or whatever of it is missing
+#   cluster.sh fresh [NODES]          the same, and whatever was done to it since is undone
 #   cluster.sh down                   remove it and every trace of it
 #   cluster.sh run NODE COMMAND...    run a command in a node
 #   cluster.sh shell [NODE]           a root shell in a node
@@ -15,6 +16,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 CLUSTER=${CLUSTER:-dev}
 CLUSTER_DIR=$LAB/clusters/$CLUSTER
+LOG=$LAB/log/$CLUSTER
 source "$HERE/node.sh"
 source "$HERE/kubeadm.sh"
 
@@ -34,7 +36,7 @@ healthy() {
 }
 
 await_health() {
-    local node deadline=$((SECONDS + 180))
+    local node deadline=$((SECONDS + 120))
     for node in $(nodes); do
         until healthy "$node"; do
             ((SECONDS < deadline)) || {
@@ -52,6 +54,7 @@ up() {
     "$HERE/kubernetes.sh" all
     "$HERE/base.sh"
     lock "cluster-$CLUSTER"
+    rm -rf "$LOG"
     each_node node_thaw # a killed save leaves them frozen
     if [[ -e $CLUSTER_DIR/joining ]]; then
         echo "  $(<"$CLUSTER_DIR/joining") was joining when this was interrupted, and etcd may count it already: starting over"
@@ -69,6 +72,15 @@ up() {
     done
     step "wait until all is healthy" await_health
     [[ -z $new ]] || step "keep it as \"new\"" save new
+}
+
+fresh() {
+    if [[ -d $CLUSTER_DIR/saved/new/cp${1:-1} && ! -e $CLUSTER_DIR/joining ]]; then
+        lock "cluster-$CLUSTER"
+        step "reset cluster $CLUSTER" restore new
+    else
+        up "$@"
+    fi
 }
 
 create() {
@@ -156,6 +168,7 @@ command=${1:-}
 shift || true
 case $command in
     up) up "$@" ;;
+    fresh) fresh "$@" ;;
     down)
         lock "cluster-$CLUSTER"
         step "remove cluster $CLUSTER" remove

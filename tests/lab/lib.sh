@@ -8,7 +8,7 @@ LAB=$(cd "$HERE/../.." && pwd)/target/lab
 # shellcheck disable=SC2034 # used by those who source this
 BASE=$LAB/base-$(find "$HERE/base.sh" "$HERE/rootfs" -type f -print0 | sort -z | xargs -0 sha256sum |
     cut -d' ' -f1 | sha256sum | head -c 12)
-mkdir -p "$LAB/log"
+LOG=$LAB/log
 
 die() {
     printf 'lab: %s\n' "$*" >&2
@@ -18,6 +18,7 @@ die() {
 # Whatever changes the lab holds this lock. A step that outlives a killed script has inherited it, so
 # the next script waits for that step's end instead of working against it.
 lock() {
+    mkdir -p "$LAB"
     exec 9>"$LAB/lock.$1"
     flock --nonblock 9 || {
         echo "waiting for another lab command ($1) to finish"
@@ -28,8 +29,9 @@ lock() {
 # step NAME COMMAND...: one line with the seconds it took; the end of its log when it fails.
 step() {
     local name=$1 start=$SECONDS status=0 log
-    log=$LAB/log/${name//[ \/]/-}.log
+    log=$LOG/${name//[ \/]/-}.log
     shift
+    mkdir -p "$LOG"
     printf '  %-40s' "$name"
     set +e
     (
