@@ -16,9 +16,7 @@ const READY: &str = "https://10.77.0.1:6443/readyz";
 fn nothing_fails_where_nothing_happens() {
     let cluster = Cluster::fresh(1);
     let poll = Poll::start(cluster.node("cp1"), READY);
-    wait_for("two seconds to pass", Duration::from_secs(3), || {
-        cluster.node("cp1").run(&["sleep", "2"]).is_empty().then_some(())
-    });
+    cluster.node("cp1").run(&["sleep", "2"]);
     let outage = poll.stop();
     assert_eq!(outage.failed, 0, "{outage:?}");
     assert!(outage.polls > 20, "{outage:?}");
@@ -30,7 +28,8 @@ fn a_restart_of_the_api_server_is_seen_as_an_outage() {
     let node = cluster.node("cp1");
     let old = node.pid("kube-apiserver").unwrap();
     let poll = Poll::start(node, READY);
-    node.run(&["kill", &old.to_string()]);
+    // On SIGTERM it would finish its requests first, for up to a minute when it is young.
+    node.run(&["kill", "-KILL", &old.to_string()]);
     wait_for("another process to serve", Duration::from_secs(60), || {
         node.pid("kube-apiserver").filter(|pid| *pid != old)?;
         node.output(&["curl", "-ksf", READY]).status.success().then_some(())
@@ -38,7 +37,6 @@ fn a_restart_of_the_api_server_is_seen_as_an_outage() {
     let outage = poll.stop();
     assert!(outage.failed > 0, "{outage:?}");
     assert!(outage.longest > Duration::from_secs(1), "{outage:?}");
-    eprintln!("SIGTERM to kube-apiserver: {outage:?}");
 }
 
 #[test]

@@ -37,12 +37,6 @@ impl Node<'_> {
         succeed(&mut self.command(arguments))
     }
 
-    /// The same for a line of bash.
-    #[track_caller]
-    pub(crate) fn bash(&self, line: &str) -> String {
-        self.run(&["bash", "-euo", "pipefail", "-c", line])
-    }
-
     #[track_caller]
     pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         let Output { status, stdout, stderr } = self.output(&["cat", path]);
@@ -57,6 +51,13 @@ impl Node<'_> {
             self.command(&["bash", "-c", line, "--", path]).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(content).unwrap();
         assert!(child.wait().unwrap().success(), "writing {path}");
+    }
+
+    /// A program of this machine, to be run in the node.
+    #[track_caller]
+    pub(crate) fn install(&self, program: &str, path: &str) {
+        self.write(path, &std::fs::read(program).unwrap());
+        self.run(&["chmod", "755", path]);
     }
 
     /// The journal of a unit since the node booted.
