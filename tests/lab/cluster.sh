@@ -4,6 +4,8 @@
 #   cluster.sh up [NODES]             bring it up, or whatever of it is missing
 #   cluster.sh fresh [NODES]          the same, and whatever was done to it since is undone
 #   cluster.sh down                   remove it and every trace of it
+#   cluster.sh stop NODE              cut the power of a node
+#   cluster.sh start NODE             boot it again
 #   cluster.sh run NODE COMMAND...    run a command in a node
 #   cluster.sh shell [NODE]           a root shell in a node
 #   cluster.sh status                 its nodes and how they are
@@ -49,7 +51,7 @@ await_health() {
 }
 
 up() {
-    local wanted=${1:-1} i node new=
+    local wanted=${1:-1} i node
     "$HERE/host.sh"
     "$HERE/kubernetes.sh" all
     "$HERE/base.sh"
@@ -64,14 +66,18 @@ up() {
     for ((i = 1; i <= wanted; i++)); do
         node=cp$i
         if [[ -e $(node_dir "$node")/member ]]; then
-            node_leader "$node" >/dev/null || step "boot $node" node_boot "$node"
+            node_leader "$node" >/dev/null || step "boot $node" node_reboot "$node"
         else
             create "$node"
-            new=1
         fi
     done
     step "wait until all is healthy" await_health
-    [[ -z $new ]] || step "keep it as \"new\"" save new
+    for node in $(nodes); do
+        [[ -d $CLUSTER_DIR/saved/new/$node ]] || {
+            step "keep it as \"new\"" save new
+            break
+        }
+    done
 }
 
 fresh() {
@@ -172,6 +178,15 @@ case $command in
     down)
         lock "cluster-$CLUSTER"
         step "remove cluster $CLUSTER" remove
+        ;;
+    stop)
+        lock "cluster-$CLUSTER"
+        step "stop $1" node_stop "$1"
+        ;;
+    start)
+        lock "cluster-$CLUSTER"
+        step "boot $1" node_reboot "$1"
+        step "wait until all is healthy" await_health
         ;;
     run) node_run "$@" ;;
     shell) node_run "${1:-cp1}" bash -i ;;

@@ -1,6 +1,6 @@
 //! The lab proves itself before anything is proved with it.
 
-use std::fs::read_to_string;
+use std::fs::{read_to_string, remove_file};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::time::Duration;
@@ -59,6 +59,25 @@ fn a_reset_undoes_files_certificates_and_what_is_in_etcd() {
 }
 
 #[test]
+fn three_control_planes_are_one_cluster_and_outlive_the_loss_of_one() {
+    let cluster = Cluster::fresh(3);
+    let others = [cluster.node("cp2"), cluster.node("cp3")];
+    let members = others[0].run(&["etcdctl", "member", "list"]);
+    assert_eq!(members.matches(", started, ").count(), 3, "{members}");
+    let healthy = "cp1 10.77.0.1 healthy\ncp2 10.77.0.2 healthy\ncp3 10.77.0.3 healthy\n";
+    assert_eq!(cluster.script(&["status"]), healthy);
+
+    cluster.script(&["stop", "cp1"]);
+    for node in others {
+        wait_for("an answer without the first node", Duration::from_secs(60), || {
+            node.output(&["kubectl", "get", "nodes"]).status.success().then_some(())
+        });
+    }
+    cluster.script(&["start", "cp1"]);
+    assert_eq!(cluster.script(&["status"]), healthy);
+}
+
+#[test]
 fn a_command_that_fails_says_so() {
     let cluster = Cluster::fresh(1);
     let output = cluster.node("cp1").output(&["sh", "-c", "echo why >&2; exit 7"]);
@@ -101,17 +120,14 @@ enum Killed {
 fn kill_up_at(words: &str, killed: Killed) {
     let said = NamedTempFile::new().unwrap();
     let log = format!("{LAB}/log/killed/kubeadm-init-on-cp1.log");
+    let _ = remove_file(&log); // of the one before
     let mut up =
         script("killed").arg("up").stdout(said.reopen().unwrap()).process_group(0).spawn().unwrap();
-    let mut over = false;
     wait_for(words, Duration::from_secs(120), || {
-        over = up.try_wait().unwrap().is_some();
+        assert!(up.try_wait().unwrap().is_none(), "it was over before it came to {words:?}");
         let says = |file: &Path| read_to_string(file).is_ok_and(|text| text.contains(words));
-        (over || says(said.path()) || says(log.as_ref())).then_some(())
+        (says(said.path()) || says(log.as_ref())).then_some(())
     });
-    if over {
-        return;
-    }
     let pid = Pid::from_child(&up);
     match killed {
         Killed::ScriptAlone => kill_process(pid, Signal::KILL).unwrap(),

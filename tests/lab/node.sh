@@ -93,6 +93,12 @@ node_boot() {
     }
 }
 
+# node_reboot NODE: boots it, whatever a boot that was cut short has left.
+node_reboot() {
+    node_stop "$1"
+    node_boot "$1"
+}
+
 # node_run NODE COMMAND...: in its namespaces and its cgroups, with the environment of its root.
 node_run() {
     local leader hierarchy
