@@ -76,6 +76,14 @@ import() {
     rm -r "$PART/images"
 }
 
+# drop_others: bases of older recipes that no node stands on.
+drop_others() {
+    local other
+    for other in "$LAB"/base-*; do
+        [[ $other == "$BASE" || $(find "$LAB"/clusters/*/nodes/*/base -lname "$other" 2>/dev/null) ]] || rm -rf "$other"
+    done
+}
+
 lock base
 [[ ! -d $BASE ]] || exit 0
 packages mmdebstrap
@@ -84,3 +92,4 @@ step "install Kubernetes in it" kubernetes
 step "make the images" images
 step "import the images" import
 mv "$PART" "$BASE"
+drop_others

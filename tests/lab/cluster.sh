@@ -24,6 +24,12 @@ source "$HERE/kubeadm.sh"
 
 nodes() { find "$CLUSTER_DIR/nodes" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort || true; }
 
+# members: the nodes that kubeadm is done with; the others were interrupted.
+members() {
+    local node
+    for node in $(nodes); do [[ ! -e $(node_dir "$node")/member ]] || echo "$node"; done
+}
+
 each_node() {
     local node
     for node in $(nodes); do "$1" "$node"; done
@@ -39,7 +45,7 @@ healthy() {
 
 await_health() {
     local node deadline=$((SECONDS + 120))
-    for node in $(nodes); do
+    for node in $(members); do
         until healthy "$node"; do
             ((SECONDS < deadline)) || {
                 node_run "$node" journalctl --no-pager -n 20 -u kubelet
@@ -62,7 +68,7 @@ up() {
         echo "  $(<"$CLUSTER_DIR/joining") was joining when this was interrupted, and etcd may count it already: starting over"
         remove
     fi
-    [[ ! -e $CLUSTER_DIR/resetting ]] || restore "$(<"$CLUSTER_DIR/resetting")"
+    [[ ! -e $CLUSTER_DIR/resetting ]] || step "finish the reset" restore "$(<"$CLUSTER_DIR/resetting")"
     for ((i = 1; i <= wanted; i++)); do
         node=cp$i
         if [[ -e $(node_dir "$node")/member ]]; then
@@ -72,16 +78,11 @@ up() {
         fi
     done
     step "wait until all is healthy" await_health
-    for node in $(nodes); do
-        [[ -d $CLUSTER_DIR/saved/new/$node ]] || {
-            step "keep it as \"new\"" save new
-            break
-        }
-    done
+    is_saved new || step "keep it as \"new\"" save new
 }
 
 fresh() {
-    if [[ -d $CLUSTER_DIR/saved/new/cp${1:-1} && ! -e $CLUSTER_DIR/joining ]]; then
+    if [[ ! -e $CLUSTER_DIR/joining && -e $(node_dir "cp${1:-1}")/member ]] && is_saved new; then
         lock "cluster-$CLUSTER"
         step "reset cluster $CLUSTER" restore new
     else
@@ -100,9 +101,9 @@ create() {
     else
         echo "$1" >"$CLUSTER_DIR/joining"
         step "kubeadm join on $1" kubeadm_join "$1" "$first"
-        rm "$CLUSTER_DIR/joining"
     fi
     touch "$(node_dir "$1")/member"
+    rm -f "$CLUSTER_DIR/joining"
 }
 
 remove() {
@@ -117,24 +118,30 @@ save() {
     rm -rf "$part"
     mkdir -p "$part"
     each_node node_freeze
-    for node in $(nodes); do cp -a "$(node_dir "$node")/upper" "$part/$node"; done
+    for node in $(members); do cp -a "$(node_dir "$node")/upper" "$part/$node"; done
     each_node node_thaw
     rm -rf "$CLUSTER_DIR/saved/$1"
     mv "$part" "$CLUSTER_DIR/saved/$1"
 }
 
+is_saved() {
+    local node
+    [[ -d $CLUSTER_DIR/saved/$1 ]] || return
+    for node in $(members); do [[ -d $CLUSTER_DIR/saved/$1/$node ]] || return; done
+}
+
 restore() {
-    [[ -d $CLUSTER_DIR/saved/$1 ]] || die "there is no saved state \"$1\" of cluster $CLUSTER"
+    is_saved "$1" || die "there is no saved state \"$1\" of all nodes of cluster $CLUSTER"
     echo "$1" >"$CLUSTER_DIR/resetting"
     local node dir
     each_node node_stop
-    for node in $(nodes); do
+    for node in $(members); do
         dir=$(node_dir "$node")
         rm -rf "$dir/upper" "$dir/work"
         mkdir "$dir/work"
         cp -a "$CLUSTER_DIR/saved/$1/$node" "$dir/upper"
     done
-    each_node node_boot
+    for node in $(members); do node_boot "$node"; done
     await_health
     rm "$CLUSTER_DIR/resetting"
 }

@@ -94,12 +94,12 @@ main() {
     esac
     lock kubernetes
     rm -rf "$BUILD.old"
-    mkdir -p "$BIN" "$BUILD"
     for name in "${wanted[@]}"; do
         [[ -x $BIN/$name ]] || missing+=("$name")
     done
     ((${#missing[@]})) || return 0
 
+    mkdir -p "$BIN" "$BUILD"
     packages golang-1.19-go golang-github-modern-go-reflect2-dev dpkg-dev gcc libc6-dev
     if [[ ! -d $TREE ]]; then
         step "fetch the source of Kubernetes" fetch_source
