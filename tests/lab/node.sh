@@ -72,21 +72,20 @@ node_hosts() {
 }
 
 node_boot() {
-    local dir
+    local dir mounted nspawn state deadline=$((SECONDS + 60))
     dir=$(node_dir "$1")
     node_network "$1"
     mapfile -t mounted < <(hierarchies)
     # Not the lock: the node outlives the script that boots it.
     setsid "$HERE/boot.sh" "$dir" "$(node_cgroup "$1")" "${mounted[@]}" >"$dir/console.log" 2>&1 </dev/null 9>&- &
-    local nspawn=$!
+    nspawn=$!
     until node_leader "$1" >/dev/null && node_run "$1" test -S /run/systemd/private; do
-        kill -0 "$nspawn" 2>/dev/null || {
+        if ((SECONDS > deadline)) || ! kill -0 "$nspawn" 2>/dev/null; then
             cat "$dir/console.log"
             return 1
-        }
+        fi
         sleep 0.1
     done
-    local state
     state=$(node_run "$1" systemctl is-system-running --wait) || [[ $state == degraded ]] || {
         echo "systemd is $state"
         return 1
