@@ -81,7 +81,20 @@ up() {
     is_saved new || step "keep it as \"new\"" save new
 }
 
+# outdated: whether a node stands on another base image than the one that would be made now.
+outdated() {
+    local node
+    for node in $(nodes); do
+        [[ -d $BASE && $(readlink "$(node_dir "$node")/base") == "$BASE" ]] || return 0
+    done
+    return 1
+}
+
 fresh() {
+    if outdated; then
+        lock "cluster-$CLUSTER"
+        step "remove the outdated cluster $CLUSTER" remove
+    fi
     if [[ ! -e $CLUSTER_DIR/joining && -e $(node_dir "cp${1:-1}")/member ]] && is_saved new; then
         lock "cluster-$CLUSTER"
         step "reset cluster $CLUSTER" restore new
