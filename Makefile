@@ -23,7 +23,7 @@ lint: tools ## formatting, clippy, documentation, scripts
 	cargo fmt --all --check
 	cargo clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
-	shellcheck .ci/run tests/*.sh tests/lab/*.sh benches/*.sh
+	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/rootfs/usr/local/sbin/* benches/*.sh
 
 .PHONY: deny
 deny: ## licences, sources and bans of all dependencies
@@ -36,3 +36,5 @@ bench: tools ## the figures of docs/performance.md (needs kubeadm: see docs/lab.
 .PHONY: tools
 tools:
 	@tests/tools.sh
+
+include tests/lab/lab.mk

@@ -9,6 +9,8 @@
 )]
 
 pub mod node;
+#[cfg(test)]
+pub mod parity;
 pub mod pki;
 #[cfg(test)]
 pub mod run;

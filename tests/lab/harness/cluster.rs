@@ -1,0 +1,63 @@
+use std::fs::{File, create_dir_all};
+use std::process::{Command, Output};
+
+use super::Node;
+
+/// Where all of the lab's state is.
+pub(crate) const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/lab");
+
+/// `tests/lab/cluster.sh` for the cluster of this name.
+pub(crate) fn script(cluster: &str) -> Command {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/cluster.sh"));
+    command.env("CLUSTER", cluster);
+    command
+}
+
+/// A cluster that one test at a time has for itself.
+pub(crate) struct Cluster {
+    name: String,
+    _turn: File,
+}
+
+impl Cluster {
+    /// A cluster of so many control planes, as kubeadm left it: whatever the test before did is gone.
+    pub(crate) fn fresh(nodes: usize) -> Self {
+        let cluster = Self::take(&format!("test-{nodes}"));
+        cluster.script(&["fresh", &nodes.to_string()]);
+        cluster
+    }
+
+    /// The name alone, once no other test uses it.
+    pub(crate) fn take(name: &str) -> Self {
+        create_dir_all(LAB).unwrap();
+        let turn = File::create(format!("{LAB}/turn.{name}")).unwrap();
+        turn.lock().unwrap();
+        Self { name: name.to_owned(), _turn: turn }
+    }
+
+    /// Back to how `up` made it.
+    pub(crate) fn reset(&self) {
+        self.script(&["reset"]);
+    }
+
+    /// The control planes are `cp1`, `cp2`, and so on.
+    pub(crate) fn node<'a>(&'a self, name: &'a str) -> Node<'a> {
+        Node { cluster: &self.name, name }
+    }
+
+    /// Runs `cluster.sh`, which has to succeed.
+    #[track_caller]
+    pub(crate) fn script(&self, arguments: &[&str]) -> String {
+        succeed(script(&self.name).args(arguments))
+    }
+}
+
+/// What the command prints. Panics with all it said if it fails.
+#[track_caller]
+pub(crate) fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{command:?}: {status}\n{stdout}{stderr}");
+    stdout
+}

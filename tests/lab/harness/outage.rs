@@ -1,0 +1,79 @@
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{JoinHandle, spawn};
+use std::time::{Duration, Instant};
+
+use rustix::fd::AsFd;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use ureq::Agent;
+use ureq::tls::TlsConfig;
+
+use super::Node;
+
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Asks a URL every 50 ms, from within a node, until it is told to stop.
+pub(crate) struct Poll {
+    stop: Sender<()>,
+    poller: JoinHandle<Outage>,
+}
+
+/// What the polls saw.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outage {
+    pub(crate) polls: usize,
+    pub(crate) failed: usize,
+    /// The longest time from the first of some failed polls to the next success.
+    pub(crate) longest: Duration,
+}
+
+impl Poll {
+    pub(crate) fn start(node: Node<'_>, url: &str) -> Self {
+        let (stop, stopped) = channel();
+        let (network, url) = (node.network(), url.to_owned());
+        let poller = spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            poll(&url, &stopped)
+        });
+        Self { stop, poller }
+    }
+
+    pub(crate) fn stop(self) -> Outage {
+        drop(self.stop);
+        self.poller.join().unwrap()
+    }
+}
+
+fn poll(url: &str, stopped: &Receiver<()>) -> Outage {
+    let agent = agent();
+    let mut outage = Outage::default();
+    let mut down_since = None;
+    let mut next = Instant::now();
+    loop {
+        let asked = Instant::now();
+        outage.polls += 1;
+        if agent.get(url).call().is_ok() {
+            down_since = None;
+        } else {
+            outage.failed += 1;
+            down_since.get_or_insert(asked);
+        }
+        if let Some(since) = down_since {
+            outage.longest = outage.longest.max(since.elapsed());
+        }
+        next = (next + EVERY).max(Instant::now());
+        match stopped.recv_timeout(next - Instant::now()) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return outage,
+        }
+    }
+}
+
+/// A new connection for each poll: one that is open already would not notice a restart's every second.
+fn agent() -> Agent {
+    Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(2)))
+        .max_idle_connections(0)
+        .tls_config(TlsConfig::builder().disable_verification(true).build())
+        .build()
+        .into()
+}

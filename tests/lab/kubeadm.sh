@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# What kubeadm is told. Sourced by cluster.sh.
+
+ENDPOINT=control-plane # a name, so that each node may resolve it to an address of its own choice
+TOKEN=abcdef.0123456789abcdef
+CERTIFICATE_KEY=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+
+init_config() {
+    cat <<YAML
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: InitConfiguration
+bootstrapTokens:
+  - token: $TOKEN
+    ttl: "0"
+certificateKey: $CERTIFICATE_KEY
+localAPIEndpoint:
+  advertiseAddress: $(node_address "$1")
+nodeRegistration:
+  name: $1
+  criSocket: /run/containerd/containerd.sock
+---
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: ClusterConfiguration
+kubernetesVersion: v1.20.2
+controlPlaneEndpoint: $ENDPOINT:6443
+apiServer:
+  timeoutForControlPlane: 90s
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: cgroupfs
+failSwapOn: false
+makeIPTablesUtilChains: false
+evictionHard:
+  memory.available: 50Mi
+  nodefs.available: 1%
+  imagefs.available: 1%
+YAML
+}
+
+join_config() {
+    cat <<YAML
+apiVersion: kubeadm.k8s.io/v1beta2
+kind: JoinConfiguration
+discovery:
+  bootstrapToken:
+    apiServerEndpoint: $ENDPOINT:6443
+    token: $TOKEN
+    unsafeSkipCAVerification: true
+controlPlane:
+  certificateKey: $CERTIFICATE_KEY
+  localAPIEndpoint:
+    advertiseAddress: $(node_address "$1")
+nodeRegistration:
+  name: $1
+  criSocket: /run/containerd/containerd.sock
+YAML
+}
+
+# When kubeadm gives up it is mostly kubelet that knows why.
+explain() {
+    node_run "$1" journalctl --no-pager --output=cat -u kubelet | grep -E '^[EF][0-9]{4} ' |
+        grep -vE 'reflector.go|node "[^"]*" not found' | tail -n 8 | cut -c -300
+    return 1
+}
+
+# preflight wants crictl, which Debian 12 does not have; nothing here needs the proxy and the DNS.
+kubeadm_init() {
+    init_config "$1" | node_write "$1" /etc/kubeadm.yaml
+    node_run "$1" kubeadm init --config /etc/kubeadm.yaml --upload-certs --skip-phases=preflight,addon || explain "$1"
+}
+
+# kubeadm_join NODE FIRST: joins NODE as a further control plane of FIRST's cluster.
+kubeadm_join() {
+    # The certificates that FIRST uploaded are gone after two hours.
+    node_run "$2" kubeadm init phase upload-certs --upload-certs --config /etc/kubeadm.yaml
+    join_config "$1" | node_write "$1" /etc/kubeadm.yaml
+    node_run "$1" kubeadm join --config /etc/kubeadm.yaml --skip-phases=preflight || explain "$1"
+    # From now on it needs no other node to reach the API: the endpoint is itself.
+    node_hosts "$(node_address "$1")" | node_write "$1" /etc/hosts
+}

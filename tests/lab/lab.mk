@@ -1,0 +1,30 @@
+# The lab: a real control plane on this machine (docs/lab.md). Included by the Makefile.
+CLUSTER ?= dev
+NODES ?= 1
+NODE ?= cp1
+LAB := CLUSTER=$(CLUSTER) tests/lab/cluster.sh
+
+.PHONY: lab-up
+lab-up: ## a real kubeadm control plane on this machine (NODES=3 for three)
+	@$(LAB) up $(NODES)
+	@echo 'make lab-shell: a shell in it; make lab-reset: as new; make lab-down: gone'
+
+.PHONY: lab-shell
+lab-shell: ## a root shell in it (NODE=cp1)
+	@$(LAB) shell $(NODE)
+
+.PHONY: lab-status
+lab-status: ## how its nodes are
+	@$(LAB) status
+
+.PHONY: lab-reset
+lab-reset: ## as it was when it was new
+	@$(LAB) reset
+
+.PHONY: lab-down
+lab-down: ## remove it without a trace
+	@$(LAB) down
+
+.PHONY: test-lab
+test-lab: ## the tests that need it: root, Debian 12, minutes
+	@tests/lab/test.sh

@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# What the lab's scripts share. Sourced, never run.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB=$(cd "$HERE/../.." && pwd)/target/lab
+# The image nodes start from, named by the recipe that made it.
+# shellcheck disable=SC2034 # used by those who source this
+BASE=$LAB/base-$(find "$HERE/base.sh" "$HERE/rootfs" -type f -print0 | sort -z | xargs -0 sha256sum |
+    cut -d' ' -f1 | sha256sum | head -c 12)
+LOG=$LAB/log
+
+die() {
+    printf 'lab: %s\n' "$*" >&2
+    exit 1
+}
+
+# Whatever changes the lab holds this lock. A step that outlives a killed script has inherited it, so
+# the next script waits for that step's end instead of working against it.
+lock() {
+    mkdir -p "$LAB"
+    exec 9>"$LAB/lock.$1"
+    flock --nonblock 9 || {
+        echo "waiting for another lab command ($1) to finish"
+        flock 9
+    }
+}
+
+# step NAME COMMAND...: one line with the seconds it took; the end of its log when it fails.
+step() {
+    local name=$1 start=$SECONDS status=0 log
+    log=$LOG/${name//[ \/]/-}.log
+    shift
+    mkdir -p "$LOG"
+    printf '  %-40s' "$name"
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$log" 2>&1 </dev/null
+    status=$?
+    set -e
+    if ((status == 0)); then
+        printf '%4d s\n' $((SECONDS - start))
+        return
+    fi
+    printf 'FAILED after %d s\n' $((SECONDS - start))
+    printf '%s\n' "--- the end of $log" >&2
+    tail -n 25 "$log" >&2
+    die "step failed: $name"
+}
+
+# packages NAME...: installs those that are missing.
+packages() {
+    local missing=() name
+    for name; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q ' installed$' || missing+=("$name")
+    done
+    ((${#missing[@]})) || return 0
+    step "install ${missing[*]}" apt_install "${missing[@]}"
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y --no-install-recommends "$@" && return
+    apt-get update # the machine's lists may be older than its archive
+    apt-get install -y --no-install-recommends "$@"
+}

@@ -1,0 +1,10 @@
+//! End-to-end tests on a real kubeadm control plane. `make test-lab` runs them; see docs/lab.md.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, their helpers included")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod harness;
+
+mod ageing;
+mod check;
+mod itself;

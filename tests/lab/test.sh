@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The tests that need root and a real control plane: `make test-lab`. Words after it go to the tests.
+# The clusters are gone afterwards; what was built stays in target/lab for the next time.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$HERE/../.."
+
+"$HERE/host.sh"
+"$HERE/kubernetes.sh" all
+"$HERE/base.sh"
+down() {
+    local cluster
+    for cluster in test-1 test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
+}
+trap down EXIT
+cargo test --features lab --test kubeadm --test lab -- "$@"
