@@ -11,7 +11,7 @@ run: tools ## build, lay out a sample node with certificates in every state, and
 	cargo build --release
 	cargo run --quiet --example sample-node -- $(SAMPLE)
 	@echo; echo '$$ certwatch check --root $(SAMPLE)'
-	@target/release/certwatch check --root $(SAMPLE); echo; echo "exit status $$?, the worst row decides: 0 ok, 1 warning, 2 critical, 3 unknown"
+	@target/release/certwatch check --root $(SAMPLE); status=$$?; echo; echo "exit status $$status, the worst row decides: 0 ok, 1 warning, 2 critical, 3 unknown"
 
 .PHONY: test
 test: tools ## all tests that need neither root nor a cluster
