@@ -24,6 +24,7 @@ lint: tools ## formatting, clippy, documentation, scripts
 	cargo clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/rootfs/usr/local/sbin/* benches/*.sh
+	tests/units.sh
 
 .PHONY: deny
 deny: ## licences, sources and bans of all dependencies

@@ -44,7 +44,7 @@ pub struct Scan {
     pub paths: Vec<String>,
     /// Globs of what to leave out; each begins with `/` or `**/`.
     pub exclude: Vec<String>,
-    /// The most files to look at in one scan, 1 to 10,000,000.
+    /// The most files to look at in one place, 1 to 10,000,000.
     pub max_files: u64,
     /// The longest a scan may take, whole seconds, 1 s to 1 h.
     pub timeout: Duration,

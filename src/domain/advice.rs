@@ -102,11 +102,7 @@ pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
         ),
         Fact::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
         Fact::Unusable(reason) => mend(item, reason),
-        Fact::WrongSigner(ca) => words(&format!(
-            "if a CA rotation is under way, {0} must hold the old and the new CA until all have moved; \
-             if not, restore the {0} that signed it",
-            show(ca)
-        )),
+        Fact::WrongSigner(ca) => renew_or_mend_ca(item, ca),
     }
 }
 
@@ -157,6 +153,19 @@ fn plan_ca_rotation() -> Remedy {
         "no command renews a CA; plan its rotation: \
          https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
     )
+}
+
+/// One leaf of another CA is the odd one; all of them, and the CA file is.
+fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
+    let renew = match item.role.command {
+        "" => "have it made anew".to_owned(),
+        command => format!("`{command}`"),
+    };
+    words(&format!(
+        "if it is the only one, {renew}; if {0} refuses all that should be its own, a CA rotation stopped \
+         half-way: {0} must hold the old and the new CA until all have moved",
+        show(ca)
+    ))
 }
 
 /// kubeadm writes the cluster's CA into the kubeconfigs that it renews.
@@ -237,7 +246,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Changed => "it changed each time while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
         Reason::LinkLoop => "symbolic links that lead back to themselves".to_owned(),
-        Reason::Missing if role.kind == Kind::File => "it is not there".to_owned(),
+        Reason::Missing if role.kind == Kind::File => "nothing is there".to_owned(),
         Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
@@ -280,8 +289,8 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
     match role.kind {
         _ if role.renewer == Renewer::Kubeadm => words(&format!(
             "restore it from a backup; or move away what is left of it, its .key too, and run \
-             `kubeadm init phase {} --config FILE`, with the cluster's configuration in FILE (`kubectl -n \
-             kube-system get cm kubeadm-config -o jsonpath={{.data.ClusterConfiguration}}`)",
+             `kubeadm init phase {} --config FILE` (FILE: the cluster's ClusterConfiguration, as in the \
+             ConfigMap kubeadm-config)",
             kubeadm_phase(role.id)
         )),
         Kind::Ca => {

@@ -162,8 +162,8 @@ pub static KUBEADM: [Role; 11] = [
     leaf(
         "etcd-healthcheck-client",
         "etcd/ca.crt",
-        "health check client",
-        "etcd",
+        "client of etcd",
+        "etcdctl, probes",
         "etcdctl and health checks with it are refused",
         "kubeadm certs renew etcd-healthcheck-client",
     ),

@@ -107,7 +107,7 @@ impl<'a> Table<'a> {
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         if self.report.assessment.rows.is_empty() {
-            return writeln!(out, "No certificate found.");
+            return writeln!(out, "No certificate found: is this a control-plane node?");
         }
         self.heading(out)?;
         for (row, item) in self.report.shown() {

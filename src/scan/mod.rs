@@ -1,6 +1,6 @@
 //! The scan: places on the node, bounded reads, parsing, an inventory.
 //!
-//! Two rounds of small jobs ([`pool`]): each place is searched for files, each file is read. What
+//! Two rounds of small jobs (`pool.rs`): each place is searched for files, each file is read. What
 //! hangs is given up by itself and becomes an item like any other problem.
 
 mod collect;

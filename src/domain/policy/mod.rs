@@ -186,14 +186,12 @@ pub fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> Assessme
             }
         })
         .collect();
-    // The place decides between equals, so that the order of the scan does not show.
-    rows.sort_by(|a, b| {
-        let urgency =
-            |row: &Row| (std::cmp::Reverse(row.severity), row.expires.is_some(), row.expires);
-        urgency(a)
-            .cmp(&urgency(b))
-            .then_with(|| inventory.items[a.item].place.cmp(&inventory.items[b.item].place))
-    });
+    // What has no date comes after what has already ended: that hurts now, this at a restart. The
+    // place decides between equals, so that the order of the scan does not show.
+    let has_ended = |row: &Row| row.expires.map_or(1, |end| if end < now { 0 } else { 2 });
+    let urgency = |row: &Row| (std::cmp::Reverse(row.severity), has_ended(row), row.expires);
+    let place = |row: &Row| &inventory.items[row.item].place;
+    rows.sort_by(|a, b| urgency(a).cmp(&urgency(b)).then_with(|| place(a).cmp(place(b))));
     let turning_points = inventory.items.iter().flat_map(|item| turning_points(item, policy));
     Assessment { rows, next_change: turning_points.filter(|at| *at > now).min() }
 }

@@ -11,6 +11,8 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use common::node::{Node, TEN_YEARS, YEAR};
 use common::pki::{Authority, Days};
 
@@ -23,8 +25,14 @@ fn main() {
     let mut node = Node::healthy(directory);
 
     // The cluster's CA ends in ten months, and everything it signs for longer ends with it.
-    node.ca = node.ca.reissued("kubernetes", Days(-3350, 300));
+    let first = std::mem::replace(&mut node.ca, Authority::new("replaced", YEAR));
+    node.ca = first.reissued("kubernetes", Days(-3350, 300));
     node.write_cas();
+    for conf in ["controller-manager.conf", "kubelet.conf"] {
+        let path = format!("etc/kubernetes/{conf}");
+        let [old, new] = [&first, &node.ca].map(|ca| STANDARD.encode(&ca.pair.certificate));
+        node.write(&path, &node.read(&path).replace(&old, &new));
+    }
     // front-proxy-ca's key is kept elsewhere: kubeadm cannot renew what it signs.
     node.remove("etc/kubernetes/pki/front-proxy-ca.key");
 
