@@ -97,8 +97,9 @@ pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
         Fact::ForeignCa(_) => foreign_ca(item),
         Fact::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         Fact::OutlivesCa { .. } => plan_ca_rotation(),
-        Fact::RotationOverdue(_) => Remedy::Command(
-            "journalctl -u kubelet | grep -i certificate; kubectl get csr".to_owned(),
+        Fact::RotationOverdue(_) => words(
+            "if a restart of the kubelet does not help, see why with \
+             `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
         Fact::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
         Fact::Unusable(reason) => mend(item, reason),
