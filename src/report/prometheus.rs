@@ -13,27 +13,6 @@ use crate::domain::role::Kind;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 
-/// All codes of [`Reason`]. A counter has to exist before its first error: one that appears with
-/// the error has not increased.
-const REASONS: [&str; 16] = [
-    "bad_base64",
-    "bad_der",
-    "bad_pem",
-    "broken_symlink",
-    "changed",
-    "decode_failed",
-    "empty",
-    "no_certificate_found",
-    "not_a_file",
-    "not_found",
-    "permission_denied",
-    "read_failed",
-    "symlink_loop",
-    "too_deep",
-    "too_large",
-    "too_many",
-];
-
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     certificates(report, out)?;
     sources(report, out)?;
@@ -113,7 +92,7 @@ fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
 
 impl<'a> Source<'a> {
     fn of(report: &Report<'a>, is_kubeconfig: bool) -> Self {
-        let errors = REASONS.iter().map(|reason| (*reason, 0)).collect();
+        let errors = Reason::CODES.iter().map(|reason| (*reason, 0)).collect();
         let mut source = Self { bundles: 0, judged: 0, errors };
         let mut last = None;
         let is_ours = |item: &&Item| {

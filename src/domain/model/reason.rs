@@ -50,6 +50,28 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
+    /// that appears with the error has not increased.
+    pub const CODES: [&str; 17] = [
+        "bad_base64",
+        "bad_der",
+        "bad_pem",
+        "broken_symlink",
+        "changed",
+        "decode_failed",
+        "empty",
+        "no_certificate_found",
+        "not_a_file",
+        "not_found",
+        "permission_denied",
+        "read_failed",
+        "symlink_loop",
+        "timeout",
+        "too_deep",
+        "too_large",
+        "too_many",
+    ];
+
     /// True for what a component stumbles over as well; false for what only this scan could not do.
     pub fn breaks_its_user(&self) -> bool {
         match self {
