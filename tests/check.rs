@@ -256,9 +256,12 @@ fn kubeconfigs_by_path_by_data_and_without_certificates() {
          - {name: gone, user: {client-certificate: gone.crt, client-key: gone.key}}\n",
     );
     let (document, code) = check_json(root.path(), &["/srv/team/config.kubeconfig"]);
-    assert_eq!(codes(&document, "/srv/team/client.crt"), ["expires"]);
+    // What a kubeconfig names is judged as if it stood in it; what is not there, by its own name.
+    let of_user =
+        |name: &str| rows(&document).iter().find(|row| row["entry"]["name"] == name).unwrap();
+    assert_eq!(of_user("by-path")["findings"][0]["code"], "expires");
+    assert_eq!(of_user("a")["severity"], "ok");
     assert_eq!(codes(&document, "/srv/team/gone.crt"), ["not_found"]);
-    assert!(codes(&document, "/srv/team/ca.crt").is_empty());
     assert_eq!((code, rows(&document).len()), (3, 3), "{document:#}");
 }
 
@@ -544,4 +547,82 @@ fn only_a_copy_of_admin_conf_is_overwritten() {
     // A person's own is not replaced by the admin's.
     node.write("root/.kube/config", &second);
     assert_eq!(command("/root/.kube/config"), None);
+}
+
+#[test]
+fn a_component_s_kubeconfig_by_path_is_held_to_the_same() {
+    let (root, node) = healthy();
+    node.write_pair(
+        "etc/kubernetes/pki/scheduler",
+        &node.etcd_ca.leaf("system:kube-scheduler", "", &[], YEAR),
+    );
+    let conf = |user: &str, ca: &str| {
+        let text = format!(
+            "kind: Config\nclusters: [{{name: k, cluster: {{server: '{SERVER}', certificate-authority: {ca}}}}}]\n\
+             users: [{{name: s, user: {{client-certificate: {user}, client-key: x}}}}]\n"
+        );
+        node.write("etc/kubernetes/scheduler.conf", &text);
+        let (document, code) = check_json(root.path(), &[]);
+        (codes(&document, "/scheduler.conf"), code)
+    };
+    let found = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+    assert_eq!(conf("pki/scheduler.crt", "pki/ca.crt"), (found(&["wrong_signer"]), 2));
+    node.write_pair(
+        "etc/kubernetes/pki/scheduler",
+        &node.ca.leaf("system:kube-scheduler", "", &[], YEAR),
+    );
+    assert_eq!(conf("pki/scheduler.crt", "pki/etcd/ca.crt"), (found(&["foreign_ca"]), 2));
+    assert_eq!(conf("pki/scheduler.crt", "pki/ca.crt"), (vec![], 0));
+    node.remove("var/lib/kubelet/pki/kubelet-client-current.pem");
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, codes(&document, "kubelet-client-current.pem")), (2, found(&["not_found"])));
+}
+
+#[test]
+fn a_stale_copy_is_found_under_any_name() {
+    let (root, node) = healthy();
+    let old = node.read("etc/kubernetes/admin.conf");
+    node.conf("admin.conf", &node.ca.leaf("kubernetes-admin", "system:masters", &[], Days(0, 365)));
+    for copy in ["srv/admin.conf", "srv/kc.yaml", "home/jane/.kube/config"] {
+        node.write(copy, &old);
+        let (document, code) = check_json(root.path(), &[&format!("/{copy}")]);
+        assert_eq!((code, codes(&document, copy)), (1, vec!["stale_copy".to_owned()]));
+    }
+}
+
+/// As after `openssl x509 -signkey`: the old and the new certificate of one CA in one file.
+#[test]
+fn of_two_certificates_of_one_ca_the_later_one_counts() {
+    let (root, mut node) = healthy();
+    node.ca = node.ca.reissued("kubernetes", Days(-3000, 5));
+    let [old, new] = [Days(-3000, 5), TEN_YEARS]
+        .map(|days| node.ca.reissued("kubernetes", days).pair.certificate);
+    for both in [old.clone() + &new, new + &old] {
+        node.write("etc/kubernetes/pki/ca.crt", &both);
+        let (document, code) = check_json(root.path(), &["/etc/kubernetes/pki"]);
+        assert!(codes(&document, "pki/apiserver.crt").is_empty(), "{document:#}");
+        assert_eq!((code, codes(&document, "pki/ca.crt")), (1, vec!["retired_ca".to_owned()]));
+    }
+}
+
+#[test]
+fn a_glob_looks_nowhere_else() {
+    let (root, node) = healthy();
+    node.write("home/u/.kube/config", &node.read("etc/kubernetes/admin.conf"));
+    fs::create_dir_all(root.path().join(format!("home/u/{}", ["d"; 30].join("/")))).unwrap();
+    let (document, code) = check_json(root.path(), &["/home/*/.kube/config"]);
+    assert_eq!((code, rows(&document).len()), (0, 2), "{document:#}");
+    // With ** it has to, down to its limit, and says so.
+    assert_eq!(check_json(root.path(), &["/home/**/.kube/config"]).1, 3);
+}
+
+#[test]
+fn rotated_kubelet_files_are_no_alarm_by_path_either() {
+    let (root, _) = healthy();
+    for path in ["/var/lib/kubelet/pki", "/var/lib/kubelet/**/*.pem"] {
+        let (document, code) = check_json(root.path(), &[path]);
+        assert_eq!(code, 0, "{path}: {document:#}");
+    }
+    let rotated = "/var/lib/kubelet/pki/kubelet-client-2024-12-01-10-00-00.pem";
+    assert_eq!(check_json(root.path(), &[rotated]).1, 2, "unless it is asked for by its name");
 }

@@ -38,7 +38,10 @@ fn run_config(verb: ConfigVerb) -> Exit {
     match text {
         Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => Exit::Done,
-            Err(_) => Exit::Failed,
+            Err(error) => {
+                complain(&format!("cannot write: {error}"));
+                Exit::Failed
+            }
         },
         Err(errors) => {
             complain(&errors.to_string());

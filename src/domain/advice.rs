@@ -74,6 +74,9 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
         Fact::OutlivesCa { ca, until } => {
             format!("stops on {} with its CA {}, before its own date", until.date(), show(ca))
         }
+        Fact::Retired => {
+            "a CA that ends and has signed nothing here: left over from a rotation".to_owned()
+        }
         Fact::RotationOverdue(due) => {
             format!(
                 "the kubelet should have rotated it by {}: its rotation does not work",
@@ -97,6 +100,9 @@ pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
         Fact::ForeignCa(_) => foreign_ca(item),
         Fact::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         Fact::OutlivesCa { .. } => plan_ca_rotation(),
+        Fact::Retired => {
+            words("take it out of the file once nobody has a certificate of it any more")
+        }
         Fact::RotationOverdue(_) => words(
             "if a restart of the kubelet does not help, see why with \
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
@@ -158,13 +164,15 @@ fn plan_ca_rotation() -> Remedy {
 
 /// One leaf of another CA is the odd one; all of them, and the CA file is.
 fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
-    let renew = match item.role.command {
-        "" => "have it made anew".to_owned(),
-        command => format!("`{command}`"),
+    let alone = match item.role.renewer {
+        _ if policy::is_externally_managed(item) => external_ca(),
+        Renewer::Kubeadm => words(&format!("run `{}`", item.role.command)),
+        _ if item.role.kind == Kind::KubeletClient => recover_kubelet(item),
+        _ => words("have it made anew by that CA"),
     };
     words(&format!(
-        "if it is the only one, {renew}; if {0} refuses all that should be its own, a CA rotation stopped \
-         half-way: {0} must hold the old and the new CA until all have moved",
+        "if all that {0} should have signed is refused, a CA rotation stopped half-way: {0} must hold the \
+         old and the new CA until all have moved; if it is only this one, {alone}",
         show(ca)
     ))
 }
@@ -211,7 +219,7 @@ fn recover_kubelet(item: &Item) -> Remedy {
         certificate.and_then(|certificate| certificate.signer.ca()).is_some_and(|ca| ca.has_key);
     match node {
         Some(node) if can_sign => Remedy::Command(format!(
-            "kubeadm init phase kubeconfig kubelet --node-name {node} --control-plane-endpoint \
+            "rm -rf /root/kubelet-new; kubeadm init phase kubeconfig kubelet --node-name {node} --control-plane-endpoint \
              \"$(sed -n 's#.*server: https://##p' /etc/kubernetes/kubelet.conf)\" --kubeconfig-dir /root/kubelet-new && \
              cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && \
              cp /root/kubelet-new/kubelet.conf /etc/kubernetes/ && systemctl restart kubelet"
@@ -251,6 +259,9 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
+        Reason::OutOfTime(seconds) => {
+            format!("the {seconds} s of the scan were up before its turn came")
+        }
         Reason::PermissionDenied => "no permission to read it".to_owned(),
         Reason::ReadFailed(why) => format!("cannot be read: {}", safe(why)),
         Reason::TimedOut(seconds) => format!("it did not answer within {seconds} s"),
@@ -270,10 +281,19 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
         Reason::Changed => words("something rewrites it all the time: find out what"),
+        Reason::OutOfTime(_) => {
+            words("raise `timeout` in the configuration, or leave out what hangs or is too much")
+        }
         Reason::PermissionDenied => words("run certwatch as root"),
         Reason::TimedOut(_) => words("is its file system alive? Look with `findmnt` and `dmesg`"),
         Reason::TooDeep(_) | Reason::TooMany { .. } => {
             words("narrow `paths` in the configuration, or exclude what is no certificate")
+        }
+        _ if policy::is_externally_managed(item)
+            && reason.breaks_its_user()
+            && item.role.kind != Kind::Ca =>
+        {
+            external_ca()
         }
         // kubeadm makes a new key with every renewal.
         Reason::Missing if is_key && !item.role.command.is_empty() => {

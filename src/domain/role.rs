@@ -3,8 +3,6 @@
 //! Source: kubeadm's own table (`cmd/kubeadm/app/phases/certs/renewal/manager.go`), the
 //! components' flags in kubeadm's manifests, and the other distributions' documentation.
 
-use std::fmt;
-
 /// One row of knowledge about a certificate.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Role {
@@ -60,18 +58,6 @@ pub enum Renewer {
     Restart,
     /// Another distribution's own service.
     Service(&'static str),
-}
-
-impl fmt::Display for Renewer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Hand => "nobody",
-            Self::Kubeadm => "kubeadm",
-            Self::Kubelet => "kubelet",
-            Self::Restart => "a restart",
-            Self::Service(name) => name,
-        })
-    }
 }
 
 const fn leaf(

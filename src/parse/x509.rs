@@ -22,7 +22,6 @@ pub struct Anchor {
     /// The facts that a checked certificate keeps of it.
     pub ca: Arc<Ca>,
     subject: Box<[u8]>,
-    issuer: Box<[u8]>,
     public_key: Box<[u8]>,
 }
 
@@ -97,17 +96,17 @@ pub fn read(
 /// A certificate signed by another of the same file lives no longer than that one does. What is
 /// damaged is left out: it is reported where the file itself is judged.
 pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor> {
-    let read =
-        ders.iter().take(MAX_ANCHORS).filter_map(|der| guarded(|| anchor(path, has_key, der)).ok());
-    let mut found: Vec<Anchor> = read.collect();
+    let read = ders.iter().take(MAX_ANCHORS);
+    let (mut found, ders): (Vec<Anchor>, Vec<&Vec<u8>>) =
+        read.filter_map(|der| Some((guarded(|| anchor(path, has_key, der)).ok()?, der))).unzip();
     // Once for each link a chain can have here.
     for _ in 1..found.len().min(MAX_CHAIN) {
-        for index in 0..found.len() {
-            let issuers = found.iter().filter(|other| {
-                other.subject == found[index].issuer && other.subject != found[index].subject
-            });
-            if let Some(end) = issuers.map(|other| other.ca.not_after).min() {
-                found[index].end_by(end);
+        for (index, der) in ders.iter().enumerate() {
+            let own_name = found[index].subject.clone();
+            let others: Vec<Anchor> =
+                found.iter().filter(|it| it.subject != own_name).cloned().collect();
+            if let Ok(Signer::Ca(ca)) = guarded(|| signer_among(der, &others, path)) {
+                found[index].end_by(ca.not_after);
             }
         }
     }
@@ -149,7 +148,6 @@ fn anchor(path: &Arc<Path>, has_key: bool, der: &[u8]) -> Result<Anchor, NoCerti
     Ok(Anchor {
         ca: Arc::new(Ca { path: path.clone(), sha256: sha256(der), not_after, has_key }),
         subject: parsed.subject().as_raw().into(),
-        issuer: parsed.issuer().as_raw().into(),
         public_key: parsed.public_key().raw.into(),
     })
 }
@@ -164,6 +162,11 @@ fn intermediate(trusted: &[Anchor], der: &[u8]) -> Result<Anchor, NoCertificate>
     let mut anchor = anchor(&ca.path, ca.has_key, der)?;
     anchor.end_by(ca.not_after);
     Ok(anchor)
+}
+
+fn signer_among(der: &[u8], anchors: &[Anchor], path: &Arc<Path>) -> Result<Signer, NoCertificate> {
+    let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
+    Ok(signed_by(&parsed, anchors, path))
 }
 
 impl Anchor {
@@ -195,20 +198,24 @@ fn signer(certificate: &X509Certificate<'_>, authority: Authority<'_>) -> Signer
     }
 }
 
-/// Which of `anchors` signed it: by name, and by the signature.
+/// Which of `anchors` signed it: by name, and by the signature. Of several with the same key, as
+/// after a CA was signed again, the one that lives longest counts, as it does for who verifies.
 fn signed_by(certificate: &X509Certificate<'_>, anchors: &[Anchor], path: &Arc<Path>) -> Signer {
     let issuer = certificate.issuer().as_raw();
-    let mut by_name_only = None;
-    for anchor in anchors.iter().filter(|anchor| *anchor.subject == *issuer).take(MAX_TRIES) {
-        let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else { continue };
-        match certificate.verify_signature(Some(&key)) {
-            Ok(()) => return Signer::Ca(anchor.ca.clone()),
-            Err(X509Error::SignatureUnsupportedAlgorithm) => by_name_only = Some(anchor),
-            Err(_) if !can_be_checked(certificate, &key) => by_name_only = Some(anchor),
-            Err(_) => {}
-        }
+    let named = anchors.iter().filter(|anchor| *anchor.subject == *issuer).take(MAX_TRIES);
+    let signers = named.filter(|anchor| has_signed(anchor, certificate));
+    match signers.max_by_key(|anchor| anchor.ca.not_after) {
+        Some(anchor) => Signer::Ca(anchor.ca.clone()),
+        None => Signer::NotCa(path.clone()),
     }
-    by_name_only.map_or_else(|| Signer::NotCa(path.clone()), |anchor| Signer::Ca(anchor.ca.clone()))
+}
+
+fn has_signed(anchor: &Anchor, certificate: &X509Certificate<'_>) -> bool {
+    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else { return false };
+    match certificate.verify_signature(Some(&key)) {
+        Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm) => true,
+        Err(_) => !can_be_checked(certificate, &key),
+    }
 }
 
 /// False where the library refuses good signatures too: RSA-PSS with a salt of another length than

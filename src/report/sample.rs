@@ -91,7 +91,11 @@ pub(super) fn item(path: &str, entry: Entry, content: Content) -> Item {
         Entry::Process(_) => &role::LOOPBACK,
         Entry::Pem(_) | Entry::User { .. } | Entry::Whole => layout::locate(Path::new(path)).role,
     };
-    Item { place: Place::new(Path::new(path), entry), role, content, has_key: None }
+    let has_key = match &content {
+        Content::Certificate(certificate) => certificate.signer.ca().map(|ca| ca.has_key),
+        Content::Loopback(_) | Content::Problem(_) => None,
+    };
+    Item { place: Place::new(Path::new(path), entry), role, content, has_key }
 }
 
 fn name(common_name: &str) -> Name {

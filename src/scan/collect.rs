@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{self, Location, PKI_NAMES};
+use crate::domain::layout::{self, KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, Kind, Role};
 use crate::parse::kubeconfig::{self, Kubeconfig, Source};
@@ -36,18 +36,11 @@ pub(super) struct Collector {
     issuers: Issuers,
 }
 
-/// What one file gave.
-#[derive(Default)]
-pub(super) struct Collected {
-    pub(super) items: Vec<Item>,
-    /// Files that a kubeconfig names.
-    pub(super) references: Vec<PathBuf>,
-}
-
 /// A CA file, ready to check signatures with.
 struct CaFile {
     path: Arc<Path>,
     anchors: Vec<Anchor>,
+    has_key: bool,
 }
 
 /// The certificates of one source: DER, or why there is none.
@@ -64,7 +57,7 @@ impl Collector {
     }
 
     /// Everything that one file holds.
-    pub(super) fn file(&self, found: &Found) -> Collected {
+    pub(super) fn file(&self, found: &Found) -> Vec<Item> {
         let path = &found.path;
         let location = layout::locate(path);
         let bytes = match &found.state {
@@ -73,58 +66,77 @@ impl Collector {
             State::Problem(reason) => Err(reason.clone()),
         };
         match bytes.and_then(|bytes| contents(&bytes, found, location.role)) {
-            Ok(Contents::Certificates(ders)) => self.certificates(path, &location, ders),
+            Ok(Contents::Certificates(ders)) => self.items(path, &location, ders, &Entry::Pem),
             Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, &location, config),
-            Ok(Contents::Foreign) => Collected::default(),
-            Err(reason) => problem(found, reason),
+            Ok(Contents::Foreign) => Vec::new(),
+            // A slip of the pen on the command line is no lost certificate of the node.
+            Err(Reason::Missing) if found.is_named => {
+                vec![self.unusable(path, Entry::Whole, &UNKNOWN_PLACE, Reason::Missing)]
+            }
+            Err(reason) => vec![self.unusable(path, Entry::Whole, &location, reason)],
         }
     }
 
-    fn certificates(&self, path: &Arc<Path>, location: &Location, ders: Ders) -> Collected {
-        let has_key =
-            (location.role.kind == Kind::Ca).then(|| self.host.exists(&path.with_extension("key")));
-        let items = self.items(path, location, ders, has_key, &Entry::Pem);
-        Collected { items, references: Vec::new() }
-    }
-
-    fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Collected {
-        let mut out = Collected::default();
+    fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
+        let mut items = Vec::new();
         let is_known = matches!(location.role.kind, Kind::Leaf | Kind::UserKubeconfig);
         let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
-        let [user_location, cluster_location] =
-            [user_role, &role::CLUSTER_CA].map(|role| Location { role, pki: location.pki.clone() });
+        // Whose copy a kubeconfig is can only be told by this node's CA.
+        let pki = location.pki.clone().unwrap_or_else(|| Path::new(KUBERNETES).join(PKI_NAMES[0]));
+        let users = Location { role: user_role, pki: Some(pki) };
         for user in config.users {
             let name: Box<str> = user.name.into();
             let entry = |index| Entry::User { name: name.clone(), index };
-            self.source(path, &user_location, user.certificate, &entry, &mut out);
+            self.source(path, &users, user.certificate, &entry, &mut items);
         }
+        let clusters = Location { role: &role::CLUSTER_CA, pki: None };
         for cluster in config.clusters {
             let [name, server]: [Box<str>; 2] = [cluster.name.into(), cluster.server.into()];
             let entry =
                 |index| Entry::Cluster { name: name.clone(), server: server.clone(), index };
-            self.source(path, &cluster_location, cluster.ca, &entry, &mut out);
+            self.source(path, &clusters, cluster.ca, &entry, &mut items);
         }
-        out
+        items
     }
 
-    /// A certificate inside a kubeconfig, or the file that it refers to.
+    /// A certificate inside a kubeconfig, or in a file that it names: both are judged as its own.
     fn source(
         &self,
         path: &Arc<Path>,
         location: &Location,
         source: Source,
         entry: &dyn Fn(u32) -> Entry,
-        out: &mut Collected,
+        items: &mut Vec<Item>,
     ) {
-        let ders = match source {
-            Source::File(target) => {
-                return out.references.push(lexical(&path.parent().unwrap_or(path).join(target)));
+        let (data, at) = match source {
+            Source::Inline(data) => {
+                (data, Location { role: location.role, pki: location.pki.clone() })
             }
-            Source::Inline(data) => data.and_then(|data| blocks(&data)),
+            Source::File(target) => {
+                let target = lexical(&path.parent().unwrap_or(path).join(target));
+                match (self.host.read(&target, false), layout::locate(&target)) {
+                    // The kubelet's own, which has a row where it lies.
+                    (Ok(_), there) if there.role.kind == Kind::KubeletClient => return,
+                    (Ok(data), _) => {
+                        (Ok(data), Location { role: location.role, pki: location.pki.clone() })
+                    }
+                    (Err(reason), there) => {
+                        let role =
+                            if there.role.kind == Kind::File { location.role } else { there.role };
+                        let there = Location { role, pki: there.pki.or(location.pki.clone()) };
+                        return items.push(self.unusable(
+                            &target.into(),
+                            Entry::Whole,
+                            &there,
+                            reason,
+                        ));
+                    }
+                }
+            }
         };
-        match ders {
-            Ok(ders) => out.items.extend(self.items(path, location, ders, None, entry)),
-            Err(reason) => out.items.push(unusable(path, entry(0), location.role, reason)),
+        match data.and_then(|data| blocks(&data)) {
+            Ok(ders) => items.extend(self.items(path, &at, ders, entry)),
+            Err(reason) => items.push(self.unusable(path, entry(0), &at, reason)),
         }
     }
 
@@ -133,9 +145,9 @@ impl Collector {
         path: &Arc<Path>,
         location: &Location,
         ders: Ders,
-        has_key: Option<bool>,
         entry: &dyn Fn(u32) -> Entry,
     ) -> Vec<Item> {
+        let has_key = self.has_key(path, location);
         let anchors = self.anchors(path, location).with_chain(&ders);
         let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
@@ -162,6 +174,27 @@ impl Collector {
         items
     }
 
+    fn unusable(
+        &self,
+        path: &Arc<Path>,
+        entry: Entry,
+        location: &Location,
+        reason: Reason,
+    ) -> Item {
+        let place = Place { path: path.clone(), entry };
+        let has_key = self.has_key(path, location);
+        Item { place, role: location.role, content: Content::Problem(reason), has_key }
+    }
+
+    /// Whether what lies here can be signed anew on this node.
+    fn has_key(&self, path: &Path, location: &Location) -> Option<bool> {
+        match (location.role.kind, location.role.ca, &location.pki) {
+            (Kind::Ca, _, _) => Some(self.host.exists(&path.with_extension("key"))),
+            (_, Some(ca), Some(pki)) => Some(self.named_ca(pki, ca).has_key),
+            _ => None,
+        }
+    }
+
     /// The CAs that a certificate at this location is checked against.
     fn anchors(&self, path: &Path, location: &Location) -> Anchors {
         match (location.role.ca, &location.pki) {
@@ -172,12 +205,16 @@ impl Collector {
     }
 
     fn named_anchors(&self, pki: &Path, ca: &str) -> Anchors {
+        let named = self.named_ca(pki, ca);
+        if named.anchors.is_empty() { Anchors::None } else { Anchors::Named(named) }
+    }
+
+    fn named_ca(&self, pki: &Path, ca: &str) -> Arc<CaFile> {
         // kubespray without its link has `ssl` alone.
         let other = pki.with_file_name(PKI_NAMES[1]).join(ca);
         let file = pki.join(ca);
         let file = if self.host.exists(&file) || !self.host.exists(&other) { file } else { other };
-        let named = self.ca_file(&file);
-        if named.anchors.is_empty() { Anchors::None } else { Anchors::Named(named) }
+        self.ca_file(&file)
     }
 
     fn anchors_beside(&self, path: &Path) -> Arc<Vec<Anchor>> {
@@ -197,26 +234,13 @@ impl Collector {
             let ders: Vec<Vec<u8>> = ders.into_iter().flatten().map(|block| block.der).collect();
             let has_key = self.host.exists(&file.with_extension("key"));
             let anchors = x509::anchors(&path, has_key, &ders);
-            Arc::new(CaFile { path, anchors })
+            Arc::new(CaFile { path, anchors, has_key })
         })
     }
 }
 
-/// What a file that is not there or cannot be judged becomes.
-pub(super) fn problem(found: &Found, reason: Reason) -> Collected {
-    // A slip of the pen on the command line is no lost certificate of the node.
-    let is_slip = found.is_named && reason == Reason::Missing;
-    let role = if is_slip { &role::OTHER } else { layout::locate(&found.path).role };
-    Collected {
-        items: vec![unusable(&found.path, Entry::Whole, role, reason)],
-        references: Vec::new(),
-    }
-}
-
-fn unusable(path: &Arc<Path>, entry: Entry, role: &'static Role, reason: Reason) -> Item {
-    let place = Place { path: path.clone(), entry };
-    Item { place, role, content: Content::Problem(reason), has_key: None }
-}
+/// A place of which nothing is known.
+const UNKNOWN_PLACE: Location = Location { role: &role::OTHER, pki: None };
 
 /// The value for `key`, made by `make` if it is not known. Two threads may make it at once; the
 /// lock is not held meanwhile, since making it reads files.

@@ -11,8 +11,9 @@ mod walk;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use glob::Pattern;
@@ -27,15 +28,15 @@ use crate::domain::time::UnixTime;
 use collect::Collector;
 pub use collect::plain;
 use host::Host;
-use pool::Limits;
+use pool::{GivenUp, Limits};
 pub(crate) use walk::is_pattern;
-use walk::{Found, State, Walk};
+use walk::{Found, State, Walk, leftovers};
 
-/// Longest time for one file.
-const FILE_LIMIT: Duration = Duration::from_secs(5);
+/// Longest time for one file, and for one directory of a search.
+const STEP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Longest time for the search of one place.
-const PLACE_LIMIT: Duration = Duration::from_secs(30);
+/// How often a search is begun again without the directories that hung.
+const SEARCHES: usize = 8;
 
 /// What to scan.
 #[derive(Clone, Debug)]
@@ -89,7 +90,7 @@ pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
     let mut inventory = Inventory::default();
     if request.standard {
         inventory.items = scan.standard(now);
-        inventory.leftovers = kubelet_leftovers(scan.host());
+        inventory.leftovers = scan.leftovers();
     }
     let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
     inventory.items.extend(scan.named().into_iter().filter(|item| !known.contains(&item.place)));
@@ -98,7 +99,7 @@ pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
 
 /// A place that is searched by itself.
 #[derive(Clone, Debug)]
-enum Job {
+enum Place {
     Distribution(&'static str, Search),
     KubeletPki,
     Kubernetes,
@@ -106,10 +107,45 @@ enum Job {
     RootKubeconfig,
 }
 
-fn standard_places() -> Vec<Job> {
-    let mut jobs = vec![Job::Kubernetes, Job::KubeletPki, Job::RootKubeconfig];
-    jobs.extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Job::Distribution(place, *search)));
-    jobs
+/// The search of one place, and what is known of it from outside while it runs.
+#[derive(Debug)]
+struct SearchJob {
+    place: Place,
+    /// Directories that hung in an earlier attempt.
+    skip: Vec<PathBuf>,
+    /// Where it is now.
+    at: Mutex<PathBuf>,
+}
+
+impl pool::Job for SearchJob {
+    fn place(&self) -> u64 {
+        0
+    }
+}
+
+impl pool::Job for Found {
+    /// Files of one directory mostly lie on one file system.
+    fn place(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.path.parent().map(Path::as_os_str).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Anything else that reads, by itself: one step that may hang.
+struct Step;
+
+impl pool::Job for Step {
+    fn place(&self) -> u64 {
+        0
+    }
+}
+
+fn standard_places() -> Vec<Place> {
+    let mut places = vec![Place::Kubernetes, Place::KubeletPki, Place::RootKubeconfig];
+    places
+        .extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Place::Distribution(place, *search)));
+    places
 }
 
 struct Scan<'a> {
@@ -119,84 +155,136 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn host(&self) -> &Host {
-        &self.collector.host
-    }
-
     /// The places that need no configuration, and the processes.
     fn standard(&self, now: UnixTime) -> Vec<Item> {
         let mut items = self.items(self.search(standard_places()));
-        items.extend(process::api_servers(self.host(), now));
+        items.extend(self.step(move |host| process::api_servers(host, now)).unwrap_or_default());
         items
+    }
+
+    fn leftovers(&self) -> Vec<PathBuf> {
+        self.step(kubelet_leftovers).unwrap_or_default()
     }
 
     /// What a person named.
     fn named(&self) -> Vec<Item> {
-        self.items(self.search(self.request.paths.iter().cloned().map(Job::Named).collect()))
+        self.items(self.search(self.request.paths.iter().cloned().map(Place::Named).collect()))
     }
 
-    fn limits(&self, job: Duration) -> Limits {
+    fn limits(&self) -> Limits {
         // One that hangs must leave time for the others.
-        Limits { job: job.min(self.request.timeout / 4), deadline: self.deadline }
+        Limits { job: STEP_LIMIT.min(self.request.timeout / 4), deadline: self.deadline }
     }
 
     /// The files of all places, each once.
-    fn search(&self, jobs: Vec<Job>) -> Vec<Found> {
-        let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
-        let max_files = self.request.max_files;
+    fn search(&self, places: Vec<Place>) -> Vec<Found> {
+        let has_one_place = places.len() == 1;
+        let job = |place| SearchJob { place, skip: Vec::new(), at: Mutex::default() };
+        let mut jobs: Vec<SearchJob> = places.into_iter().map(job).collect();
         let mut found = Vec::new();
-        let jobs = Arc::new(jobs);
-        let limits = self.limits(PLACE_LIMIT);
-        let search = move |job: &Job| {
-            let mut walk = Walk::new(&host, &exclude, max_files);
-            job.search(&host, &mut walk);
-            walk.into_found()
-        };
-        let given_up = pool::run(&jobs, limits, search, |mut files| found.append(&mut files));
-        let hung = given_up.iter().map(|index| timed_out(jobs[*index].path().into(), limits));
-        found.extend(hung);
-        if jobs.len() > 1 { unique(found) } else { found }
+        for _ in 0..SEARCHES {
+            let (mut files, again) = self.search_once(jobs);
+            found.append(&mut files);
+            jobs = again;
+            if jobs.is_empty() {
+                break;
+            }
+        }
+        if has_one_place { found } else { unique(found) }
     }
 
-    /// What the files hold, and the files that they refer to.
+    /// What was found, and the searches to do again without what hung in them.
+    fn search_once(&self, jobs: Vec<SearchJob>) -> (Vec<Found>, Vec<SearchJob>) {
+        let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
+        let max_files = self.request.max_files;
+        let search = move |job: &SearchJob, gets_on: &dyn Fn()| {
+            let enter = |path: &Path| job.enter(path, gets_on);
+            let mut walk = Walk::new(&host, &exclude, max_files, &enter);
+            job.place.search(&host, &mut walk);
+            walk.into_found()
+        };
+        let jobs = Arc::new(jobs);
+        let mut found = Vec::new();
+        let given_up =
+            pool::run(&jobs, self.limits(), search, |_, mut files| found.append(&mut files));
+        let mut again = Vec::new();
+        for job in given_up {
+            match job {
+                GivenUp::Hung(index) => {
+                    let at = jobs[index].at();
+                    found.push(self.not_read(at.as_path().into(), job));
+                    again.push(jobs[index].without(at));
+                }
+                GivenUp::NotBegun(index) => {
+                    found.push(self.not_read(jobs[index].place.path().into(), job));
+                }
+            }
+        }
+        (found, again)
+    }
+
+    /// What the files hold.
     fn items(&self, found: Vec<Found>) -> Vec<Item> {
         let mut items = Vec::with_capacity(found.len());
         let found = Arc::new(found);
-        let references = self.read(&found, &mut items);
-        let known: HashSet<&OsStr> = found.iter().map(|file| file.path.as_os_str()).collect();
-        let mut new: Vec<PathBuf> =
-            references.into_iter().filter(|path| !known.contains(path.as_os_str())).collect();
-        new.sort();
-        new.dedup();
-        let referred =
-            |path: PathBuf| Found { path: path.into(), state: State::Unseen, is_named: true };
-        // A certificate refers to nothing further.
-        self.read(&Arc::new(new.into_iter().map(referred).collect()), &mut items);
+        let collector = self.collector.clone();
+        let read = move |file: &Found, _: &dyn Fn()| collector.file(file);
+        let given_up =
+            pool::run(&found, self.limits(), read, |_, mut of_file| items.append(&mut of_file));
+        for job in given_up {
+            let (GivenUp::Hung(index) | GivenUp::NotBegun(index)) = job;
+            items.append(&mut self.collector.file(&self.not_read(found[index].path.clone(), job)));
+        }
         items
     }
 
-    fn read(&self, found: &Arc<Vec<Found>>, items: &mut Vec<Item>) -> Vec<PathBuf> {
-        let collector = self.collector.clone();
-        let limits = self.limits(FILE_LIMIT);
-        let mut references = Vec::new();
-        let given_up = pool::run(
-            found,
-            limits,
-            move |file| collector.file(file),
-            |mut collected| {
-                items.append(&mut collected.items);
-                references.append(&mut collected.references);
-            },
-        );
-        for index in given_up {
-            let file = timed_out(found[index].path.clone(), limits);
-            items.append(&mut self.collector.file(&file).items);
-        }
-        references
+    /// One step; `None` if it hangs.
+    fn step<R: Send + 'static>(
+        &self,
+        work: impl Fn(&Host) -> R + Send + Sync + 'static,
+    ) -> Option<R> {
+        let host = self.collector.host.clone();
+        let mut result = None;
+        let work = move |_: &Step, _: &dyn Fn()| work(&host);
+        pool::run(&Arc::new(vec![Step]), self.limits(), work, |_, it| result = Some(it));
+        result
+    }
+
+    /// A file or directory that could not be read in time.
+    fn not_read(&self, path: Arc<Path>, job: GivenUp) -> Found {
+        let reason = match job {
+            GivenUp::Hung(_) => Reason::TimedOut(self.limits().job.as_secs().max(1)),
+            GivenUp::NotBegun(_) => Reason::OutOfTime(self.request.timeout.as_secs()),
+        };
+        Found { path, state: State::Problem(reason), is_named: false }
     }
 }
 
-impl Job {
+impl SearchJob {
+    /// Notes where the search is; false where it hung before.
+    fn enter(&self, path: &Path, gets_on: &dyn Fn()) -> bool {
+        if self.skip.iter().any(|hung| hung == path) {
+            return false;
+        }
+        gets_on();
+        if let Ok(mut at) = self.at.lock() {
+            path.clone_into(&mut at);
+        }
+        true
+    }
+
+    fn at(&self) -> PathBuf {
+        self.at.lock().map(|at| at.clone()).unwrap_or_default()
+    }
+
+    fn without(&self, hung: PathBuf) -> Self {
+        let mut skip = self.skip.clone();
+        skip.push(hung);
+        Self { place: self.place.clone(), skip, at: Mutex::default() }
+    }
+}
+
+impl Place {
     fn search(&self, host: &Host, walk: &mut Walk<'_>) {
         match self {
             Self::Distribution(place, Search::Below) => {
@@ -206,12 +294,7 @@ impl Job {
                 walk.files_of(Path::new(place), &layout::is_certificate_name);
             }
             Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
-            Self::KubeletPki => {
-                let is_leftover = is_leftover(host);
-                walk.files_of(Path::new(KUBELET_PKI), &|path| {
-                    layout::is_certificate_name(path) && !is_leftover(path)
-                });
-            }
+            Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_certificate_name),
             Self::Kubernetes => kubernetes(host, walk),
             Self::Named(place) => walk.named(place),
             Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
@@ -248,28 +331,12 @@ fn kubernetes(host: &Host, walk: &mut Walk<'_>) {
 /// The rotated files of the kubelet that nothing points at.
 fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
     let pki = Path::new(KUBELET_PKI);
-    let is_leftover = is_leftover(host);
+    let is_leftover = leftovers(host, pki);
     let in_use = KUBELET_CURRENT.map(|link| host.identity(&pki.join(link)));
     let entries = host.list(pki).unwrap_or_default();
-    let leftovers =
-        entries.iter().map(|entry| pki.join(&entry.name)).filter(|path| is_leftover(path));
-    leftovers.filter(|path| !in_use.contains(&host.identity(path))).collect()
-}
-
-fn is_leftover(host: &Host) -> impl Fn(&Path) -> bool + use<> {
-    let has_server_current = host.exists(&Path::new(KUBELET_PKI).join(KUBELET_CURRENT[1]));
-    move |path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        layout::is_kubelet_leftover(&name, has_server_current)
-    }
-}
-
-fn timed_out(path: Arc<Path>, limits: Limits) -> Found {
-    Found {
-        path,
-        state: State::Problem(Reason::TimedOut(limits.job.as_secs().max(1))),
-        is_named: false,
-    }
+    let rotated = entries.iter().filter(|entry| is_leftover(&entry.name.to_string_lossy()));
+    let paths = rotated.map(|entry| pki.join(&entry.name));
+    paths.filter(|path| !in_use.contains(&host.identity(path))).collect()
 }
 
 fn unique(found: Vec<Found>) -> Vec<Found> {

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use glob::{MatchOptions, Pattern};
 
-use crate::domain::layout;
+use crate::domain::layout::{self, KUBELET_CURRENT};
 use crate::domain::model::Reason;
 
 use super::host::{Host, Identity, Kind};
@@ -27,7 +27,7 @@ const MATCHING: MatchOptions = MatchOptions {
 pub(super) struct Found {
     pub(super) path: Arc<Path>,
     pub(super) state: State,
-    /// Named itself, not found in a directory: then what is in it must be a certificate.
+    /// Named by a person, not found in a directory: then what is in it must be a certificate.
     pub(super) is_named: bool,
 }
 
@@ -46,14 +46,21 @@ pub(super) struct Walk<'a> {
     host: &'a Host,
     exclude: &'a [Pattern],
     limit: usize,
+    /// Told of each directory before it is entered; false for one that hung before.
+    enter: &'a dyn Fn(&Path) -> bool,
     seen_directories: HashSet<Identity>,
     found: Vec<Found>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(host: &'a Host, exclude: &'a [Pattern], limit: u64) -> Self {
+    pub(super) fn new(
+        host: &'a Host,
+        exclude: &'a [Pattern],
+        limit: u64,
+        enter: &'a dyn Fn(&Path) -> bool,
+    ) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { host, exclude, limit, seen_directories: HashSet::new(), found: Vec::new() }
+        Self { host, exclude, limit, enter, seen_directories: HashSet::new(), found: Vec::new() }
     }
 
     pub(super) fn into_found(self) -> Vec<Found> {
@@ -63,6 +70,9 @@ impl<'a> Walk<'a> {
     /// A place that a person named: a glob, a directory or a file. Its absence is a finding.
     pub(super) fn named(&mut self, place: &str) {
         let path = Path::new(place);
+        if !(self.enter)(path) {
+            return;
+        }
         if is_pattern(path.as_os_str()) && !self.host.exists(path) {
             return self.glob(place);
         }
@@ -78,7 +88,7 @@ impl<'a> Walk<'a> {
 
     /// A file that may be absent.
     pub(super) fn optional(&mut self, path: &Path) {
-        if self.host.exists(path) {
+        if (self.enter)(path) && self.host.exists(path) {
             self.push(path.to_owned(), State::Unseen);
         }
     }
@@ -93,12 +103,15 @@ impl<'a> Walk<'a> {
     pub(super) fn directories(&mut self, paths: &[&Path], wanted: &dyn Fn(&Path) -> bool) {
         self.seen_directories.clear();
         for path in paths {
-            self.descend(path, MAX_DEPTH, wanted);
+            self.descend(path, MAX_DEPTH, &|_| true, wanted);
         }
     }
 
     /// The files of a directory alone whose path `wanted` accepts; the directory may be absent.
     pub(super) fn files_of(&mut self, path: &Path, wanted: &dyn Fn(&Path) -> bool) {
+        if !(self.enter)(path) {
+            return;
+        }
         match self.host.list(path) {
             Ok(entries) => {
                 for entry in entries {
@@ -135,11 +148,23 @@ impl<'a> Walk<'a> {
             // Checked where it comes from: the configuration and the command line.
             return self.add(Path::new(place).into(), State::Problem(Reason::Missing), true);
         };
-        let fixed: PathBuf = Path::new(place)
-            .components()
-            .take_while(|part| !is_pattern(part.as_os_str()))
-            .collect();
-        self.directories(&[&fixed], &|path| {
+        let parts: Vec<Component<'_>> = Path::new(place).components().collect();
+        let fixed =
+            parts.iter().position(|part| is_pattern(part.as_os_str())).unwrap_or(parts.len());
+        let free = parts.iter().position(|part| part.as_os_str() == "**");
+        // A directory can lead to a match if it matches as much of the pattern as it is deep.
+        let leads_on = |directory: &Path| {
+            let depth = directory.components().count();
+            let beginning: PathBuf = parts.iter().take(depth).collect();
+            free.is_some_and(|free| depth > free)
+                || depth < parts.len()
+                    && beginning
+                        .to_str()
+                        .and_then(|text| Pattern::new(text).ok())
+                        .is_some_and(|it| it.matches_path_with(directory, MATCHING))
+        };
+        self.seen_directories.clear();
+        self.descend(&parts[..fixed].iter().collect::<PathBuf>(), MAX_DEPTH, &leads_on, &|path| {
             pattern.matches_path_with(path, MATCHING) && path.extension() != Some(OsStr::new("key"))
         });
         if self.found.len() == before {
@@ -147,8 +172,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Links to directories are followed: each real directory is visited once, which ends loops.
-    fn descend(&mut self, path: &Path, depth: u32, wanted: &dyn Fn(&Path) -> bool) {
+    /// Everything below `path` that is `wanted`, in directories that `leads_on` accepts. Links to
+    /// directories are followed: each real directory is visited once, which ends loops.
+    fn descend(
+        &mut self,
+        path: &Path,
+        depth: u32,
+        leads_on: &dyn Fn(&Path) -> bool,
+        wanted: &dyn Fn(&Path) -> bool,
+    ) {
+        if !(self.enter)(path) {
+            return;
+        }
         match self.host.kind(path) {
             Ok(Kind::Directory(identity)) if self.seen_directories.insert(identity) => {}
             Ok(_) | Err(Reason::Missing | Reason::BrokenLink) => return,
@@ -167,30 +202,50 @@ impl<'a> Walk<'a> {
                 if wanted(&child) {
                     self.push(child, State::File);
                 }
-            } else if matches!(self.host.kind(&child), Ok(Kind::Directory(_))) {
-                self.child_directory(&child, depth, wanted);
-            } else if wanted(&child) {
-                self.push(child, State::Unseen);
+            } else if (self.enter)(&child) {
+                self.other_child(child, depth, leads_on, wanted);
             }
         }
     }
 
-    fn child_directory(&mut self, path: &Path, depth: u32, wanted: &dyn Fn(&Path) -> bool) {
+    /// A directory, or a link, or anything else.
+    fn other_child(
+        &mut self,
+        child: PathBuf,
+        depth: u32,
+        leads_on: &dyn Fn(&Path) -> bool,
+        wanted: &dyn Fn(&Path) -> bool,
+    ) {
+        if !matches!(self.host.kind(&child), Ok(Kind::Directory(_))) {
+            if wanted(&child) {
+                self.push(child, State::Unseen);
+            }
+            return;
+        }
         // `..data` and `..2026_01_01` are how the kubelet swaps a mounted Secret; the files are
         // linked to from the directory above.
         let is_swapped =
-            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
-        if is_swapped || self.is_excluded(path) {
+            child.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".."));
+        if is_swapped || self.is_excluded(&child) || !leads_on(&child) {
             return;
         }
         if depth == 0 {
-            return self.push(path.to_owned(), State::Problem(Reason::TooDeep(MAX_DEPTH)));
+            return self.push(child, State::Problem(Reason::TooDeep(MAX_DEPTH)));
         }
-        self.descend(path, depth - 1, wanted);
+        self.descend(&child, depth - 1, leads_on, wanted);
     }
 
     fn push(&mut self, path: PathBuf, state: State) {
-        self.add(path.into(), state, false);
+        if !self.is_leftover(&path) {
+            self.add(path.into(), state, false);
+        }
+    }
+
+    /// True for a rotated certificate of a kubelet that nothing points at.
+    fn is_leftover(&self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        directory.ends_with("kubelet/pki")
+            && leftovers(self.host, directory)(&name.to_string_lossy())
     }
 
     fn add(&mut self, path: Arc<Path>, state: State, is_named: bool) {
@@ -203,6 +258,12 @@ impl<'a> Walk<'a> {
             if is_over { State::Problem(Reason::TooMany { what: "files", limit }) } else { state };
         self.found.push(Found { path, state, is_named });
     }
+}
+
+/// Which names of a kubelet's pki directory are leftovers.
+pub(super) fn leftovers(host: &Host, directory: &Path) -> impl Fn(&str) -> bool + use<> {
+    let has_server_current = host.exists(&directory.join(KUBELET_CURRENT[1]));
+    move |name| layout::is_kubelet_leftover(name, has_server_current)
 }
 
 /// True for text with the special characters of a glob.

@@ -32,7 +32,8 @@ pub struct Item {
     pub role: &'static Role,
     /// What was found there.
     pub content: Content,
-    /// For a CA file: whether its private key lies beside it. `None` for everything else.
+    /// Whether the key of the CA that signs here (of a CA: its own) is on this node; `None` where
+    /// no CA is known.
     pub has_key: Option<bool>,
 }
 

@@ -29,6 +29,8 @@ pub enum Reason {
     PermissionDenied,
     /// The operating system's own words for any other failure.
     ReadFailed(Box<str>),
+    /// The scan's time, in seconds, was up before its turn came.
+    OutOfTime(u64),
     /// It did not answer within this many seconds: a network file system that is away.
     TimedOut(u64),
     /// Directories nested deeper than the limit.
@@ -52,7 +54,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub const CODES: [&str; 17] = [
+    pub const CODES: [&str; 18] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -63,6 +65,7 @@ impl Reason {
         "no_certificate_found",
         "not_a_file",
         "not_found",
+        "out_of_time",
         "permission_denied",
         "read_failed",
         "symlink_loop",
@@ -86,6 +89,7 @@ impl Reason {
             | Self::NoCertificate
             | Self::NotAFile(_) => true,
             Self::Changed
+            | Self::OutOfTime(_)
             | Self::PermissionDenied
             | Self::ReadFailed(_)
             | Self::TimedOut(_)
@@ -109,6 +113,7 @@ impl Reason {
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
+            Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",
             Self::TimedOut(_) => "timeout",

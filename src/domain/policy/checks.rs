@@ -9,15 +9,6 @@ use super::known::Known;
 use super::ladder::Steps;
 use super::{Fact, Finding, Policy, Severity};
 
-/// Expired, or on a step of the ladder.
-pub(super) fn expiry(item: &Item, at: UnixTime, steps: &Steps, now: UnixTime) -> Option<Finding> {
-    let mut finding = expires_at(at, steps, now)?;
-    if item.role.kind == Kind::MinorLeaf {
-        finding.severity = finding.severity.min(Severity::Warning);
-    }
-    Some(finding)
-}
-
 /// Expired, or on a step of the ladder. notAfter itself is still valid (RFC 5280, 4.1.2.5).
 pub(super) fn expires_at(at: UnixTime, steps: &Steps, now: UnixTime) -> Option<Finding> {
     if now > at {
@@ -41,6 +32,20 @@ pub(super) fn wrong_signer(item: &Item, certificate: &Certificate) -> Option<Fin
         }
         Signer::Ca(_) | Signer::NotCa(_) | Signer::Unknown => None,
     }
+}
+
+/// A CA that ends beside another in its file, and has signed nothing that is here: it is left over
+/// from a rotation, and nobody needs it.
+pub(super) fn retired(
+    expiry: Finding,
+    item: &Item,
+    certificate: &Certificate,
+    known: &Known<'_>,
+) -> Finding {
+    if item.role.kind != Kind::Ca || !known.is_retired(&item.place.path, certificate) {
+        return expiry;
+    }
+    Finding { severity: Severity::Warning, fact: Fact::Retired }
 }
 
 /// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made

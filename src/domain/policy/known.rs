@@ -17,6 +17,10 @@ pub(super) struct Known<'a> {
     kubeconfig_keys: BTreeMap<(&'a Path, &'a str), BTreeSet<Sha256>>,
     /// API servers that the node's own kubeconfigs name.
     servers: BTreeSet<&'a str>,
+    /// CAs that have signed something here.
+    signers: HashSet<Sha256>,
+    /// How many CAs each CA file holds.
+    cas_in: HashMap<&'a Path, usize>,
     /// Users and clusters of each kubeconfig, as far as they have certificates.
     parts: HashMap<&'a Path, HashSet<(bool, &'a str)>>,
     /// The current kubeconfigs that people copy.
@@ -39,6 +43,8 @@ impl<'a> Known<'a> {
             cluster_keys: BTreeMap::new(),
             kubeconfig_keys: BTreeMap::new(),
             servers: BTreeSet::new(),
+            signers: HashSet::new(),
+            cas_in: HashMap::new(),
             parts: HashMap::new(),
             originals: Vec::new(),
         };
@@ -52,6 +58,10 @@ impl<'a> Known<'a> {
 
     fn add(&mut self, item: &'a Item, certificate: &'a Certificate) {
         let path = &item.place.path;
+        self.signers.extend(certificate.signer.ca().map(|ca| ca.sha256));
+        if item.role.kind == Kind::Ca {
+            *self.cas_in.entry(path).or_default() += 1;
+        }
         if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
             let is_user = matches!(item.place.entry, Entry::User { .. });
             self.parts.entry(path).or_default().insert((is_user, name));
@@ -106,6 +116,13 @@ impl<'a> Known<'a> {
         let ca = self.cluster_keys.get(home)?;
         let own = self.kubeconfig_keys.get(&(path, &**name))?;
         own.is_disjoint(&ca.keys).then_some(ca.path)
+    }
+
+    /// True for a CA that shares its file with another and has signed nothing that is here.
+    pub(super) fn is_retired(&self, path: &Path, ca: &Certificate) -> bool {
+        self.cas_in.get(path).is_some_and(|count| *count > 1)
+            && !self.signers.is_empty()
+            && !self.signers.contains(&ca.sha256)
     }
 
     /// True for a kubeconfig of one user and one cluster: nothing is lost if it is replaced.

@@ -1,7 +1,7 @@
 //! How many days before the end something is said.
 
 use crate::domain::model::{Certificate, Item};
-use crate::domain::role::Kind;
+use crate::domain::role::{Kind, Renewer};
 use crate::domain::time::Span;
 
 use super::{Policy, Severity};
@@ -30,6 +30,12 @@ impl Ladder {
     /// From when on it is critical.
     pub fn critical(&self) -> Span {
         self.critical
+    }
+
+    /// The same ladder in at most `span`, critical in the last half of it.
+    fn within(&self, span: Span) -> Self {
+        let stages = self.stages.iter().map(|stage| (*stage).min(span)).collect();
+        Self::new(stages, self.critical.min(span.fraction(1, 2)))
     }
 
     /// Where warnings begin.
@@ -81,6 +87,11 @@ impl Steps {
 /// The steps for a certificate: by its role, and by its length of life.
 pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> Steps {
     let life = certificate.lifetime();
+    if item.role.renewer == Renewer::Kubelet {
+        // Before the kubelet must have rotated it, the little that is left of its life says nothing.
+        let late = life.fraction(100 - i32::from(policy.rotation_percent), 100);
+        return Steps::of_ladder(&policy.leaf.within(late));
+    }
     if life < policy.short_lived {
         return Steps::of_life(life);
     }

@@ -98,6 +98,8 @@ pub enum Fact {
         /// The CA's last second.
         until: UnixTime,
     },
+    /// A CA left over from a rotation, about to end.
+    Retired,
     /// The kubelet should have rotated it at that moment.
     RotationOverdue(UnixTime),
     /// An older copy of a kubeconfig that has been renewed.
@@ -133,6 +135,7 @@ impl Fact {
             Self::ForeignCa(_) => "foreign_ca",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
+            Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
             Self::StaleCopy { .. } => "stale_copy",
             Self::Unusable(reason) => reason.code(),
@@ -224,11 +227,8 @@ fn steps(item: &Item, policy: &Policy) -> Option<ladder::Steps> {
 
 /// True where kubeadm would renew but lacks the CA's key: what kubeadm calls externally managed.
 pub fn is_externally_managed(item: &Item) -> bool {
-    let signed_elsewhere = item
-        .certificate()
-        .and_then(|certificate| certificate.signer.ca())
-        .is_some_and(|ca| !ca.has_key);
-    item.has_key == Some(false) || (item.role.renewer == Renewer::Kubeadm && signed_elsewhere)
+    let is_kubeadms = item.role.kind == Kind::Ca || item.role.renewer == Renewer::Kubeadm;
+    is_kubeadms && item.has_key == Some(false)
 }
 
 /// True where it ends with its CA, before its own date.
@@ -254,7 +254,8 @@ fn of_certificate(
     now: UnixTime,
 ) -> Vec<Finding> {
     let steps = ladder::steps(item, certificate, policy);
-    let expiry = checks::expiry(item, expires(item).unwrap_or(certificate.not_after), &steps, now);
+    let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
+        .map(|expiry| checks::retired(expiry, item, certificate, known));
     // Once it ends soon, its end is the news, and whose end it is stands in the same line.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
@@ -266,7 +267,13 @@ fn of_certificate(
         checks::rotation_overdue(item, certificate, policy, now),
         checks::stale_copy(item, certificate, known),
     ];
-    found.into_iter().flatten().collect()
+    let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
+    if item.role.kind == Kind::MinorLeaf {
+        findings
+            .iter_mut()
+            .for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
+    }
+    findings
 }
 
 fn of_loopback(loopback: &Loopback, policy: &Policy, now: UnixTime) -> Option<Finding> {

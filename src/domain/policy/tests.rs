@@ -238,6 +238,41 @@ fn a_long_running_api_server_is_a_finding() {
     assert_eq!(process(366), [(Severity::Critical, "expired")]);
 }
 
+/// The kubelet rotates at 70 to 90 % of the life, however long that is.
+#[test]
+fn a_kubelet_that_still_has_time_to_rotate_is_no_alarm() {
+    for life in [DAY, 30 * DAY, 180 * DAY, 365 * DAY] {
+        let at = |percent: i64| {
+            judge(vec![leaf(&role::KUBELET_CLIENT, 0, life)], life * percent / 100).severity()
+        };
+        assert_eq!(at(89), Severity::Ok, "{life}");
+        assert!(at(91) == Severity::Warning, "{life}");
+        assert!(at(99) == Severity::Critical, "{life}");
+    }
+}
+
+#[test]
+fn a_ca_left_over_from_a_rotation_is_no_disaster() {
+    let with_key = |key: u8, until: i64, index: u32| {
+        let mut ca = cluster_ca(key);
+        ca.place.entry = Entry::Pem(index);
+        let Content::Certificate(certificate) = &mut ca.content else { unreachable!() };
+        certificate.not_after = UnixTime::new(until);
+        ca
+    };
+    let mut signed = leaf(apiserver(), 0, 3000 * DAY);
+    let Content::Certificate(certificate) = &mut signed.content else { unreachable!() };
+    certificate.signer =
+        Signer::Ca(Arc::new(Ca { sha256: Sha256([2; 32]), ..(*ca(9000 * DAY, true)).clone() }));
+    let [old, new] = [with_key(1, 10 * DAY, 0), with_key(2, 9000 * DAY, 1)];
+    assert_eq!(
+        codes(&judge(vec![old.clone(), new, signed], 11 * DAY)),
+        [(Severity::Warning, "retired_ca")]
+    );
+    // Alone it is the cluster's.
+    assert_eq!(codes(&judge(vec![old], 11 * DAY)), [(Severity::Critical, "expired")]);
+}
+
 #[test]
 fn nothing_found_is_not_fine() {
     assert_eq!(judge(vec![], 0).severity(), Severity::Unknown);
@@ -245,14 +280,15 @@ fn nothing_found_is_not_fine() {
 
 #[test]
 fn external_is_what_kubeadm_cannot_sign() {
-    let mut signed = leaf(apiserver(), 0, DAY);
-    let Content::Certificate(certificate) = &mut signed.content else { unreachable!() };
-    certificate.signer = Signer::Ca(ca(DAY, false));
-    assert!(is_externally_managed(&signed));
-    let mut ca_without_key = leaf(role::kubeadm("ca").unwrap(), 0, DAY);
-    assert!(!is_externally_managed(&ca_without_key));
-    ca_without_key.has_key = Some(false);
-    assert!(is_externally_managed(&ca_without_key));
+    for role in [apiserver(), role::kubeadm("ca").unwrap()] {
+        let mut item = leaf(role, 0, DAY);
+        assert!(!is_externally_managed(&item));
+        item.has_key = Some(false);
+        assert!(is_externally_managed(&item));
+    }
+    let mut kubelet = leaf(&role::KUBELET_CLIENT, 0, DAY);
+    kubelet.has_key = Some(false);
+    assert!(!is_externally_managed(&kubelet), "kubeadm has nothing to do with it");
 }
 
 fn any_role() -> impl Strategy<Value = &'static Role> {
