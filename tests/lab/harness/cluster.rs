@@ -40,6 +40,16 @@ impl Cluster {
         self.script(&["reset"]);
     }
 
+    /// Keeps all nodes as they are at this moment, under a name.
+    pub(crate) fn save(&self, name: &str) {
+        self.script(&["save", name]);
+    }
+
+    /// Back to what was saved under this name.
+    pub(crate) fn restore(&self, name: &str) {
+        self.script(&["reset", name]);
+    }
+
     /// The control planes are `cp1`, `cp2`, and so on.
     pub(crate) fn node<'a>(&'a self, name: &'a str) -> Node<'a> {
         Node { cluster: &self.name, name }
