@@ -288,7 +288,7 @@ pub static LOOPBACK: Role = Role {
     renewer: Renewer::Restart,
     ca: None,
     breaks: "this API server cannot talk to itself: creating objects fails",
-    command: "pkill -x kube-apiserver",
+    command: "pkill -x kube-apiserver  # the API is away for up to a minute",
 };
 
 /// A certificate in a place nothing is known about.
