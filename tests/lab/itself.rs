@@ -124,6 +124,10 @@ fn up_resumes_after_a_kill_and_down_leaves_nothing() {
     kill_up_at("keep it", Killed::All);
     cluster.script(&["up"]);
     assert_eq!(cluster.script(&["status"]), "cp1 10.77.0.1 healthy\n");
+    // An interrupted reset has half of the disks back.
+    kill_at("reset", "reset cluster", Killed::All);
+    cluster.script(&["up"]);
+    assert_eq!(cluster.script(&["status"]), "cp1 10.77.0.1 healthy\n");
     assert!(
         !traces().status.success(),
         "a running cluster has left no trace: the check sees nothing"
@@ -140,22 +144,27 @@ enum Killed {
     All,
 }
 
-/// Starts `up` and kills it, when it or the log of its kubeadm comes to these words.
 fn kill_up_at(words: &str, killed: Killed) {
+    kill_at("up", words, killed);
+}
+
+/// Starts a command of the lab and kills it, when it or the log of its kubeadm comes to these words.
+fn kill_at(verb: &str, words: &str, killed: Killed) {
     let said = NamedTempFile::new().unwrap();
     let log = format!("{LAB}/log/killed/kubeadm-init-on-cp1.log");
     let _ = remove_file(&log); // of the one before
-    let mut up =
-        script("killed").arg("up").stdout(said.reopen().unwrap()).process_group(0).spawn().unwrap();
+    let mut command = script("killed");
+    let mut lab =
+        command.arg(verb).stdout(said.reopen().unwrap()).process_group(0).spawn().unwrap();
     wait_for(words, Duration::from_secs(120), || {
-        assert!(up.try_wait().unwrap().is_none(), "it was over before it came to {words:?}");
+        assert!(lab.try_wait().unwrap().is_none(), "it was over before it came to {words:?}");
         let says = |file: &Path| read_to_string(file).is_ok_and(|text| text.contains(words));
         (says(said.path()) || says(log.as_ref())).then_some(())
     });
-    let pid = Pid::from_child(&up);
+    let pid = Pid::from_child(&lab);
     match killed {
         Killed::ScriptAlone => kill_process(pid, Signal::KILL).unwrap(),
         Killed::All => kill_process_group(pid, Signal::KILL).unwrap(),
     }
-    up.wait().unwrap();
+    lab.wait().unwrap();
 }
