@@ -1,27 +1,24 @@
 //! The scan: places on the node, bounded reads, parsing, an inventory.
 //!
-//! Two rounds of small jobs (`pool.rs`): each place is searched for files, each file is read. What
+//! Two rounds of small jobs (`pool.rs`): each area is searched for files, each file is read. What
 //! hangs is given up by itself and becomes an item like any other problem.
 
 mod collect;
 mod host;
 mod pool;
 mod process;
+mod search;
 mod walk;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use glob::Pattern;
 
-use crate::domain::layout::{
-    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
-    Search,
-};
 use crate::domain::model::{Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
 
@@ -29,8 +26,9 @@ use collect::Collector;
 pub use collect::plain;
 use host::Host;
 use pool::{GivenUp, Limits};
+use search::{Area, SearchJob, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
-use walk::{Found, State, Walk, leftovers};
+use walk::{Found, State, Walk};
 
 /// Longest time for one file, and for one directory of a search.
 const STEP_LIMIT: Duration = Duration::from_secs(5);
@@ -97,32 +95,6 @@ pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
     Ok(inventory)
 }
 
-/// A place that is searched by itself.
-#[derive(Clone, Debug)]
-enum Place {
-    Distribution(&'static str, Search),
-    KubeletPki,
-    Kubernetes,
-    Named(String),
-    RootKubeconfig,
-}
-
-/// The search of one place, and what is known of it from outside while it runs.
-#[derive(Debug)]
-struct SearchJob {
-    place: Place,
-    /// Directories that hung in an earlier attempt.
-    skip: Vec<PathBuf>,
-    /// Where it is now.
-    at: Mutex<PathBuf>,
-}
-
-impl pool::Job for SearchJob {
-    fn place(&self) -> u64 {
-        0
-    }
-}
-
 impl pool::Job for Found {
     /// Files of one directory mostly lie on one file system.
     fn place(&self) -> u64 {
@@ -141,13 +113,6 @@ impl pool::Job for Step {
     }
 }
 
-fn standard_places() -> Vec<Place> {
-    let mut places = vec![Place::Kubernetes, Place::KubeletPki, Place::RootKubeconfig];
-    places
-        .extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Place::Distribution(place, *search)));
-    places
-}
-
 struct Scan<'a> {
     request: &'a Request,
     collector: Arc<Collector>,
@@ -157,7 +122,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// The places that need no configuration, and the processes.
     fn standard(&self, now: UnixTime) -> Vec<Item> {
-        let mut items = self.items(self.search(standard_places()));
+        let mut items = self.items(self.search(standard_areas()));
         items.extend(self.step(move |host| process::api_servers(host, now)).unwrap_or_default());
         items
     }
@@ -168,7 +133,7 @@ impl Scan<'_> {
 
     /// What a person named.
     fn named(&self) -> Vec<Item> {
-        self.items(self.search(self.request.paths.iter().cloned().map(Place::Named).collect()))
+        self.items(self.search(self.request.paths.iter().cloned().map(Area::Named).collect()))
     }
 
     fn limits(&self) -> Limits {
@@ -176,11 +141,10 @@ impl Scan<'_> {
         Limits { job: STEP_LIMIT.min(self.request.timeout / 4), deadline: self.deadline }
     }
 
-    /// The files of all places, each once.
-    fn search(&self, places: Vec<Place>) -> Vec<Found> {
-        let has_one_place = places.len() == 1;
-        let job = |place| SearchJob { place, skip: Vec::new(), at: Mutex::default() };
-        let mut jobs: Vec<SearchJob> = places.into_iter().map(job).collect();
+    /// The files of all areas, each once.
+    fn search(&self, areas: Vec<Area>) -> Vec<Found> {
+        let is_one = areas.len() == 1;
+        let mut jobs: Vec<SearchJob> = areas.into_iter().map(SearchJob::new).collect();
         let mut found = Vec::new();
         for _ in 0..SEARCHES {
             let (mut files, again) = self.search_once(jobs);
@@ -190,7 +154,7 @@ impl Scan<'_> {
                 break;
             }
         }
-        if has_one_place { found } else { unique(found) }
+        if is_one { found } else { unique(found) }
     }
 
     /// What was found, and the searches to do again without what hung in them.
@@ -200,7 +164,7 @@ impl Scan<'_> {
         let search = move |job: &SearchJob, gets_on: &dyn Fn()| {
             let enter = |path: &Path| job.enter(path, gets_on);
             let mut walk = Walk::new(&host, &exclude, max_files, &enter);
-            job.place.search(&host, &mut walk);
+            job.area.search(&host, &mut walk);
             walk.into_found()
         };
         let jobs = Arc::new(jobs);
@@ -216,7 +180,7 @@ impl Scan<'_> {
                     again.push(jobs[index].without(at));
                 }
                 GivenUp::NotBegun(index) => {
-                    found.push(self.not_read(jobs[index].place.path().into(), job));
+                    found.push(self.not_read(jobs[index].area.path().into(), job));
                 }
             }
         }
@@ -258,85 +222,6 @@ impl Scan<'_> {
         };
         Found { path, state: State::Problem(reason), is_named: false }
     }
-}
-
-impl SearchJob {
-    /// Notes where the search is; false where it hung before.
-    fn enter(&self, path: &Path, gets_on: &dyn Fn()) -> bool {
-        if self.skip.iter().any(|hung| hung == path) {
-            return false;
-        }
-        gets_on();
-        if let Ok(mut at) = self.at.lock() {
-            path.clone_into(&mut at);
-        }
-        true
-    }
-
-    fn at(&self) -> PathBuf {
-        self.at.lock().map(|at| at.clone()).unwrap_or_default()
-    }
-
-    fn without(&self, hung: PathBuf) -> Self {
-        let mut skip = self.skip.clone();
-        skip.push(hung);
-        Self { place: self.place.clone(), skip, at: Mutex::default() }
-    }
-}
-
-impl Place {
-    fn search(&self, host: &Host, walk: &mut Walk<'_>) {
-        match self {
-            Self::Distribution(place, Search::Below) => {
-                walk.directories(&[Path::new(place)], &layout::is_certificate_name);
-            }
-            Self::Distribution(place, Search::FilesOf) => {
-                walk.files_of(Path::new(place), &layout::is_certificate_name);
-            }
-            Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
-            Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_certificate_name),
-            Self::Kubernetes => kubernetes(host, walk),
-            Self::Named(place) => walk.named(place),
-            Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Distribution(place, _) => Path::new(place),
-            Self::KubeletPki => Path::new(KUBELET_PKI),
-            Self::Kubernetes => Path::new(KUBERNETES),
-            Self::Named(place) => Path::new(place),
-            Self::RootKubeconfig => Path::new(ROOT_KUBECONFIG),
-        }
-    }
-}
-
-/// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
-fn kubernetes(host: &Host, walk: &mut Walk<'_>) {
-    let kubernetes = Path::new(KUBERNETES);
-    let pkis = PKI_NAMES.map(|name| kubernetes.join(name));
-    walk.directories(&pkis.each_ref().map(PathBuf::as_path), &layout::is_certificate_name);
-    walk.files_of(kubernetes, &|path| {
-        path.extension().is_some_and(|extension| extension == "conf")
-    });
-    // Not to be allowed to look is not to know that it is missing.
-    let has = |path: &Path| !matches!(host.kind(path), Err(Reason::Missing));
-    let pki = pkis.iter().find(|pki| has(pki)).unwrap_or(&pkis[0]);
-    for path in layout::missing(kubernetes, pki, &has) {
-        walk.missing(&path);
-    }
-}
-
-/// The rotated files of the kubelet that nothing points at.
-fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
-    let pki = Path::new(KUBELET_PKI);
-    let is_leftover = leftovers(host, pki);
-    let in_use = KUBELET_CURRENT.map(|link| host.identity(&pki.join(link)));
-    let entries = host.list(pki).unwrap_or_default();
-    let rotated = entries.iter().filter(|entry| is_leftover(&entry.name.to_string_lossy()));
-    let paths = rotated.map(|entry| pki.join(&entry.name));
-    paths.filter(|path| !in_use.contains(&host.identity(path))).collect()
 }
 
 fn unique(found: Vec<Found>) -> Vec<Found> {

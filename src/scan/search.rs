@@ -1,0 +1,129 @@
+//! Where certificates are searched for: the areas of a node, and the search of one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::domain::layout::{
+    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
+    Search,
+};
+use crate::domain::model::Reason;
+
+use super::host::Host;
+use super::pool;
+use super::walk::{Walk, leftovers};
+
+/// An area of the node that is searched by itself.
+#[derive(Clone, Debug)]
+pub(super) enum Area {
+    Distribution(&'static str, Search),
+    KubeletPki,
+    Kubernetes,
+    Named(String),
+    RootKubeconfig,
+}
+
+/// The search of one area, and what is known of it from outside while it runs.
+#[derive(Debug)]
+pub(super) struct SearchJob {
+    pub(super) area: Area,
+    /// Directories that hung in an earlier attempt.
+    skip: Vec<PathBuf>,
+    /// Where it is now.
+    at: Mutex<PathBuf>,
+}
+
+impl pool::Job for SearchJob {
+    fn place(&self) -> u64 {
+        0
+    }
+}
+
+pub(super) fn standard_areas() -> Vec<Area> {
+    let mut areas = vec![Area::Kubernetes, Area::KubeletPki, Area::RootKubeconfig];
+    areas.extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Area::Distribution(place, *search)));
+    areas
+}
+
+impl SearchJob {
+    pub(super) fn new(area: Area) -> Self {
+        Self { area, skip: Vec::new(), at: Mutex::default() }
+    }
+
+    /// Notes where the search is; false where it hung before.
+    pub(super) fn enter(&self, path: &Path, gets_on: &dyn Fn()) -> bool {
+        if self.skip.iter().any(|hung| hung == path) {
+            return false;
+        }
+        gets_on();
+        if let Ok(mut at) = self.at.lock() {
+            path.clone_into(&mut at);
+        }
+        true
+    }
+
+    pub(super) fn at(&self) -> PathBuf {
+        self.at.lock().map(|at| at.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn without(&self, hung: PathBuf) -> Self {
+        let mut skip = self.skip.clone();
+        skip.push(hung);
+        Self { area: self.area.clone(), skip, at: Mutex::default() }
+    }
+}
+
+impl Area {
+    pub(super) fn search(&self, host: &Host, walk: &mut Walk<'_>) {
+        match self {
+            Self::Distribution(place, Search::Below) => {
+                walk.directories(&[Path::new(place)], &layout::is_certificate_name);
+            }
+            Self::Distribution(place, Search::FilesOf) => {
+                walk.files_of(Path::new(place), &layout::is_certificate_name);
+            }
+            Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
+            Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_certificate_name),
+            Self::Kubernetes => kubernetes(host, walk),
+            Self::Named(place) => walk.named(place),
+            Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Distribution(place, _) => Path::new(place),
+            Self::KubeletPki => Path::new(KUBELET_PKI),
+            Self::Kubernetes => Path::new(KUBERNETES),
+            Self::Named(place) => Path::new(place),
+            Self::RootKubeconfig => Path::new(ROOT_KUBECONFIG),
+        }
+    }
+}
+
+/// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
+fn kubernetes(host: &Host, walk: &mut Walk<'_>) {
+    let kubernetes = Path::new(KUBERNETES);
+    let pkis = PKI_NAMES.map(|name| kubernetes.join(name));
+    walk.directories(&pkis.each_ref().map(PathBuf::as_path), &layout::is_certificate_name);
+    walk.files_of(kubernetes, &|path| {
+        path.extension().is_some_and(|extension| extension == "conf")
+    });
+    // Not to be allowed to look is not to know that it is missing.
+    let has = |path: &Path| !matches!(host.kind(path), Err(Reason::Missing));
+    let pki = pkis.iter().find(|pki| has(pki)).unwrap_or(&pkis[0]);
+    for path in layout::missing(kubernetes, pki, &has) {
+        walk.missing(&path);
+    }
+}
+
+/// The rotated files of the kubelet that nothing points at.
+pub(super) fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
+    let pki = Path::new(KUBELET_PKI);
+    let is_leftover = leftovers(host, pki);
+    let in_use = KUBELET_CURRENT.map(|link| host.identity(&pki.join(link)));
+    let entries = host.list(pki).unwrap_or_default();
+    let rotated = entries.iter().filter(|entry| is_leftover(&entry.name.to_string_lossy()));
+    let paths = rotated.map(|entry| pki.join(&entry.name));
+    paths.filter(|path| !in_use.contains(&host.identity(path))).collect()
+}
