@@ -140,7 +140,7 @@ def at_scale(directory, counts):
             f"| {memory / 1_000_000:.1f} MB | {each:.0f} bytes |",
             flush=True,
         )
-        # Below that, the start of a process is most of it.
+        # The goal is one for large trees.
         if count >= 100_000 and ours / bare > MOST_TIMES_BARE_LOOP:
             missed.append(f"{count:,} files: more than {MOST_TIMES_BARE_LOOP} times the bare loop")
         if each > MOST_BYTES_EACH:
