@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod exit;
+pub mod notify;
 pub mod parse;
 pub mod report;
 pub mod scan;

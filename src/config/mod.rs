@@ -4,6 +4,7 @@
 //! and remembers every problem; `error` prints the problems with their places. Values are never
 //! printed: a later section may hold a secret, and a slip of the pen may put one anywhere.
 
+pub mod channels;
 mod error;
 mod file;
 mod path;
@@ -14,10 +15,12 @@ mod unknown;
 mod value;
 mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::policy::Policy;
+use crate::domain::time::Span;
+pub use channels::{Alerts, Channels};
 pub use error::ConfigErrors;
 use section::Reader;
 
@@ -33,6 +36,12 @@ pub struct Config {
     pub scan: Scan,
     /// When a certificate is a warning, and when it is critical.
     pub policy: Policy,
+    /// How the daemon runs.
+    pub daemon: Daemon,
+    /// When something is told again.
+    pub alerts: Alerts,
+    /// How people are told.
+    pub channels: Channels,
 }
 
 /// Where to look for certificates, and how much of it.
@@ -59,6 +68,21 @@ impl Default for Scan {
             max_files: 200_000,
             timeout: Duration::from_secs(60),
         }
+    }
+}
+
+/// How the daemon runs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Daemon {
+    /// How often everything is scanned whatever happens, 1 min to 24 h, ± 10 %.
+    pub interval: Span,
+    /// Where it keeps what it has told whom; absolute.
+    pub state_dir: PathBuf,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { interval: Span::hours(1), state_dir: PathBuf::from("/var/lib/certwatch") }
     }
 }
 

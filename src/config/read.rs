@@ -7,7 +7,7 @@ use crate::domain::policy::{Ladder, Policy};
 use crate::domain::time::Span;
 
 use super::section::{Section, Setting};
-use super::{Config, Scan, path, value};
+use super::{Alerts, Channels, Config, Daemon, Scan, path, value};
 
 /// 100 years: the longest that a CA lives in practice, and far from any overflow.
 const THRESHOLD: RangeInclusive<Span> = Span::seconds(1)..=Span::days(36_500);
@@ -21,6 +21,9 @@ pub(super) fn config(file: &mut Section<'_, '_>) -> Config {
         node: file.take("node-name", None, |name| value::node_name(name).map(Some)).value,
         scan: file.section("scan", scan),
         policy: file.section("thresholds", thresholds),
+        daemon: Daemon::default(),
+        alerts: Alerts::default(),
+        channels: Channels::default(),
     }
 }
 

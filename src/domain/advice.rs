@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::layout;
 use super::model::{Attribute, Item, Reason};
 use super::policy::{self, Fact};
@@ -14,7 +16,8 @@ use super::time::UnixTime;
 const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];
 
 /// What to do about a finding.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Remedy {
     /// A command that can be pasted into a root shell on the node.
     Command(String),
@@ -90,6 +93,57 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
         Fact::WrongSigner(ca) => {
             format!("not signed by {}: refused by all who trust that CA alone", show(ca))
         }
+    }
+}
+
+/// What it is, in words that go on after a name: `serving certificate of kube-apiserver`.
+pub fn title(role: &Role) -> String {
+    match role.kind {
+        Kind::ClusterCa | Kind::File => role.title.to_owned(),
+        _ if role.title == role.owner => role.title.to_owned(),
+        _ => format!("{} of {}", role.title, role.owner),
+    }
+}
+
+/// What is wrong in a few words that go on after the name: `expires in 5 d`.
+pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
+    match fact {
+        Fact::Expired(at) => format!("expired {} ago", now - *at),
+        Fact::Expires { at, .. } => format!("expires in {}", *at - now),
+        Fact::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
+        Fact::NotYetValid(from) => format!("is valid only in {}", *from - now),
+        Fact::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
+        Fact::Retired => "is left over from a CA rotation".to_owned(),
+        Fact::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
+        Fact::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
+        Fact::Unusable(Reason::Missing) => "is missing".to_owned(),
+        Fact::Unusable(reason) if reason.breaks_its_user() => {
+            format!("is broken: {}", what_is_wrong(reason, item.role))
+        }
+        Fact::Unusable(reason) => {
+            format!("could not be judged: {}", what_is_wrong(reason, item.role))
+        }
+        Fact::WrongSigner(_) => "is signed by another CA".to_owned(),
+    }
+}
+
+/// What happens to it without anybody, one sentence.
+pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> String {
+    let nobody = "Nothing renews it by itself.".to_owned();
+    if expires.is_none() || policy::ends_with_ca(item) {
+        return nobody;
+    }
+    match item.role.renewer {
+        _ if policy::is_externally_managed(item) => {
+            "Nothing on this node can renew it: its CA's key is elsewhere.".to_owned()
+        }
+        Renewer::Hand | Renewer::Kubeadm => nobody,
+        Renewer::Kubelet if expires < Some(now) => {
+            "The kubelet should have renewed it by itself, and can no longer.".to_owned()
+        }
+        Renewer::Kubelet => "The kubelet should have renewed it by itself.".to_owned(),
+        Renewer::Restart => format!("Any restart of {} renews it.", item.role.owner),
+        Renewer::Service(name) => format!("{name} renews it only when {name} starts."),
     }
 }
 

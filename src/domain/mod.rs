@@ -5,8 +5,11 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod advice;
+pub mod alert;
 pub mod layout;
+pub mod message;
 pub mod model;
+pub mod names;
 pub mod policy;
 pub mod role;
 pub mod text;

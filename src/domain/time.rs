@@ -3,11 +3,12 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment, in seconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+/// A moment, in seconds since 1970-01-01T00:00:00Z; the same number when it is stored.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct UnixTime(i64);
 
 impl UnixTime {
@@ -48,7 +49,7 @@ impl fmt::Display for UnixTime {
 }
 
 /// A length of time in seconds; may be negative.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Span(i64);
 
 impl Span {
@@ -59,6 +60,16 @@ impl Span {
     /// A span of `seconds`.
     pub const fn seconds(seconds: i64) -> Self {
         Self(seconds)
+    }
+
+    /// A span of `hours` times 3,600 seconds.
+    pub const fn hours(hours: i64) -> Self {
+        Self(hours * Self::HOUR)
+    }
+
+    /// A span of `minutes` times 60 seconds.
+    pub const fn minutes(minutes: i64) -> Self {
+        Self(minutes * Self::MINUTE)
     }
 
     /// A span of `days` times 86,400 seconds.

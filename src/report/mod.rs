@@ -7,7 +7,6 @@ mod escape;
 mod json;
 mod lines;
 mod nagios;
-mod place;
 mod prometheus;
 mod series;
 mod table;
@@ -16,6 +15,7 @@ use std::borrow::Cow;
 use std::io;
 
 use crate::domain::model::{Content, Inventory, Item};
+use crate::domain::names;
 use crate::domain::policy::{self, Assessment, Policy, Row, Severity};
 use crate::domain::role::Renewer;
 use crate::domain::time::UnixTime;
@@ -100,7 +100,7 @@ impl<'a> Report<'a> {
 
     /// The shortest name that people know the row's item by.
     fn name(&self, row: &Row) -> Cow<'a, str> {
-        place::name(&self.inventory.items, row.item)
+        names::name(&self.inventory.items, row.item)
     }
 
     /// The word for the exit code.

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::lines::{cut_end, cut_middle, wrap};
-use super::{Report, Style, place, renewer, state};
+use super::{Report, Style, renewer, state};
 use crate::domain::advice::{self, Remedy};
 use crate::domain::layout::KUBERNETES;
 use crate::domain::model::Item;
+use crate::domain::names;
 use crate::domain::policy::{Row, Severity};
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
@@ -55,7 +56,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 pub(super) fn write(report: &Report<'_>, style: &Style, out: &mut impl Write) -> io::Result<()> {
-    if report.shown().any(|(_, item)| place::is_shortened(&item.place)) {
+    if report.shown().any(|(_, item)| names::is_shortened(&item.place)) {
         writeln!(out, "Paths are below {KUBERNETES}/ unless they begin with /.")?;
     }
     let table = Table::fit(report, style);
@@ -139,7 +140,7 @@ impl<'a> Table<'a> {
     }
 
     fn path(&self, row: &Row) -> Cow<'a, str> {
-        place::full(&self.report.inventory.items, row.item)
+        names::full(&self.report.inventory.items, row.item)
     }
 
     /// What will happen and what to do. Findings with the same remedy share it.

@@ -87,6 +87,7 @@ prop_compose! {
             node,
             scan: Scan { standard, paths, exclude, max_files, timeout },
             policy: Policy { leaf, ca, short_lived, rotation_percent },
+            ..Config::default()
         }
     }
 }

@@ -9,6 +9,7 @@ use super::role::{Kind, Renewer};
 use super::time::{Span, UnixTime};
 use known::Known;
 pub use ladder::Ladder;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,10 @@ pub struct Policy {
 
 /// How bad it is, in ascending order: what cannot be judged outranks a warning, since it may hide
 /// anything, and yields to a certain disaster.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing to do.
     #[default]

@@ -1,0 +1,165 @@
+//! How people are told: one struct for each channel.
+
+use std::path::PathBuf;
+
+use crate::domain::policy::Severity;
+use crate::domain::time::Span;
+
+/// When something is told again, and what holds for all channels.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alerts {
+    /// After how long a warning is told again, 1 h to 365 d.
+    pub repeat_warning: Span,
+    /// After how long what is critical, or could not be judged, is told again.
+    pub repeat_critical: Span,
+    /// After how long what has expired is told again.
+    pub repeat_expired: Span,
+    /// More CAs to trust when connecting: a PEM file. The system's are always trusted.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            repeat_warning: Span::days(7),
+            repeat_critical: Span::hours(24),
+            repeat_expired: Span::hours(6),
+            ca_file: None,
+        }
+    }
+}
+
+/// The channels that are configured.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Channels {
+    /// `[email]`
+    pub email: Option<Email>,
+    /// `[slack]`
+    pub slack: Option<Slack>,
+    /// `[webhook]`
+    pub webhook: Option<Webhook>,
+    /// `[alertmanager]`
+    pub alertmanager: Option<Alertmanager>,
+    /// `[pagerduty]`
+    pub pagerduty: Option<PagerDuty>,
+    /// `[heartbeat]`
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// Where a secret is. It is read when it is needed, so that a new one needs no restart, and never
+/// kept longer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Secret {
+    /// The name of a systemd credential; without systemd, of a file in /etc/certwatch/credentials.
+    Credential(String),
+    /// A file, absolute.
+    File(PathBuf),
+}
+
+/// Mail through one server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Email {
+    /// Host name or address of the server.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: Security,
+    /// The sender: an address, or `Name <address>`.
+    pub from: String,
+    /// The recipients, each an address or `Name <address>`; at least one.
+    pub to: Vec<String>,
+    /// For logging in; never without protection, but on loopback.
+    pub login: Option<Login>,
+    /// What is less is not told here.
+    pub min_severity: Severity,
+}
+
+/// How the connection to the mail server is protected. There is no mode that would go on in clear
+/// text if the server says that it has no TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Security {
+    /// TLS from the first byte (RFC 8314), port 465.
+    Tls,
+    /// STARTTLS, and nothing without it, port 587.
+    StartTls,
+    /// None: for a server on this host, port 25.
+    None,
+}
+
+/// A user and where the password is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Slack.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Slack {
+    /// How messages are posted.
+    pub by: SlackBy,
+    /// What is less is not told here.
+    pub min_severity: Severity,
+}
+
+/// The two ways to post to Slack.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SlackBy {
+    /// An incoming webhook; its URL is the secret. It knows no threads.
+    Webhook(Secret),
+    /// A bot (`chat.postMessage`, scope `chat:write`).
+    Bot {
+        /// The token, `xoxb-…`.
+        token: Secret,
+        /// The channel's id or name.
+        channel: String,
+        /// Later messages go into the thread of the first until all is well.
+        threads: bool,
+        /// `https://slack.com/api`, but in tests.
+        api: String,
+    },
+}
+
+/// A POST in the shape of Alertmanager's webhook.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Webhook {
+    /// The URL.
+    pub url: Secret,
+    /// Key of an HMAC-SHA256 of the body.
+    pub key: Option<Secret>,
+    /// What is less is not told here.
+    pub min_severity: Severity,
+}
+
+/// Prometheus Alertmanagers, all told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alertmanager {
+    /// Their base URLs, such as `http://alertmanager.example.org:9093`; at least one.
+    pub urls: Vec<String>,
+    /// A bearer token.
+    pub token: Option<Secret>,
+    /// What is less is not told here.
+    pub min_severity: Severity,
+}
+
+/// PagerDuty, Events API v2.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PagerDuty {
+    /// The integration key of a service.
+    pub routing_key: Secret,
+    /// `https://events.pagerduty.com/v2/enqueue`, but in tests and for the EU region.
+    pub url: String,
+    /// What is less is not told here.
+    pub min_severity: Severity,
+}
+
+/// A dead man's switch (healthchecks.io and the like): told that all is well, so that silence is
+/// noticed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Heartbeat {
+    /// The URL; `/fail` is added to it when something is wrong with certwatch itself.
+    pub url: Secret,
+}

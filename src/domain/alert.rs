@@ -1,0 +1,273 @@
+//! What somebody may have to be told: a judgement of one place, in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use ring::digest;
+use serde::{Deserialize, Serialize};
+
+use super::model::{Content, Entry, Inventory, Item, Place};
+use super::policy::{Assessment, Fact, Row, Severity};
+use super::time::{Span, UnixTime};
+use super::{advice, names};
+
+/// Most alerts that are told one by one; all beyond them are one alert. A glob can match anything.
+pub const MOST: usize = 1_000;
+
+/// Who an alert is about: a hash of node and place, 32 hexadecimal digits. Neither serial nor date
+/// is in it, since a renewal has to resolve the alert, not to make another.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct AlertId(pub String);
+
+/// One thing that is wrong, in one place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alert {
+    /// Whom it is about.
+    pub id: AlertId,
+    /// The file; empty for what is no file.
+    pub path: PathBuf,
+    /// How bad it is, and how near.
+    pub level: Level,
+    /// It may be gone in a moment: somebody is writing the file.
+    pub is_transient: bool,
+    /// What to say.
+    pub words: Words,
+}
+
+/// How bad an alert is. What it was told at decides whether it has become worse.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Level {
+    /// The worst of its findings.
+    pub severity: Severity,
+    /// The step of the ladder it has reached; below zero once it has expired.
+    pub stage: Option<Span>,
+    /// The stable names of its findings, worst first.
+    pub codes: Vec<String>,
+}
+
+/// An alert in words, safe to print, as of the moment it was made.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Words {
+    /// The shortest name that people know it by, such as `apiserver`.
+    pub name: String,
+    /// What it is, such as `serving certificate of kube-apiserver`.
+    pub title: String,
+    /// Where it is; empty for what is no file.
+    pub place: String,
+    /// `expires in 5 d`: goes on after the name.
+    pub brief: String,
+    /// When it really stops working.
+    pub expires: Option<UnixTime>,
+    /// What is wrong and what breaks, one sentence each, worst first.
+    pub lines: Vec<String>,
+    /// What happens without anybody.
+    pub by_itself: String,
+    /// What to do.
+    pub remedies: Vec<advice::Remedy>,
+}
+
+/// All that one look at the node gives the ledger.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Sight {
+    /// What is wrong, most urgent first; at most [`MOST`] and one for the rest.
+    pub alerts: Vec<Alert>,
+    /// Whose alert is wrong with more than [`MOST`]: not told of one by one, and not resolved.
+    pub beyond: BTreeSet<AlertId>,
+    /// Places where nothing is wrong, with the end of each.
+    pub well: BTreeMap<AlertId, Option<UnixTime>>,
+    /// What could not be looked into: nothing below these is known to be gone.
+    pub blind: Vec<PathBuf>,
+}
+
+impl AlertId {
+    /// The identity of `parts` on `node`.
+    pub fn new(node: &str, parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(node.as_bytes());
+        for part in parts {
+            // Neither paths nor node names hold a zero byte.
+            context.update(&[0]);
+            context.update(part);
+        }
+        Self(hex(&context.finish().as_ref()[..16]))
+    }
+
+    fn of_place(node: &str, place: &Place) -> Self {
+        let path = place.path.as_os_str().as_encoded_bytes();
+        let part = match &place.entry {
+            Entry::Pem(index) => format!("pem {index}"),
+            Entry::Cluster { name, index, .. } => format!("cluster {index} {name}"),
+            Entry::Process(pid) => format!("process {pid}"),
+            Entry::User { name, index } => format!("user {index} {name}"),
+            Entry::Whole => "whole".to_owned(),
+        };
+        Self::new(node, &[b"place", path, part.as_bytes()])
+    }
+}
+
+impl Level {
+    /// True if somebody who was told `self` does not know `now`.
+    pub fn is_outdone_by(&self, now: &Self) -> bool {
+        let is_new = |code: &String| code != "expired" && !self.codes.contains(code);
+        now.severity > self.severity
+            || nearness(now.stage) < nearness(self.stage)
+            || now.codes.iter().any(is_new)
+    }
+}
+
+/// What is on no step is further than any.
+fn nearness(stage: Option<Span>) -> i64 {
+    stage.map_or(i64::MAX, Span::as_seconds)
+}
+
+impl Sight {
+    /// What `inventory`, judged as of `now`, means for the alerts of `node`.
+    pub fn of(node: &str, inventory: &Inventory, assessment: &Assessment, now: UnixTime) -> Self {
+        let mut sight = Self { blind: blind_spots(inventory), ..Self::default() };
+        let mut untold = Severity::Ok;
+        for row in assessment.rows.iter().filter(|row| !row.repeats) {
+            let item = &inventory.items[row.item];
+            let id = AlertId::of_place(node, &item.place);
+            match row.severity {
+                Severity::Ok => {
+                    sight.well.insert(id, row.expires);
+                }
+                severity if sight.alerts.len() == MOST => {
+                    untold = untold.max(severity);
+                    sight.beyond.insert(id);
+                }
+                _ => sight.alerts.push(of_row(id, inventory, row, now)),
+            }
+        }
+        if assessment.rows.is_empty() {
+            sight.alerts.push(nothing_found(node));
+        }
+        if !sight.beyond.is_empty() {
+            sight.alerts.push(too_many(node, sight.beyond.len(), untold));
+        }
+        sight
+    }
+
+    /// True if it cannot be told whether what is at `path` is still there.
+    pub fn is_blind_to(&self, path: &Path) -> bool {
+        self.blind.iter().any(|spot| path.starts_with(spot))
+    }
+}
+
+/// What holds no certificate that was read may hide any below it. Of a glob, what is before its
+/// first pattern counts.
+fn blind_spots(inventory: &Inventory) -> Vec<PathBuf> {
+    let is_problem = |item: &&Item| matches!(item.content, Content::Problem(_));
+    let problems = inventory.items.iter().chain(&inventory.context).filter(is_problem);
+    problems.map(|item| before_pattern(&item.place.path)).collect()
+}
+
+fn before_pattern(path: &Path) -> PathBuf {
+    let is_plain = |part: &Component<'_>| {
+        !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+    };
+    if path.components().all(|part| is_plain(&part)) {
+        return path.to_owned();
+    }
+    path.components().take_while(is_plain).collect()
+}
+
+fn of_row(id: AlertId, inventory: &Inventory, row: &Row, now: UnixTime) -> Alert {
+    let item = &inventory.items[row.item];
+    let facts = || row.findings.iter().map(|finding| &finding.fact);
+    let stage = facts().filter_map(stage).min();
+    let mut remedies: Vec<_> = facts().map(|fact| advice::remedy(item, fact)).collect();
+    remedies.dedup();
+    Alert {
+        id,
+        path: item.place.path.to_path_buf(),
+        level: Level {
+            severity: row.severity,
+            stage,
+            codes: facts().map(|fact| fact.code().to_owned()).collect(),
+        },
+        is_transient: facts().next().is_some_and(is_transient),
+        words: Words {
+            name: names::name(&inventory.items, row.item).into_owned(),
+            title: advice::title(item.role),
+            place: names::place(&inventory.items, row.item).into_owned(),
+            brief: facts().next().map(|fact| advice::brief(item, fact, now)).unwrap_or_default(),
+            expires: row.expires,
+            lines: facts().map(|fact| advice::message(item, fact, now)).collect(),
+            by_itself: advice::by_itself(item, row.expires, now),
+            remedies,
+        },
+    }
+}
+
+fn stage(fact: &Fact) -> Option<Span> {
+    match fact {
+        Fact::Expired(_) => Some(Span::seconds(-1)),
+        Fact::Expires { stage, .. } => Some(*stage),
+        _ => None,
+    }
+}
+
+/// While kubeadm or the kubelet writes a file it can be gone, cut off, or not match its neighbours.
+fn is_transient(fact: &Fact) -> bool {
+    matches!(fact, Fact::Unusable(_) | Fact::WrongSigner(_) | Fact::ForeignCa(_))
+}
+
+fn nothing_found(node: &str) -> Alert {
+    let line = "no certificate was found: either this is no control-plane node, or certwatch looks \
+                in the wrong places";
+    of_certwatch(
+        node,
+        "nothing_found",
+        Severity::Unknown,
+        "found nothing",
+        line,
+        "name the places in `paths` of the configuration",
+    )
+}
+
+fn too_many(node: &str, count: usize, severity: Severity) -> Alert {
+    let line =
+        format!("{count} more certificates than the {MOST} that are told one by one are not well");
+    of_certwatch(
+        node,
+        "too_many",
+        severity,
+        "found more than it can tell",
+        &line,
+        "see them all with `certwatch check`",
+    )
+}
+
+/// An alert about certwatch itself.
+pub fn of_certwatch(
+    node: &str,
+    code: &str,
+    severity: Severity,
+    brief: &str,
+    line: &str,
+    remedy: &str,
+) -> Alert {
+    Alert {
+        id: AlertId::new(node, &[b"certwatch", code.as_bytes()]),
+        path: PathBuf::new(),
+        level: Level { severity, stage: None, codes: vec![code.to_owned()] },
+        is_transient: false,
+        words: Words {
+            name: "certwatch".to_owned(),
+            title: "the watcher itself".to_owned(),
+            place: String::new(),
+            brief: brief.to_owned(),
+            expires: None,
+            lines: vec![line.to_owned()],
+            by_itself: String::new(),
+            remedies: vec![advice::Remedy::Words(remedy.to_owned())],
+        },
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}

@@ -1,0 +1,126 @@
+//! Secrets: read when needed, from a systemd credential or a file, and never printed.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::Failure;
+use crate::config::channels::Secret;
+use crate::domain::text::safe;
+
+/// Where credentials lie for those who are not started by systemd.
+const CREDENTIALS: &str = "/etc/certwatch/credentials";
+
+/// The credential of the unit that holds the whole directory, before the `_` of each file.
+const UNIT_CREDENTIAL: &str = "cred_";
+
+/// Far above any token or URL.
+const MAX_BYTES: u64 = 16 << 10;
+
+/// A secret. It is neither `Debug` nor `Display`, so that no log and no message gets it by mistake.
+pub struct Revealed(String);
+
+impl Revealed {
+    /// The secret itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Reads a secret: one line of text, white space around it removed.
+///
+/// # Errors
+/// It is not there, cannot be read, others than its owner and group may read it, or it holds more
+/// than one line.
+pub fn read(secret: &Secret) -> Result<Revealed, Failure> {
+    let path = match secret {
+        Secret::File(path) => path.clone(),
+        Secret::Credential(name) => of_credential(name),
+    };
+    read_file(&path).map_err(|why| {
+        Failure::permanent(format!("the secret {}: {why}", safe(&path.to_string_lossy())))
+    })
+}
+
+/// The file of a credential: systemd's if it gave any, else that in [`CREDENTIALS`].
+fn of_credential(name: &str) -> PathBuf {
+    let Some(given) = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from) else {
+        return Path::new(CREDENTIALS).join(name);
+    };
+    let alone = given.join(name);
+    if alone.exists() { alone } else { given.join(format!("{UNIT_CREDENTIAL}{name}")) }
+}
+
+fn read_file(path: &Path) -> Result<Revealed, String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|error| format!("cannot be read: {}", std::io::Error::from(error).kind()))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|error| format!("cannot be read: {error}"))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err("is not a regular file".to_owned());
+    }
+    if stat.st_mode & 0o027 != 0 {
+        return Err(format!(
+            "has mode {:04o}, so that others can read or change it; `chmod 0600` it",
+            stat.st_mode & 0o7777
+        ));
+    }
+    let mut bytes = Vec::new();
+    File::from(fd)
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {}", error.kind()))?;
+    one_line(bytes)
+}
+
+fn one_line(bytes: Vec<u8>) -> Result<Revealed, String> {
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
+    let line = text.trim();
+    if line.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if line.len() as u64 > MAX_BYTES || line.chars().any(char::is_control) {
+        return Err("holds more than one line of text".to_owned());
+    }
+    Ok(Revealed(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn read_with(content: &[u8], mode: u32) -> Result<String, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        read(&Secret::File(path)).map(|it| it.expose().to_owned()).map_err(|it| it.reason)
+    }
+
+    #[test]
+    fn one_line_for_its_owner_alone() {
+        assert_eq!(read_with(b" xoxb-1 \n", 0o600).unwrap(), "xoxb-1");
+        assert_eq!(read_with(b"xoxb-1", 0o640).unwrap(), "xoxb-1");
+        for mode in [0o644, 0o660, 0o604] {
+            assert!(read_with(b"xoxb-1", mode).unwrap_err().contains("chmod 0600"));
+        }
+        assert!(read_with(b" \n", 0o600).unwrap_err().ends_with("is empty"));
+        assert!(read_with(b"a\nb", 0o600).unwrap_err().ends_with("one line of text"));
+        assert!(read_with(b"\xff", 0o600).unwrap_err().ends_with("UTF-8 text"));
+        assert!(read_with(&[b'a'; 20_000], 0o600).unwrap_err().ends_with("one line of text"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_by_name() {
+        let why = |path: &str| read(&Secret::File(path.into())).err().unwrap().reason;
+        assert_eq!(
+            why("/nonexistent"),
+            "the secret /nonexistent: cannot be read: entity not found"
+        );
+        assert_eq!(why("/dev/null"), "the secret /dev/null: is not a regular file");
+    }
+}
