@@ -2,31 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::domain::ledger::Repeat;
 use crate::domain::policy::Severity;
-use crate::domain::time::Span;
 
 /// When something is told again, and what holds for all channels.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Alerts {
-    /// After how long a warning is told again, 1 h to 365 d.
-    pub repeat_warning: Span,
-    /// After how long what is critical, or could not be judged, is told again.
-    pub repeat_critical: Span,
-    /// After how long what has expired is told again.
-    pub repeat_expired: Span,
+    /// After how long the same is told again, each 1 h to 365 d.
+    pub repeat: Repeat,
     /// More CAs to trust when connecting: a PEM file. The system's are always trusted.
     pub ca_file: Option<PathBuf>,
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self {
-            repeat_warning: Span::days(7),
-            repeat_critical: Span::hours(24),
-            repeat_expired: Span::hours(6),
-            ca_file: None,
-        }
-    }
 }
 
 /// The channels that are configured.

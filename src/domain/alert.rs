@@ -20,12 +20,12 @@ pub const MOST: usize = 1_000;
 pub struct AlertId(pub String);
 
 /// One thing that is wrong, in one place.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Alert {
     /// Whom it is about.
     pub id: AlertId,
-    /// The file; empty for what is no file.
-    pub path: PathBuf,
+    /// The file; empty for what is about certwatch itself. Bytes that are not UTF-8 are replaced.
+    pub path: String,
     /// How bad it is, and how near.
     pub level: Level,
     /// It may be gone in a moment: somebody is writing the file.
@@ -76,7 +76,7 @@ pub struct Sight {
     /// Places where nothing is wrong, with the end of each.
     pub well: BTreeMap<AlertId, Option<UnixTime>>,
     /// What could not be looked into: nothing below these is known to be gone.
-    pub blind: Vec<PathBuf>,
+    pub blind: Vec<String>,
 }
 
 impl AlertId {
@@ -105,7 +105,28 @@ impl AlertId {
     }
 }
 
+impl Words {
+    /// Who it is, without what was said of it.
+    pub fn name_only(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            place: self.place.clone(),
+            brief: String::new(),
+            expires: self.expires,
+            lines: Vec::new(),
+            by_itself: String::new(),
+            remedies: Vec::new(),
+        }
+    }
+}
+
 impl Level {
+    /// True once the last second has passed.
+    pub fn has_expired(&self) -> bool {
+        self.stage.is_some_and(Span::is_negative)
+    }
+
     /// True if somebody who was told `self` does not know `now`.
     pub fn is_outdone_by(&self, now: &Self) -> bool {
         let is_new = |code: &String| code != "expired" && !self.codes.contains(code);
@@ -149,17 +170,17 @@ impl Sight {
     }
 
     /// True if it cannot be told whether what is at `path` is still there.
-    pub fn is_blind_to(&self, path: &Path) -> bool {
-        self.blind.iter().any(|spot| path.starts_with(spot))
+    pub fn is_blind_to(&self, path: &str) -> bool {
+        self.blind.iter().any(|spot| Path::new(path).starts_with(spot))
     }
 }
 
 /// What holds no certificate that was read may hide any below it. Of a glob, what is before its
 /// first pattern counts.
-fn blind_spots(inventory: &Inventory) -> Vec<PathBuf> {
+fn blind_spots(inventory: &Inventory) -> Vec<String> {
     let is_problem = |item: &&Item| matches!(item.content, Content::Problem(_));
     let problems = inventory.items.iter().chain(&inventory.context).filter(is_problem);
-    problems.map(|item| before_pattern(&item.place.path)).collect()
+    problems.map(|item| lossy(&before_pattern(&item.place.path))).collect()
 }
 
 fn before_pattern(path: &Path) -> PathBuf {
@@ -180,7 +201,7 @@ fn of_row(id: AlertId, inventory: &Inventory, row: &Row, now: UnixTime) -> Alert
     remedies.dedup();
     Alert {
         id,
-        path: item.place.path.to_path_buf(),
+        path: lossy(&item.place.path),
         level: Level {
             severity: row.severity,
             stage,
@@ -250,7 +271,7 @@ pub fn of_certwatch(
 ) -> Alert {
     Alert {
         id: AlertId::new(node, &[b"certwatch", code.as_bytes()]),
-        path: PathBuf::new(),
+        path: String::new(),
         level: Level { severity, stage: None, codes: vec![code.to_owned()] },
         is_transient: false,
         words: Words {
@@ -264,6 +285,10 @@ pub fn of_certwatch(
             remedies: vec![advice::Remedy::Words(remedy.to_owned())],
         },
     }
+}
+
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// Lower-case hexadecimal.

@@ -7,6 +7,7 @@
 pub mod advice;
 pub mod alert;
 pub mod layout;
+pub mod ledger;
 pub mod message;
 pub mod model;
 pub mod names;

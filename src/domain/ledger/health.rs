@@ -1,0 +1,124 @@
+//! How deliveries to one receiver went, and when to try again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::time::{Span, UnixTime};
+
+const FIRST_PAUSE: i64 = 5;
+const LONGEST_PAUSE: i64 = 15 * 60;
+const AFTER_REFUSAL: Span = Span::hours(24);
+/// From here on a receiver that only fails now and then counts as broken.
+const PATIENCE: Span = Span::hours(1);
+
+/// Why a delivery failed, as far as trying again goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// It may go away; the other side may have said when.
+    Passing(Option<Span>),
+    /// Somebody has to mend something.
+    Lasting,
+}
+
+/// How deliveries to one receiver went.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Health {
+    /// When it took something last.
+    pub last_success: Option<UnixTime>,
+    /// When it failed last.
+    pub last_failure: Option<UnixTime>,
+    /// Why it failed last, safe to print; kept after a success.
+    pub reason: Option<String>,
+    /// Since when it has failed every time; `None` if the last attempt went well.
+    pub failing_since: Option<UnixTime>,
+    /// How often in a row.
+    pub failures: u32,
+    /// The last failure will not go away by itself.
+    pub is_refused: bool,
+    /// When it is tried again.
+    next_attempt: Option<UnixTime>,
+    /// The delivery that was refused.
+    refused: Option<String>,
+}
+
+impl Health {
+    pub(super) fn worked(&mut self, now: UnixTime) {
+        *self = Self {
+            last_success: Some(now),
+            last_failure: self.last_failure,
+            reason: self.reason.take(),
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        delivery: &str,
+        trouble: Trouble,
+        reason: &str,
+        dice: u32,
+        now: UnixTime,
+    ) {
+        self.failures = self.failures.saturating_add(1);
+        self.last_failure = Some(now);
+        self.failing_since.get_or_insert(now);
+        self.reason = Some(reason.to_owned());
+        self.is_refused = trouble == Trouble::Lasting;
+        self.refused = self.is_refused.then(|| delivery.to_owned());
+        let pause = match trouble {
+            Trouble::Lasting => AFTER_REFUSAL,
+            Trouble::Passing(asked) => {
+                pause(self.failures, dice).max(asked.unwrap_or(Span::seconds(0)))
+            }
+        };
+        self.next_attempt = Some(now + pause);
+    }
+
+    pub(super) fn retry_now(&mut self) {
+        self.next_attempt = None;
+    }
+
+    /// When it may be tried again.
+    pub fn not_before(&self) -> Option<UnixTime> {
+        self.next_attempt
+    }
+
+    /// One message that was refused says nothing about another.
+    pub(super) fn is_other_than_refused(&self, delivery: &str) -> bool {
+        self.refused.as_deref().is_some_and(|refused| refused != delivery)
+    }
+
+    /// True if others have to be told that this receiver hears nothing.
+    pub fn is_broken(&self, now: UnixTime) -> bool {
+        self.is_refused || self.failing_since.is_some_and(|since| now - since >= PATIENCE)
+    }
+
+    pub(super) fn mend_clock(&mut self, now: UnixTime) {
+        let longest = if self.is_refused { AFTER_REFUSAL } else { Span::hours(1) };
+        self.next_attempt = self.next_attempt.map(|then| then.min(now + longest));
+        for past in [&mut self.last_success, &mut self.last_failure, &mut self.failing_since] {
+            *past = past.map(|then| then.min(now));
+        }
+    }
+}
+
+/// Twice as long after each failure, up to 15 minutes; half of it more or less by `dice`, so that
+/// fifty nodes do not come back at once.
+fn pause(failures: u32, dice: u32) -> Span {
+    let doubled = FIRST_PAUSE << failures.saturating_sub(1).min(16);
+    let percent = 50 + i64::from(dice % 101);
+    Span::seconds((doubled.min(LONGEST_PAUSE) * percent / 100).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_quarter_of_an_hour() {
+        let pauses: Vec<_> = (1..=12).map(|failures| pause(failures, 50).as_seconds()).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900, 900]);
+        assert_eq!(pause(1, 0).as_seconds(), 2);
+        assert_eq!(pause(u32::MAX, 100).as_seconds(), 1_350);
+    }
+}

@@ -1,0 +1,372 @@
+//! The ledger: who has been told what, and from that, who is to be told what now.
+//!
+//! Nothing is queued. What a receiver is owed is the difference between what fires and what it was
+//! told, so an outage of days ends in one message that is up to date. What it was told is written
+//! after it has taken the message: a crash in between means a repetition, never a loss.
+
+mod compose;
+mod doubt;
+mod health;
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::alert::{AlertId, Level, Words};
+use super::message::{Kind, Message};
+use super::policy::Severity;
+use super::time::{Span, UnixTime};
+pub use compose::{Beat, Terms};
+use doubt::Doubts;
+pub use doubt::Look;
+pub use health::{Health, Trouble};
+
+/// For how long an Alertmanager is told that something is over: it may have been away.
+const AFTERGLOW: Span = Span::minutes(15);
+
+/// For how long the outcome of a renewal waits for a receiver that is away.
+const NOTICE_LIFE: Span = Span::days(30);
+
+/// Who has been told what.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Ledger {
+    /// What is wrong, as of the last look.
+    pub open: BTreeMap<AlertId, Open>,
+    /// What was wrong, as long as somebody has to be told that it is over.
+    closed: BTreeMap<AlertId, Closed>,
+    /// News that are told once.
+    notices: Vec<Notice>,
+    /// What each receiver knows.
+    pub receivers: BTreeMap<ReceiverId, Receiver>,
+    #[serde(skip)]
+    doubts: Doubts,
+}
+
+/// One address of one channel: `email:ops@example.org`, `slack`.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct ReceiverId(pub String);
+
+/// What the configuration says of a receiver.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Spec {
+    /// Its name.
+    pub id: ReceiverId,
+    /// How it wants to be told.
+    pub style: Style,
+    /// It is not told of less than this.
+    pub min_severity: Severity,
+}
+
+/// How a receiver wants to be told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Style {
+    /// One message with everything: people.
+    Grouped,
+    /// One message for each alert: what opens and closes incidents.
+    Single,
+    /// Everything that fires, again and again: what forgets by itself.
+    Synced {
+        /// How often.
+        every: Span,
+    },
+    /// Told after each scan that certwatch is well, and nothing else.
+    Heartbeat,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Open {
+    /// When it was first seen.
+    pub since: UnixTime,
+    /// Its file; empty if it is about certwatch itself.
+    path: String,
+    /// If it is about a receiver: that one is not told.
+    receiver: Option<ReceiverId>,
+    /// How bad it is.
+    pub level: Level,
+    /// What to say.
+    pub words: Words,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct Closed {
+    at: UnixTime,
+    how: String,
+}
+
+/// News that every receiver is told once, apart from any alert.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Notice {
+    /// Told apart by it; 32 hexadecimal digits.
+    pub id: String,
+    /// When it happened.
+    pub at: UnixTime,
+    /// What kind of news.
+    pub kind: Kind,
+    /// How bad it is.
+    pub severity: Severity,
+    /// For the subject.
+    pub headline: String,
+    /// What happened, sentence by sentence.
+    pub text: Vec<String>,
+}
+
+/// What one receiver knows, and how it is reached.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Receiver {
+    told: BTreeMap<AlertId, Told>,
+    notices: BTreeSet<String>,
+    /// How many messages it has taken.
+    pub count: u64,
+    /// `count` as it was when the first alert was told after all was well.
+    episode: Option<u64>,
+    /// Where replies go, in the receiver's own words.
+    thread: Option<String>,
+    /// How deliveries went.
+    pub health: Health,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+struct Told {
+    at: UnixTime,
+    since: UnixTime,
+    level: Level,
+    words: Words,
+    /// Told to be over; remembered by those who are told again and again.
+    over: Option<UnixTime>,
+}
+
+/// One message on its way to one receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// To whom.
+    pub receiver: ReceiverId,
+    /// Of this content, whenever it is tried.
+    pub id: String,
+    /// Where it belongs, in the receiver's own words.
+    pub thread: Option<String>,
+    /// What is told.
+    pub body: Body,
+    notice: Option<String>,
+}
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Words.
+    Message(Box<Message>),
+    /// That certwatch is well, or not.
+    Beat {
+        /// It is.
+        is_well: bool,
+        /// The state of things in a few lines.
+        text: String,
+    },
+}
+
+/// After how long the same is told again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Repeat {
+    /// A warning.
+    pub warning: Span,
+    /// What is critical, or could not be judged.
+    pub critical: Span,
+    /// What has expired.
+    pub expired: Span,
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self { warning: Span::days(7), critical: Span::hours(24), expired: Span::hours(6) }
+    }
+}
+
+/// What to do for a receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Due {
+    /// Tell it this.
+    Now(Box<Delivery>),
+    /// Nothing before then.
+    At(UnixTime),
+    /// Nothing until something changes.
+    Nothing,
+}
+
+impl Ledger {
+    /// Makes the receivers those that are configured. A new one is owed all that fires, but no old
+    /// news; one that is gone is forgotten.
+    pub fn set_receivers(&mut self, specs: &[Spec]) {
+        let is_wanted = |id: &ReceiverId| specs.iter().any(|spec| spec.id == *id);
+        self.receivers.retain(|id, _| is_wanted(id));
+        for spec in specs {
+            self.receivers.entry(spec.id.clone()).or_insert_with(|| Receiver {
+                notices: self.notices.iter().map(|notice| notice.id.clone()).collect(),
+                ..Receiver::default()
+            });
+        }
+    }
+
+    /// Takes in news to be told once.
+    pub fn announce(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// Lets all receivers be tried at once: somebody has mended something.
+    pub fn retry_now(&mut self) {
+        self.receivers.values_mut().for_each(|receiver| receiver.health.retry_now());
+    }
+
+    /// Puts right what a clock that was set back has made wrong: nothing has happened in the future.
+    pub fn mend_clock(&mut self, now: UnixTime) {
+        for receiver in self.receivers.values_mut() {
+            receiver.health.mend_clock(now);
+            receiver.told.values_mut().for_each(|told| told.at = told.at.min(now));
+        }
+        self.open.values_mut().for_each(|open| open.since = open.since.min(now));
+        self.closed.values_mut().for_each(|closed| closed.at = closed.at.min(now));
+        self.doubts.mend_clock(now);
+    }
+
+    /// What `spec`'s receiver is owed at `now`.
+    pub fn due(&self, spec: &Spec, terms: &Terms<'_>, now: UnixTime) -> Due {
+        let Some(receiver) = self.receivers.get(&spec.id) else { return Due::Nothing };
+        let wanted = match spec.style {
+            Style::Heartbeat => self.beat(spec, receiver, terms, now),
+            _ => self
+                .notice(spec, receiver, terms, now)
+                .unwrap_or_else(|| self.news(spec, receiver, terms, now)),
+        };
+        match (wanted, receiver.health.not_before()) {
+            (Due::Now(delivery), Some(then))
+                if now < then && !receiver.health.is_other_than_refused(&delivery.id) =>
+            {
+                Due::At(then)
+            }
+            (wanted, _) => wanted,
+        }
+    }
+
+    /// Notes that `delivery` was taken.
+    pub fn sent(
+        &mut self,
+        spec: &Spec,
+        delivery: &Delivery,
+        thread: Option<String>,
+        now: UnixTime,
+    ) {
+        let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return };
+        receiver.health.worked(now);
+        if let Body::Message(message) = &delivery.body {
+            match &delivery.notice {
+                Some(id) => drop(receiver.notices.insert(id.clone())),
+                None => receiver.learn(message, spec.style, thread, now),
+            }
+            receiver.count += 1;
+        }
+        self.forget(now);
+    }
+
+    /// Notes that `delivery` was not taken. `dice` is any number: it spreads the next attempts.
+    pub fn failed(
+        &mut self,
+        delivery: &Delivery,
+        trouble: Trouble,
+        reason: &str,
+        dice: u32,
+        now: UnixTime,
+    ) {
+        if let Some(receiver) = self.receivers.get_mut(&delivery.receiver) {
+            receiver.health.failed(&delivery.id, trouble, reason, dice, now);
+        }
+    }
+
+    /// How many alerts and news a receiver has still to be told of.
+    pub fn queue(&self, spec: &Spec) -> usize {
+        let Some(receiver) = self.receivers.get(&spec.id) else { return 0 };
+        if spec.style == Style::Heartbeat {
+            return 0;
+        }
+        let owed = |(id, open): &(&AlertId, &Open)| receiver.owes(id, open).is_some();
+        let alerts = self.visible(spec).filter(owed).count();
+        let over = receiver
+            .told
+            .iter()
+            .filter(|(id, told)| told.over.is_none() && !self.is_visible(spec, id));
+        let news = self.notices.iter().filter(|notice| !receiver.notices.contains(&notice.id));
+        alerts + over.count() + news.count()
+    }
+
+    /// What fires and is for this receiver.
+    fn visible<'a>(&'a self, spec: &'a Spec) -> impl Iterator<Item = (&'a AlertId, &'a Open)> {
+        self.open.iter().filter(|(_, open)| {
+            open.level.severity >= spec.min_severity && open.receiver.as_ref() != Some(&spec.id)
+        })
+    }
+
+    fn is_visible(&self, spec: &Spec, id: &AlertId) -> bool {
+        self.visible(spec).any(|(visible, _)| visible == id)
+    }
+
+    /// Drops what nobody has to be told any more.
+    fn forget(&mut self, now: UnixTime) {
+        for receiver in self.receivers.values_mut() {
+            receiver.told.retain(|_, told| told.over.is_none_or(|over| now - over <= AFTERGLOW));
+        }
+        let receivers = &self.receivers;
+        self.closed.retain(|id, _| receivers.values().any(|it| it.told.contains_key(id)));
+        self.notices.retain(|notice| {
+            now - notice.at <= NOTICE_LIFE
+                && receivers.values().any(|it| !it.notices.contains(&notice.id))
+        });
+        let left: BTreeSet<_> = self.notices.iter().map(|notice| notice.id.clone()).collect();
+        for receiver in self.receivers.values_mut() {
+            receiver.notices.retain(|id| left.contains(id));
+        }
+    }
+}
+
+impl Receiver {
+    /// What is new for it in an alert that fires.
+    fn owes(&self, id: &AlertId, open: &Open) -> Option<super::message::Change> {
+        use super::message::Change;
+        match self.told.get(id) {
+            None => Some(Change::New),
+            Some(told) if told.over.is_some() => Some(Change::New),
+            Some(told) if told.level.is_outdone_by(&open.level) => Some(Change::Worse),
+            Some(_) => None,
+        }
+    }
+
+    /// Remembers what it was told.
+    fn learn(&mut self, message: &Message, style: Style, thread: Option<String>, now: UnixTime) {
+        for firing in &message.firing {
+            let told = Told {
+                at: now,
+                since: firing.since,
+                level: firing.level.clone(),
+                words: firing.words.name_only(),
+                over: None,
+            };
+            self.told.insert(firing.id.clone(), told);
+        }
+        for resolved in &message.resolved {
+            match (style, self.told.get_mut(&resolved.id)) {
+                (Style::Synced { .. }, Some(told)) => told.over = Some(told.over.unwrap_or(now)),
+                _ => drop(self.told.remove(&resolved.id)),
+            }
+        }
+        if self.told.is_empty() {
+            self.episode = None;
+            self.thread = None;
+        } else {
+            self.episode.get_or_insert(self.count);
+            self.thread = thread.or_else(|| self.thread.take());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

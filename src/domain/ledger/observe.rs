@@ -1,0 +1,88 @@
+//! What a look at the node changes.
+
+use std::collections::BTreeSet;
+
+use super::{Closed, Ledger, Look, Open, ReceiverId};
+use crate::domain::alert::{Alert, AlertId, Sight};
+use crate::domain::time::UnixTime;
+
+impl Ledger {
+    /// Takes in what was seen at `now`; gives the moment to scan again, if something has to be seen
+    /// again before it is believed.
+    ///
+    /// `receivers` are alerts about receivers: each is told to all others.
+    pub fn observe(
+        &mut self,
+        sight: &Sight,
+        receivers: &[(ReceiverId, Alert)],
+        look: Look,
+        now: UnixTime,
+    ) -> Option<UnixTime> {
+        self.mend_clock(now);
+        self.doubts.begin_look();
+        for alert in &sight.alerts {
+            self.see(alert, None, look, now);
+        }
+        for (receiver, alert) in receivers {
+            self.see(alert, Some(receiver), look, now);
+        }
+        let alerts = sight.alerts.iter().chain(receivers.iter().map(|(_, alert)| alert));
+        let fires: BTreeSet<_> = alerts.map(|alert| &alert.id).chain(&sight.beyond).collect();
+        let missed: Vec<_> = self.open.keys().filter(|id| !fires.contains(id)).cloned().collect();
+        for id in missed {
+            self.miss(&id, sight, look, now);
+        }
+        self.doubts.end_look();
+        self.follow_improvements();
+        self.forget(now);
+        self.doubts.next()
+    }
+
+    fn see(&mut self, alert: &Alert, receiver: Option<&ReceiverId>, look: Look, now: UnixTime) {
+        let known = self.open.get(&alert.id);
+        let is_news = known.is_none_or(|open| open.level.is_outdone_by(&alert.level));
+        if is_news && alert.is_transient && !self.doubts.is_settled(&alert.id, look, now) {
+            return;
+        }
+        let open = Open {
+            since: known.map_or(now, |open| open.since),
+            path: alert.path.clone(),
+            receiver: receiver.cloned(),
+            level: alert.level.clone(),
+            words: alert.words.clone(),
+        };
+        self.open.insert(alert.id.clone(), open);
+        self.closed.remove(&alert.id);
+    }
+
+    /// An alert that no longer fires: is it mended, gone, or only out of sight?
+    fn miss(&mut self, id: &AlertId, sight: &Sight, look: Look, now: UnixTime) {
+        let Some(open) = self.open.get(id) else { return };
+        let how = match sight.well.get(id) {
+            Some(Some(expires)) => {
+                format!("is well again: it ends in {}, on {}", *expires - now, expires.date())
+            }
+            Some(None) => "is well again".to_owned(),
+            None if open.path.is_empty() => "is over".to_owned(),
+            None if sight.is_blind_to(&open.path) => return,
+            None if !self.doubts.is_settled(id, look, now) => return,
+            None => "is no longer there".to_owned(),
+        };
+        self.open.remove(id);
+        self.closed.insert(id.clone(), Closed { at: now, how });
+    }
+
+    /// Those who were told of something worse than it is now are told again when it gets as bad
+    /// once more.
+    fn follow_improvements(&mut self) {
+        for receiver in self.receivers.values_mut() {
+            for (id, told) in &mut receiver.told {
+                if let Some(open) = self.open.get(id)
+                    && !told.level.is_outdone_by(&open.level)
+                {
+                    told.level = open.level.clone();
+                }
+            }
+        }
+    }
+}
