@@ -9,11 +9,13 @@ mod error;
 mod file;
 mod path;
 mod read;
+mod read_channels;
 mod section;
 pub mod span;
 mod unknown;
 mod value;
 mod write;
+mod write_channels;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

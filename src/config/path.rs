@@ -1,6 +1,6 @@
 //! Paths and globs. A path without `*`, `?` and `[` is a glob that matches itself.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use toml::de::DeValue;
 
@@ -17,6 +17,17 @@ pub(super) fn absolute(value: &DeValue<'_>) -> Result<String, Problem> {
         ));
     }
     glob(pattern)
+}
+
+/// A file or directory by name: absolute.
+pub(super) fn file(value: &DeValue<'_>) -> Result<PathBuf, Problem> {
+    let name = text(value)?;
+    let path = Path::new(name);
+    let is_plain = path.components().all(|part| part != Component::ParentDir);
+    if path.is_absolute() && is_plain && !name.chars().any(char::is_control) {
+        return Ok(path.to_owned());
+    }
+    Err(wrong("is not the path of a file", "one that begins with / and has no .. in it"))
 }
 
 /// A glob to leave out: absolute, or anywhere.

@@ -7,11 +7,12 @@ use crate::domain::policy::{Ladder, Policy};
 use crate::domain::time::Span;
 
 use super::section::{Section, Setting};
-use super::{Alerts, Channels, Config, Daemon, Scan, path, value};
+use super::{Config, Daemon, Scan, path, read_channels, value};
 
 /// 100 years: the longest that a CA lives in practice, and far from any overflow.
 const THRESHOLD: RangeInclusive<Span> = Span::seconds(1)..=Span::days(36_500);
 const TIMEOUT: RangeInclusive<Span> = Span::seconds(1)..=Span::seconds(3_600);
+const INTERVAL: RangeInclusive<Span> = Span::minutes(1)..=Span::hours(24);
 const MAX_FILES: RangeInclusive<u64> = 1..=10_000_000;
 const PERCENT: RangeInclusive<u8> = 1..=100;
 
@@ -21,9 +22,9 @@ pub(super) fn config(file: &mut Section<'_, '_>) -> Config {
         node: file.take("node-name", None, |name| value::node_name(name).map(Some)).value,
         scan: file.section("scan", scan),
         policy: file.section("thresholds", thresholds),
-        daemon: Daemon::default(),
-        alerts: Alerts::default(),
-        channels: Channels::default(),
+        daemon: file.section("daemon", daemon),
+        alerts: file.section("alerts", read_channels::alerts),
+        channels: read_channels::channels(file),
     }
 }
 
@@ -50,6 +51,15 @@ fn timeout(section: &mut Section<'_, '_>, default: Duration) -> Duration {
     let default = Span::seconds(i64::try_from(default.as_secs()).unwrap_or(i64::MAX));
     let timeout = section.take("timeout", default, |time| value::span(time, &TIMEOUT)).value;
     Duration::from_secs(timeout.as_seconds().unsigned_abs())
+}
+
+fn daemon(section: &mut Section<'_, '_>) -> Daemon {
+    let default = Daemon::default();
+    let interval = |time: &_| value::span(time, &INTERVAL);
+    Daemon {
+        interval: section.take("interval", default.interval, interval).value,
+        state_dir: section.take("state-dir", default.state_dir, path::file).value,
+    }
 }
 
 fn thresholds(section: &mut Section<'_, '_>) -> Policy {

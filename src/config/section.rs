@@ -36,7 +36,7 @@ impl<'t> Reader<'t> {
             let (what, expected) = value::mistake(mistake.message());
             self.problems.push((at, Problem::new(what, expected)));
         }
-        Section { name: String::new(), table, reader: self }.read_with(read)
+        Section { name: String::new(), at: Some(0), table, reader: self }.read_with(read)
     }
 
     /// All that was found to be wrong.
@@ -61,6 +61,8 @@ impl<'t> Reader<'t> {
 pub(super) struct Section<'r, 't> {
     /// As in the header; empty at the top of the file.
     name: String,
+    /// Where it begins, if anything is in it.
+    at: Option<usize>,
     table: DeTable<'t>,
     reader: &'r mut Reader<'t>,
 }
@@ -80,6 +82,13 @@ enum Origin {
     File(usize),
     /// In the file, but wrong, which has been said.
     Unusable,
+}
+
+impl<T> Setting<T> {
+    /// The same setting, its value made into another.
+    pub(super) fn map<U>(self, into: impl FnOnce(T) -> U) -> Setting<U> {
+        Setting { value: into(self.value), path: self.path, origin: self.origin }
+    }
 }
 
 impl<'t> Section<'_, 't> {
@@ -143,17 +152,43 @@ impl<'t> Section<'_, 't> {
         read: impl FnOnce(&mut Section<'_, 't>) -> T,
     ) -> T {
         let name = self.path(key);
-        let table =
+        let (at, table) =
             match self.remove(key, true).map(|(_, value)| (value.span(), value.into_inner())) {
-                None => DeTable::new(),
-                Some((_, DeValue::Table(table))) => table,
+                None => (None, DeTable::new()),
+                Some((span, DeValue::Table(table))) => (Some(span.start), table),
                 Some((span, value)) => {
                     let problem = value::wrong_kind(&value, &format!("a section, [{name}]"));
                     self.reader.problems.push((span.start, problem.of(&name)));
-                    DeTable::new()
+                    (None, DeTable::new())
                 }
             };
-        Section { name, table, reader: self.reader }.read_with(read)
+        let at = at.filter(|_| !table.is_empty());
+        Section { name, at, table, reader: self.reader }.read_with(read)
+    }
+
+    /// Says of a setting that must be there, if its section is: it is missing.
+    pub(super) fn require<T>(&mut self, setting: &Setting<Option<T>>, expected: &str) {
+        if setting.value.is_none() {
+            self.miss(setting, expected);
+        }
+    }
+
+    /// Says of a list that may not be empty: it is, or it is missing.
+    pub(super) fn refuse_or_require<T>(
+        &mut self,
+        setting: &Setting<Vec<T>>,
+        what: &str,
+        expected: &str,
+    ) {
+        self.refuse(setting, what, expected);
+        self.miss(setting, expected);
+    }
+
+    fn miss<T>(&mut self, setting: &Setting<T>, expected: &str) {
+        if let (Some(at), Origin::Default) = (self.at, setting.origin) {
+            let problem = Problem::new("is missing", format!("expected {expected}"));
+            self.reader.problems.push((at, problem.of(&setting.path)));
+        }
     }
 
     /// Says of a setting that is usable by itself: it is wrong.

@@ -1,10 +1,12 @@
 //! What single values may be. Nothing here quotes a value.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
+use crate::domain::text::is_unsafe;
 use crate::domain::time::Span;
 
 use super::error::Problem;
@@ -62,6 +64,89 @@ pub(super) fn node_name(value: &DeValue<'_>) -> Result<String, Problem> {
         return Ok(name.to_owned());
     }
     Err(wrong("is not a node's name", "1 to 253 letters, digits, \"-\", \".\" and \"_\""))
+}
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Result<T, Problem> {
+    let list: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    let expected = format!("one of {}", list.join(", "));
+    let DeValue::String(text) = value else { return Err(wrong_kind(value, &expected)) };
+    let found = words.iter().find(|(word, _)| word == text).map(|(_, it)| *it);
+    found.ok_or_else(|| wrong("is none of the words it can be", &expected))
+}
+
+/// One line of text that is not empty.
+pub(super) fn line(value: &DeValue<'_>) -> Result<String, Problem> {
+    let line = text(value)?.trim();
+    if (1..=1_000).contains(&line.len()) && !line.chars().any(is_unsafe) {
+        return Ok(line.to_owned());
+    }
+    Err(wrong("is empty, too long, or has control characters", "one line of text"))
+}
+
+/// The name of a server, or its address.
+pub(super) fn host(value: &DeValue<'_>) -> Result<String, Problem> {
+    let host = text(value)?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let is_plain = (1..=253).contains(&host.len()) && host.chars().all(is_name);
+    if is_plain || host.parse::<IpAddr>().is_ok() {
+        return Ok(host.to_owned());
+    }
+    Err(wrong("is no host", "a host name or an address, without a port"))
+}
+
+/// The name of a credential: a file name, as systemd.exec(5) has it.
+pub(super) fn credential(value: &DeValue<'_>) -> Result<String, Problem> {
+    let name = text(value)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if (1..=200).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.') {
+        return Ok(name.to_owned());
+    }
+    let expected = "the name of a credential, such as \"smtp-password\": letters, digits, \"-\", \".\" \
+                    and \"_\". The secret itself belongs into that file";
+    Err(wrong("is not the name of a credential", expected))
+}
+
+/// A URL without a user and without a query.
+pub(super) fn url(value: &DeValue<'_>) -> Result<String, Problem> {
+    let url = text(value)?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_plain = |c: char| c.is_ascii_graphic() && !"@?#\"<>\\^`{|}".contains(c);
+    match rest.map(|rest| rest.split('/').next().unwrap_or_default()) {
+        Some(host) if !host.is_empty() && url.len() <= 2_000 && url.chars().all(is_plain) => {
+            Ok(url.trim_end_matches('/').to_owned())
+        }
+        _ => Err(wrong(
+            "is no URL that can be used",
+            "https://host:port/path, without user or query",
+        )),
+    }
+}
+
+/// A URL that nobody can listen in on: https, or http on this host.
+pub(super) fn private_url(value: &DeValue<'_>) -> Result<String, Problem> {
+    let url = url(value)?;
+    if is_private(&url) {
+        return Ok(url);
+    }
+    Err(wrong("is not https", "https://…; http only to this host itself"))
+}
+
+/// True for https, and for http to this host.
+pub(super) fn is_private(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return true };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    is_loopback(host)
+}
+
+/// True for the names and addresses of this host.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 pub(super) fn wrong(what: &str, expected: &str) -> Problem {

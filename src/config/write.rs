@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::domain::policy::Ladder;
 use crate::domain::time::Span;
 
-use super::{Config, Scan, span};
+use super::{Config, Scan, span, write_channels};
 
 impl Config {
     /// The configuration as TOML, every key in it: [`parse`](super::parse) gives back the same.
@@ -34,7 +34,15 @@ ca = {ca}
 ca-critical = {ca_critical}
 short-lived = {short_lived}
 rotation-percent = {rotation_percent}
-",
+
+[daemon]
+interval = {interval}
+state-dir = {state_dir}
+{alerts}{channels}",
+            interval = time(self.daemon.interval),
+            state_dir = quote(&self.daemon.state_dir.to_string_lossy()),
+            alerts = write_channels::alerts(&self.alerts),
+            channels = write_channels::channels(&self.channels),
             paths = list(paths.iter().map(|path| quote(path))),
             exclude = list(exclude.iter().map(|glob| quote(glob))),
             timeout = timeout.as_secs(),
@@ -52,16 +60,16 @@ fn stages(ladder: &Ladder) -> String {
     list(ladder.stages().iter().map(|stage| time(*stage)))
 }
 
-fn list(entries: impl Iterator<Item = String>) -> String {
+pub(super) fn list(entries: impl Iterator<Item = String>) -> String {
     format!("[{}]", entries.collect::<Vec<_>>().join(", "))
 }
 
-fn time(length: Span) -> String {
+pub(super) fn time(length: Span) -> String {
     format!("\"{}\"", span::write(length))
 }
 
 /// A TOML basic string.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

@@ -142,7 +142,7 @@ fn mistakes_are_named_with_their_place_and_remedy() {
             r#"2:1: unknown key "frobnicate" in [scan]: expected standard, paths, exclude, max-files, timeout"#,
         ),
         ("[scans]\nx = 1", r#"1:2: unknown section "scans": did you mean [scan]?"#),
-        ("[mail]\nx = 1", r#"1:2: unknown section "mail": expected [scan], [thresholds]"#),
+        ("[mail]\nx = 1", r#"1:2: unknown section "mail": did you mean [email]?"#),
         ("[scan.mail]", r#"1:7: unknown section "mail" in [scan]: expected none here"#),
         (
             "\"\\u001b[31m\\u202e\" = 1",
@@ -180,7 +180,7 @@ leaf = 4
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
     c.toml:7:11: scan.timeout is in months or years, which differ in length: expected a time from 1s to 1h, such as "30s"
     c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
-    c.toml:9:2: unknown section "report": expected [scan], [thresholds]
+    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [alerts], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
     "#);
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::policy::Ladder;
 use crate::domain::time::Span;
 
+mod channels;
 mod mistakes;
 mod properties;
 

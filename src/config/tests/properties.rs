@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::parse;
-use crate::config::{Config, Scan};
+use crate::config::{Alerts, Config, Daemon, Scan};
 use crate::domain::policy::{Ladder, Policy};
 use crate::domain::time::Span;
 
@@ -39,6 +39,20 @@ fn secrets_stay_in_the_file() {
         "scan.timeout",
         "thresholds.leaf",
         "thresholds.short-lived",
+        "daemon.state-dir",
+        "alerts.ca-file",
+        "email.server",
+        "email.security",
+        "email.port",
+        "email.from",
+        "email.to",
+        "email.password-credential",
+        "email.password-file",
+        "slack.webhook-credential",
+        "slack.api-url",
+        "alertmanager.urls",
+        "pagerduty.url",
+        "heartbeat.url-file",
     ];
     for (slip, key) in slips.iter().flat_map(|slip| keys.map(|key| (slip, key))) {
         let text = slip.replace("KEY", key);
@@ -80,6 +94,8 @@ prop_compose! {
         ca in ladder(),
         short_lived in length(1..=40_000),
         rotation_percent in 1..=100_u8,
+        interval in length(60..=86_400).prop_map(|it| it.min(Span::hours(24))),
+        channels in super::channels::channels(),
     ) -> Config {
         let short_lived = short_lived.max(leaf.warning());
         let timeout = Duration::from_secs(timeout);
@@ -87,7 +103,9 @@ prop_compose! {
             node,
             scan: Scan { standard, paths, exclude, max_files, timeout },
             policy: Policy { leaf, ca, short_lived, rotation_percent },
-            ..Config::default()
+            daemon: Daemon { interval, ..Daemon::default() },
+            alerts: Alerts::default(),
+            channels,
         }
     }
 }

@@ -1,0 +1,122 @@
+//! `[alerts]` and the channels as TOML. Secrets are only named, so nothing has to be masked.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::domain::policy::Severity;
+
+use super::channels::{
+    Alertmanager, Alerts, Channels, Email, Heartbeat, PagerDuty, Secret, Slack, SlackBy, Webhook,
+};
+use super::read_channels::severity_word;
+use super::write::{list, quote, time};
+
+pub(super) fn alerts(alerts: &Alerts) -> String {
+    let mut out = Table::new("alerts");
+    out.add("repeat-warning", time(alerts.repeat.warning));
+    out.add("repeat-critical", time(alerts.repeat.critical));
+    out.add("repeat-expired", time(alerts.repeat.expired));
+    if let Some(path) = &alerts.ca_file {
+        out.add("ca-file", path_text(path));
+    }
+    out.0
+}
+
+pub(super) fn channels(channels: &Channels) -> String {
+    let Channels { email, slack, webhook, alertmanager, pagerduty, heartbeat } = channels;
+    let all = [
+        email.as_ref().map(self::email),
+        slack.as_ref().map(self::slack),
+        webhook.as_ref().map(self::webhook),
+        alertmanager.as_ref().map(self::alertmanager),
+        pagerduty.as_ref().map(self::pagerduty),
+        heartbeat.as_ref().map(self::heartbeat),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn email(email: &Email) -> String {
+    let mut out = Table::new("email");
+    out.add("server", quote(&email.server));
+    out.add("security", quote(email.security.word()));
+    out.add("port", email.port.to_string());
+    out.add("from", quote(&email.from));
+    out.add("to", list(email.to.iter().map(|to| quote(to))));
+    if let Some(login) = &email.login {
+        out.add("user", quote(&login.user));
+        out.secret("password", &login.password);
+    }
+    out.min_severity(email.min_severity)
+}
+
+fn slack(slack: &Slack) -> String {
+    let mut out = Table::new("slack");
+    match &slack.by {
+        SlackBy::Webhook(url) => out.secret("webhook", url),
+        SlackBy::Bot { token, channel, threads, api } => {
+            out.secret("token", token);
+            out.add("channel", quote(channel));
+            out.add("threads", threads.to_string());
+            out.add("api-url", quote(api));
+        }
+    }
+    out.min_severity(slack.min_severity)
+}
+
+fn webhook(webhook: &Webhook) -> String {
+    let mut out = Table::new("webhook");
+    out.secret("url", &webhook.url);
+    webhook.key.iter().for_each(|key| out.secret("key", key));
+    out.min_severity(webhook.min_severity)
+}
+
+fn alertmanager(alertmanager: &Alertmanager) -> String {
+    let mut out = Table::new("alertmanager");
+    out.add("urls", list(alertmanager.urls.iter().map(|url| quote(url))));
+    alertmanager.token.iter().for_each(|token| out.secret("token", token));
+    out.min_severity(alertmanager.min_severity)
+}
+
+fn pagerduty(pagerduty: &PagerDuty) -> String {
+    let mut out = Table::new("pagerduty");
+    out.secret("routing-key", &pagerduty.routing_key);
+    out.add("url", quote(&pagerduty.url));
+    out.min_severity(pagerduty.min_severity)
+}
+
+fn heartbeat(heartbeat: &Heartbeat) -> String {
+    let mut out = Table::new("heartbeat");
+    out.secret("url", &heartbeat.url);
+    out.0
+}
+
+/// A section of the file.
+struct Table(String);
+
+impl Table {
+    fn new(name: &str) -> Self {
+        Self(format!("\n[{name}]\n"))
+    }
+
+    fn add(&mut self, key: &str, value: impl AsRef<str>) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{key} = {}", value.as_ref());
+    }
+
+    /// The key that most channels end with.
+    fn min_severity(mut self, severity: Severity) -> String {
+        self.add("min-severity", quote(severity_word(severity)));
+        self.0
+    }
+
+    fn secret(&mut self, key: &str, secret: &Secret) {
+        match secret {
+            Secret::Credential(name) => self.add(&format!("{key}-credential"), quote(name)),
+            Secret::File(path) => self.add(&format!("{key}-file"), path_text(path)),
+        }
+    }
+}
+
+fn path_text(path: &Path) -> String {
+    quote(&path.to_string_lossy())
+}
