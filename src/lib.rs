@@ -18,6 +18,7 @@ pub mod notify;
 pub mod parse;
 pub mod report;
 pub mod scan;
+pub mod store;
 pub mod sys;
 
 use std::ffi::OsString;
