@@ -14,11 +14,14 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod exit;
+pub mod log;
 pub mod notify;
 pub mod parse;
 pub mod report;
 pub mod scan;
+pub mod store;
 pub mod sys;
+pub mod systemd;
 
 use std::ffi::OsString;
 use std::panic;

@@ -1,6 +1,6 @@
 //! The machine: clock, name, terminal.
 
-use std::io::{IsTerminal as _, Stdout};
+use std::io::{IsTerminal, Stdout};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::UnixTime;
@@ -35,8 +35,8 @@ pub fn terminal_width(stdout: &Stdout) -> Option<usize> {
 }
 
 /// True if a terminal wants colours (no-color.org).
-pub fn wants_colour(stdout: &Stdout) -> bool {
+pub fn wants_colour(stream: &impl IsTerminal) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    stdout.is_terminal() && !is_dumb && !is_set("NO_COLOR")
+    stream.is_terminal() && !is_dumb && !is_set("NO_COLOR")
 }

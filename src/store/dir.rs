@@ -1,0 +1,170 @@
+//! The directory: files in it are read whole, replaced whole, or moved aside.
+//!
+//! Everything goes through the opened directory: should it be removed or moved while the daemon
+//! runs, writing fails with words instead of going to a place that nobody holds the lock of.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::StoreError;
+
+/// Far above any state: 10,000 certificates take about 5 MB.
+pub(super) const MAX_BYTES: u64 = 16 << 20;
+
+/// Between the name of a file and the process that is about to replace it.
+const TEMPORARY: &str = ".tmp-";
+
+pub(super) struct Directory {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+/// What a name stands for.
+pub(super) enum Content {
+    Absent,
+    Bytes(Vec<u8>),
+    /// No file that can hold a state; why, as the rest of a sentence.
+    Unusable(&'static str),
+}
+
+impl Directory {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|source| refused("open", path.to_owned(), source))?;
+        Ok(Self { path: path.to_owned(), fd })
+    }
+
+    /// Opens `path`, created for its owner alone if it is missing and the directory above exists.
+    pub(super) fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        match rustix::fs::mkdir(path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Self::open(path),
+            // On a read-only system it may well be there.
+            Err(source) => Self::open(path)
+                .map_err(|_| refused("create the directory", path.to_owned(), source)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Opens a file for the lock; `create` also makes it writable.
+    pub(super) fn open_lock(&self, name: &str, create: bool) -> Result<File, StoreError> {
+        let access = if create { OFlags::RDWR | OFlags::CREATE } else { OFlags::RDONLY };
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|source| refused("open", self.at(name), source))?;
+        Ok(file.into())
+    }
+
+    /// # Errors
+    /// It is there and cannot be read: that is no reason to begin anew.
+    pub(super) fn read(&self, name: &str) -> Result<Content, StoreError> {
+        let failed = |source| refused("read", self.at(name), source);
+        // Looked at before it is opened: opening a device can do anything.
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(Content::Absent),
+            Err(source) => return Err(failed(source)),
+            Ok(stat) if !is_regular(&stat) => {
+                return Ok(Content::Unusable("is not a regular file"));
+            }
+            Ok(_) => {}
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map_err(failed)?;
+        if !is_regular(&rustix::fs::fstat(&fd).map_err(failed)?) {
+            return Ok(Content::Unusable("is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        File::from(fd)
+            .take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| failed(errno(&error)))?;
+        let is_whole = bytes.len() as u64 <= MAX_BYTES;
+        Ok(if is_whole {
+            Content::Bytes(bytes)
+        } else {
+            Content::Unusable("is larger than 16 MiB")
+        })
+    }
+
+    /// Puts `bytes` in the place of a file, all of them or none: after an error, and after a power
+    /// cut, there is the old content or the new one.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let temporary = format!("{name}{TEMPORARY}{}", std::process::id());
+        let failed = |source| refused("write", self.at(name), source);
+        let replaced = self
+            .write_new(&temporary, bytes)
+            .and_then(|()| rustix::fs::renameat(&self.fd, &temporary, &self.fd, name));
+        if let Err(source) = replaced {
+            // What is left here is removed when the store is opened again.
+            let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+            return Err(failed(source));
+        }
+        rustix::fs::fsync(&self.fd).map_err(failed)
+    }
+
+    fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?;
+        let mut file = File::from(fd);
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| errno(&error))
+    }
+
+    /// Gives a file the name `to`, which is free: nobody but the holder of the lock makes names.
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        rustix::fs::renameat(&self.fd, from, &self.fd, to)
+            .and_then(|()| rustix::fs::fsync(&self.fd))
+            .map_err(|source| refused("set aside", self.at(from), source))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        !matches!(rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT))
+    }
+
+    /// Removes what a process left that died while it wrote. Only for the holder of the lock.
+    pub(super) fn remove_temporaries(&self, name: &str) {
+        for entry in self.names() {
+            let rest = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix(TEMPORARY));
+            if rest.is_some() {
+                self.remove(&entry);
+            }
+        }
+    }
+
+    /// Removes a file. To fail is no harm: it only takes room.
+    pub(super) fn remove(&self, name: &str) {
+        let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+    }
+
+    /// The names in it that are UTF-8, as all of ours are.
+    pub(super) fn names(&self) -> Vec<String> {
+        let Ok(entries) = rustix::fs::Dir::read_from(&self.fd) else { return Vec::new() };
+        let names = entries.flatten().filter_map(|it| it.file_name().to_str().ok().map(Into::into));
+        names.collect()
+    }
+}
+
+fn is_regular(stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+}
+
+pub(super) fn refused(what: &'static str, path: PathBuf, source: Errno) -> StoreError {
+    StoreError::Refused { what, path, source }
+}
+
+/// The number of an error; those without one come from the standard library's own checks.
+pub(super) fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}

@@ -1,0 +1,75 @@
+//! Why there is no state, in words.
+
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::domain::text::safe;
+
+/// Why the state cannot be had, kept or looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the lock.
+    #[error(
+        "another certwatch{} works with {}; stop that one, or set another daemon.state_dir",
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), shown(dir)
+    )]
+    Busy {
+        /// The state directory.
+        dir: PathBuf,
+        /// The process, if it could be told.
+        pid: Option<u32>,
+    },
+    /// The operating system refused.
+    #[error("cannot {what} {}: {}", shown(path), reason(*source))]
+    Refused {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: Errno,
+    },
+    /// What is there is no state of this version; only looked at, so it stays.
+    #[error("{} {why}", shown(path))]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of a sentence.
+        why: String,
+    },
+    /// This state could not be read again, so it is not written.
+    #[error("cannot write {}: the state {why}; please report it", shown(path))]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the state, as the rest of a sentence.
+        why: String,
+    },
+}
+
+fn shown(path: &Path) -> String {
+    safe(&path.to_string_lossy()).into_owned()
+}
+
+/// The reason, and what to do about it.
+fn reason(error: Errno) -> String {
+    let words = match error {
+        Errno::NOSPC => "the disk is full; make room on it (`df -h`, `df -i`)",
+        Errno::DQUOT => "the disk quota is used up; raise it or make room",
+        Errno::FBIG => "a limit of this process forbids a file of that size (LimitFSIZE=)",
+        Errno::ROFS => {
+            "the file system is read-only; mount it writable, or set another daemon.state_dir"
+        }
+        Errno::ACCESS | Errno::PERM => {
+            "permission denied; it must belong to the user that certwatch runs as"
+        }
+        Errno::NOENT => "it does not exist; create it, and restart certwatch if it was removed",
+        Errno::NOTDIR => "a part of the path is no directory; set another daemon.state_dir",
+        Errno::LOOP => "it is a symbolic link, and must not be one",
+        Errno::IO => "the disk reports an error; see `dmesg`",
+        Errno::STALE => "the network file system lost it; mount it anew and restart certwatch",
+        other => return std::io::Error::from(other).to_string(),
+    };
+    words.to_owned()
+}
