@@ -11,7 +11,7 @@ use crate::domain::text::safe;
 pub enum StoreError {
     /// Another process holds the lock.
     #[error(
-        "another certwatch{} works with {}; stop that one, or set another daemon.state_dir",
+        "another certwatch{} works with {}; stop that one, or set another daemon.state-dir",
         pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), shown(dir)
     )]
     Busy {
@@ -59,13 +59,13 @@ fn reason(error: Errno) -> String {
         Errno::DQUOT => "the disk quota is used up; raise it or make room",
         Errno::FBIG => "a limit of this process forbids a file of that size (LimitFSIZE=)",
         Errno::ROFS => {
-            "the file system is read-only; mount it writable, or set another daemon.state_dir"
+            "the file system is read-only; mount it writable, or set another daemon.state-dir"
         }
         Errno::ACCESS | Errno::PERM => {
             "permission denied; it must belong to the user that certwatch runs as"
         }
         Errno::NOENT => "it does not exist; create it, and restart certwatch if it was removed",
-        Errno::NOTDIR => "a part of the path is no directory; set another daemon.state_dir",
+        Errno::NOTDIR => "a part of the path is no directory; set another daemon.state-dir",
         Errno::LOOP => "it is a symbolic link, and must not be one",
         Errno::IO => "the disk reports an error; see `dmesg`",
         Errno::STALE => "the network file system lost it; mount it anew and restart certwatch",
