@@ -3,9 +3,17 @@
 //! A channel makes one attempt, bounded in time and size, and says how it ended. When to try again
 //! is the ledger's decision.
 
+pub mod alertmanager;
 pub mod email;
+pub mod heartbeat;
+pub mod http;
+mod labels;
+pub mod pagerduty;
+pub mod route;
 pub mod secret;
+pub mod slack;
 pub mod tls;
+pub mod webhook;
 
 use std::time::Duration;
 

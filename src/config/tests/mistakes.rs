@@ -143,7 +143,10 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         ("[scans]\nx = 1", r#"1:2: unknown section "scans": did you mean [scan]?"#),
         ("[mail]\nx = 1", r#"1:2: unknown section "mail": did you mean [email]?"#),
-        ("[scan.mail]", r#"1:7: unknown section "mail" in [scan]: did you mean [email] at the top of the file, before the first section?"#),
+        (
+            "[scan.mail]",
+            r#"1:7: unknown section "mail" in [scan]: did you mean [email] at the top of the file, before the first section?"#,
+        ),
         (
             "\"\\u001b[31m\\u202e\" = 1",
             r#"1:1: unknown key "\u{1b}[31m\u{202e}": expected node-name"#,

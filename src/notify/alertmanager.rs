@@ -1,0 +1,143 @@
+//! A Prometheus Alertmanager, API v2:
+//! <https://prometheus.io/docs/alerting/latest/alerts_api/>.
+//!
+//! An alert lives until its `endsAt`, so what fires is posted again and again; what is not, ends by
+//! itself. Its labels are its identity. The severity is among them, since people route by it: an
+//! alert that becomes worse is another, and the milder one has to be ended.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::http::{self, Answer, Peer, Request};
+use super::{Failure, labels, secret};
+use crate::config::channels::Alertmanager;
+use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
+use crate::domain::policy::Severity;
+use crate::domain::text::safe;
+use crate::domain::time::{Span, UnixTime};
+
+const NAME: &str = "Alertmanager";
+
+/// All severities that an alert can have had.
+const SEVERITIES: [Severity; 3] = [Severity::Warning, Severity::Unknown, Severity::Critical];
+
+/// How long the alert of a test lasts.
+const TEST: Span = Span::minutes(5);
+
+/// How long it is told that a renewal has failed.
+const FAILED: Span = Span::days(1);
+
+/// Posts `message` to the Alertmanager at `url`, one of `settings.urls`. What fires ends at `until`
+/// unless it is posted again before.
+///
+/// # Errors
+/// It did not take the alerts.
+pub async fn send(
+    settings: &Alertmanager,
+    ca_file: Option<&Path>,
+    url: &str,
+    message: &Message,
+    until: UnixTime,
+) -> Result<(), Failure> {
+    let alerts = alerts(message, until);
+    if alerts.is_empty() {
+        return Ok(());
+    }
+    let url = format!("{}/api/v2/alerts", url.trim_end_matches('/'));
+    let (peer, token) = match &settings.token {
+        Some(token) => (Peer::new(NAME, &url)?, Some(secret::read(token)?)),
+        None => (Peer::in_clear_too(NAME, &url)?, None),
+    };
+    let mut request = Request::json(peer.clone(), &Value::Array(alerts));
+    if let Some(token) = token {
+        request = request.with("Authorization", format!("Bearer {}", token.expose()));
+    }
+    let answer = http::send(request, ca_file).await?;
+    if answer.is_success() { Ok(()) } else { Err(refusal(&peer, &answer)) }
+}
+
+fn refusal(peer: &Peer, answer: &Answer) -> Failure {
+    let status = answer.status;
+    let why = match status {
+        400 => format!("answered HTTP 400: {}", reason(&answer.body)),
+        401 | 403 => format!("answered HTTP {status}: set alertmanager.token, or another"),
+        404 | 405 => format!(
+            "answered HTTP {status}: is its URL the one before /api/v2/alerts, and is it 0.16 or later?"
+        ),
+        _ => format!("answered HTTP {status}"),
+    };
+    answer.failure(peer, &why)
+}
+
+/// Why Alertmanager says it refuses: a JSON string, or an object with a message. Anything else is of
+/// somebody between, and not repeated.
+fn reason(body: &str) -> String {
+    let told = match serde_json::from_str(body) {
+        Ok(Value::String(text)) => text,
+        Ok(Value::Object(object)) => {
+            object.get("message").and_then(Value::as_str).unwrap_or_default().to_owned()
+        }
+        _ => String::new(),
+    };
+    if told.is_empty() { "it gave no reason".to_owned() } else { safe(&told).into_owned() }
+}
+
+/// The JSON to post: one object for each alert, and for each that has to end.
+pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
+    match message.kind {
+        Kind::Test => vec![about_certwatch(message, "CertwatchTest", TEST)],
+        Kind::Renewal if message.severity > Severity::Ok => {
+            vec![about_certwatch(message, "CertwatchRenewalFailed", FAILED)]
+        }
+        Kind::Renewal => Vec::new(),
+        Kind::Alert | Kind::Resolved => {
+            let firing = message.firing.iter().flat_map(|it| firing(message, it, until));
+            firing.chain(message.resolved.iter().flat_map(|it| resolved(message, it))).collect()
+        }
+    }
+}
+
+/// The alert as it is now, and if it has become worse the end of what it was.
+fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
+    let worst = it.level.severity;
+    let alert = |severity: Severity, end: UnixTime| {
+        json!({
+            "labels": labels::of_alert(&message.node, &it.id, &it.words, severity),
+            "annotations": labels::annotations(&message.node, &it.words),
+            // An end before the start is refused, and clocks are set back.
+            "startsAt": labels::moment(it.since.min(end)),
+            "endsAt": labels::moment(end),
+        })
+    };
+    let milder = SEVERITIES.into_iter().filter(|severity| *severity < worst);
+    let ended = milder.filter(|_| it.change == Change::Worse).map(|it| alert(it, message.at));
+    std::iter::once(alert(worst, until)).chain(ended).collect()
+}
+
+/// The end at every severity, since it is not known which of them it has had.
+fn resolved(message: &Message, it: &Resolved) -> Vec<Value> {
+    let mut annotations = labels::annotations(&message.node, &it.words);
+    annotations["resolution"] = json!(it.how);
+    let ended = |severity| {
+        json!({
+            "labels": labels::of_alert(&message.node, &it.id, &it.words, severity),
+            "annotations": annotations,
+            "startsAt": labels::moment(it.since.min(it.at)),
+            "endsAt": labels::moment(it.at),
+        })
+    };
+    SEVERITIES.into_iter().map(ended).collect()
+}
+
+fn about_certwatch(message: &Message, alertname: &str, lasts: Span) -> Value {
+    json!({
+        "labels": labels::named(alertname, &message.node, message.severity),
+        "annotations": {
+            "summary": format!("{}: {}", message.node, message.headline),
+            "description": message.text.join("\n"),
+        },
+        "startsAt": labels::moment(message.at),
+        "endsAt": labels::moment(message.at + lasts),
+    })
+}

@@ -1,0 +1,155 @@
+//! PagerDuty, Events API v2:
+//! <https://developer.pagerduty.com/docs/send-alert-event>.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::http::{self, Answer, Peer, Request};
+use super::{Failure, labels, secret};
+use crate::config::channels::PagerDuty;
+use crate::domain::message::{Firing, Kind, Message};
+use crate::domain::policy::Severity;
+use crate::domain::text::safe;
+
+/// Most characters of a summary.
+const MAX_SUMMARY: usize = 1024;
+
+/// Most bytes of an event.
+const MAX_EVENT: usize = 512_000;
+
+/// Sends what `message` says: of alerts, the one that it carries.
+///
+/// # Errors
+/// PagerDuty did not take it.
+pub async fn send(
+    settings: &PagerDuty,
+    ca_file: Option<&Path>,
+    message: &Message,
+) -> Result<(), Failure> {
+    let peer = Peer::new("PagerDuty", &settings.url)?;
+    let key = secret::read(&settings.routing_key)?;
+    for mut event in events(message) {
+        event["routing_key"] = json!(key.expose());
+        shrink(&mut event);
+        let answer = http::send(Request::json(peer.clone(), &event), ca_file).await?;
+        if answer.status != 202 {
+            return Err(refusal(&peer, &answer, key.expose()));
+        }
+    }
+    Ok(())
+}
+
+fn refusal(peer: &Peer, answer: &Answer, key: &str) -> Failure {
+    let status = answer.status;
+    match status {
+        400 => {
+            let why = format!("answered HTTP 400: {}", reasons(&answer.body, key));
+            peer.permanent(&format!(
+                "{why}; is pagerduty.routing-key that of an Events API v2 integration?"
+            ))
+        }
+        429 => answer.transient(peer, "answered HTTP 429: too many events, certwatch waits"),
+        _ => answer.failure(peer, &format!("answered HTTP {status}")),
+    }
+}
+
+/// What PagerDuty says is wrong with the event, unless it quotes the key.
+fn reasons(body: &str, key: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let errors = body["errors"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let told: Vec<&str> = errors.filter(|error| !error.contains(key)).take(3).collect();
+    if told.is_empty() {
+        "it gave no reason".to_owned()
+    } else {
+        safe(&told.join(", ")).into_owned()
+    }
+}
+
+/// What is too long loses its details rather than being refused.
+fn shrink(event: &mut Value) {
+    if event.to_string().len() > MAX_EVENT
+        && let Some(payload) = event["payload"].as_object_mut()
+    {
+        payload.remove("custom_details");
+    }
+}
+
+/// The events to send in this order, without the routing key.
+pub fn events(message: &Message) -> Vec<Value> {
+    match message.kind {
+        Kind::Test => vec![test(message), resolve(&message.id)],
+        Kind::Renewal if message.severity > Severity::Ok => vec![renewal_failed(message)],
+        Kind::Renewal => Vec::new(),
+        Kind::Alert | Kind::Resolved => {
+            let firing = message.firing.iter().map(|it| trigger(message, it));
+            firing.chain(message.resolved.iter().map(|it| resolve(&it.id.0))).collect()
+        }
+    }
+}
+
+fn trigger(message: &Message, it: &Firing) -> Value {
+    let words = &it.words;
+    let remedies: Vec<String> = words.remedies.iter().map(ToString::to_string).collect();
+    let details = json!({
+        "what": words.title,
+        "where": words.place,
+        "findings": words.lines,
+        "by_itself": words.by_itself,
+        "remedy": remedies,
+        "expires": words.expires.map(labels::moment),
+        "since": labels::moment(it.since),
+    });
+    let summary = format!("{}: {} {}", message.node, words.name, words.brief);
+    let mut event = event(message, &it.id.0, &summary, severity(it.level.severity), details);
+    event["payload"]["component"] = json!(words.name);
+    event["payload"]["class"] = json!(it.level.codes.first());
+    event
+}
+
+fn test(message: &Message) -> Value {
+    let summary = format!("TEST of certwatch on {}: nothing is wrong", message.node);
+    event(message, &message.id, &summary, "info", json!({"text": message.text}))
+}
+
+fn renewal_failed(message: &Message) -> Value {
+    let summary = format!("{}: {}", message.node, message.headline);
+    event(message, &message.id, &summary, "error", json!({"text": message.text}))
+}
+
+fn event(message: &Message, key: &str, summary: &str, severity: &str, details: Value) -> Value {
+    json!({
+        "event_action": "trigger",
+        "dedup_key": key,
+        "client": "certwatch",
+        "payload": {
+            "summary": cut(summary),
+            "source": message.node,
+            "severity": severity,
+            "timestamp": labels::moment(message.at),
+            "group": message.node,
+            "custom_details": details,
+        },
+    })
+}
+
+fn resolve(key: &str) -> Value {
+    json!({"event_action": "resolve", "dedup_key": key})
+}
+
+/// PagerDuty has no word for what could not be judged.
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Unknown => "error",
+        Severity::Warning => "warning",
+        Severity::Ok => "info",
+    }
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= MAX_SUMMARY {
+        return text.to_owned();
+    }
+    text.chars().take(MAX_SUMMARY - 1).chain(['…']).collect()
+}

@@ -1,0 +1,194 @@
+//! A message in Slack's Block Kit: <https://docs.slack.dev/reference/block-kit/blocks>.
+
+use serde_json::{Value, json};
+
+use super::markup::{block, code, escape, length, plain, sentence};
+use crate::domain::advice::Remedy;
+use crate::domain::message::{Change, Firing, Kind, MOST_SHOWN, Message, Resolved};
+use crate::domain::policy::Severity;
+
+/// Most characters of a header.
+const MAX_HEADER: usize = 150;
+
+/// Most characters of a section, some below the limit of 3000.
+const MAX_SECTION: usize = 2900;
+
+/// Most characters of all alerts together. Slack refuses longer messages (`msg_blocks_too_long`) at
+/// 11,000 to 13,000, and does not say where exactly.
+const MAX_FIRING: usize = 6_000;
+
+/// Most characters of all that is over.
+const MAX_RESOLVED: usize = 1_500;
+
+/// Most characters of the sentences before all else.
+const MAX_TEXT: usize = 1_000;
+
+/// Most findings of one alert.
+const MOST_LINES: usize = 4;
+
+const SEE_ALL: &str = "see them all with `certwatch check` on the node";
+
+/// The JSON to post; a bot adds channel and thread.
+pub fn payload(message: &Message) -> Value {
+    let title = title(message);
+    json!({
+        // Only in notifications and for screen readers: what is shown is in the blocks.
+        "text": escape(&title, 300),
+        "blocks": blocks(message, &title),
+        "unfurl_links": false,
+        "unfurl_media": false,
+    })
+}
+
+fn blocks(message: &Message, title: &str) -> Vec<Value> {
+    let text = plain(title, MAX_HEADER);
+    let mut blocks = vec![
+        json!({"type": "header", "text": {"type": "plain_text", "text": text, "emoji": false}}),
+    ];
+    if !message.text.is_empty() {
+        let lines = message.text.iter().map(|line| sentence(line, MAX_TEXT / 2));
+        blocks.extend(some_of(lines, MAX_TEXT).0.map(|text| section(&text)));
+    }
+    blocks.extend(firing(message));
+    blocks.extend(resolved(&message.resolved));
+    blocks.push(context(message));
+    blocks
+}
+
+fn title(message: &Message) -> String {
+    let mark = match message.kind {
+        Kind::Resolved => "✅",
+        Kind::Test => "🔵",
+        Kind::Alert | Kind::Renewal => mark(message.severity),
+    };
+    format!("{mark} {} · {}: {}", message.tag(), message.node, message.headline)
+}
+
+fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "🔴",
+        Severity::Unknown => "❔",
+        Severity::Warning => "🟡",
+        Severity::Ok => "✅",
+    }
+}
+
+/// The most urgent alerts, one section each, and how many there are beyond.
+fn firing(message: &Message) -> Vec<Value> {
+    let mut blocks = Vec::new();
+    let mut used = 0;
+    for firing in message.firing.iter().take(MOST_SHOWN) {
+        let text = alert(firing, &message.node);
+        used += length(&text);
+        if used > MAX_FIRING {
+            break;
+        }
+        blocks.push(section(&text));
+    }
+    match message.firing.len() - blocks.len() {
+        0 => {}
+        more => blocks.push(section(&format!("*and {more} more*: {SEE_ALL}"))),
+    }
+    blocks
+}
+
+/// What, where, why, and what to do, most important first.
+fn alert(firing: &Firing, node: &str) -> String {
+    let words = &firing.words;
+    let change = match firing.change {
+        Change::New => "",
+        Change::Worse => " · worse than before",
+        Change::Still => " · still",
+    };
+    let name = code(&words.name, 100);
+    let mut lines = vec![
+        format!("{} *{name}* {}{change}", mark(firing.level.severity), escape(&words.brief, 150)),
+        place(&words.title, &words.place),
+    ];
+    let findings = words.lines.iter().take(MOST_LINES);
+    lines.extend(findings.map(|line| format!("• {}", sentence(line, 350))));
+    if words.lines.len() > MOST_LINES {
+        lines.push(format!("• and {} more", words.lines.len() - MOST_LINES));
+    }
+    if !words.by_itself.is_empty() {
+        lines.push(format!("• {}", sentence(&words.by_itself, 200)));
+    }
+    add_remedies(&mut lines, &words.remedies, node);
+    lines.join("\n")
+}
+
+fn place(title: &str, place: &str) -> String {
+    let title = escape(title, 120);
+    let place = code(place, 300);
+    if place.is_empty() { title } else { format!("{title} · {place}") }
+}
+
+/// As many as there is room for. A command is told whole or not at all: somebody will paste it.
+fn add_remedies(lines: &mut Vec<String>, remedies: &[Remedy], node: &str) {
+    let mut room = MAX_SECTION.saturating_sub(lines.iter().map(|line| length(line) + 1).sum());
+    for remedy in remedies {
+        let line = match remedy {
+            Remedy::Command(command) => {
+                block(command).map(|command| format!("*Run on* {}:\n{command}", code(node, 100)))
+            }
+            Remedy::Words(words) => Some(format!("*To do:* {}", sentence(words, 600))),
+        };
+        let fits = |line: &String| length(line) + 100 < room;
+        let line = line.filter(fits).unwrap_or_else(|| format!("*To do:* {SEE_ALL}"));
+        if lines.last() == Some(&line) || length(&line) + 1 > room {
+            break;
+        }
+        room -= length(&line) + 1;
+        lines.push(line);
+    }
+}
+
+/// What is over, a line each, in one section.
+fn resolved(resolved: &[Resolved]) -> Option<Value> {
+    let lines = resolved.iter().take(MOST_SHOWN).map(|resolved| {
+        let name = code(&resolved.words.name, 100);
+        format!("✅ *{name}* {}", escape(&resolved.how, 250))
+    });
+    let (text, shown) = some_of(lines, MAX_RESOLVED);
+    let mut text = text?;
+    if shown < resolved.len() {
+        text.push_str(&format!("\n✅ *and {} more* that are well again", resolved.len() - shown));
+    }
+    Some(section(&text))
+}
+
+/// The first of `lines` that fit into `max`, and how many these are.
+fn some_of(lines: impl Iterator<Item = String>, max: usize) -> (Option<String>, usize) {
+    let mut used = 0;
+    let fitting: Vec<String> = lines
+        .take_while(|line| {
+            used += length(line) + 1;
+            used <= max
+        })
+        .collect();
+    let text = (!fitting.is_empty()).then(|| fitting.join("\n"));
+    (text, fitting.len())
+}
+
+/// Who says so and when, small at the end.
+fn context(message: &Message) -> Value {
+    let mut text = format!("certwatch on {} · {}", code(&message.node, 100), moment(message));
+    if !message.next.is_empty() {
+        text.push_str(&format!(" · {}", sentence(&message.next, 300)));
+    }
+    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": true}]})
+}
+
+/// `2026-11-23 02:00 UTC`
+fn moment(message: &Message) -> String {
+    let at = message.at.to_string();
+    match at.split_once('T').and_then(|(date, time)| Some((date, time.get(..5)?))) {
+        Some((date, time)) => format!("{date} {time} UTC"),
+        None => at,
+    }
+}
+
+/// `verbatim`: Slack makes no links and mentions of what only looks like them.
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}})
+}

@@ -1,0 +1,131 @@
+//! Slack, by an incoming webhook or as a bot.
+//!
+//! A webhook says yes with HTTP 200 and the body `ok`, and its URL is the secret. The bot posts with
+//! `chat.postMessage`, which says no with HTTP 200 too, and gets back the `ts` that threads hang on.
+
+mod blocks;
+mod error;
+mod markup;
+mod pace;
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub use self::blocks::payload;
+use super::http::{self, Answer, Peer, Request};
+use super::{Failure, Receipt, secret};
+use crate::config::channels::{Slack, SlackBy};
+use crate::domain::message::Message;
+
+const NAME: &str = "Slack";
+
+/// Posts `message`; into `thread`, an earlier [`Receipt::thread`], if the settings want threads.
+///
+/// # Errors
+/// Slack did not take it.
+pub async fn send(
+    settings: &Slack,
+    ca_file: Option<&Path>,
+    thread: Option<&str>,
+    message: &Message,
+) -> Result<Receipt, Failure> {
+    match &settings.by {
+        SlackBy::Webhook(url) => {
+            let peer = Peer::new(NAME, secret::read(url)?.expose())?;
+            by_webhook(peer, ca_file, &payload(message)).await?;
+            Ok(Receipt::default())
+        }
+        SlackBy::Bot { token, channel, threads, api } => {
+            let url = format!("{}/chat.postMessage", api.trim_end_matches('/'));
+            let bot = Bot { peer: Peer::new(NAME, &url)?, token: secret::read(token)?, channel };
+            let thread = thread.filter(|_| *threads);
+            let ts = bot.post(ca_file, thread, payload(message)).await?;
+            Ok(Receipt { thread: Some(ts).filter(|_| *threads) })
+        }
+    }
+}
+
+async fn by_webhook(peer: Peer, ca_file: Option<&Path>, payload: &Value) -> Result<(), Failure> {
+    pace::wait(&peer).await?;
+    let answer = http::send(Request::json(peer.clone(), payload), ca_file).await?;
+    if answer.status == 200 && answer.body == "ok" {
+        return Ok(());
+    }
+    check_whole(&peer, &answer)?;
+    Err(error::explain(&peer, &answer, &word(&answer)))
+}
+
+struct Bot<'a> {
+    peer: Peer,
+    token: secret::Revealed,
+    channel: &'a str,
+}
+
+/// What `chat.postMessage` answers.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Posted {
+    ok: bool,
+    ts: String,
+    error: String,
+}
+
+impl Bot<'_> {
+    /// The `ts` of the thread that the message is in.
+    async fn post(
+        &self,
+        ca_file: Option<&Path>,
+        thread: Option<&str>,
+        mut payload: Value,
+    ) -> Result<String, Failure> {
+        payload["channel"] = json!(self.channel);
+        let Some(thread) = thread else {
+            return self.try_post(ca_file, &payload).await?.map_err(|(failure, _)| failure);
+        };
+        payload["thread_ts"] = json!(thread);
+        match self.try_post(ca_file, &payload).await? {
+            Ok(_) => Ok(thread.to_owned()),
+            Err((_, word)) if error::is_thread_gone(&word) => {
+                // Somebody has deleted its first message; the alert has to arrive all the same.
+                payload.as_object_mut().and_then(|it| it.remove("thread_ts"));
+                self.try_post(ca_file, &payload).await?.map_err(|(failure, _)| failure)
+            }
+            Err((failure, _)) => Err(failure),
+        }
+    }
+
+    /// The `ts` of the message, or why Slack refused it and its word for that.
+    async fn try_post(
+        &self,
+        ca_file: Option<&Path>,
+        payload: &Value,
+    ) -> Result<Result<String, (Failure, String)>, Failure> {
+        pace::wait(&self.peer).await?;
+        let request = Request::json(self.peer.clone(), payload)
+            .with("Authorization", format!("Bearer {}", self.token.expose()));
+        let answer = http::send(request, ca_file).await?;
+        check_whole(&self.peer, &answer)?;
+        let posted: Posted = serde_json::from_str(&answer.body).unwrap_or_default();
+        if answer.status == 200 && posted.ok {
+            return Ok(Ok(posted.ts));
+        }
+        let failure = error::explain(&self.peer, &answer, &posted.error);
+        Ok(Err((failure, posted.error)))
+    }
+}
+
+/// Only the body says whether Slack has taken the message.
+fn check_whole(peer: &Peer, answer: &Answer) -> Result<(), Failure> {
+    if answer.status == 200 && !answer.is_whole {
+        return Err(answer.transient(peer, "closed the connection within its answer"));
+    }
+    Ok(())
+}
+
+/// The word of a webhook's refusal: the body, or in it as JSON if too much was posted.
+fn word(answer: &Answer) -> String {
+    let json: Posted = serde_json::from_str(&answer.body).unwrap_or_default();
+    if json.error.is_empty() { answer.body.clone() } else { json.error }
+}

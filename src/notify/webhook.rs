@@ -1,0 +1,106 @@
+//! A POST in the shape of Alertmanager's webhook, version 4, so that what understands that
+//! understands certwatch: <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
+
+use std::path::Path;
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+use super::http::{self, Peer, Request};
+use super::{Failure, labels, secret};
+use crate::config::channels::Webhook;
+use crate::domain::message::{Firing, MOST_SHOWN, Message, Resolved};
+use crate::domain::policy::Severity;
+
+/// Posts `message`.
+///
+/// # Errors
+/// The other side did not take it.
+pub async fn send(
+    settings: &Webhook,
+    ca_file: Option<&Path>,
+    message: &Message,
+) -> Result<(), Failure> {
+    let peer = Peer::in_clear_too("webhook", secret::read(&settings.url)?.expose())?;
+    let mut request =
+        Request::json(peer.clone(), &payload(message)).with("Idempotency-Key", message.id.clone());
+    if let Some(key) = &settings.key {
+        let signature = signature(&secret::read(key)?, &request.body);
+        request = request.with("X-Certwatch-Signature", signature);
+    }
+    let answer = http::send(request, ca_file).await?;
+    if answer.is_success() {
+        return Ok(());
+    }
+    Err(answer.failure(&peer, &format!("answered HTTP {}", answer.status)))
+}
+
+/// `sha256=` and the HMAC of the very bytes of the body.
+fn signature(key: &secret::Revealed, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    let tag = hmac::sign(&key, body);
+    let hex: Vec<String> = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={}", hex.concat())
+}
+
+/// The JSON to post. What Alertmanager's shape has no place for is in `certwatch`.
+pub fn payload(message: &Message) -> Value {
+    let node = message.node.as_str();
+    let total = message.firing.len() + message.resolved.len();
+    let firing = message.firing.iter().map(|it| firing(node, it));
+    let resolved = message.resolved.iter().map(|it| resolved(node, it));
+    let alerts: Vec<Value> = firing.chain(resolved).take(2 * MOST_SHOWN).collect();
+    json!({
+        "version": "4",
+        "receiver": "certwatch",
+        "status": if is_firing(message) { "firing" } else { "resolved" },
+        "groupKey": format!("certwatch/{node}/{}", message.thread),
+        "groupLabels": {"node": node},
+        "commonLabels": {"node": node},
+        "commonAnnotations": {},
+        "externalURL": "",
+        "truncatedAlerts": total - alerts.len(),
+        "alerts": alerts,
+        "certwatch": {
+            "id": message.id,
+            "kind": message.kind,
+            "node": node,
+            "severity": message.severity,
+            "at": labels::moment(message.at),
+            "headline": message.headline,
+            "text": message.text,
+            "next": message.next,
+        },
+    })
+}
+
+fn is_firing(message: &Message) -> bool {
+    !message.firing.is_empty() || (message.resolved.is_empty() && message.severity > Severity::Ok)
+}
+
+fn firing(node: &str, it: &Firing) -> Value {
+    json!({
+        "status": "firing",
+        "labels": labels::of_alert(node, &it.id, &it.words, it.level.severity),
+        "annotations": labels::annotations(node, &it.words),
+        "startsAt": labels::moment(it.since),
+        // So Alertmanager writes that there is no end yet.
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": it.id.0,
+    })
+}
+
+fn resolved(node: &str, it: &Resolved) -> Value {
+    let mut annotations = labels::annotations(node, &it.words);
+    annotations["resolution"] = json!(it.how);
+    json!({
+        "status": "resolved",
+        "labels": labels::of_alert(node, &it.id, &it.words, it.level.severity),
+        "annotations": annotations,
+        "startsAt": labels::moment(it.since),
+        "endsAt": labels::moment(it.at),
+        "generatorURL": "",
+        "fingerprint": it.id.0,
+    })
+}
