@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod exit;
+pub mod keeper;
 pub mod log;
 pub mod notify;
 pub mod parse;

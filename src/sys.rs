@@ -40,3 +40,11 @@ pub fn wants_colour(stream: &impl IsTerminal) -> bool {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     stream.is_terminal() && !is_dumb && !is_set("NO_COLOR")
 }
+
+/// Any number, to spread what many nodes would do at the same moment.
+pub fn dice() -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness all would throw the same, and nothing worse happens.
+    let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes);
+    u32::from_ne_bytes(bytes)
+}

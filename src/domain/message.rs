@@ -44,6 +44,8 @@ pub enum Kind {
     Alert,
     /// Nothing but good news.
     Resolved,
+    /// Something that happened to certwatch itself, told once.
+    News,
     /// How a renewal ended.
     Renewal,
     /// `certwatch notify test`: nothing is wrong.
@@ -101,9 +103,9 @@ impl Message {
             (Kind::Test, _) => "TEST",
             (Kind::Renewal, Severity::Ok) => "RENEWED",
             (Kind::Renewal, _) => "FAILED",
-            (Kind::Alert, Severity::Critical) => "CRITICAL",
-            (Kind::Alert, Severity::Unknown) => "UNKNOWN",
-            (Kind::Alert, Severity::Warning | Severity::Ok) => "WARNING",
+            (Kind::Alert | Kind::News, Severity::Critical) => "CRITICAL",
+            (Kind::Alert | Kind::News, Severity::Unknown) => "UNKNOWN",
+            (Kind::Alert | Kind::News, Severity::Warning | Severity::Ok) => "WARNING",
         }
     }
 }

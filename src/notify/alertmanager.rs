@@ -90,7 +90,7 @@ pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
         Kind::Renewal if message.severity > Severity::Ok => {
             vec![about_certwatch(message, "CertwatchRenewalFailed", FAILED)]
         }
-        Kind::Renewal => Vec::new(),
+        Kind::News | Kind::Renewal => Vec::new(),
         Kind::Alert | Kind::Resolved => {
             let firing = message.firing.iter().flat_map(|it| firing(message, it, until));
             firing.chain(message.resolved.iter().flat_map(|it| resolved(message, it))).collect()

@@ -80,7 +80,7 @@ pub fn events(message: &Message) -> Vec<Value> {
     match message.kind {
         Kind::Test => vec![test(message), resolve(&message.id)],
         Kind::Renewal if message.severity > Severity::Ok => vec![renewal_failed(message)],
-        Kind::Renewal => Vec::new(),
+        Kind::News | Kind::Renewal => Vec::new(),
         Kind::Alert | Kind::Resolved => {
             let firing = message.firing.iter().map(|it| trigger(message, it));
             firing.chain(message.resolved.iter().map(|it| resolve(&it.id.0))).collect()

@@ -31,12 +31,12 @@ pub fn receivers(channels: &Channels) -> Vec<Spec> {
     let spec =
         |id: &str, style, min_severity| Spec { id: ReceiverId(id.to_owned()), style, min_severity };
     let mut all = Vec::new();
-    for Email { to, min_severity, .. } in email {
+    if let Some(Email { to, min_severity, .. }) = email {
         all.extend(to.iter().map(|to| spec(&mail_id(to), Style::Grouped, *min_severity)));
     }
     all.extend(slack.iter().map(|it| spec("slack", Style::Grouped, it.min_severity)));
     all.extend(webhook.iter().map(|it| spec("webhook", Style::Grouped, it.min_severity)));
-    for Alertmanager { urls, min_severity, .. } in alertmanager {
+    if let Some(Alertmanager { urls, min_severity, .. }) = alertmanager {
         let style = Style::Synced { every: REFRESH };
         all.extend(urls.iter().map(|url| spec(&alertmanager_id(url), style, *min_severity)));
     }

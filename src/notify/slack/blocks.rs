@@ -59,7 +59,7 @@ fn title(message: &Message) -> String {
     let mark = match message.kind {
         Kind::Resolved => "✅",
         Kind::Test => "🔵",
-        Kind::Alert | Kind::Renewal => mark(message.severity),
+        Kind::Alert | Kind::News | Kind::Renewal => mark(message.severity),
     };
     format!("{mark} {} · {}: {}", message.tag(), message.node, message.headline)
 }

@@ -1,0 +1,349 @@
+//! What `run` and `check --notify` share: it takes in scans, keeps the ledger, says who is to be told
+//! what, and remembers on disk.
+//!
+//! It neither waits nor sends: both do that in their own way.
+
+mod memory;
+mod summary;
+mod troubles;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::domain::alert::{AlertId, Sight};
+use crate::domain::ledger::{Beat, Delivery, Due, Look, Notice, Open, Spec, Terms, Trouble};
+use crate::domain::message::Kind;
+use crate::domain::model::Inventory;
+use crate::domain::names;
+use crate::domain::policy::{Assessment, Severity, assess};
+use crate::domain::text::safe;
+use crate::domain::time::{Span, UnixTime};
+use crate::notify::route::{self, Way};
+use crate::notify::{Failure, FailureKind, Receipt};
+use crate::scan::ScanError;
+use crate::store::{Loaded, Store, StoreError};
+use crate::sys;
+pub use memory::{Memory, ScanNote, Writer};
+pub use troubles::Trouble as OwnTrouble;
+use troubles::Troubles;
+
+/// How long an alert counts at an Alertmanager that hears no more of it, in scans.
+const GOOD_FOR: i64 = 3;
+
+/// What certwatch knows, and whom it has told.
+pub struct Keeper {
+    /// The settings in effect.
+    pub config: Config,
+    /// The node's name in every message.
+    pub node: String,
+    /// Who is told.
+    pub specs: Vec<Spec>,
+    store: Option<Store>,
+    memory: Memory,
+    seen: Option<Inventory>,
+    troubles: Troubles,
+    beat: Option<Beat>,
+}
+
+/// What a look at the node has changed.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// When to scan again, before the next scan that is due anyway.
+    pub scan_again: Option<UnixTime>,
+    /// When the same inventory will be judged otherwise.
+    pub judge_again: Option<UnixTime>,
+    /// What is new or worse.
+    pub opened: Vec<Open>,
+    /// What is over.
+    pub closed: Vec<Open>,
+}
+
+impl Keeper {
+    /// Opens the state. Where it cannot be read or kept, certwatch goes on without: better told twice
+    /// than not at all.
+    ///
+    /// # Errors
+    /// Only if another certwatch works with it.
+    pub fn open(config: Config, writer: Writer, now: UnixTime) -> Result<Self, StoreError> {
+        let mut keeper = Self {
+            node: node_name(&config),
+            specs: Vec::new(),
+            config: Config::default(),
+            store: None,
+            memory: Memory::default(),
+            seen: None,
+            troubles: Troubles::default(),
+            beat: None,
+        };
+        keeper.open_state(&config.daemon.state_dir, now)?;
+        keeper.memory.writer = writer;
+        keeper.configure(config);
+        Ok(keeper)
+    }
+
+    fn open_state(&mut self, dir: &Path, now: UnixTime) -> Result<(), StoreError> {
+        let loaded = Store::open(dir).and_then(|store| Ok((store.load(now)?, store)));
+        match loaded {
+            Err(error @ StoreError::Busy { .. }) => return Err(error),
+            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
+            Ok((loaded, store)) => {
+                self.store = Some(store);
+                let lost = self.news_of_loss(&loaded, now);
+                self.memory = loaded.into_state();
+                lost.into_iter().for_each(|notice| self.memory.ledger.announce(notice));
+            }
+        }
+        Ok(())
+    }
+
+    fn news_of_loss(&self, loaded: &Loaded<Memory>, now: UnixTime) -> Option<Notice> {
+        let Loaded::SetAside { to, why } = loaded else { return None };
+        let to = safe(&to.to_string_lossy()).into_owned();
+        tracing::error!(path = %to, "what certwatch remembered {why}; it was set aside");
+        Some(memory_lost(&self.node, &to, why, now))
+    }
+
+    /// Takes over settings; the state stays where it was when certwatch started.
+    pub fn configure(&mut self, config: Config) {
+        self.node = node_name(&config);
+        self.specs = route::receivers(&config.channels);
+        self.config = config;
+        self.memory.ledger.set_receivers(&self.specs);
+        self.memory.ledger.retry_now();
+    }
+
+    /// Takes in a scan.
+    pub fn scanned(
+        &mut self,
+        inventory: Result<Inventory, ScanError>,
+        took_ms: u64,
+        now: UnixTime,
+    ) -> Seen {
+        match inventory {
+            Ok(inventory) => {
+                self.seen = Some(inventory);
+                self.troubles.clear(OwnTrouble::Blind);
+            }
+            Err(error) => {
+                self.seen = None;
+                self.troubles.set(OwnTrouble::Blind, &self.node, &error.to_string());
+            }
+        }
+        let seen = self.look(Look::Scan, now);
+        self.note_scan(took_ms, now);
+        self.beat = Some(self.make_beat(now));
+        seen
+    }
+
+    /// Judges the last scan again, as of now.
+    pub fn look_again(&mut self, now: UnixTime) -> Seen {
+        self.look(Look::Again, now)
+    }
+
+    fn look(&mut self, look: Look, now: UnixTime) -> Seen {
+        let (mut sight, judge_again) = match &self.seen {
+            Some(inventory) => {
+                let assessment = assess(inventory, &self.config.policy, now);
+                (Sight::of(&self.node, inventory, &assessment, now), assessment.next_change)
+            }
+            // Nothing is known to be gone.
+            None => (Sight { blind: vec!["/".to_owned()], ..Sight::default() }, None),
+        };
+        sight.alerts.extend(self.troubles.alerts().cloned());
+        let deaf = self.memory.ledger.deaf_receivers(&self.node, now);
+        let before = self.memory.ledger.open.clone();
+        let scan_again = self.memory.ledger.observe(&sight, &deaf, look, now);
+        let (opened, closed) = difference(&before, &self.memory.ledger.open);
+        Seen { scan_again, judge_again, opened, closed }
+    }
+
+    /// Everybody who is to be told something now, but for channels that are `busy`; and when to ask
+    /// again.
+    pub fn due(
+        &self,
+        is_busy: impl Fn(&str) -> bool,
+        now: UnixTime,
+    ) -> (Vec<Delivery>, Option<UnixTime>) {
+        let terms = Terms {
+            node: &self.node,
+            repeat: &self.config.alerts.repeat,
+            beat: self.beat.as_ref(),
+        };
+        let mut deliveries: Vec<Delivery> = Vec::new();
+        let mut next: Option<UnixTime> = None;
+        for spec in self.specs.iter().filter(|spec| !is_busy(route::channel(&spec.id))) {
+            match self.memory.ledger.due(spec, &terms, now) {
+                Due::Now(delivery) => {
+                    let is_same = |it: &Delivery| {
+                        route::channel(&it.receiver) == route::channel(&delivery.receiver)
+                    };
+                    // The others of this channel have their turn once this one is done.
+                    if !deliveries.iter().any(is_same) {
+                        deliveries.push(*delivery);
+                    }
+                }
+                Due::At(then) => next = Some(next.map_or(then, |next| next.min(then))),
+                Due::Nothing => {}
+            }
+        }
+        (deliveries, next)
+    }
+
+    /// Notes how a delivery ended, and saves that.
+    pub fn settle(
+        &mut self,
+        delivery: &Delivery,
+        result: &Result<Receipt, Failure>,
+        now: UnixTime,
+    ) {
+        let Some(spec) = self.specs.iter().find(|spec| spec.id == delivery.receiver) else {
+            return;
+        };
+        match result {
+            Ok(receipt) => self.memory.ledger.sent(spec, delivery, receipt.thread.clone(), now),
+            Err(failure) => {
+                let trouble = match failure.kind {
+                    FailureKind::Permanent => Trouble::Lasting,
+                    FailureKind::Transient(pause) => Trouble::Passing(pause.map(|pause| {
+                        Span::seconds(i64::try_from(pause.as_secs()).unwrap_or(i64::MAX))
+                    })),
+                };
+                let reason = &failure.reason;
+                self.memory.ledger.failed(delivery, trouble, reason, sys::dice(), now);
+            }
+        }
+        self.save();
+    }
+
+    /// Writes what is remembered to disk. What cannot be written is told of.
+    pub fn save(&mut self) {
+        let dir = &self.config.daemon.state_dir;
+        let saved = match &mut self.store {
+            Some(store) => store.save(&self.memory),
+            None => Store::open(dir).and_then(|mut store| {
+                store.save(&self.memory)?;
+                self.store = Some(store);
+                Ok(())
+            }),
+        };
+        match saved {
+            Ok(()) => self.troubles.clear(OwnTrouble::Unsaved),
+            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
+        }
+    }
+
+    /// Sets or ends what is wrong with the configuration on disk.
+    pub fn config_is_refused(&mut self, why: Option<&str>) {
+        match why {
+            Some(why) => self.troubles.set(OwnTrouble::Config, &self.node, why),
+            None => self.troubles.clear(OwnTrouble::Config),
+        }
+    }
+
+    /// How changes on disk are seen.
+    pub fn set_watch(&mut self, watch: String) {
+        self.memory.writer.watch = watch;
+    }
+
+    /// What is remembered.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// How deliveries of this moment go.
+    pub fn way(&self, now: UnixTime) -> Way<'_> {
+        let good_for = Span::seconds(self.config.daemon.interval.as_seconds() * GOOD_FOR);
+        Way {
+            channels: &self.config.channels,
+            ca_file: self.config.alerts.ca_file.as_deref(),
+            until: now + good_for,
+        }
+    }
+
+    fn note_scan(&mut self, took_ms: u64, now: UnixTime) {
+        let failure = self.troubles.line(OwnTrouble::Blind).map(ToOwned::to_owned);
+        let Some(inventory) = &self.seen else {
+            let severity = Severity::Unknown;
+            let note = ScanNote { at: now, took_ms, judged: 0, severity, next: None, failure };
+            self.memory.scan = Some(note);
+            return;
+        };
+        let assessment = assess(inventory, &self.config.policy, now);
+        self.memory.scan = Some(ScanNote {
+            at: now,
+            took_ms,
+            judged: assessment.rows.iter().filter(|row| !row.repeats).count(),
+            severity: assessment.severity(),
+            next: next_to_end(inventory, &assessment, now),
+            failure,
+        });
+    }
+
+    fn make_beat(&self, now: UnixTime) -> Beat {
+        let deaf = self.memory.ledger.deaf_receivers(&self.node, now);
+        let mut text = format!("{}: {}\n", self.node, self.summary(now));
+        let troubles = self.troubles.alerts().chain(deaf.iter().map(|(_, alert)| alert));
+        for alert in troubles {
+            text.push_str(&format!(
+                "{} {}: {}\n",
+                alert.words.name,
+                alert.words.brief,
+                alert.words.lines.join("; ")
+            ));
+        }
+        Beat { at: now, is_well: self.troubles.is_empty() && deaf.is_empty(), text }
+    }
+
+    /// The state of things in one line: `14 certificates; next: apiserver in 27 d; mail ok`.
+    pub fn summary(&self, now: UnixTime) -> String {
+        summary::line(self, now)
+    }
+}
+
+fn node_name(config: &Config) -> String {
+    config.node.clone().unwrap_or_else(|| safe(&sys::host_name()).into_owned())
+}
+
+fn next_to_end(
+    inventory: &Inventory,
+    assessment: &Assessment,
+    now: UnixTime,
+) -> Option<(String, UnixTime)> {
+    let ends = assessment.rows.iter().filter(|row| !row.repeats);
+    let ends = ends.filter_map(|row| Some((row.item, row.expires?))).filter(|(_, at)| *at >= now);
+    let (item, at) = ends.min_by_key(|(_, at)| *at)?;
+    Some((names::name(&inventory.items, item).into_owned(), at))
+}
+
+/// What has been added or has become worse, and what is gone.
+fn difference(
+    before: &BTreeMap<AlertId, Open>,
+    after: &BTreeMap<AlertId, Open>,
+) -> (Vec<Open>, Vec<Open>) {
+    let is_news = |(id, open): &(&AlertId, &Open)| {
+        before.get(*id).is_none_or(|known| known.level.is_outdone_by(&open.level))
+    };
+    let opened = after.iter().filter(is_news).map(|(_, open)| open.clone());
+    let closed = before.iter().filter(|(id, _)| !after.contains_key(*id));
+    (opened.collect(), closed.map(|(_, open)| open.clone()).collect())
+}
+
+/// Told once: from here on people may be told what they know.
+fn memory_lost(node: &str, to: &str, why: &str, now: UnixTime) -> Notice {
+    Notice {
+        id: AlertId::new(node, &[b"memory lost", now.to_string().as_bytes()]).0,
+        at: now,
+        kind: Kind::News,
+        severity: Severity::Warning,
+        headline: "certwatch lost its memory".to_owned(),
+        text: vec![
+            format!(
+                "What certwatch remembered {why}. It was set aside as {to}, and certwatch began anew."
+            ),
+            "You may be told of things again that you know already. What was mended in the \
+             meantime is not reported as over."
+                .to_owned(),
+        ],
+    }
+}

@@ -1,0 +1,84 @@
+//! What is wrong with certwatch itself, as alerts: whoever relies on it has to know.
+
+use std::collections::BTreeMap;
+
+use crate::domain::alert::{Alert, of_certwatch};
+use crate::domain::policy::Severity;
+use crate::domain::text::safe;
+
+/// What can be wrong with certwatch itself.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Trouble {
+    /// It cannot look at the node at all.
+    Blind,
+    /// The configuration on disk is refused, and the old one is still in effect.
+    Config,
+    /// It cannot write down whom it has told what.
+    Unsaved,
+}
+
+/// All that is wrong now.
+#[derive(Debug, Default)]
+pub(super) struct Troubles(BTreeMap<Trouble, Alert>);
+
+impl Troubles {
+    pub(super) fn set(&mut self, trouble: Trouble, node: &str, why: &str) {
+        let alert = trouble.alert(node, why);
+        let is_known = self.0.get(&trouble).is_some_and(|known| known.words == alert.words);
+        if !is_known {
+            tracing::error!("{}: {}", alert.words.brief, alert.words.lines.join("; "));
+        }
+        self.0.insert(trouble, alert);
+    }
+
+    pub(super) fn clear(&mut self, trouble: Trouble) {
+        if let Some(alert) = self.0.remove(&trouble) {
+            tracing::info!("no longer: {}", alert.words.brief);
+        }
+    }
+
+    pub(super) fn alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.0.values()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong, in words.
+    pub(super) fn line(&self, trouble: Trouble) -> Option<&str> {
+        self.0.get(&trouble)?.words.lines.first().map(String::as_str)
+    }
+}
+
+impl Trouble {
+    fn alert(self, node: &str, why: &str) -> Alert {
+        let first = safe(why.lines().next().unwrap_or_default()).into_owned();
+        match self {
+            Self::Blind => of_certwatch(
+                node,
+                "scan_failed",
+                Severity::Unknown,
+                "cannot look at this node",
+                &first,
+                "see `journalctl -u certwatch`",
+            ),
+            Self::Config => of_certwatch(
+                node,
+                "config_refused",
+                Severity::Warning,
+                "still works with its old configuration",
+                &format!("the new one is wrong: {first}"),
+                "see all of it with `certwatch config check`, mend it, and run `systemctl reload certwatch`",
+            ),
+            Self::Unsaved => of_certwatch(
+                node,
+                "state_unsaved",
+                Severity::Warning,
+                "cannot write down whom it has told what",
+                &format!("{first}. After a restart you are told again what you know"),
+                "make its state directory writable (`daemon.state-dir`)",
+            ),
+        }
+    }
+}
