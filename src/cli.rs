@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::domain::time::{Span, UnixTime};
+use crate::log::{LogFormat, LogLevel};
 use crate::report::Format;
 
 /// Keeps a kubeadm control plane from dying of expired certificates.
@@ -32,6 +33,16 @@ pub enum Verb {
     /// Check, show or print the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Try the ways in which people are told
+    #[command(subcommand)]
+    Notify(NotifyVerb),
+    /// Watch the certificates of this node and tell people ahead of their end: the daemon
+    ///
+    /// It scans at its start, every hour, and whenever something changes on disk. SIGHUP lets it read
+    /// its configuration again; SIGTERM ends it.
+    Run(RunArgs),
+    /// Show what the daemon knows: the last scan, what fires, and how people are told
+    Status(StatusArgs),
 }
 
 /// The command line of `check`.
@@ -55,6 +66,66 @@ pub struct CheckArgs {
     /// Look at the node whose root directory is mounted here
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
+    /// Tell people as the daemon would, once and with the same memory: for cron
+    #[arg(long, conflicts_with_all = ["paths", "at", "in"])]
+    pub notify: bool,
+}
+
+/// The command line of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Look at the node whose root directory is mounted here
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// Where and how to log
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log: LogFormat,
+    /// How much to log
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+/// The command line of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Table, value_name = "FORMAT")]
+    pub output: StatusFormat,
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// How to print a status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum StatusFormat {
+    /// For people.
+    Table,
+    /// For scripts: docs/output.md.
+    Json,
+}
+
+/// What to do with the ways in which people are told.
+#[derive(Debug, Subcommand)]
+pub enum NotifyVerb {
+    /// Send one real message, marked as a test, through each channel, and say how each went
+    ///
+    /// Exit status: 0 if all were taken, 1 if one was not.
+    Test(TestArgs),
+}
+
+/// The command line of `notify test`.
+#[derive(Args, Debug)]
+pub struct TestArgs {
+    /// Try these alone: email, slack, webhook, alertmanager, pagerduty, heartbeat
+    #[arg(value_name = "CHANNEL")]
+    pub channels: Vec<String>,
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// What to do with the configuration.

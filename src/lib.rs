@@ -13,6 +13,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod domain;
 pub mod exit;
 pub mod keeper;
@@ -24,6 +25,7 @@ pub mod scan;
 pub mod store;
 pub mod sys;
 pub mod systemd;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::panic;

@@ -37,7 +37,11 @@ fn try_run(args: &CheckArgs) -> Result<Severity, String> {
     let assessment = assess(&inventory, &config.policy, at);
     print(args, &config, &inventory, &assessment, [generated, at])
         .map_err(|error| format!("cannot write the report: {error}"))?;
-    Ok(assessment.severity())
+    let severity = assessment.severity();
+    if args.notify {
+        super::tell::everybody(config, &request, inventory);
+    }
+    Ok(severity)
 }
 
 fn request(args: &CheckArgs, config: &Config) -> Result<Request, String> {
@@ -49,13 +53,7 @@ fn request(args: &CheckArgs, config: &Config) -> Result<Request, String> {
         standard: config.scan.standard,
         paths,
         only_paths,
-        // The configuration was checked when it was read.
-        exclude: config
-            .scan
-            .exclude
-            .iter()
-            .filter_map(|pattern| Pattern::new(pattern).ok())
-            .collect(),
+        exclude: config.scan.excluded(),
         max_files: config.scan.max_files,
         timeout: config.scan.timeout,
     })

@@ -2,10 +2,14 @@
 
 pub mod check;
 pub mod config;
+pub mod notify;
+pub mod run;
+pub mod status;
+mod tell;
 
 use std::io::Write as _;
 
-use crate::cli::{Cli, ConfigVerb, Verb};
+use crate::cli::{Cli, ConfigVerb, NotifyVerb, Verb};
 use crate::domain::policy::Severity;
 use crate::exit::Exit;
 
@@ -14,6 +18,9 @@ pub fn run(cli: Cli) -> Exit {
     match cli.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Config(verb) => run_config(verb),
+        Verb::Notify(NotifyVerb::Test(args)) => notify::test(&args),
+        Verb::Run(args) => run::run(args),
+        Verb::Status(args) => status::run(&args),
     }
 }
 
@@ -24,7 +31,7 @@ pub fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> Exit {
         return Exit::Done;
     }
     match words.get(1).and_then(|verb| verb.to_str()) {
-        Some("config") => Exit::Usage,
+        Some("config" | "notify" | "run" | "status") => Exit::Usage,
         _ => Exit::Checked(Severity::Unknown),
     }
 }
@@ -36,18 +43,34 @@ fn run_config(verb: ConfigVerb) -> Exit {
         ConfigVerb::Show(file) => config::show(file.config.as_deref()),
     };
     match text {
-        Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => Exit::Done,
-            Err(error) => {
-                complain(&format!("cannot write: {error}"));
-                Exit::Failed
-            }
-        },
+        Ok(text) => print(&text),
         Err(errors) => {
             complain(&errors.to_string());
             Exit::Config
         }
     }
+}
+
+/// Writes to standard output; a reader that has gone is no failure.
+fn print(text: &str) -> Exit {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write: {error}"));
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// A runtime of one thread for what waits for several things; what blocks gets threads of its own,
+/// which nobody waits for at the end.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(16)
+        .thread_keep_alive(std::time::Duration::from_secs(1))
+        .build()
 }
 
 /// Says on standard error what went wrong, each line with the program's name.

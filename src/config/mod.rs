@@ -73,6 +73,14 @@ impl Default for Scan {
     }
 }
 
+impl Scan {
+    /// What is left out, ready for comparing.
+    pub fn excluded(&self) -> Vec<glob::Pattern> {
+        // They were checked when they were read.
+        self.exclude.iter().filter_map(|glob| glob::Pattern::new(glob).ok()).collect()
+    }
+}
+
 /// How the daemon runs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Daemon {

@@ -136,6 +136,11 @@ impl Keeper {
         seen
     }
 
+    /// True once there was a scan.
+    pub fn has_looked(&self) -> bool {
+        self.beat.is_some()
+    }
+
     /// Judges the last scan again, as of now.
     pub fn look_again(&mut self, now: UnixTime) -> Seen {
         self.look(Look::Again, now)
@@ -301,7 +306,8 @@ impl Keeper {
     }
 }
 
-fn node_name(config: &Config) -> String {
+/// The node's name in every message.
+pub fn node_name(config: &Config) -> String {
     config.node.clone().unwrap_or_else(|| safe(&sys::host_name()).into_owned())
 }
 

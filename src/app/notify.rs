@@ -1,0 +1,129 @@
+//! `certwatch notify test`: one real message through every channel.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use crate::cli::TestArgs;
+use crate::config::Config;
+use crate::domain::alert::AlertId;
+use crate::domain::ledger::{Body, Delivery, Spec, Style};
+use crate::domain::message::{Kind, Message};
+use crate::domain::policy::Severity;
+use crate::domain::text::safe;
+use crate::domain::time::{Span, UnixTime};
+use crate::exit::Exit;
+use crate::notify::route::{self, Way};
+use crate::notify::{Failure, FailureKind};
+use crate::{keeper, sys};
+
+const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
+                          in the configuration; `certwatch config default` shows how";
+
+/// Sends the messages and prints how each went.
+pub fn test(args: &TestArgs) -> Exit {
+    let config = match super::config::effective(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(errors) => {
+            super::complain(&errors.to_string());
+            return Exit::Config;
+        }
+    };
+    let wanted = match wanted(&config, &args.channels) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            super::complain(&why);
+            return Exit::Failed;
+        }
+    };
+    match super::runtime() {
+        Ok(runtime) => {
+            let all_went = runtime.block_on(try_all(&config, &wanted));
+            runtime.shutdown_background();
+            if all_went { Exit::Done } else { Exit::Failed }
+        }
+        Err(error) => {
+            super::complain(&format!("cannot begin: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+fn wanted(config: &Config, channels: &[String]) -> Result<Vec<Spec>, String> {
+    let all = route::receivers(&config.channels);
+    if all.is_empty() {
+        return Err(NO_CHANNEL.to_owned());
+    }
+    let is_meant = |spec: &Spec, name: &String| {
+        spec.id.0 == *name || route::channel(&spec.id) == name
+    };
+    if let Some(unknown) = channels.iter().find(|name| !all.iter().any(|it| is_meant(it, name))) {
+        let mut known: Vec<_> = all.iter().map(|spec| route::channel(&spec.id)).collect();
+        known.dedup();
+        return Err(format!("{} is not configured; there is: {}", safe(unknown), known.join(", ")));
+    }
+    let is_wanted = |spec: &Spec| channels.is_empty() || channels.iter().any(|it| is_meant(spec, it));
+    Ok(all.into_iter().filter(is_wanted).collect())
+}
+
+/// One after the other, each told as soon as it is done. True if all went well.
+async fn try_all(config: &Config, specs: &[Spec]) -> bool {
+    let mut all_went = true;
+    for spec in specs {
+        let now = sys::now();
+        let way = Way {
+            channels: &config.channels,
+            ca_file: config.alerts.ca_file.as_deref(),
+            until: now + Span::minutes(5),
+        };
+        let begin = Instant::now();
+        let result = route::deliver(&way, &delivery(&keeper::node_name(config), spec, now)).await;
+        all_went &= result.is_ok();
+        super::print(&line(spec, result.err().as_ref(), begin.elapsed()));
+    }
+    all_went
+}
+
+fn line(spec: &Spec, failure: Option<&Failure>, took: Duration) -> String {
+    let who = spec.id.shown();
+    let took = format!("{}.{} s", took.as_secs(), took.subsec_millis() / 100);
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match failure {
+        None => writeln!(text, "ok      {who} ({took})"),
+        Some(Failure { reason, kind: FailureKind::Permanent }) => {
+            writeln!(text, "FAILED  {who} ({took})\n        {reason}")
+        }
+        Some(Failure { reason, .. }) => writeln!(
+            text,
+            "FAILED  {who} ({took})\n        {reason}\n        This may pass: the daemon would try again."
+        ),
+    };
+    text
+}
+
+fn delivery(node: &str, spec: &Spec, now: UnixTime) -> Delivery {
+    if spec.style == Style::Heartbeat {
+        let text = format!("{node}: a test by `certwatch notify test`\n");
+        return Delivery::beat(&spec.id, now, true, text);
+    }
+    let id = AlertId::new(node, &[b"test", spec.id.0.as_bytes(), &sys::dice().to_be_bytes()]).0;
+    let message = Message {
+        thread: id[..16].to_owned(),
+        id: id.clone(),
+        kind: Kind::Test,
+        node: node.to_owned(),
+        at: now,
+        severity: Severity::Ok,
+        headline: "this is how certwatch tells you".to_owned(),
+        text: vec![
+            format!("Somebody ran `certwatch notify test` on {node}. Nothing is wrong."),
+            "When a certificate of this node comes near its end, a message like this says which one, \
+             when it ends, what stops working then, and what to do."
+                .to_owned(),
+        ],
+        firing: Vec::new(),
+        resolved: Vec::new(),
+        next: String::new(),
+    };
+    Delivery::message(&spec.id, Body::Message(Box::new(message)), id)
+}

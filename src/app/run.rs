@@ -1,0 +1,38 @@
+//! `certwatch run`: the daemon.
+
+use crate::cli::RunArgs;
+use crate::daemon::{self, StartError};
+use crate::exit::Exit;
+use crate::log;
+
+/// Runs until it is told to stop.
+pub fn run(args: RunArgs) -> Exit {
+    if let Err(error) = log::init(args.log, args.log_level) {
+        super::complain(&format!("cannot log: {error}"));
+        return Exit::Failed;
+    }
+    let runtime = match super::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            super::complain(&format!("cannot begin: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let config = args.config;
+    let load = Box::new(move || super::config::effective(config.as_deref()));
+    let ended = runtime.block_on(daemon::run(load, args.root));
+    // A scan of a dead file system would hold up the end.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            for line in error.to_string().lines() {
+                tracing::error!("{line}");
+            }
+            match error {
+                StartError::Config(_) => Exit::Config,
+                StartError::Signals(_) | StartError::State(_) => Exit::Failed,
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `certwatch check --notify`: the daemon's engine for one round, for hosts that have cron.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::config::Config;
+use crate::domain::model::Inventory;
+use crate::domain::time::UnixTime;
+use crate::keeper::{Keeper, Writer};
+use crate::notify::route;
+use crate::scan::{self, Request};
+use crate::store::StoreError;
+use crate::sys;
+
+/// What can be waited for goes on at most this long; the next run of cron takes it up again.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// Tells whoever is to be told, and says on standard error what could not be told.
+pub(super) fn everybody(config: Config, request: &Request, inventory: Inventory) {
+    let writer = Writer {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        since: None,
+        watch: String::new(),
+    };
+    let keeper = match Keeper::open(config, writer, sys::now()) {
+        Ok(keeper) => keeper,
+        Err(error @ StoreError::Busy { .. }) => {
+            super::complain(&format!("nobody was told: {error}. If it is the daemon, it tells them"));
+            return;
+        }
+        Err(error) => return super::complain(&format!("nobody was told: {error}")),
+    };
+    if keeper.specs.is_empty() {
+        return super::complain("nobody was told: no channel is configured");
+    }
+    match super::runtime() {
+        Ok(runtime) => {
+            runtime.block_on(Round { keeper, request, begin: Instant::now() }.go(inventory));
+            runtime.shutdown_background();
+        }
+        Err(error) => super::complain(&format!("nobody was told: {error}")),
+    }
+}
+
+struct Round<'a> {
+    keeper: Keeper,
+    request: &'a Request,
+    begin: Instant,
+}
+
+impl Round<'_> {
+    async fn go(mut self, inventory: Inventory) {
+        let took = Instant::now();
+        let mut seen = self.keeper.scanned(Ok(inventory), 0, sys::now());
+        // What may be gone in a moment is looked at until it is certain.
+        while let Some(then) = seen.scan_again {
+            if !self.wait_until(then).await {
+                break;
+            }
+            let inventory = scan::scan(self.request, sys::now());
+            let took_ms = u64::try_from(took.elapsed().as_millis()).unwrap_or(u64::MAX);
+            seen = self.keeper.scanned(inventory, took_ms, sys::now());
+        }
+        self.keeper.save();
+        self.deliver().await;
+        self.keeper.save();
+        self.complain();
+    }
+
+    /// Until nothing is due, or what fails has to wait too long.
+    async fn deliver(&mut self) {
+        loop {
+            let now = sys::now();
+            let (deliveries, next) = self.keeper.due(|_| false, now);
+            for delivery in &deliveries {
+                let result = route::deliver(&self.keeper.way(now), delivery).await;
+                self.keeper.settle(delivery, &result, sys::now());
+            }
+            self.keeper.look_again(sys::now());
+            match next {
+                _ if !deliveries.is_empty() => {}
+                Some(then) if self.is_failing() && self.wait_until(then).await => {}
+                _ => return,
+            }
+            if self.begin.elapsed() > LONGEST {
+                return;
+            }
+        }
+    }
+
+    /// False if it would take too long.
+    async fn wait_until(&self, then: UnixTime) -> bool {
+        let pause = Duration::from_secs((then - sys::now()).as_seconds().max(0).unsigned_abs());
+        if self.begin.elapsed() + pause > LONGEST {
+            return false;
+        }
+        sleep(pause).await;
+        true
+    }
+
+    fn is_failing(&self) -> bool {
+        let receivers = self.keeper.memory().ledger.receivers.values();
+        receivers.into_iter().any(|it| it.health.failing_since.is_some() && !it.health.is_refused)
+    }
+
+    fn complain(&self) {
+        for (id, receiver) in &self.keeper.memory().ledger.receivers {
+            let health = &receiver.health;
+            if let (Some(_), Some(reason)) = (health.failing_since, &health.reason) {
+                super::complain(&format!("{} was not told: {reason}", id.shown()));
+            }
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! `certwatch run`: one loop that owns everything.
+//!
+//! It waits for one of a few things ([`Wake`]) and then acts. Scans and deliveries run beside it and
+//! come back as events; nothing else touches the keeper.
+
+mod log;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::clock::{Alarm, Ring};
+use crate::config::{Config, ConfigErrors};
+use crate::domain::ledger::{Body, Delivery};
+use crate::domain::model::Inventory;
+use crate::domain::time::{Span, UnixTime};
+use crate::keeper::{Keeper, Seen, Writer};
+use crate::notify::{Failure, Receipt, route};
+use crate::scan::{self, Request, ScanError};
+use crate::store::StoreError;
+use crate::watch::{Mode, Watcher};
+use crate::{sys, systemd};
+
+/// How often files are compared where there is no inotify.
+const POLL: Duration = Duration::from_secs(60);
+
+/// After this long the service counts as started, even if the first scan still hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a delivery that has begun may take to end when the daemon stops.
+const LAST_WORDS: Duration = Duration::from_millis(600);
+
+/// How the configuration is read, at the start and on SIGHUP.
+pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors>>;
+
+/// Why the daemon could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// Signals cannot be received.
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[from] std::io::Error),
+    /// Another certwatch works with the same state.
+    #[error(transparent)]
+    State(#[from] StoreError),
+}
+
+/// What the loop wakes up for.
+enum Wake {
+    Alarm(Ring),
+    Alive,
+    Changed,
+    Event(Event),
+    Impatient,
+    Reload,
+    Stop(&'static str),
+}
+
+/// What runs beside the loop and has ended.
+enum Event {
+    Delivered { delivery: Box<Delivery>, result: Result<Receipt, Failure> },
+    Scanned { inventory: Result<Inventory, ScanError>, took: Duration },
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// It could not begin.
+pub async fn run(load: Load, root: PathBuf) -> Result<(), StartError> {
+    let mut daemon = Daemon::begin(load, root).await?;
+    daemon.start_scan();
+    loop {
+        let wake = daemon.wait().await;
+        if let Wake::Stop(signal) = wake {
+            daemon.stop(signal).await;
+            return Ok(());
+        }
+        daemon.act(wake).await;
+        daemon.dispatch();
+    }
+}
+
+struct Daemon {
+    keeper: Keeper,
+    load: Load,
+    root: PathBuf,
+    watcher: Watcher,
+    alarm: Alarm,
+    signals: Signals,
+    alive: Option<Interval>,
+    events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    /// The channels with a delivery on its way.
+    busy: BTreeSet<String>,
+    sending: Vec<JoinHandle<()>>,
+    is_scanning: bool,
+    /// Something has changed since the scan that is going on began.
+    is_scan_stale: bool,
+    begun: Instant,
+    is_ready: bool,
+    /// What the service manager was told last.
+    status: String,
+    /// When the next scan is due whatever happens, and when one is due to see something again.
+    next_scan: UnixTime,
+    scan_again: Option<UnixTime>,
+    judge_again: Option<UnixTime>,
+}
+
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Daemon {
+    async fn begin(load: Load, root: PathBuf) -> Result<Self, StartError> {
+        let now = sys::now();
+        let signals = Signals {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        };
+        let writer = Writer {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            since: Some(now),
+            watch: String::new(),
+        };
+        let keeper = Keeper::open(load()?, writer, now)?;
+        let places = scan::watched_places(&request(&keeper.config, &root));
+        log::started(&keeper);
+        Ok(Self {
+            keeper,
+            load,
+            root,
+            watcher: Watcher::new(places, POLL).await,
+            alarm: Alarm::new(),
+            signals,
+            alive: systemd::watchdog_interval().map(every),
+            events: mpsc::unbounded_channel(),
+            busy: BTreeSet::new(),
+            sending: Vec::new(),
+            is_scanning: false,
+            is_scan_stale: false,
+            begun: Instant::now(),
+            is_ready: false,
+            status: String::new(),
+            next_scan: now,
+            scan_again: None,
+            judge_again: None,
+        })
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let alive = async {
+            match &mut self.alive {
+                Some(alive) => drop(alive.tick().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.signals.terminate.recv() => Wake::Stop("SIGTERM"),
+            _ = self.signals.interrupt.recv() => Wake::Stop("SIGINT"),
+            _ = self.signals.hangup.recv() => Wake::Reload,
+            Some(event) = self.events.1.recv() => Wake::Event(event),
+            () = alive => Wake::Alive,
+            ring = self.alarm.rung() => Wake::Alarm(ring),
+            () = self.watcher.changed() => Wake::Changed,
+            () = sleep_until(self.begun + PATIENCE), if !self.is_ready => Wake::Impatient,
+        }
+    }
+
+    async fn act(&mut self, wake: Wake) {
+        match wake {
+            Wake::Alarm(Ring::Due) => self.alarm_is_due(),
+            Wake::Alarm(Ring::ClockChanged) => {
+                tracing::warn!("the clock was set: everything is looked at again");
+                self.start_scan();
+            }
+            Wake::Alive => systemd::watchdog(),
+            Wake::Changed => {
+                tracing::debug!("something changed on disk");
+                self.start_scan();
+            }
+            Wake::Event(Event::Delivered { delivery, result }) => self.delivered(&delivery, &result),
+            Wake::Event(Event::Scanned { inventory, took }) => self.scanned(inventory, took).await,
+            Wake::Impatient => self.get_ready(),
+            Wake::Reload => self.reload().await,
+            Wake::Stop(_) => {}
+        }
+    }
+
+    fn alarm_is_due(&mut self) {
+        let now = sys::now();
+        let is_due = |at: Option<UnixTime>| at.is_some_and(|at| at <= now);
+        if self.next_scan <= now || is_due(self.scan_again) {
+            self.start_scan();
+        } else {
+            let seen = self.keeper.look_again(now);
+            self.take(seen);
+        }
+    }
+
+    /// Scans in a thread of its own; one after the other.
+    fn start_scan(&mut self) {
+        if self.is_scanning {
+            self.is_scan_stale = true;
+            return;
+        }
+        self.is_scanning = true;
+        self.is_scan_stale = false;
+        let request = request(&self.keeper.config, &self.root);
+        let events = self.events.0.clone();
+        tokio::task::spawn_blocking(move || {
+            let begin = Instant::now();
+            let inventory = scan::scan(&request, sys::now());
+            // Nobody listens any more once the daemon stops.
+            let _ = events.send(Event::Scanned { inventory, took: begin.elapsed() });
+        });
+    }
+
+    async fn scanned(&mut self, inventory: Result<Inventory, ScanError>, took: Duration) {
+        self.is_scanning = false;
+        let now = sys::now();
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let seen = self.keeper.scanned(inventory, took, now);
+        self.next_scan = now + with_jitter(self.keeper.config.daemon.interval);
+        self.watcher.refresh().await;
+        self.keeper.set_watch(how(&self.watcher.mode()));
+        self.take(seen);
+        self.keeper.save();
+        tracing::debug!(took_ms = took, "scanned");
+        self.get_ready();
+        if self.is_scan_stale {
+            self.start_scan();
+        }
+    }
+
+    fn take(&mut self, seen: Seen) {
+        log::seen(&self.keeper, &seen, sys::now());
+        self.scan_again = seen.scan_again;
+        self.judge_again = seen.judge_again;
+    }
+
+    fn get_ready(&mut self) {
+        if !self.is_ready {
+            self.is_ready = true;
+            systemd::ready();
+            log::ready(&self.keeper, sys::now());
+        }
+    }
+
+    /// Begins all deliveries that are due, and sets the alarm for the next.
+    fn dispatch(&mut self) {
+        let now = sys::now();
+        if !self.keeper.has_looked() {
+            // What fired before the restart may be over.
+            return self.say_status(now);
+        }
+        let busy = &self.busy;
+        let (deliveries, next) = self.keeper.due(|channel| busy.contains(channel), now);
+        for delivery in deliveries {
+            self.begin_delivery(delivery, now);
+        }
+        let wakes = [Some(self.next_scan), self.scan_again, self.judge_again, next];
+        // While a scan goes on, its end is the next wake.
+        let is_idle = |at: &UnixTime| !self.is_scanning || *at > now;
+        if let Some(at) = wakes.into_iter().flatten().filter(is_idle).min() {
+            self.alarm.set(at);
+        }
+        self.say_status(now);
+    }
+
+    fn say_status(&mut self, now: UnixTime) {
+        let status = self.keeper.summary(now);
+        if status != self.status {
+            systemd::status(&status);
+            self.status = status;
+        }
+    }
+
+    fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
+        self.busy.insert(route::channel(&delivery.receiver).to_owned());
+        let (channels, ca_file) =
+            (self.keeper.config.channels.clone(), self.keeper.config.alerts.ca_file.clone());
+        let until = self.keeper.way(now).until;
+        let events = self.events.0.clone();
+        self.sending.retain(|task| !task.is_finished());
+        self.sending.push(tokio::spawn(async move {
+            let way = route::Way { channels: &channels, ca_file: ca_file.as_deref(), until };
+            let result = route::deliver(&way, &delivery).await;
+            let _ = events.send(Event::Delivered { delivery: Box::new(delivery), result });
+        }));
+    }
+
+    fn delivered(&mut self, delivery: &Delivery, result: &Result<Receipt, Failure>) {
+        self.busy.remove(route::channel(&delivery.receiver));
+        log::delivered(delivery, result);
+        let now = sys::now();
+        self.keeper.settle(delivery, result, now);
+        // A receiver that is found deaf, or hears again, is news for the others.
+        let is_beat = matches!(delivery.body, Body::Beat { .. });
+        if !is_beat || result.is_err() {
+            let seen = self.keeper.look_again(now);
+            self.take(seen);
+        }
+    }
+
+    async fn reload(&mut self) {
+        systemd::reloading();
+        match (self.load)() {
+            Ok(config) => {
+                self.keeper.config_is_refused(None);
+                self.keeper.configure(config);
+                let places = scan::watched_places(&request(&self.keeper.config, &self.root));
+                self.watcher = Watcher::new(places, POLL).await;
+                tracing::info!("the configuration was read again");
+            }
+            Err(errors) => {
+                for line in errors.to_string().lines() {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("the new configuration is refused; the old one stays in effect");
+                self.keeper.config_is_refused(Some(&errors.to_string()));
+            }
+        }
+        self.start_scan();
+        systemd::ready();
+    }
+
+    /// Lets what is on its way arrive, for a moment, and puts everything on disk.
+    async fn stop(&mut self, signal: &str) {
+        systemd::stopping();
+        tracing::info!("{signal}: stopping");
+        let _ = timeout(LAST_WORDS, async {
+            while !self.busy.is_empty() {
+                match self.events.1.recv().await {
+                    Some(Event::Delivered { delivery, result }) => {
+                        self.delivered(&delivery, &result);
+                    }
+                    Some(Event::Scanned { .. }) => {}
+                    None => break,
+                }
+            }
+        })
+        .await;
+        self.sending.iter().for_each(JoinHandle::abort);
+        self.keeper.save();
+    }
+}
+
+/// What a scan of this node looks at.
+pub fn request(config: &Config, root: &std::path::Path) -> Request {
+    Request {
+        root: root.to_owned(),
+        standard: config.scan.standard,
+        paths: config.scan.paths.clone(),
+        only_paths: false,
+        exclude: config.scan.excluded(),
+        max_files: config.scan.max_files,
+        timeout: config.scan.timeout,
+    }
+}
+
+fn every(length: Duration) -> Interval {
+    let mut interval = interval(length);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// 10 % more or less, so that fifty nodes that were installed together do not move together.
+fn with_jitter(interval: Span) -> Span {
+    let percent = i32::try_from(90 + sys::dice() % 21).unwrap_or(100);
+    interval.fraction(percent, 100)
+}
+
+fn how(mode: &Mode) -> String {
+    match mode {
+        Mode::Inotify { directories } => format!("inotify on {directories} directories"),
+        Mode::Polling { why } => format!("every {} s ({why})", POLL.as_secs()),
+    }
+}
