@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -39,7 +40,7 @@ pub enum Ring {
 pub struct Alarm {
     at: UnixTime,
     /// `None` where the kernel gives none.
-    timer: Option<AsyncFd<OwnedFd>>,
+    timer: Option<AsyncFd<Arc<OwnedFd>>>,
     /// The clock was set while the timer was.
     was_set: bool,
 }
@@ -56,7 +57,7 @@ impl Alarm {
         Self::with(new_timer().ok())
     }
 
-    fn with(timer: Option<AsyncFd<OwnedFd>>) -> Self {
+    fn with(timer: Option<AsyncFd<Arc<OwnedFd>>>) -> Self {
         let mut alarm = Self { at: UnixTime::new(LAST), timer, was_set: false };
         alarm.set(alarm.at);
         alarm
@@ -95,12 +96,12 @@ impl Alarm {
     }
 }
 
-fn new_timer() -> io::Result<AsyncFd<OwnedFd>> {
+fn new_timer() -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-    Ok(AsyncFd::register(timerfd_create(TimerfdClockId::Realtime, flags)?)?)
+    sys::waitable(Arc::new(timerfd_create(TimerfdClockId::Realtime, flags)?))
 }
 
-async fn rung(timer: &AsyncFd<OwnedFd>) -> io::Result<Ring> {
+async fn rung(timer: &AsyncFd<Arc<OwnedFd>>) -> io::Result<Ring> {
     loop {
         let mut ready = timer.readable().await?;
         let mut count = [0; 8];

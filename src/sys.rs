@@ -1,7 +1,12 @@
 //! The machine: clock, name, terminal.
 
-use std::io::{IsTerminal, Stdout};
+use std::io::{self, IsTerminal, Stdout};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::domain::time::UnixTime;
 
@@ -23,6 +28,19 @@ pub fn host_name() -> String {
 pub fn forbid_dumps() {
     // Where the kernel refuses, nothing is lost but the extra caution.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
+/// A descriptor of the kernel's for the loop to wait on. Only within a tokio runtime.
+///
+/// # Errors
+/// The loop cannot wait on it.
+#[expect(
+    deprecated,
+    reason = "its successor is `unsafe`, because the type of the descriptor could \
+    be any: this one is owned, so that it stays open and the same for as long as it is registered"
+)]
+pub fn waitable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
 /// Columns of the terminal that standard output is; `None` if it is none.
