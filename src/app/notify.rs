@@ -53,15 +53,15 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<Spec>, String> {
     if all.is_empty() {
         return Err(NO_CHANNEL.to_owned());
     }
-    let is_meant = |spec: &Spec, name: &String| {
-        spec.id.0 == *name || route::channel(&spec.id) == name
-    };
+    let is_meant =
+        |spec: &Spec, name: &String| spec.id.0 == *name || route::channel(&spec.id) == name;
     if let Some(unknown) = channels.iter().find(|name| !all.iter().any(|it| is_meant(it, name))) {
         let mut known: Vec<_> = all.iter().map(|spec| route::channel(&spec.id)).collect();
         known.dedup();
         return Err(format!("{} is not configured; there is: {}", safe(unknown), known.join(", ")));
     }
-    let is_wanted = |spec: &Spec| channels.is_empty() || channels.iter().any(|it| is_meant(spec, it));
+    let is_wanted =
+        |spec: &Spec| channels.is_empty() || channels.iter().any(|it| is_meant(spec, it));
     Ok(all.into_iter().filter(is_wanted).collect())
 }
 

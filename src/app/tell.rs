@@ -27,7 +27,9 @@ pub(super) fn everybody(config: Config, request: &Request, inventory: Inventory)
     let keeper = match Keeper::open(config, writer, sys::now()) {
         Ok(keeper) => keeper,
         Err(error @ StoreError::Busy { .. }) => {
-            super::complain(&format!("nobody was told: {error}. If it is the daemon, it tells them"));
+            super::complain(&format!(
+                "nobody was told: {error}. If it is the daemon, it tells them"
+            ));
             return;
         }
         Err(error) => return super::complain(&format!("nobody was told: {error}")),

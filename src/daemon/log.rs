@@ -53,16 +53,16 @@ pub(super) fn delivered(delivery: &Delivery, result: &Result<Receipt, Failure>) 
     match (&delivery.body, result) {
         (Body::Message(message), Ok(_)) => {
             let what = format!("{} {}", message.tag(), message.headline);
-            tracing::info!(receiver = %delivery.receiver.0, message = id, "told {to}: {what}");
+            tracing::info!(receiver = %delivery.receiver.0, id, "told {to}: {what}");
         }
         (Body::Beat { is_well, .. }, Ok(_)) => {
             tracing::debug!(receiver = %delivery.receiver.0, is_well, "heartbeat");
         }
         (_, Err(Failure { reason, kind: FailureKind::Permanent })) => {
-            tracing::error!(receiver = %delivery.receiver.0, message = id, "{to} refuses: {reason}");
+            tracing::error!(receiver = %delivery.receiver.0, id, "{to} refuses: {reason}");
         }
         (_, Err(Failure { reason, .. })) => {
-            tracing::warn!(receiver = %delivery.receiver.0, message = id, "{to} is tried again: {reason}");
+            tracing::warn!(receiver = %delivery.receiver.0, id, "{to} is tried again: {reason}");
         }
     }
 }

@@ -188,7 +188,9 @@ impl Daemon {
                 tracing::debug!("something changed on disk");
                 self.start_scan();
             }
-            Wake::Event(Event::Delivered { delivery, result }) => self.delivered(&delivery, &result),
+            Wake::Event(Event::Delivered { delivery, result }) => {
+                self.delivered(&delivery, &result);
+            }
             Wake::Event(Event::Scanned { inventory, took }) => self.scanned(inventory, took).await,
             Wake::Impatient => self.get_ready(),
             Wake::Reload => self.reload().await,
@@ -203,7 +205,7 @@ impl Daemon {
             self.start_scan();
         } else {
             let seen = self.keeper.look_again(now);
-            self.take(seen);
+            self.take(&seen);
         }
     }
 
@@ -233,7 +235,7 @@ impl Daemon {
         self.next_scan = now + with_jitter(self.keeper.config.daemon.interval);
         self.watcher.refresh().await;
         self.keeper.set_watch(how(&self.watcher.mode()));
-        self.take(seen);
+        self.take(&seen);
         self.keeper.save();
         tracing::debug!(took_ms = took, "scanned");
         self.get_ready();
@@ -242,8 +244,8 @@ impl Daemon {
         }
     }
 
-    fn take(&mut self, seen: Seen) {
-        log::seen(&self.keeper, &seen, sys::now());
+    fn take(&mut self, seen: &Seen) {
+        log::seen(&self.keeper, seen, sys::now());
         self.scan_again = seen.scan_again;
         self.judge_again = seen.judge_again;
     }
@@ -308,7 +310,7 @@ impl Daemon {
         let is_beat = matches!(delivery.body, Body::Beat { .. });
         if !is_beat || result.is_err() {
             let seen = self.keeper.look_again(now);
-            self.take(seen);
+            self.take(&seen);
         }
     }
 

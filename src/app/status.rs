@@ -1,0 +1,324 @@
+//! `certwatch status`: what the daemon knows, read from its state.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::cli::{StatusArgs, StatusFormat};
+use crate::config::Config;
+use crate::domain::advice::Remedy;
+use crate::domain::ledger::{Open, Spec};
+use crate::domain::policy::Severity;
+use crate::domain::time::UnixTime;
+use crate::exit::Exit;
+use crate::keeper::{Memory, ScanNote, node_name};
+use crate::notify::route;
+use crate::{store, sys};
+
+/// Prints the status: 0 if there is one, 1 if there is none to be had.
+pub fn run(args: &StatusArgs) -> Exit {
+    let config = match super::config::effective(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(errors) => {
+            super::complain(&errors.to_string());
+            return Exit::Config;
+        }
+    };
+    let dir = &config.daemon.state_dir;
+    match store::peek::<Memory>(dir) {
+        Ok(Some(memory)) => {
+            let now = sys::now();
+            let status = Status::of(&config, &memory, store::is_in_use(dir), now);
+            super::print(&match args.output {
+                StatusFormat::Table => status.table(now),
+                StatusFormat::Json => status.json(),
+            })
+        }
+        Ok(None) => {
+            super::complain(
+                "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run",
+            );
+            Exit::Failed
+        }
+        Err(error) => {
+            super::complain(&error.to_string());
+            Exit::Failed
+        }
+    }
+}
+
+/// What is printed; the names of the fields are those of the JSON.
+#[derive(Serialize)]
+struct Status<'a> {
+    schema_version: u32,
+    node: String,
+    daemon: Daemon<'a>,
+    last_scan: Option<Scan<'a>>,
+    firing: Vec<Firing<'a>>,
+    receivers: Vec<Receiver>,
+}
+
+#[derive(Serialize)]
+struct Daemon<'a> {
+    running: bool,
+    pid: u32,
+    version: &'a str,
+    #[serde(serialize_with = "rfc3339")]
+    since: Option<UnixTime>,
+    watch: &'a str,
+}
+
+#[derive(Serialize)]
+struct Scan<'a> {
+    #[serde(serialize_with = "rfc3339")]
+    at: Option<UnixTime>,
+    took_ms: u64,
+    judged: usize,
+    severity: Severity,
+    next_to_end: Option<&'a str>,
+    #[serde(serialize_with = "rfc3339")]
+    next_end: Option<UnixTime>,
+    failure: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Firing<'a> {
+    id: &'a str,
+    severity: Severity,
+    codes: &'a [String],
+    name: &'a str,
+    title: &'a str,
+    place: &'a str,
+    brief: &'a str,
+    #[serde(serialize_with = "rfc3339")]
+    since: Option<UnixTime>,
+    #[serde(serialize_with = "rfc3339")]
+    expires: Option<UnixTime>,
+    messages: &'a [String],
+    remedies: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Receiver {
+    receiver: String,
+    #[serde(skip)]
+    shown: String,
+    state: &'static str,
+    #[serde(serialize_with = "rfc3339")]
+    last_success: Option<UnixTime>,
+    #[serde(serialize_with = "rfc3339")]
+    last_failure: Option<UnixTime>,
+    failure: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    next_attempt: Option<UnixTime>,
+    delivered: u64,
+    queue: usize,
+}
+
+// serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)]
+fn rfc3339<S: serde::Serializer>(at: &Option<UnixTime>, out: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_string()).serialize(out)
+}
+
+impl<'a> Status<'a> {
+    fn of(config: &Config, memory: &'a Memory, is_in_use: bool, now: UnixTime) -> Self {
+        let writer = &memory.writer;
+        let specs = route::receivers(&config.channels);
+        let mut firing: Vec<_> = memory.ledger.open.iter().collect();
+        firing.sort_by_key(|(_, open)| {
+            (std::cmp::Reverse(open.level.severity), open.words.expires, open.words.name.clone())
+        });
+        Self {
+            schema_version: 1,
+            node: node_name(config),
+            daemon: Daemon {
+                running: is_in_use && !writer.watch.is_empty(),
+                pid: writer.pid,
+                version: &writer.version,
+                since: writer.since,
+                watch: &writer.watch,
+            },
+            last_scan: memory.scan.as_ref().map(Scan::of),
+            firing: firing.into_iter().map(|(id, open)| Firing::of(&id.0, open)).collect(),
+            receivers: specs.iter().map(|spec| Receiver::of(spec, memory, now)).collect(),
+        }
+    }
+
+    fn json(&self) -> String {
+        serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |json| json + "\n")
+    }
+
+    fn table(&self, now: UnixTime) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "certwatch on {}: {}", self.node, self.daemon.line(now));
+        let _ = match &self.last_scan {
+            None => writeln!(out, "No scan has ended yet."),
+            Some(scan) => writeln!(out, "{}", scan.line(now)),
+        };
+        out.push('\n');
+        self.table_of_firing(&mut out, now);
+        out.push('\n');
+        self.table_of_receivers(&mut out, now);
+        out
+    }
+
+    fn table_of_firing(&self, out: &mut String, now: UnixTime) {
+        if self.firing.is_empty() {
+            out.push_str("Nothing is wrong.\n");
+            return;
+        }
+        let rows = self.firing.iter().map(|it| {
+            let since = it.since.map(|since| ago(since, now)).unwrap_or_default();
+            let state = it.severity.name().to_uppercase();
+            [state, it.name.to_owned(), it.now(now), since, it.place.to_owned()]
+        });
+        columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows);
+        let _ = writeln!(out, "What to do about each: certwatch check");
+    }
+
+    fn table_of_receivers(&self, out: &mut String, now: UnixTime) {
+        if self.receivers.is_empty() {
+            out.push_str("Nobody is told: no channel is configured.\n");
+            return;
+        }
+        let when = |at: Option<UnixTime>| at.map_or("never".to_owned(), |at| ago(at, now));
+        let rows = self.receivers.iter().map(|it| {
+            let queue = it.queue.to_string();
+            let state = it.state.to_owned();
+            [it.shown.clone(), state, when(it.last_success), when(it.last_failure), queue]
+        });
+        columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows);
+        for receiver in self.receivers.iter().filter(|it| it.state != "ok") {
+            if let Some(failure) = &receiver.failure {
+                let _ = writeln!(out, "{}: {failure}", receiver.shown);
+            }
+        }
+    }
+}
+
+impl Daemon<'_> {
+    fn line(&self, now: UnixTime) -> String {
+        match self.since {
+            Some(since) if self.running => format!(
+                "running (process {}, version {}) since {}, sees changes by {}",
+                self.pid,
+                self.version,
+                ago(since, now),
+                self.watch
+            ),
+            Some(_) => {
+                "NOT RUNNING: nobody is told. Start it with `systemctl start certwatch`".to_owned()
+            }
+            None => "no daemon; this is what `certwatch check --notify` left".to_owned(),
+        }
+    }
+}
+
+impl<'a> Scan<'a> {
+    fn of(note: &'a ScanNote) -> Self {
+        let next = note.next.as_ref();
+        Self {
+            at: Some(note.at),
+            took_ms: note.took_ms,
+            judged: note.judged,
+            severity: note.severity,
+            next_to_end: next.map(|(name, _)| name.as_str()),
+            next_end: next.map(|(_, at)| *at),
+            failure: note.failure.as_deref(),
+        }
+    }
+
+    fn line(&self, now: UnixTime) -> String {
+        let at = self.at.map(|at| ago(at, now)).unwrap_or_default();
+        if let Some(failure) = self.failure {
+            return format!("Last scan: {at}, and it failed: {failure}");
+        }
+        let scan = format!("Last scan: {at}, {} certificates in {} ms.", self.judged, self.took_ms);
+        match (self.next_to_end, self.next_end) {
+            (Some(name), Some(end)) => {
+                format!("{scan} Next to end is {name} in {}, on {}.", end - now, end.date())
+            }
+            _ => scan,
+        }
+    }
+}
+
+impl<'a> Firing<'a> {
+    fn of(id: &'a str, open: &'a Open) -> Self {
+        let words = &open.words;
+        Self {
+            id,
+            severity: open.level.severity,
+            codes: &open.level.codes,
+            name: &words.name,
+            title: &words.title,
+            place: &words.place,
+            brief: &words.brief,
+            since: Some(open.since),
+            expires: words.expires,
+            messages: &words.lines,
+            remedies: words.remedies.iter().map(Remedy::to_string).collect(),
+        }
+    }
+
+    /// What is wrong as of now: the words are as old as the last scan.
+    fn now(&self, now: UnixTime) -> String {
+        match self.expires {
+            Some(end) if self.brief.starts_with("expire") && end < now => {
+                format!("expired {}", ago(end, now))
+            }
+            Some(end) if self.brief.starts_with("expire") => format!("expires in {}", end - now),
+            _ => self.brief.to_owned(),
+        }
+    }
+}
+
+impl Receiver {
+    fn of(spec: &Spec, memory: &Memory, now: UnixTime) -> Self {
+        let known = memory.ledger.receivers.get(&spec.id);
+        let health = known.map(|it| it.health.clone()).unwrap_or_default();
+        let state = match health.failing_since {
+            None if health.last_success.is_none() => "not tried yet",
+            None => "ok",
+            Some(_) if health.is_refused => "REFUSES",
+            Some(_) => "FAILS",
+        };
+        Self {
+            receiver: spec.id.0.clone(),
+            shown: spec.id.shown(),
+            state,
+            next_attempt: health.not_before().filter(|at| *at > now),
+            last_success: health.last_success,
+            last_failure: health.last_failure,
+            failure: health.reason,
+            delivered: known.map_or(0, |it| it.count),
+            queue: memory.ledger.queue(spec),
+        }
+    }
+}
+
+/// `4 min ago`; with the clock set back also `just now`.
+fn ago(at: UnixTime, now: UnixTime) -> String {
+    if at >= now { "just now".to_owned() } else { format!("{} ago", now - at) }
+}
+
+/// Columns as wide as they need to be; the last is not padded.
+fn columns<const N: usize>(
+    out: &mut String,
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) {
+    let mut all = vec![head.map(str::to_owned)];
+    all.extend(rows);
+    let width =
+        |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..N).map(width).collect();
+    for row in &all {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
