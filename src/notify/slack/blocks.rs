@@ -15,7 +15,7 @@ const MAX_SECTION: usize = 2900;
 
 /// Most characters of all alerts together. Slack refuses longer messages (`msg_blocks_too_long`) at
 /// 11,000 to 13,000, and does not say where exactly.
-const MAX_FIRING: usize = 6_000;
+const MAX_FIRING: usize = 5_000;
 
 /// Most characters of all that is over.
 const MAX_RESOLVED: usize = 1_500;
@@ -102,7 +102,7 @@ fn alert(firing: &Firing, node: &str) -> String {
     };
     let name = code(&words.name, 100);
     let mut lines = vec![
-        format!("{} *{name}* {}{change}", mark(firing.level.severity), escape(&words.brief, 150)),
+        format!("{} *{name}* {}{change}", mark(firing.level.severity), sentence(&words.brief, 150)),
         place(&words.title, &words.place),
     ];
     let findings = words.lines.iter().take(MOST_LINES);
@@ -118,7 +118,7 @@ fn alert(firing: &Firing, node: &str) -> String {
 }
 
 fn place(title: &str, place: &str) -> String {
-    let title = escape(title, 120);
+    let title = sentence(title, 120);
     let place = code(place, 300);
     if place.is_empty() { title } else { format!("{title} · {place}") }
 }
@@ -147,7 +147,7 @@ fn add_remedies(lines: &mut Vec<String>, remedies: &[Remedy], node: &str) {
 fn resolved(resolved: &[Resolved]) -> Option<Value> {
     let lines = resolved.iter().take(MOST_SHOWN).map(|resolved| {
         let name = code(&resolved.words.name, 100);
-        format!("✅ *{name}* {}", escape(&resolved.how, 250))
+        format!("✅ *{name}* {}", sentence(&resolved.how, 250))
     });
     let (text, shown) = some_of(lines, MAX_RESOLVED);
     let mut text = text?;
