@@ -1,13 +1,13 @@
-//! PagerDuty, the generic webhook and the heartbeat.
+//! PagerDuty, the generic webhook, the heartbeat, and how an Alertmanager refuses.
 
-use certwatch::config::channels::{Heartbeat, PagerDuty, Webhook};
+use certwatch::config::channels::{Alertmanager, Heartbeat, PagerDuty, Webhook};
 use certwatch::domain::message::{Kind, Message};
 use certwatch::domain::policy::Severity;
-use certwatch::notify::{Failure, heartbeat, pagerduty, webhook};
+use certwatch::notify::{Failure, alertmanager, heartbeat, pagerduty, webhook};
 use serde_json::{Value, json};
 
 use crate::common::events;
-use crate::common::message::{hostile, message, over, renewal, sample, single, test};
+use crate::common::message::{NOW, hostile, message, over, renewal, sample, single, test};
 use crate::common::server::{Reply, Server, say, say_with};
 use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, run};
 
@@ -127,6 +127,45 @@ fn a_renewal_that_went_well_is_no_alarm() {
     let ok = message(Kind::Renewal, Severity::Ok, "renewed");
     assert_eq!(webhook::payload(&ok)["status"], "resolved");
     assert_eq!(webhook::payload(&renewal(Severity::Critical))["status"], "firing");
+}
+
+fn tell(url: &str, token: Option<&str>) -> Result<(), Failure> {
+    let safe = Safe::new();
+    let settings = Alertmanager {
+        urls: vec![url.to_owned()],
+        token: token.map(|token| safe.keep("token", token)),
+        min_severity: Severity::Warning,
+    };
+    run(alertmanager::send(&settings, None, url, &sample(), NOW))
+}
+
+#[test]
+fn an_alertmanager_says_why_not() {
+    let tell_to = |reply: Reply| tell(&Server::start(move |_| reply.clone()).url(""), None);
+    // These two are what Alertmanager 0.25 answers.
+    let refusal = r#""start time must be before end time""#;
+    assert_fails(tell_to(say(400, refusal)), PERMANENT, &["start time must be before end time"]);
+    let refusal = r#"{"code":400,"message":"parsing alerts body failed"}"#;
+    assert_fails(tell_to(say(400, refusal)), PERMANENT, &["parsing alerts body failed"]);
+    assert_fails(tell_to(say(400, "<html>SECRET")), PERMANENT, &["it gave no reason"]);
+    assert_fails(tell_to(say(401, "")), PERMANENT, &["alertmanager.token"]);
+    assert_fails(tell_to(say(404, "")), PERMANENT, &["0.16"]);
+    assert_fails(tell_to(say(503, "")), TRANSIENT, &["503"]);
+    assert_fails(tell_to(say_with(429, ("Retry-After", "9"), "")), after(9), &[]);
+}
+
+#[test]
+fn a_token_is_sent_to_who_may_see_it_only() {
+    let server = Server::start(|_| say(200, ""));
+    assert_eq!(tell(&server.url("/prefix/"), Some("SECRET")), Ok(()));
+    let received = server.received().remove(0);
+    assert_eq!(received.path, "/prefix/api/v2/alerts");
+    assert_eq!(received.header("authorization"), Some("Bearer SECRET"));
+    let far = tell("http://alertmanager.invalid:9093", Some("SECRET"));
+    assert_fails(far, PERMANENT, &["must be reached by https://"]);
+    // Without one, plain HTTP is what most Alertmanagers speak.
+    let far = tell("http://alertmanager.invalid:9093", None);
+    assert_fails(far, TRANSIENT, &["cannot be resolved"]);
 }
 
 fn beat(url: &str, is_well: bool, text: &str) -> Result<(), Failure> {

@@ -40,22 +40,35 @@ pub fn message(kind: Kind, severity: Severity, headline: &str) -> Message {
 
 /// An alert as certwatch makes it.
 pub fn sample() -> Message {
-    let firing = vec![
-        firing(1, Severity::Critical, "apiserver", "serving certificate of kube-apiserver", -3),
-        Firing {
-            change: Change::Worse,
-            ..firing(2, Severity::Critical, "scheduler.conf", "client of kube-scheduler", 5)
-        },
-        Firing {
-            change: Change::Still,
-            ..firing(3, Severity::Warning, "etcd-peer", "peer certificate of etcd", 21)
-        },
+    let mut expired = firing(1, Severity::Critical, "front-proxy-client", "", -3);
+    expired.words.title = "front-proxy client of kube-apiserver".to_owned();
+    expired.words.lines =
+        vec!["expired 3 d ago, on 2026-11-20: aggregated APIs such as metrics (kubectl top, autoscaling) stop".to_owned()];
+    let mut nearly = firing(2, Severity::Critical, "apiserver", "", 4);
+    nearly.words.title = "serving certificate of kube-apiserver".to_owned();
+    nearly.words.lines = vec![
+        "expires in 4 d, on 2026-11-27; then kubectl, nodes and controllers refuse this API server"
+            .to_owned(),
     ];
+    nearly.change = Change::Worse;
+    let mut soon =
+        firing(3, Severity::Warning, "kubelet-client", "client of the API of the kubelet", 20);
+    soon.words.place = "/var/lib/kubelet/pki/kubelet-client-current.pem".to_owned();
+    soon.words.lines = vec![
+        "expires in 20 d, on 2026-12-13; then this node goes NotReady, and its kubelet does not start again".to_owned(),
+        "the kubelet should have rotated it by 2026-11-11: its rotation does not work".to_owned(),
+    ];
+    soon.words.by_itself = "The kubelet should have renewed it by itself.".to_owned();
+    soon.words.remedies = vec![
+        Remedy::Command("systemctl restart kubelet".to_owned()),
+        Remedy::Words("if a restart of the kubelet does not help, see why with `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`".to_owned()),
+    ];
+    soon.change = Change::Still;
     Message {
-        firing,
-        resolved: vec![resolved(4, "front-proxy-client")],
+        firing: vec![expired, nearly, soon],
+        resolved: vec![resolved(4, "etcd-peer")],
         next: "Looks again every hour; tells what has expired again in 6 h.".to_owned(),
-        ..message(Kind::Alert, Severity::Critical, "apiserver expired 3 d ago, and 2 more")
+        ..message(Kind::Alert, Severity::Critical, "front-proxy-client expired 3 d ago, and 2 more")
     }
 }
 
@@ -132,9 +145,7 @@ pub fn firing(number: usize, severity: Severity, name: &str, title: &str, days: 
             expires: Some(expires),
             lines: vec![format!("{line}: no component and no user can reach the API server")],
             by_itself: "Nothing renews it by itself.".to_owned(),
-            remedies: vec![Remedy::Command(format!(
-                "kubeadm certs renew {name} && crictl pods --name kube-apiserver -q | xargs crictl stopp"
-            ))],
+            remedies: vec![Remedy::Command(format!("kubeadm certs renew {name}"))],
         },
     }
 }
