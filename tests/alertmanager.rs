@@ -1,5 +1,5 @@
-//! What we send to Alertmanager, as the real one understands it. `make test-lab` runs this: it needs
-//! Debian's prometheus-alertmanager.
+//! What we send to Alertmanager, as the real one understands it. `make test-lab` runs this: it
+//! needs Debian's prometheus-alertmanager.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests, their helpers included")]
 
 mod common;
@@ -47,7 +47,7 @@ impl Real {
             .args(["--cluster.listen-address=", "--log.level=error"])
             .stdin(Stdio::null())
             .spawn()
-            .expect("Debian's prometheus-alertmanager is installed");
+            .unwrap_or_else(|why| panic!("is prometheus-alertmanager installed? {why}"));
         let real = Self { process, url: format!("http://127.0.0.1:{port}"), _state: state };
         let end = Instant::now() + Duration::from_secs(20);
         while real.send(&renewal_ok()).and_then(|()| real.send(&old_test())).is_err() {

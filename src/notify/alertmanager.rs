@@ -68,8 +68,8 @@ fn refusal(peer: &Peer, answer: &Answer) -> Failure {
     answer.failure(peer, &why)
 }
 
-/// Why Alertmanager says it refuses: a JSON string, or an object with a message. Anything else is of
-/// somebody between, and not repeated.
+/// Why Alertmanager says it refuses: a JSON string, or an object with a message. Anything else is
+/// of somebody between, and not repeated.
 fn reason(body: &str) -> String {
     let told = match serde_json::from_str(body) {
         Ok(Value::String(text)) => text,

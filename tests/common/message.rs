@@ -42,8 +42,11 @@ pub fn message(kind: Kind, severity: Severity, headline: &str) -> Message {
 pub fn sample() -> Message {
     let mut expired = firing(1, Severity::Critical, "front-proxy-client", "", -3);
     expired.words.title = "front-proxy client of kube-apiserver".to_owned();
-    expired.words.lines =
-        vec!["expired 3 d ago, on 2026-11-20: aggregated APIs such as metrics (kubectl top, autoscaling) stop".to_owned()];
+    expired.words.lines = vec![
+        "expired 3 d ago, on 2026-11-20: aggregated APIs such as metrics (kubectl top, \
+             autoscaling) stop"
+            .to_owned(),
+    ];
     let mut nearly = firing(2, Severity::Critical, "apiserver", "", 4);
     nearly.words.title = "serving certificate of kube-apiserver".to_owned();
     nearly.words.lines = vec![
@@ -55,13 +58,16 @@ pub fn sample() -> Message {
         firing(3, Severity::Warning, "kubelet-client", "client of the API of the kubelet", 20);
     soon.words.place = "/var/lib/kubelet/pki/kubelet-client-current.pem".to_owned();
     soon.words.lines = vec![
-        "expires in 20 d, on 2026-12-13; then this node goes NotReady, and its kubelet does not start again".to_owned(),
+        "expires in 20 d, on 2026-12-13; then this node goes NotReady, and its kubelet does not \
+             start again"
+            .to_owned(),
         "the kubelet should have rotated it by 2026-11-11: its rotation does not work".to_owned(),
     ];
     soon.words.by_itself = "The kubelet should have renewed it by itself.".to_owned();
     soon.words.remedies = vec![
         Remedy::Command("systemctl restart kubelet".to_owned()),
-        Remedy::Words("if a restart of the kubelet does not help, see why with `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`".to_owned()),
+        Remedy::Words("if a restart of the kubelet does not help, see why with `journalctl -u kubelet | grep \
+                 -i certificate` and `kubectl get csr`".to_owned()),
     ];
     soon.change = Change::Still;
     Message {

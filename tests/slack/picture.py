@@ -16,7 +16,7 @@ import tempfile
 
 SNAPSHOT = "tests/channels/snapshots/channels__forms__slack_alert.snap"
 CAPTION = "A rendering of the JSON that certwatch posts, in the manner of Slack. Not a screenshot of Slack."
-WIDTH, HEIGHT = 780, 880
+WIDTH, HEIGHT = 780, 750
 
 PAGE = """<!doctype html><meta charset="utf-8"><style>
 * { box-sizing: border-box }
@@ -30,7 +30,7 @@ body { margin: 0; padding: 18px 22px 10px; width: %(width)spx; background: #fff;
 .when, .context, .caption { color: #616061; font-size: 12px }
 .blocks { flex: 1; min-width: 0 }
 .header { font-size: 18px; font-weight: 900; margin: 6px 0 8px }
-.section { margin: 0 0 12px } .context { margin-top: 4px; font-size: 13px }
+.section { margin: 0 0 8px } hr { border: 0; border-top: 1px solid #ddd; margin: 0 0 8px } .context { margin-top: 4px; font-size: 13px }
 code, pre { font: 12px/1.5 "DejaVu Sans Mono", monospace; background: #f8f8f8; border: 1px solid #ddd;
   border-radius: 3px; overflow-wrap: anywhere }
 code { color: #c01343; padding: 2px 3px 1px } b code { font-weight: 700 }
@@ -61,6 +61,8 @@ def block(it):
         body = html.escape(it["text"]["text"])
     elif kind == "section":
         body = mrkdwn(it["text"]["text"])
+    elif kind == "divider":
+        body = "<hr>"
     elif kind == "context":
         body = " ".join(mrkdwn(element["text"]) for element in it["elements"])
     else:

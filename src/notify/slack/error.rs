@@ -1,7 +1,8 @@
 //! What Slack says when it takes nothing, and what to do then.
 //!
-//! The words are those of <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
-//! and <https://docs.slack.dev/reference/methods/chat.postMessage>.
+//! The words are those of
+//! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks> and
+//! <https://docs.slack.dev/reference/methods/chat.postMessage>.
 
 use crate::notify::Failure;
 use crate::notify::http::{Answer, Peer};
@@ -10,11 +11,11 @@ use crate::notify::http::{Answer, Peer};
 const MAX_WORD: usize = 40;
 
 const NEW_WEBHOOK: &str = "the webhook is gone: make a new one and put its URL into the secret";
-const NEW_TOKEN: &str = "the bot token is not valid any more: install the app again and put its new \
-                         token into the secret";
+const NEW_TOKEN: &str = "the bot token is not valid any more: install the app again and put its \
+                         new token into the secret";
 const INVITE: &str = "the bot is not in the channel: invite it there with `/invite @` and its name";
-const NO_CHANNEL: &str = "there is no such channel, or the bot cannot see it: set slack.channel to its \
-                          id, and invite the bot";
+const NO_CHANNEL: &str = "there is no such channel, or the bot cannot see it: set slack.channel to \
+                          its id, and invite the bot";
 const ARCHIVED: &str = "the channel is archived: unarchive it, or name another";
 const FORBIDDEN: &str = "the workspace's settings forbid it: ask an administrator of the workspace";
 const NO_SCOPE: &str = "the bot lacks the scope chat:write: add it and install the app again";
