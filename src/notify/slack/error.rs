@@ -103,3 +103,50 @@ fn showable(word: &str) -> String {
         && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if is_word { word.to_owned() } else { String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::FailureKind;
+
+    fn explained(status: u16, word: &str) -> Failure {
+        let peer = Peer::new("Slack", "https://hooks.slack.com/services/SECRET").unwrap();
+        let answer = Answer { status, retry_after: None, body: word.to_owned(), is_whole: true };
+        explain(&peer, &answer, word)
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        for (status, word, advice) in [
+            (400, "invalid_payload", "please report it"),
+            (403, "action_prohibited", "administrator"),
+            (404, "channel_not_found", "slack.channel"),
+            (404, "no_service", "make a new one"),
+            (400, "/services/SECRET", "check the secret"),
+            (400, "a_new_word", "a_new_word"),
+            (200, "<html>SECRET</html>", "is it Slack's URL?"),
+            (200, "", "is it Slack's URL?"),
+            (200, "missing_scope", "chat:write"),
+            (204, "", "HTTP 204"),
+        ] {
+            let failure = explained(status, word);
+            assert_eq!(failure.kind, FailureKind::Permanent, "{failure:?}");
+            assert!(failure.reason.contains(advice), "{failure:?}");
+            assert!(!failure.reason.contains("SECRET"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_go_away_is_transient() {
+        for (status, word) in [
+            (429, "rate_limited"),
+            (429, "a_new_word"),
+            (200, "ratelimited"),
+            (200, "fatal_error"),
+            (500, "channel_not_found"),
+            (503, "<html>"),
+        ] {
+            assert_eq!(explained(status, word).kind, FailureKind::Transient(None), "{word}");
+        }
+    }
+}

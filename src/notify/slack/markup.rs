@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn nothing_is_cut_within_an_entity() {
-        assert_eq!(escape("ab&cd", 7), "ab&amp;…");
-        assert_eq!(escape("ab&cd", 6), "ab…");
+        assert_eq!(escape("ab&cd", 8), "ab&amp;…");
+        assert_eq!(escape("ab&cd", 7), "ab…");
         assert_eq!(escape("ab&", 7), "ab&amp;");
         assert_eq!(plain("abc", 3), "abc");
         assert_eq!(plain("abcd", 3), "ab…");
