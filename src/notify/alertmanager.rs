@@ -62,16 +62,14 @@ fn refusal(peer: &Peer, answer: &Answer) -> Failure {
     let why = match status {
         400 => format!("answered HTTP 400: {}", reason(&answer.body)),
         401 | 403 => format!("answered HTTP {status}: set alertmanager.token, or another"),
-        404 | 405 => format!(
-            "answered HTTP {status}: is its URL the one before /api/v2/alerts, and is it 0.16 or later?"
-        ),
+        404 | 405 => format!("answered HTTP {status}: is its URL right, and is it 0.16 or later?"),
         _ => format!("answered HTTP {status}"),
     };
     answer.failure(peer, &why)
 }
 
-/// Why Alertmanager says it refuses: a JSON string, or an object with a message. Anything else is of
-/// somebody between, and not repeated.
+/// Why Alertmanager says it refuses: a JSON string, or an object with a message. Anything else is
+/// of somebody between, and not repeated.
 fn reason(body: &str) -> String {
     let told = match serde_json::from_str(body) {
         Ok(Value::String(text)) => text,

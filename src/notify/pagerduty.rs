@@ -101,7 +101,7 @@ fn trigger(message: &Message, it: &Firing) -> Value {
         "since": labels::moment(it.since),
     });
     let summary = format!("{}: {} {}", message.node, words.name, words.brief);
-    let mut event = event(message, &it.id.0, &summary, severity(it.level.severity), details);
+    let mut event = event(message, &it.id.0, &summary, severity(it.level.severity), &details);
     event["payload"]["component"] = json!(words.name);
     event["payload"]["class"] = json!(it.level.codes.first());
     event
@@ -109,15 +109,15 @@ fn trigger(message: &Message, it: &Firing) -> Value {
 
 fn test(message: &Message) -> Value {
     let summary = format!("TEST of certwatch on {}: nothing is wrong", message.node);
-    event(message, &message.id, &summary, "info", json!({"text": message.text}))
+    event(message, &message.id, &summary, "info", &json!({"text": message.text}))
 }
 
 fn renewal_failed(message: &Message) -> Value {
     let summary = format!("{}: {}", message.node, message.headline);
-    event(message, &message.id, &summary, "error", json!({"text": message.text}))
+    event(message, &message.id, &summary, "error", &json!({"text": message.text}))
 }
 
-fn event(message: &Message, key: &str, summary: &str, severity: &str, details: Value) -> Value {
+fn event(message: &Message, key: &str, summary: &str, severity: &str, details: &Value) -> Value {
     json!({
         "event_action": "trigger",
         "dedup_key": key,

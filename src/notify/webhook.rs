@@ -1,5 +1,6 @@
 //! A POST in the shape of Alertmanager's webhook, version 4, so that what understands that
-//! understands certwatch: <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
+//! understands certwatch:
+//! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
 use std::path::Path;
 

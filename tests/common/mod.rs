@@ -8,9 +8,17 @@
     reason = "each test uses its part of it"
 )]
 
+#[cfg(test)]
+pub mod events;
+#[cfg(test)]
+pub mod message;
 pub mod node;
 #[cfg(test)]
 pub mod parity;
 pub mod pki;
 #[cfg(test)]
 pub mod run;
+#[cfg(test)]
+pub mod server;
+#[cfg(test)]
+pub mod slack;

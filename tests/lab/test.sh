@@ -8,9 +8,11 @@ cd "$HERE/../.."
 "$HERE/host.sh"
 "$HERE/kubernetes.sh" all
 "$HERE/base.sh"
+step "unpack Alertmanager" "$HERE/alertmanager.sh"
+PATH=$LAB/alertmanager/usr/bin:$PATH
 down() {
     local cluster
     for cluster in test-1 test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
-cargo test --features lab --test hang --test kubeadm --test lab -- "$@"
+cargo test --features lab --test alertmanager --test hang --test kubeadm --test lab -- "$@"

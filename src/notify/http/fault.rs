@@ -68,7 +68,8 @@ fn tls(peer: &Peer, error: &rustls::Error) -> Failure {
 
 fn certificate(error: &Certificate) -> &'static str {
     match error {
-        Certificate::UnknownIssuer => {
+        // A CA of the right name and another key is no less unknown.
+        Certificate::UnknownIssuer | Certificate::BadSignature => {
             "has a certificate of a CA that is not trusted: set alerts.ca-file to that CA"
         }
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {

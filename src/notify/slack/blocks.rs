@@ -15,13 +15,16 @@ const MAX_SECTION: usize = 2900;
 
 /// Most characters of all alerts together. Slack refuses longer messages (`msg_blocks_too_long`) at
 /// 11,000 to 13,000, and does not say where exactly.
-const MAX_FIRING: usize = 6_000;
+const MAX_FIRING: usize = 5_000;
 
 /// Most characters of all that is over.
 const MAX_RESOLVED: usize = 1_500;
 
 /// Most characters of the sentences before all else.
 const MAX_TEXT: usize = 1_000;
+
+/// Most alerts with a line below each. A message can have 50 blocks.
+const MOST_DIVIDED: usize = 12;
 
 /// Most findings of one alert.
 const MOST_LINES: usize = 4;
@@ -75,7 +78,7 @@ fn mark(severity: Severity) -> &'static str {
 
 /// The most urgent alerts, one section each, and how many there are beyond.
 fn firing(message: &Message) -> Vec<Value> {
-    let mut blocks = Vec::new();
+    let mut texts = Vec::new();
     let mut used = 0;
     for firing in message.firing.iter().take(MOST_SHOWN) {
         let text = alert(firing, &message.node);
@@ -83,26 +86,29 @@ fn firing(message: &Message) -> Vec<Value> {
         if used > MAX_FIRING {
             break;
         }
-        blocks.push(section(&text));
+        texts.push(text);
     }
-    match message.firing.len() - blocks.len() {
-        0 => {}
-        more => blocks.push(section(&format!("*and {more} more*: {SEE_ALL}"))),
+    let more = message.firing.len() - texts.len();
+    if more > 0 {
+        texts.push(format!("*and {more} more*: {SEE_ALL}"));
     }
-    blocks
+    let has_lines = texts.len() <= MOST_DIVIDED;
+    let divider = || has_lines.then(|| json!({"type": "divider"}));
+    texts.iter().flat_map(|text| [Some(section(text)), divider()]).flatten().collect()
 }
 
 /// What, where, why, and what to do, most important first.
 fn alert(firing: &Firing, node: &str) -> String {
     let words = &firing.words;
+    let severity = firing.level.severity;
     let change = match firing.change {
         Change::New => "",
-        Change::Worse => " · worse than before",
-        Change::Still => " · still",
+        Change::Worse => ", worse than before",
+        Change::Still => ", still",
     };
-    let name = code(&words.name, 100);
+    let what = bold(&words.name, &words.brief);
     let mut lines = vec![
-        format!("{} *{name}* {}{change}", mark(firing.level.severity), escape(&words.brief, 150)),
+        format!("{} {what} · {}{change}", mark(severity), severity.name()),
         place(&words.title, &words.place),
     ];
     let findings = words.lines.iter().take(MOST_LINES);
@@ -117,8 +123,17 @@ fn alert(firing: &Firing, node: &str) -> String {
     lines.join("\n")
 }
 
+/// The line that is read first, bold; a name that could be markup stands in a code span.
+fn bold(name: &str, brief: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " .,:/()-".contains(c);
+    if name.chars().chain(brief.chars()).all(is_plain) && name.starts_with(|c| c != ' ') {
+        return format!("*{}*", plain(format!("{name} {brief}").trim_end(), 250));
+    }
+    format!("*{}* {}", code(name, 100), sentence(brief, 150))
+}
+
 fn place(title: &str, place: &str) -> String {
-    let title = escape(title, 120);
+    let title = sentence(title, 120);
     let place = code(place, 300);
     if place.is_empty() { title } else { format!("{title} · {place}") }
 }
@@ -146,8 +161,7 @@ fn add_remedies(lines: &mut Vec<String>, remedies: &[Remedy], node: &str) {
 /// What is over, a line each, in one section.
 fn resolved(resolved: &[Resolved]) -> Option<Value> {
     let lines = resolved.iter().take(MOST_SHOWN).map(|resolved| {
-        let name = code(&resolved.words.name, 100);
-        format!("✅ *{name}* {}", escape(&resolved.how, 250))
+        format!("✅ {} · {}", bold(&resolved.words.name, ""), sentence(&resolved.how, 250))
     });
     let (text, shown) = some_of(lines, MAX_RESOLVED);
     let mut text = text?;

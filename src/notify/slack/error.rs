@@ -1,18 +1,21 @@
 //! What Slack says when it takes nothing, and what to do then.
 //!
-//! The words are those of <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
-//! and <https://docs.slack.dev/reference/methods/chat.postMessage>.
+//! The words are those of
+//! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks> and
+//! <https://docs.slack.dev/reference/methods/chat.postMessage>.
 
+use crate::notify::Failure;
 use crate::notify::http::{Answer, Peer};
-use crate::notify::{Failure, FailureKind};
 
 /// Longest word that is repeated in a message.
 const MAX_WORD: usize = 40;
 
 const NEW_WEBHOOK: &str = "the webhook is gone: make a new one and put its URL into the secret";
-const NEW_TOKEN: &str = "the bot token is not valid any more: install the app again and put its new token into the secret";
+const NEW_TOKEN: &str = "the bot token is not valid any more: install the app again and put its \
+                         new token into the secret";
 const INVITE: &str = "the bot is not in the channel: invite it there with `/invite @` and its name";
-const NO_CHANNEL: &str = "there is no such channel, or the bot cannot see it: set slack.channel to its id, and invite the bot";
+const NO_CHANNEL: &str = "there is no such channel, or the bot cannot see it: set slack.channel to \
+                          its id, and invite the bot";
 const ARCHIVED: &str = "the channel is archived: unarchive it, or name another";
 const FORBIDDEN: &str = "the workspace's settings forbid it: ask an administrator of the workspace";
 const NO_SCOPE: &str = "the bot lacks the scope chat:write: add it and install the app again";
@@ -20,71 +23,43 @@ const OURS: &str = "it does not accept the form of the message; please report it
 const BUSY: &str = "it has a problem of its own, certwatch tries again";
 const LIMITED: &str = "too many messages were posted there, certwatch waits";
 
-/// Words, what they mean, and whether that goes away by itself.
-const WORDS: [(&[&str], &str, bool); 10] = [
-    (
-        &["no_service", "no_service_id", "no_active_hooks", "no_team", "team_disabled"],
-        NEW_WEBHOOK,
-        false,
-    ),
-    (
-        &[
-            "invalid_auth",
-            "not_authed",
-            "token_revoked",
-            "token_expired",
-            "account_inactive",
-            "invalid_token",
-            "org_login_required",
-        ],
-        NEW_TOKEN,
-        false,
-    ),
-    (&["not_in_channel"], INVITE, false),
-    (&["channel_not_found", "user_not_found"], NO_CHANNEL, false),
-    (&["is_archived", "channel_is_archived"], ARCHIVED, false),
-    (
-        &[
-            "action_prohibited",
-            "posting_to_general_channel_denied",
-            "restricted_action",
-            "restricted_action_read_only_channel",
-            "ekm_access_denied",
-            "access_denied",
-            "no_permission",
-            "team_access_not_granted",
-        ],
-        FORBIDDEN,
-        false,
-    ),
-    (&["missing_scope"], NO_SCOPE, false),
-    (
-        &[
-            "invalid_payload",
-            "invalid_blocks",
-            "invalid_blocks_format",
-            "missing_text_or_fallback_or_attachments",
-            "no_text",
-            "msg_too_long",
-            "msg_blocks_too_long",
-        ],
-        OURS,
-        false,
-    ),
-    (
-        &[
-            "internal_error",
-            "fatal_error",
-            "service_unavailable",
-            "request_timeout",
-            "rollup_error",
-            "team_added_to_org",
-        ],
-        BUSY,
-        true,
-    ),
-    (&["rate_limited", "ratelimited", "message_limit_exceeded"], LIMITED, true),
-];
+/// What a word means, and whether that goes away by itself.
+fn meaning(word: &str) -> Option<(&'static str, bool)> {
+    let meaning = match word {
+        "no_service" | "no_service_id" | "no_active_hooks" | "no_team" | "team_disabled"
+        | "invalid_token" => NEW_WEBHOOK,
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
+        | "org_login_required" => NEW_TOKEN,
+        "not_in_channel" => INVITE,
+        "channel_not_found" | "user_not_found" => NO_CHANNEL,
+        "is_archived" | "channel_is_archived" => ARCHIVED,
+        "access_denied"
+        | "action_prohibited"
+        | "ekm_access_denied"
+        | "no_permission"
+        | "posting_to_general_channel_denied"
+        | "restricted_action"
+        | "restricted_action_read_only_channel"
+        | "team_access_not_granted" => FORBIDDEN,
+        "missing_scope" => NO_SCOPE,
+        "invalid_blocks"
+        | "invalid_blocks_format"
+        | "invalid_payload"
+        | "missing_text_or_fallback_or_attachments"
+        | "msg_blocks_too_long"
+        | "msg_too_long"
+        | "no_text" => OURS,
+        "fatal_error"
+        | "internal_error"
+        | "request_timeout"
+        | "rollup_error"
+        | "service_unavailable"
+        | "team_added_to_org" => return Some((BUSY, true)),
+        "message_limit_exceeded" | "rate_limited" | "ratelimited" => return Some((LIMITED, true)),
+        _ => return None,
+    };
+    Some((meaning, false))
+}
 
 /// What of Slack's answers says that the thread is gone.
 const THREAD_GONE: [&str; 4] =
@@ -98,14 +73,11 @@ pub(super) fn is_thread_gone(word: &str) -> bool {
 /// The failure that `answer` is, which said `word`.
 pub(super) fn explain(peer: &Peer, answer: &Answer, word: &str) -> Failure {
     let word = showable(word);
-    let known = WORDS.iter().find(|(words, ..)| words.contains(&word.as_str()));
-    let Some((_, meaning, is_transient)) = known else {
+    let Some((meaning, is_transient)) = meaning(&word) else {
         return unknown(peer, answer, &word);
     };
-    // A webhook's 403 says invalid_token where a bot's token is not meant.
-    let meaning = if word == "invalid_token" { NEW_WEBHOOK } else { meaning };
     let why = format!("answered {word}: {meaning}");
-    if *is_transient || answer.status == 429 || answer.status >= 500 {
+    if is_transient || answer.status == 429 || answer.status >= 500 {
         return answer.transient(peer, &why);
     }
     peer.permanent(&why)
@@ -121,9 +93,7 @@ fn unknown(peer: &Peer, answer: &Answer, word: &str) -> Failure {
         _ => "it takes no message there: check the secret",
     };
     let why = format!("answered HTTP {}{said}: {meaning}", answer.status);
-    let failure = answer.failure(peer, &why);
-    debug_assert!(answer.status != 200 || failure.kind == FailureKind::Permanent);
-    failure
+    answer.failure(peer, &why)
 }
 
 /// Slack's words are identifiers; anything else may be a page that quotes the URL.
@@ -132,4 +102,51 @@ fn showable(word: &str) -> String {
     let is_word = word.len() <= MAX_WORD
         && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     if is_word { word.to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::FailureKind;
+
+    fn explained(status: u16, word: &str) -> Failure {
+        let peer = Peer::new("Slack", "https://hooks.slack.com/services/SECRET").unwrap();
+        let answer = Answer { status, retry_after: None, body: word.to_owned(), is_whole: true };
+        explain(&peer, &answer, word)
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        for (status, word, advice) in [
+            (400, "invalid_payload", "please report it"),
+            (403, "action_prohibited", "administrator"),
+            (404, "channel_not_found", "slack.channel"),
+            (404, "no_service", "make a new one"),
+            (400, "/services/SECRET", "check the secret"),
+            (400, "a_new_word", "a_new_word"),
+            (200, "<html>SECRET</html>", "is it Slack's URL?"),
+            (200, "", "is it Slack's URL?"),
+            (200, "missing_scope", "chat:write"),
+            (204, "", "HTTP 204"),
+        ] {
+            let failure = explained(status, word);
+            assert_eq!(failure.kind, FailureKind::Permanent, "{failure:?}");
+            assert!(failure.reason.contains(advice), "{failure:?}");
+            assert!(!failure.reason.contains("SECRET"), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_go_away_is_transient() {
+        for (status, word) in [
+            (429, "rate_limited"),
+            (429, "a_new_word"),
+            (200, "ratelimited"),
+            (200, "fatal_error"),
+            (500, "channel_not_found"),
+            (503, "<html>"),
+        ] {
+            assert_eq!(explained(status, word).kind, FailureKind::Transient(None), "{word}");
+        }
+    }
 }

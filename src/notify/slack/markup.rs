@@ -1,8 +1,8 @@
 //! Text as Slack's mrkdwn, so that no name can mention, link or format.
 //!
 //! Slack's markup begins with `<`, and `&`, `<`, `>` are the only characters that it wants escaped:
-//! <https://docs.slack.dev/messaging/formatting-message-text#escaping>. Backticks end a code span and
-//! have no escape; inside a span they become `'`.
+//! <https://docs.slack.dev/messaging/formatting-message-text#escaping>. Backticks end a code span
+//! and have no escape; inside a span they become `'`.
 
 /// Length as the limits count it at worst: a character beyond the basic plane is two.
 pub(super) fn length(text: &str) -> usize {
@@ -33,13 +33,13 @@ pub(super) fn code(text: &str, max: usize) -> String {
 /// A sentence of ours, in which commands stand between backticks. If what it quotes has upset their
 /// pairs, it has no commands.
 pub(super) fn sentence(text: &str, max: usize) -> String {
-    let is_paired = text.matches('`').count() % 2 == 0 && !text.contains("``");
+    let is_paired = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
     let mut out = if is_paired {
         escape(text, max.saturating_sub(1))
     } else {
         escape(&text.replace('`', "'"), max)
     };
-    if out.matches('`').count() % 2 == 1 {
+    if !out.matches('`').count().is_multiple_of(2) {
         out.push('`');
     }
     out
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn nothing_is_cut_within_an_entity() {
-        assert_eq!(escape("ab&cd", 7), "ab&amp;…");
-        assert_eq!(escape("ab&cd", 6), "ab…");
+        assert_eq!(escape("ab&cd", 8), "ab&amp;…");
+        assert_eq!(escape("ab&cd", 7), "ab…");
         assert_eq!(escape("ab&", 7), "ab&amp;");
         assert_eq!(plain("abc", 3), "abc");
         assert_eq!(plain("abcd", 3), "ab…");

@@ -1,7 +1,7 @@
 //! Slack, by an incoming webhook or as a bot.
 //!
-//! A webhook says yes with HTTP 200 and the body `ok`, and its URL is the secret. The bot posts with
-//! `chat.postMessage`, which says no with HTTP 200 too, and gets back the `ts` that threads hang on.
+//! A webhook says yes with HTTP 200 and the body `ok`, and its URL is the secret. The bot posts by
+//! `chat.postMessage`, which says no with HTTP 200 too, and gets the `ts` that threads hang on.
 
 mod blocks;
 mod error;

@@ -1,0 +1,65 @@
+//! What is sent, to the letter.
+
+use certwatch::domain::policy::Severity;
+use certwatch::domain::time::Span;
+use certwatch::notify::{alertmanager, pagerduty, slack, webhook};
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::common::message::{HOSTILE, NOW, hostile, over, renewal, sample, single, test};
+use crate::common::slack::check;
+
+fn pretty(value: impl Into<Value>) -> String {
+    serde_json::to_string_pretty(&value.into()).unwrap()
+}
+
+#[test]
+fn slack_forms() {
+    assert_snapshot!("slack_alert", pretty(slack::payload(&sample())));
+    assert_snapshot!("slack_resolved", pretty(slack::payload(&over())));
+    assert_snapshot!("slack_test", pretty(slack::payload(&test())));
+}
+
+#[test]
+fn other_forms() {
+    assert_snapshot!("webhook", pretty(webhook::payload(&sample())));
+    assert_snapshot!("pagerduty", pretty(pagerduty::events(&single())));
+    assert_snapshot!("pagerduty_test", pretty(pagerduty::events(&test())));
+    assert_snapshot!("alertmanager", pretty(alertmanager::alerts(&sample(), NOW + Span::hours(3))));
+    let failed = renewal(Severity::Critical);
+    assert_snapshot!("alertmanager_renewal", pretty(alertmanager::alerts(&failed, NOW)));
+    assert!(alertmanager::alerts(&renewal(Severity::Ok), NOW).is_empty());
+}
+
+#[test]
+fn slack_takes_any_number_of_hostile_alerts() {
+    for count in (0..60).chain([500]) {
+        let payload = slack::payload(&hostile(count));
+        assert_eq!(check(&payload), Ok(()), "{count}: {payload:#}");
+    }
+    assert!(slack::payload(&hostile(500)).to_string().contains(" more*: see them all"));
+    // The stand-in would notice: these are what the rules are for.
+    for text in HOSTILE.iter().filter(|text| text.contains(['<', '`'])) {
+        let mut payload = slack::payload(&sample());
+        payload["blocks"][1]["text"]["text"] = (*text).into();
+        assert_eq!(check(&payload), Err("invalid_blocks"), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn slack_takes_any_text(texts in prop::collection::vec("\\PC{0,300}|[`<>&*]{0,40}", 8)) {
+        let mut message = sample();
+        message.headline.clone_from(&texts[0]);
+        message.node.clone_from(&texts[1]);
+        message.next.clone_from(&texts[2]);
+        let words = &mut message.firing[0].words;
+        words.name.clone_from(&texts[3]);
+        words.place.clone_from(&texts[4]);
+        words.brief.clone_from(&texts[5]);
+        words.lines = vec![texts[6].clone()];
+        message.resolved[0].how.clone_from(&texts[7]);
+        prop_assert_eq!(check(&slack::payload(&message)), Ok(()));
+    }
+}
