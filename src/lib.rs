@@ -23,6 +23,7 @@ pub mod scan;
 pub mod store;
 pub mod sys;
 pub mod systemd;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::panic;

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use glob::Pattern;
 
+use crate::domain::layout::Search;
 use crate::domain::model::{Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
 
@@ -93,6 +94,17 @@ pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
     let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
     inventory.items.extend(scan.named().into_iter().filter(|item| !known.contains(&item.place)));
     Ok(inventory)
+}
+
+/// What has to be watched to notice a change of what a scan of `request` sees: places that may be
+/// directories, files or missing, and how much of them counts.
+pub fn watched_places(request: &Request) -> Vec<(PathBuf, Search)> {
+    let standard = request.standard && !request.only_paths;
+    let mut areas = if standard { standard_areas() } else { Vec::new() };
+    areas.extend(request.paths.iter().cloned().map(Area::Named));
+    let below_root = |path: PathBuf| request.root.join(path.strip_prefix("/").unwrap_or(&path));
+    let places = areas.iter().map(Area::watched);
+    places.map(|(path, search)| (below_root(path), search)).collect()
 }
 
 impl pool::Job for Found {

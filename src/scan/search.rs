@@ -1,6 +1,6 @@
 //! Where certificates are searched for: the areas of a node, and the search of one.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::domain::layout::{
@@ -11,7 +11,7 @@ use crate::domain::model::Reason;
 
 use super::host::Host;
 use super::pool;
-use super::walk::{Walk, leftovers};
+use super::walk::{Walk, is_pattern, leftovers};
 
 /// An area of the node that is searched by itself.
 #[derive(Clone, Debug)]
@@ -101,6 +101,28 @@ impl Area {
     }
 }
 
+impl Area {
+    /// The directory or file to watch for changes in this area.
+    pub(super) fn watched(&self) -> (PathBuf, Search) {
+        let search = match self {
+            Self::Distribution(_, search) => *search,
+            Self::KubeletPki => Search::FilesOf,
+            Self::Kubernetes => Search::Below,
+            Self::RootKubeconfig => Search::One,
+            Self::Named(place) => return watched_by_name(Path::new(place)),
+        };
+        (self.path().to_owned(), search)
+    }
+}
+
+/// Of a glob, the directory before its first special character.
+fn watched_by_name(place: &Path) -> (PathBuf, Search) {
+    let is_fixed = |part: &Component<'_>| !is_pattern(part.as_os_str());
+    let base: PathBuf = place.components().take_while(is_fixed).collect();
+    let is_one_level = place.parent() == Some(&base);
+    (base, if is_one_level { Search::FilesOf } else { Search::Below })
+}
+
 /// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
 fn kubernetes(host: &Host, walk: &mut Walk<'_>) {
     let kubernetes = Path::new(KUBERNETES);
@@ -126,4 +148,23 @@ pub(super) fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
     let rotated = entries.iter().filter(|entry| is_leftover(&entry.name.to_string_lossy()));
     let paths = rotated.map(|entry| pki.join(&entry.name));
     paths.filter(|path| !in_use.contains(&host.identity(path))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_is_watched_from_where_it_is_fixed() {
+        for (place, base, search) in [
+            ("/srv/tls", "/srv/tls", Search::Below),
+            ("/srv/tls/web.pem", "/srv/tls/web.pem", Search::Below),
+            ("/srv/tls/*.pem", "/srv/tls", Search::FilesOf),
+            ("/srv/*/tls/a.pem", "/srv", Search::Below),
+            ("/srv/**/[a-c]?.pem", "/srv", Search::Below),
+            ("/**/*.pem", "/", Search::Below),
+        ] {
+            assert_eq!(Area::Named(place.to_owned()).watched(), (base.into(), search), "{place}");
+        }
+    }
 }

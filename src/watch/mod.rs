@@ -1,0 +1,279 @@
+//! Watching files: a hint that something may have changed, as soon as the kernel knows.
+//!
+//! A hint is only that. Whoever gets one scans everything, and does so every hour without one,
+//! since no watch hears it all: what lies deeper, what changes on a server elsewhere.
+//!
+//! Where inotify is not to be had, the state of the files is compared every minute instead.
+
+mod debounce;
+mod survey;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::inotify::{ReadFlags, Reader};
+use rustix::io::Errno;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::oneshot;
+use tokio::time::{sleep_until, timeout};
+
+use crate::domain::layout::Search;
+use crate::sys;
+
+pub use debounce::Debounce;
+use survey::{Found, Means, Survey, Watches, survey};
+
+/// Longest wait for a look at the directories; one on a dead server hangs for ever.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Bytes of events that are read at once, and how often before others have their turn.
+const BUFFER: usize = 8192;
+const READS: usize = 64;
+
+/// How changes are noticed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// At once.
+    Inotify {
+        /// How many directories are watched.
+        directories: usize,
+    },
+    /// Within the time between two polls.
+    Polling {
+        /// What stands against inotify, as a sentence without its end.
+        why: String,
+    },
+}
+
+/// Watches the places of a scan. Only within a tokio runtime.
+pub struct Watcher {
+    places: Vec<(PathBuf, Search)>,
+    poll: Duration,
+    state: State,
+    debounce: Debounce,
+    /// When the files are compared next, where there is no inotify.
+    next_poll: Option<Instant>,
+    /// A look that goes on, in a thread of its own.
+    looking: Option<oneshot::Receiver<Survey>>,
+    has_told_cut: bool,
+}
+
+enum State {
+    Watching { inotify: AsyncFd<Arc<OwnedFd>>, watches: Watches },
+    Comparing { why: String, fingerprint: Option<u64> },
+}
+
+impl Watcher {
+    /// Begins to watch `places`, those that do not exist yet included. Where there is no inotify,
+    /// they are looked at every `poll`.
+    pub async fn new(places: Vec<(PathBuf, Search)>, poll: Duration) -> Self {
+        let why = "the first look at the directories is not done".to_owned();
+        let mut watcher = Self {
+            places,
+            poll,
+            state: State::Comparing { why, fingerprint: None },
+            debounce: Debounce::default(),
+            next_poll: None,
+            looking: None,
+            has_told_cut: false,
+        };
+        watcher.look(true).await;
+        watcher
+    }
+
+    /// Waits until something may have changed, and no longer does. To drop this future is harmless:
+    /// the next one goes on where it was.
+    pub async fn changed(&mut self) {
+        loop {
+            let due = self.debounce.due();
+            if self.debounce.is_due(Instant::now()) {
+                // New directories are watched before the scan, so that nothing is between the two.
+                self.look(false).await;
+                self.debounce.clear();
+                return;
+            }
+            tokio::select! {
+                heard = hear(&self.state) => self.heard(heard),
+                () = until(due) => {}
+                () = until(self.next_poll) => {
+                    if self.look(false).await {
+                        self.debounce.note(Instant::now());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks again at what there is to watch, and tries inotify again. For after each scan.
+    pub async fn refresh(&mut self) {
+        if self.look(true).await {
+            self.debounce.note(Instant::now());
+        }
+    }
+
+    /// How changes are noticed now.
+    pub fn mode(&self) -> Mode {
+        match &self.state {
+            State::Watching { watches, .. } => Mode::Inotify { directories: watches.len() },
+            State::Comparing { why, .. } => Mode::Polling { why: why.clone() },
+        }
+    }
+
+    fn heard(&mut self, heard: Result<bool, Errno>) {
+        match heard {
+            Ok(false) => {}
+            Ok(true) => self.debounce.note(Instant::now()),
+            Err(error) => self.compare_instead(format!("inotify: {error}")),
+        }
+    }
+
+    /// True if what is watched, or what stands for the state of the files, is other than before.
+    async fn look(&mut self, tries_inotify: bool) -> bool {
+        let means = match &self.state {
+            State::Watching { inotify, .. } => Means::Inotify(Some(inotify.get_ref().clone())),
+            State::Comparing { .. } if tries_inotify => Means::Inotify(None),
+            State::Comparing { why, .. } => Means::Compare(why.clone()),
+        };
+        let places = &self.places;
+        let looking = self.looking.get_or_insert_with(|| in_a_thread(places.clone(), means));
+        let is_other = match timeout(LOOK_LIMIT, looking).await {
+            Ok(Ok(survey)) => {
+                self.looking = None;
+                self.take(survey)
+            }
+            // The thread did not start, or broke off.
+            Ok(Err(_)) => {
+                self.looking = None;
+                self.compare_instead("the directories cannot be looked at".to_owned());
+                false
+            }
+            Err(_) => {
+                self.compare_instead("a directory does not answer".to_owned());
+                false
+            }
+        };
+        let is_watching = matches!(self.state, State::Watching { .. });
+        self.next_poll = (!is_watching).then(|| Instant::now() + self.poll);
+        is_other
+    }
+
+    fn take(&mut self, survey: Survey) -> bool {
+        if survey.is_cut && !self.has_told_cut {
+            self.has_told_cut = true;
+            tracing::warn!("too many directories to watch; the rest is left to the regular scan");
+        }
+        match survey.found {
+            Found::Watched { inotify, watches } => self.take_watches(inotify, watches),
+            Found::Compared { why, fingerprint } => {
+                let new = Some(fingerprint);
+                let is_other = !matches!(
+                    &self.state, State::Comparing { fingerprint, .. } if *fingerprint == new
+                );
+                self.become_state(State::Comparing { why, fingerprint: new });
+                is_other
+            }
+        }
+    }
+
+    fn take_watches(&mut self, new: Arc<OwnedFd>, found: Watches) -> bool {
+        if let State::Watching { inotify, watches } = &mut self.state
+            && Arc::ptr_eq(inotify.get_ref(), &new)
+        {
+            for gone in watches.keys().filter(|watch| !found.contains_key(watch)) {
+                // The kernel has removed it already if the directory is gone for good.
+                let _ = rustix::fs::inotify::remove_watch(&new, *gone);
+            }
+            let is_other = *watches != found;
+            *watches = found;
+            return is_other;
+        }
+        match sys::waitable(new) {
+            Ok(inotify) => self.become_state(State::Watching { inotify, watches: found }),
+            Err(error) => self.compare_instead(format!("inotify: {error}")),
+        }
+        true
+    }
+
+    fn compare_instead(&mut self, why: String) {
+        let fingerprint = match &self.state {
+            State::Comparing { fingerprint, .. } => *fingerprint,
+            State::Watching { .. } => None,
+        };
+        self.become_state(State::Comparing { why, fingerprint });
+        self.next_poll = Some(Instant::now() + self.poll);
+    }
+
+    fn become_state(&mut self, new: State) {
+        match (&self.state, &new) {
+            (State::Watching { .. }, State::Comparing { why, .. }) => {
+                tracing::warn!(why, "changes of files are noticed later: inotify does not work");
+            }
+            (State::Comparing { .. }, State::Watching { watches, .. }) => {
+                tracing::debug!(
+                    directories = watches.len(),
+                    "changes of files are noticed at once"
+                );
+            }
+            _ => {}
+        }
+        self.state = new;
+    }
+}
+
+/// A look that may hang, given up by whoever waits for it.
+fn in_a_thread(places: Vec<(PathBuf, Search)>, means: Means) -> oneshot::Receiver<Survey> {
+    let (send, receive) = oneshot::channel();
+    let work = move || {
+        // Nobody may be left to hear of it.
+        let _ = send.send(survey(&places, means));
+    };
+    // If it does not start, the sender is dropped, and the receiver knows.
+    let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
+    receive
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for events, and tells whether one of them counts. Nothing is lost if it is dropped.
+async fn hear(state: &State) -> Result<bool, Errno> {
+    let State::Watching { inotify, watches } = state else {
+        return std::future::pending().await;
+    };
+    // It fails when the runtime ends.
+    let Ok(mut ready) = inotify.readable().await else { return std::future::pending().await };
+    let mut buffer = [MaybeUninit::uninit(); BUFFER];
+    let mut events = Reader::new(inotify.get_ref(), &mut buffer);
+    let (mut counts, mut reads) = (false, 0);
+    loop {
+        reads += usize::from(events.is_buffer_empty());
+        if reads > READS {
+            return Ok(counts);
+        }
+        match events.next() {
+            Ok(event) => {
+                let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                let is_lost = event.events().contains(ReadFlags::QUEUE_OVERFLOW);
+                let interest = watches.get(&event.wd());
+                counts |= is_lost || interest.is_some_and(|interest| interest.hears(name));
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                ready.clear_ready();
+                return Ok(counts);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A look at what is there to watch: each directory gets its watch, or its files are compared.
+//!
+//! Directories alone are watched: a watch on a file is blind after the first renewal that replaces
+//! it. The directory above each place is watched too, for the place itself being replaced, and of
+//! one that is missing the nearest that exists. Each is watched before it is listed, so that what
+//! is created meanwhile is heard or seen.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+
+use crate::domain::layout::Search;
+
+/// How deep below a place directories are watched.
+const MAX_DEPTH: u32 = 3;
+
+/// The most directories that are watched, and the most files whose state is compared. A kubeadm
+/// node has about 10 and 60.
+const MAX_DIRECTORIES: usize = 2000;
+const MAX_FILES: usize = 20_000;
+
+/// What becomes of the names in a directory.
+const ENTRIES: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR);
+
+/// Also what is written. Not what is opened or read: that would be ourselves, and in `/etc`
+/// everybody all the time.
+const CONTENT: WatchFlags = ENTRIES.union(WatchFlags::MODIFY).union(WatchFlags::CLOSE_WRITE);
+
+/// What counts in a directory.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Interest {
+    everything: bool,
+    /// Else these names alone, and what is written to them if `content`.
+    names: BTreeSet<OsString>,
+    content: bool,
+}
+
+impl Interest {
+    fn everything() -> Self {
+        Self { everything: true, content: true, names: BTreeSet::new() }
+    }
+
+    /// True if an event counts, by the name in it; without one it is about the directory itself.
+    pub(super) fn hears(&self, name: Option<&OsStr>) -> bool {
+        self.everything || name.is_none_or(|name| self.names.contains(name))
+    }
+
+    fn add(&mut self, other: Self) {
+        self.everything |= other.everything;
+        self.content |= other.content;
+        self.names.extend(other.names);
+    }
+}
+
+/// The watches by their number, which stands for a directory, not for a path: it is another number
+/// if another directory is there.
+pub(super) type Watches = HashMap<i32, Interest>;
+
+/// What a look found.
+pub(super) enum Found {
+    Watched {
+        inotify: Arc<OwnedFd>,
+        watches: Watches,
+    },
+    /// What the kernel refused, and what stands for the state of all files.
+    Compared {
+        why: String,
+        fingerprint: u64,
+    },
+}
+
+/// What a look found, and whether it is all there is.
+pub(super) struct Survey {
+    pub(super) found: Found,
+    pub(super) is_cut: bool,
+}
+
+/// How a look is done.
+#[derive(Clone)]
+pub(super) enum Means {
+    /// With these watches, or new ones.
+    Inotify(Option<Arc<OwnedFd>>),
+    /// Without, because of this.
+    Compare(String),
+}
+
+pub(super) fn survey(places: &[(PathBuf, Search)], means: Means) -> Survey {
+    let why = match means {
+        Means::Compare(why) => why,
+        Means::Inotify(old) => match watch(places, old) {
+            Ok(survey) => return survey,
+            Err(why) => why,
+        },
+    };
+    let mut look = Look::new(None);
+    // Without watches nothing can be refused.
+    let _ = look.at(places);
+    Survey { found: Found::Compared { why, fingerprint: look.fingerprint }, is_cut: look.is_cut }
+}
+
+fn watch(places: &[(PathBuf, Search)], old: Option<Arc<OwnedFd>>) -> Result<Survey, String> {
+    let inotify = match old {
+        Some(inotify) => inotify,
+        None => inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
+            .map(Arc::new)
+            .map_err(|error| refusal(error, "fs.inotify.max_user_instances"))?,
+    };
+    let mut look = Look::new(Some(&inotify));
+    look.at(places).map_err(|error| refusal(error, "fs.inotify.max_user_watches"))?;
+    let (watches, is_cut) = (look.watches, look.is_cut);
+    Ok(Survey { found: Found::Watched { inotify, watches }, is_cut })
+}
+
+fn refusal(error: Errno, limit: &str) -> String {
+    match error {
+        Errno::MFILE | Errno::NOSPC => format!("the limit {limit} of the kernel is reached"),
+        other => format!("inotify: {}", std::io::Error::from(other)),
+    }
+}
+
+struct Look<'a> {
+    inotify: Option<&'a OwnedFd>,
+    watches: Watches,
+    directories: usize,
+    files: usize,
+    fingerprint: u64,
+    is_cut: bool,
+    queue: VecDeque<(PathBuf, u32)>,
+}
+
+impl<'a> Look<'a> {
+    fn new(inotify: Option<&'a OwnedFd>) -> Self {
+        Self {
+            inotify,
+            watches: Watches::new(),
+            directories: 0,
+            files: 0,
+            fingerprint: 0,
+            is_cut: false,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Breadth first, so that a vast place takes nothing from the others.
+    fn at(&mut self, places: &[(PathBuf, Search)]) -> Result<(), Errno> {
+        for (place, search) in places {
+            self.above(place)?;
+            let depth = if *search == Search::Below { MAX_DEPTH } else { 0 };
+            self.queue.push_back((place.clone(), depth));
+        }
+        while let Some((path, depth)) = self.queue.pop_front() {
+            if self.directories == MAX_DIRECTORIES {
+                self.is_cut = true;
+                break;
+            }
+            // Where the place is a file, the directory above has it.
+            if path.is_dir() && self.watch(&path, Interest::everything())? {
+                self.directories += 1;
+                self.list(&path, depth);
+            }
+        }
+        Ok(())
+    }
+
+    /// The nearest directory above `path` that exists, for what becomes of the way to it.
+    fn above(&mut self, path: &Path) -> Result<(), Errno> {
+        for directory in path.ancestors().skip(1) {
+            let below = path.strip_prefix(directory).ok().and_then(|it| it.components().next());
+            let Some(name) = below.map(|it| it.as_os_str().to_owned()) else { continue };
+            let next = directory.join(&name);
+            let content = !next.is_dir();
+            let interest = Interest { content, names: [name].into(), everything: false };
+            if directory.is_dir() && self.watch(directory, interest)? {
+                self.compare(&next);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// False if it cannot be watched: it just went, or is not for us to read.
+    fn watch(&mut self, directory: &Path, interest: Interest) -> Result<bool, Errno> {
+        let Some(inotify) = self.inotify else { return Ok(true) };
+        let flags = if interest.content { CONTENT } else { ENTRIES };
+        match inotify::add_watch(inotify, directory, flags | WatchFlags::MASK_ADD) {
+            Ok(watch) => {
+                self.watches.entry(watch).or_default().add(interest);
+                Ok(true)
+            }
+            Err(error @ (Errno::NOSPC | Errno::NOMEM | Errno::MFILE | Errno::BADF)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn list(&mut self, directory: &Path, depth: u32) {
+        let Ok(entries) = fs::read_dir(directory) else { return };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            self.compare(&path);
+            // `..2026_01_01` is the past or the next content of a mounted Secret.
+            let is_swapped = entry.file_name().as_bytes().starts_with(b"..");
+            let is_file = entry.file_type().is_ok_and(|it| it.is_file());
+            if depth > 0 && !is_swapped && !is_file && path.is_dir() {
+                self.queue.push_back((path, depth - 1));
+            }
+        }
+    }
+
+    /// Adds a file to the fingerprint: a sum, for the order of a directory is no matter.
+    fn compare(&mut self, path: &Path) {
+        if self.inotify.is_some() {
+            return;
+        }
+        if self.files == MAX_FILES {
+            self.is_cut = true;
+            return;
+        }
+        self.files += 1;
+        let state = |it: Metadata| {
+            let times = (it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec());
+            (it.dev(), it.ino(), it.mode(), it.size(), times)
+        };
+        let itself = fs::symlink_metadata(path).ok();
+        let is_link = itself.as_ref().is_some_and(Metadata::is_symlink);
+        let target = if is_link { fs::metadata(path).ok() } else { None };
+        let mut hasher = DefaultHasher::new();
+        (path, itself.map(state), target.map(state)).hash(&mut hasher);
+        self.fingerprint = self.fingerprint.wrapping_add(hasher.finish());
+    }
+}

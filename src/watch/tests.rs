@@ -1,0 +1,320 @@
+//! Against the real kernel. Waits are bounded generously, and nothing is timed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// Far more than a hint takes.
+const SOON: Duration = Duration::from_secs(60);
+
+/// The kernel tells at once what happened, so what was not noted by then never will be.
+const NONE: Duration = Duration::from_millis(500);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(test)
+}
+
+async fn is_quiet(watcher: &mut Watcher) -> bool {
+    timeout(NONE, watcher.changed()).await.is_err() && watcher.debounce.due().is_none()
+}
+
+/// A node with a pki, and who watches it.
+struct Node {
+    root: TempDir,
+    watcher: Watcher,
+}
+
+impl Node {
+    async fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        let at = |path: &str| root.path().join(path);
+        fs::create_dir_all(at("kubernetes/pki/etcd")).unwrap();
+        fs::create_dir_all(at("kubelet/pki")).unwrap();
+        fs::write(at("kubernetes/pki/ca.crt"), "ca").unwrap();
+        let places = vec![
+            (at("kubernetes"), Search::Below),
+            (at("kubelet/pki"), Search::FilesOf),
+            (at("home/.kube/config"), Search::One),
+        ];
+        let watcher = Watcher::new(places, MINUTE).await;
+        assert!(matches!(watcher.mode(), Mode::Inotify { .. }), "{:?}", watcher.mode());
+        Self { root, watcher }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    async fn hints(&mut self) -> bool {
+        timeout(SOON, self.watcher.changed()).await.is_ok()
+    }
+
+    async fn is_quiet(&mut self) -> bool {
+        is_quiet(&mut self.watcher).await
+    }
+
+    /// What the daemon does with a hint.
+    async fn hints_and_is_looked_at(&mut self) {
+        assert!(self.hints().await);
+        self.watcher.refresh().await;
+    }
+}
+
+/// Does something to a node; it must be noticed, and then again what is done to this file.
+fn is_noticed(change: impl Fn(&Node), then: &str) {
+    run(async {
+        let mut node = Node::new().await;
+        change(&node);
+        node.hints_and_is_looked_at().await;
+        fs::write(node.at(then), "again").unwrap();
+        assert!(node.hints().await, "still awake");
+    });
+}
+
+#[test]
+fn a_file_that_is_replaced() {
+    is_noticed(
+        |node| {
+            fs::write(node.at("kubernetes/pki/.new"), "renewed").unwrap();
+            fs::rename(node.at("kubernetes/pki/.new"), node.at("kubernetes/pki/ca.crt")).unwrap();
+        },
+        "kubernetes/pki/ca.crt",
+    );
+}
+
+#[test]
+fn a_file_that_is_written_in_place() {
+    is_noticed(
+        |node| {
+            let file = OpenOptions::new().write(true).open(node.at("kubernetes/pki/ca.crt"));
+            file.unwrap().write_all(b"renewed").unwrap();
+        },
+        "kubernetes/pki/ca.crt",
+    );
+}
+
+#[test]
+fn the_kubelet_that_swaps_its_link() {
+    is_noticed(
+        |node| {
+            let pki = node.at("kubelet/pki");
+            fs::write(pki.join("kubelet-client-2.pem"), "renewed").unwrap();
+            symlink("kubelet-client-2.pem", pki.join("kubelet-client-updated.pem")).unwrap();
+            let current = pki.join("kubelet-client-current.pem");
+            let _ = fs::remove_file(&current);
+            fs::rename(pki.join("kubelet-client-updated.pem"), current).unwrap();
+        },
+        "kubelet/pki/kubelet-client-current.pem",
+    );
+}
+
+#[test]
+fn a_directory_that_is_moved_away_and_restored() {
+    is_noticed(
+        |node| {
+            fs::rename(node.at("kubernetes"), node.at("kubernetes.old")).unwrap();
+            fs::create_dir_all(node.at("kubernetes/pki/etcd")).unwrap();
+        },
+        "kubernetes/pki/etcd/ca.crt",
+    );
+}
+
+#[test]
+fn new_directories_with_a_file_at_once() {
+    is_noticed(
+        |node| {
+            fs::create_dir_all(node.at("kubernetes/pki/new/er")).unwrap();
+            fs::write(node.at("kubernetes/pki/new/er/a.crt"), "new").unwrap();
+        },
+        "kubernetes/pki/new/er/a.crt",
+    );
+}
+
+#[test]
+fn what_was_missing_and_appears() {
+    is_noticed(
+        |node| {
+            fs::create_dir_all(node.at("home/.kube")).unwrap();
+            fs::write(node.at("home/.kube/config"), "new").unwrap();
+        },
+        "home/.kube/config",
+    );
+}
+
+#[test]
+fn a_place_whose_link_is_turned() {
+    run(async {
+        let root = TempDir::new().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for name in ["a", "b"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        symlink("a", at("tls")).unwrap();
+        let mut watcher = Watcher::new(vec![(at("tls"), Search::Below)], MINUTE).await;
+        symlink("b", at("tls.new")).unwrap();
+        fs::rename(at("tls.new"), at("tls")).unwrap();
+        timeout(SOON, watcher.changed()).await.unwrap();
+        fs::write(at("b/a.crt"), "new").unwrap();
+        timeout(SOON, watcher.changed()).await.unwrap();
+        fs::write(at("a/a.crt"), "old").unwrap();
+        assert!(is_quiet(&mut watcher).await, "nobody looks there any more");
+    });
+}
+
+#[test]
+fn what_was_not_heard_is_found_by_the_look_after_a_scan() {
+    run(async {
+        let mut node = Node::new().await;
+        node.watcher.refresh().await;
+        assert!(node.is_quiet().await);
+        fs::create_dir(node.at("kubernetes/pki/new")).unwrap();
+        node.watcher.refresh().await;
+        assert!(node.watcher.debounce.due().is_some(), "a new directory is a hint");
+    });
+}
+
+#[test]
+fn reading_is_no_change() {
+    run(async {
+        let mut node = Node::new().await;
+        for _ in 0..3 {
+            fs::read(node.at("kubernetes/pki/ca.crt")).unwrap();
+            assert!(fs::read_dir(node.at("kubernetes/pki")).unwrap().count() > 0);
+            node.watcher.refresh().await;
+        }
+        assert!(node.is_quiet().await);
+    });
+}
+
+#[test]
+fn other_files_beside_a_place_are_no_change() {
+    run(async {
+        let mut node = Node::new().await;
+        fs::write(node.at("else"), "x").unwrap();
+        fs::create_dir(node.at("kubelet/pods")).unwrap();
+        fs::write(node.at("kubelet/config.yaml"), "x").unwrap();
+        assert!(node.is_quiet().await);
+    });
+}
+
+#[test]
+fn more_events_than_the_kernel_keeps() {
+    run(async {
+        let mut node = Node::new().await;
+        let queue = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let queue: usize = queue.trim().parse().unwrap();
+        // Nobody listens meanwhile. Two events are alike, and only the first of them is kept, if
+        // nothing is between them.
+        let files = ["a", "b"].map(|name| File::create(node.at("kubernetes").join(name)).unwrap());
+        for _ in 0..queue {
+            for mut file in &files {
+                file.write_all(b"x").unwrap();
+            }
+        }
+        // This one is lost: only that some were is heard.
+        fs::create_dir(node.at("kubernetes/pki/lost")).unwrap();
+        node.hints_and_is_looked_at().await;
+        assert!(node.is_quiet().await);
+        fs::write(node.at("kubernetes/pki/lost/a.crt"), "x").unwrap();
+        assert!(node.hints().await);
+    });
+}
+
+#[test]
+fn a_wait_that_is_dropped_loses_nothing() {
+    run(async {
+        let mut node = Node::new().await;
+        fs::write(node.at("kubernetes/pki/ca.crt"), "renewed").unwrap();
+        let deadline = Instant::now() + SOON;
+        while timeout(Duration::from_millis(7), node.watcher.changed()).await.is_err() {
+            assert!(Instant::now() < deadline);
+        }
+        assert!(node.is_quiet().await);
+    });
+}
+
+#[test]
+fn loops_and_vast_trees_end() {
+    run(async {
+        let root = TempDir::new().unwrap();
+        symlink(".", root.path().join("loop")).unwrap();
+        for n in 0..2100 {
+            fs::create_dir(root.path().join(format!("{n}"))).unwrap();
+        }
+        let places = vec![(root.path().to_owned(), Search::Below)];
+        let watcher = Watcher::new(places, MINUTE).await;
+        let Mode::Inotify { directories } = watcher.mode() else { panic!("{:?}", watcher.mode()) };
+        assert!((1900..=2001).contains(&directories), "{directories}");
+        assert!(watcher.has_told_cut);
+    });
+}
+
+/// This program in a user namespace, whose limits are its own to set.
+fn with_limit(limit: &str, value: u32, test: &str) {
+    let script = format!("echo {value} > /proc/sys/user/{limit} && exec \"$@\"");
+    let status = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-ec", &script, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("watch::tests::{test}"), "--ignored", "--nocapture"])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+async fn change_is_found_by_polling(limit: &str) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("a.crt");
+    fs::write(&file, "old").unwrap();
+    let places = vec![(dir.path().to_owned(), Search::Below), (file.clone(), Search::One)];
+    let mut watcher = Watcher::new(places, Duration::from_millis(100)).await;
+    let Mode::Polling { why } = watcher.mode() else { panic!("{:?}", watcher.mode()) };
+    assert_eq!(why, format!("the limit {limit} of the kernel is reached"));
+    assert!(is_quiet(&mut watcher).await, "nothing changed");
+    fs::write(&file, "new").unwrap();
+    timeout(SOON, watcher.changed()).await.unwrap();
+    fs::rename(&file, dir.path().join("b.crt")).unwrap();
+    timeout(SOON, watcher.changed()).await.unwrap();
+    watcher.refresh().await;
+    assert!(is_quiet(&mut watcher).await, "nothing changed");
+    // When there is inotify again, it is used.
+    let raise = ["max_inotify_instances", "max_inotify_watches"];
+    for name in raise {
+        fs::write(Path::new("/proc/sys/user").join(name), "100").unwrap();
+    }
+    watcher.refresh().await;
+    assert!(matches!(watcher.mode(), Mode::Inotify { .. }), "{:?}", watcher.mode());
+    timeout(SOON, watcher.changed()).await.unwrap();
+    fs::write(&file, "newer").unwrap();
+    timeout(SOON, watcher.changed()).await.unwrap();
+}
+
+#[test]
+#[ignore = "the child of the next one"]
+fn child_without_instances() {
+    run(change_is_found_by_polling("fs.inotify.max_user_instances"));
+}
+
+#[test]
+fn without_inotify_files_are_compared() {
+    with_limit("max_inotify_instances", 0, "child_without_instances");
+}
+
+#[test]
+#[ignore = "the child of the next one"]
+fn child_with_one_watch() {
+    run(change_is_found_by_polling("fs.inotify.max_user_watches"));
+}
+
+#[test]
+fn without_enough_watches_files_are_compared() {
+    with_limit("max_inotify_watches", 1, "child_with_one_watch");
+}
