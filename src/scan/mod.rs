@@ -246,3 +246,29 @@ fn unique(found: Vec<Found>) -> Vec<Found> {
         .map(|(file, _)| file)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_watched_lies_below_the_root_of_the_request() {
+        let mut request = Request {
+            root: "/mnt/n1".into(),
+            standard: true,
+            paths: vec!["/srv/*.pem".to_owned()],
+            only_paths: false,
+            exclude: Vec::new(),
+            max_files: 10,
+            timeout: STEP_LIMIT,
+        };
+        let places = watched_places(&request);
+        assert_eq!(places[0], ("/mnt/n1/etc/kubernetes".into(), Search::Below));
+        assert!(places.contains(&("/mnt/n1/var/lib/kubelet/pki".into(), Search::FilesOf)));
+        assert!(places.contains(&("/mnt/n1/root/.kube/config".into(), Search::One)));
+        assert!(places.contains(&("/mnt/n1/srv".into(), Search::FilesOf)));
+        request.root = "/".into();
+        request.standard = false;
+        assert_eq!(watched_places(&request), [("/srv".into(), Search::FilesOf)]);
+    }
+}

@@ -62,6 +62,8 @@ pub struct Watcher {
     next_poll: Option<Instant>,
     /// A look that goes on, in a thread of its own.
     looking: Option<oneshot::Receiver<Survey>>,
+    /// The last look was given up.
+    is_stuck: bool,
     has_told_cut: bool,
 }
 
@@ -82,6 +84,7 @@ impl Watcher {
             debounce: Debounce::default(),
             next_poll: None,
             looking: None,
+            is_stuck: false,
             has_told_cut: false,
         };
         watcher.look(true).await;
@@ -146,6 +149,7 @@ impl Watcher {
         let is_other = match timeout(LOOK_LIMIT, looking).await {
             Ok(Ok(survey)) => {
                 self.looking = None;
+                self.is_stuck = false;
                 self.take(survey)
             }
             // The thread did not start, or broke off.
@@ -155,7 +159,7 @@ impl Watcher {
                 false
             }
             Err(_) => {
-                self.compare_instead("a directory does not answer".to_owned());
+                self.not_answered();
                 false
             }
         };
@@ -199,6 +203,18 @@ impl Watcher {
             Err(error) => self.compare_instead(format!("inotify: {error}")),
         }
         true
+    }
+
+    /// Watches that are set work on. The look that hangs is waited for the next time.
+    fn not_answered(&mut self) {
+        const WHY: &str = "a directory does not answer";
+        if let State::Comparing { why, .. } = &mut self.state {
+            WHY.clone_into(why);
+        }
+        if !self.is_stuck {
+            self.is_stuck = true;
+            tracing::warn!("{WHY}; new directories are not watched until it does");
+        }
     }
 
     fn compare_instead(&mut self, why: String) {

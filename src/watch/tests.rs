@@ -209,23 +209,59 @@ fn other_files_beside_a_place_are_no_change() {
 #[test]
 fn more_events_than_the_kernel_keeps() {
     run(async {
-        let mut node = Node::new().await;
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("a.crt");
+        let mut watcher = Watcher::new(vec![(file.clone(), Search::One)], MINUTE).await;
         let queue = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
         let queue: usize = queue.trim().parse().unwrap();
-        // Nobody listens meanwhile. Two events are alike, and only the first of them is kept, if
-        // nothing is between them.
-        let files = ["a", "b"].map(|name| File::create(node.at("kubernetes").join(name)).unwrap());
+        // Nobody listens meanwhile, and none of these counts. Of events that are alike only one is
+        // kept, unless there is another between them.
+        let others = ["b", "c"].map(|name| File::create(dir.path().join(name)).unwrap());
         for _ in 0..queue {
-            for mut file in &files {
-                file.write_all(b"x").unwrap();
+            for mut other in &others {
+                other.write_all(b"x").unwrap();
             }
         }
         // This one is lost: only that some were is heard.
-        fs::create_dir(node.at("kubernetes/pki/lost")).unwrap();
-        node.hints_and_is_looked_at().await;
-        assert!(node.is_quiet().await);
-        fs::write(node.at("kubernetes/pki/lost/a.crt"), "x").unwrap();
+        fs::write(&file, "lost").unwrap();
+        timeout(SOON, watcher.changed()).await.unwrap();
+        assert!(is_quiet(&mut watcher).await);
+        fs::write(&file, "heard").unwrap();
+        timeout(SOON, watcher.changed()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_directory_that_does_not_answer_holds_up_neither_scan_nor_hints() {
+    run(async {
+        let mut node = Node::new().await;
+        let (send, receive) = oneshot::channel();
+        node.watcher.looking = Some(receive);
+        fs::write(node.at("kubernetes/pki/ca.crt"), "renewed").unwrap();
         assert!(node.hints().await);
+        fs::write(node.at("kubernetes/pki/ca.crt"), "again").unwrap();
+        assert!(node.hints().await);
+        // The thread came to an end without a result: the next look is a new one.
+        drop(send);
+        node.watcher.refresh().await;
+        node.watcher.refresh().await;
+        assert!(matches!(node.watcher.mode(), Mode::Inotify { .. }));
+    });
+}
+
+#[test]
+fn waiting_wakes_nobody() {
+    run(async {
+        let mut node = Node::new().await;
+        let switches = || {
+            let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+            let line = status.lines().find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        let before = switches();
+        assert!(timeout(Duration::from_secs(3), node.watcher.changed()).await.is_err());
+        // One for the end of the wait; a page of ours may be read from the disk.
+        assert!(switches() - before <= 3, "{}", switches() - before);
     });
 }
 
