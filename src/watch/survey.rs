@@ -183,7 +183,8 @@ impl<'a> Look<'a> {
             let below = path.strip_prefix(directory).ok().and_then(|it| it.components().next());
             let Some(name) = below.map(|it| it.as_os_str().to_owned()) else { continue };
             let next = directory.join(&name);
-            let content = !next.is_dir();
+            // Whatever is missing further up can only be created; a file can be written.
+            let content = next == path && !next.is_dir();
             let interest = Interest { content, names: [name].into(), everything: false };
             if directory.is_dir() && self.watch(directory, interest)? {
                 self.compare(&next);
