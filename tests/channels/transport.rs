@@ -1,6 +1,7 @@
 //! What holds for all channels: bounds, redirects, TLS, and silence about URLs.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use certwatch::notify::Failure;
@@ -104,4 +105,19 @@ fn headers_that_http_does_not_allow_are_final() {
     let peer = Peer::new("Slack", &server.url("/")).unwrap();
     let request = Request::json(peer, &json!({})).with("Authorization", "SECRET\nx".to_owned());
     assert_fails(http::post(&request, None), PERMANENT, &["what HTTP does not allow"]);
+}
+
+#[test]
+fn no_proxy_is_taken_from_the_environment() {
+    // Another test that posts with success, in an environment of its own.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "events::a_token_is_sent_to_who_may_see_it_only"])
+        .envs(["http_proxy", "https_proxy", "all_proxy"].map(|name| (name, "http://127.0.0.1:1")))
+        .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1")))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

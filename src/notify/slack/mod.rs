@@ -42,7 +42,7 @@ pub async fn send(
             let bot = Bot { peer: Peer::new(NAME, &url)?, token: secret::read(token)?, channel };
             let thread = thread.filter(|_| *threads);
             let ts = bot.post(ca_file, thread, payload(message)).await?;
-            Ok(Receipt { thread: Some(ts).filter(|_| *threads) })
+            Ok(Receipt { thread: Some(ts).filter(|ts| *threads && !ts.is_empty()) })
         }
     }
 }
