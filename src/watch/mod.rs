@@ -6,36 +6,26 @@
 //! Where inotify is not to be had, the state of the files is compared every minute instead.
 
 mod debounce;
+mod inotify;
 mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsStr;
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::inotify::{ReadFlags, Reader};
-use rustix::io::Errno;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use crate::domain::layout::Search;
-use crate::sys;
 
 pub use debounce::Debounce;
-use survey::{Found, Means, Survey, Watches, survey};
+use inotify::Inotify;
+use survey::{Found, Means, Survey, survey};
 
 /// Longest wait for a look at the directories; one on a dead server hangs for ever.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
-
-/// Bytes of events that are read at once, and how often before others have their turn.
-const BUFFER: usize = 8192;
-const READS: usize = 64;
 
 /// How changes are noticed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,7 +58,7 @@ pub struct Watcher {
 }
 
 enum State {
-    Watching { inotify: AsyncFd<Arc<OwnedFd>>, watches: Watches },
+    Watching(Arc<Inotify>),
     Comparing { why: String, fingerprint: Option<u64> },
 }
 
@@ -103,7 +93,7 @@ impl Watcher {
                 return;
             }
             tokio::select! {
-                heard = hear(&self.state) => self.heard(heard),
+                () = touched(&self.state) => self.debounce.note(Instant::now()),
                 () = until(due) => {}
                 () = until(self.next_poll) => {
                     if self.look(false).await {
@@ -124,23 +114,15 @@ impl Watcher {
     /// How changes are noticed now.
     pub fn mode(&self) -> Mode {
         match &self.state {
-            State::Watching { watches, .. } => Mode::Inotify { directories: watches.len() },
+            State::Watching(inotify) => Mode::Inotify { directories: inotify.count() },
             State::Comparing { why, .. } => Mode::Polling { why: why.clone() },
-        }
-    }
-
-    fn heard(&mut self, heard: Result<bool, Errno>) {
-        match heard {
-            Ok(false) => {}
-            Ok(true) => self.debounce.note(Instant::now()),
-            Err(error) => self.compare_instead(format!("inotify: {error}")),
         }
     }
 
     /// True if what is watched, or what stands for the state of the files, is other than before.
     async fn look(&mut self, tries_inotify: bool) -> bool {
         let means = match &self.state {
-            State::Watching { inotify, .. } => Means::Inotify(Some(inotify.get_ref().clone())),
+            State::Watching(inotify) => Means::Inotify(Some(inotify.clone())),
             State::Comparing { .. } if tries_inotify => Means::Inotify(None),
             State::Comparing { why, .. } => Means::Compare(why.clone()),
         };
@@ -163,7 +145,7 @@ impl Watcher {
                 false
             }
         };
-        let is_watching = matches!(self.state, State::Watching { .. });
+        let is_watching = matches!(self.state, State::Watching(_));
         self.next_poll = (!is_watching).then(|| Instant::now() + self.poll);
         is_other
     }
@@ -174,7 +156,13 @@ impl Watcher {
             tracing::warn!("too many directories to watch; the rest is left to the regular scan");
         }
         match survey.found {
-            Found::Watched { inotify, watches } => self.take_watches(inotify, watches),
+            Found::Watched { inotify, is_other } => {
+                let is_new = !matches!(
+                    &self.state, State::Watching(known) if Arc::ptr_eq(known, &inotify)
+                );
+                self.become_state(State::Watching(inotify));
+                is_new || is_other
+            }
             Found::Compared { why, fingerprint } => {
                 let new = Some(fingerprint);
                 let is_other = !matches!(
@@ -184,25 +172,6 @@ impl Watcher {
                 is_other
             }
         }
-    }
-
-    fn take_watches(&mut self, new: Arc<OwnedFd>, found: Watches) -> bool {
-        if let State::Watching { inotify, watches } = &mut self.state
-            && Arc::ptr_eq(inotify.get_ref(), &new)
-        {
-            for gone in watches.keys().filter(|watch| !found.contains_key(watch)) {
-                // The kernel has removed it already if the directory is gone for good.
-                let _ = rustix::fs::inotify::remove_watch(&new, *gone);
-            }
-            let is_other = *watches != found;
-            *watches = found;
-            return is_other;
-        }
-        match sys::waitable(new) {
-            Ok(inotify) => self.become_state(State::Watching { inotify, watches: found }),
-            Err(error) => self.compare_instead(format!("inotify: {error}")),
-        }
-        true
     }
 
     /// Watches that are set work on. The look that hangs is waited for the next time.
@@ -220,7 +189,7 @@ impl Watcher {
     fn compare_instead(&mut self, why: String) {
         let fingerprint = match &self.state {
             State::Comparing { fingerprint, .. } => *fingerprint,
-            State::Watching { .. } => None,
+            State::Watching(_) => None,
         };
         self.become_state(State::Comparing { why, fingerprint });
         self.next_poll = Some(Instant::now() + self.poll);
@@ -228,12 +197,12 @@ impl Watcher {
 
     fn become_state(&mut self, new: State) {
         match (&self.state, &new) {
-            (State::Watching { .. }, State::Comparing { why, .. }) => {
+            (State::Watching(_), State::Comparing { why, .. }) => {
                 tracing::warn!(why, "changes of files are noticed later: inotify does not work");
             }
-            (State::Comparing { .. }, State::Watching { watches, .. }) => {
+            (State::Comparing { .. }, State::Watching(inotify)) => {
                 tracing::debug!(
-                    directories = watches.len(),
+                    directories = inotify.count(),
                     "changes of files are noticed at once"
                 );
             }
@@ -262,34 +231,10 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-/// Waits for events, and tells whether one of them counts. Nothing is lost if it is dropped.
-async fn hear(state: &State) -> Result<bool, Errno> {
-    let State::Watching { inotify, watches } = state else {
-        return std::future::pending().await;
-    };
-    // It fails when the runtime ends.
-    let Ok(mut ready) = inotify.readable().await else { return std::future::pending().await };
-    let mut buffer = [MaybeUninit::uninit(); BUFFER];
-    let mut events = Reader::new(inotify.get_ref(), &mut buffer);
-    let (mut counts, mut reads) = (false, 0);
-    loop {
-        reads += usize::from(events.is_buffer_empty());
-        if reads > READS {
-            return Ok(counts);
-        }
-        match events.next() {
-            Ok(event) => {
-                let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
-                let is_lost = event.events().contains(ReadFlags::QUEUE_OVERFLOW);
-                let interest = watches.get(&event.wd());
-                counts |= is_lost || interest.is_some_and(|interest| interest.hears(name));
-            }
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => {
-                ready.clear_ready();
-                return Ok(counts);
-            }
-            Err(error) => return Err(error),
-        }
+/// Waits for a touch that counts. Nothing is lost if it is dropped.
+async fn touched(state: &State) {
+    match state {
+        State::Watching(inotify) => inotify.touched().await,
+        State::Comparing { .. } => std::future::pending().await,
     }
 }

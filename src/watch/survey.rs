@@ -1,24 +1,22 @@
 //! A look at what is there to watch: each directory gets its watch, or its files are compared.
 //!
 //! Directories alone are watched: a watch on a file is blind after the first renewal that replaces
-//! it. The directory above each place is watched too, for the place itself being replaced, and of
-//! one that is missing the nearest that exists. Each is watched before it is listed, so that what
-//! is created meanwhile is heard or seen.
+//! it. A directory that is itself moved or removed says so; the directory above is watched for a
+//! place that is a file or a link, and of one that is missing the nearest that exists. It is not
+//! watched for all: `notify` asks for every opening of a file too, and in `/etc` that is all the
+//! time. Each is watched before it is listed, so that what is created meanwhile is heard or seen.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::ffi::{OsStr, OsString};
+use std::collections::VecDeque;
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use rustix::io::Errno;
-
 use crate::domain::layout::Search;
+
+use super::inotify::{Inotify, Interest, Watch, Watches};
 
 /// How deep below a place directories are watched.
 const MAX_DEPTH: u32 = 3;
@@ -28,60 +26,15 @@ const MAX_DEPTH: u32 = 3;
 const MAX_DIRECTORIES: usize = 2000;
 const MAX_FILES: usize = 20_000;
 
-/// What becomes of the names in a directory.
-const ENTRIES: WatchFlags = WatchFlags::CREATE
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::MOVE)
-    .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF)
-    .union(WatchFlags::ONLYDIR);
-
-/// Also what is written. Not what is opened or read: that would be ourselves, and in `/etc`
-/// everybody all the time.
-const CONTENT: WatchFlags = ENTRIES.union(WatchFlags::MODIFY).union(WatchFlags::CLOSE_WRITE);
-
-/// What counts in a directory.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Interest {
-    everything: bool,
-    /// Else these names alone, and what is written to them if `content`.
-    names: BTreeSet<OsString>,
-    content: bool,
-}
-
-impl Interest {
-    fn everything() -> Self {
-        Self { everything: true, content: true, names: BTreeSet::new() }
-    }
-
-    /// True if an event counts, by the name in it; without one it is about the directory itself.
-    pub(super) fn hears(&self, name: Option<&OsStr>) -> bool {
-        self.everything || name.is_none_or(|name| self.names.contains(name))
-    }
-
-    fn add(&mut self, other: Self) {
-        self.everything |= other.everything;
-        self.content |= other.content;
-        self.names.extend(other.names);
-    }
-}
-
-/// The watches by their number, which stands for a directory, not for a path: it is another number
-/// if another directory is there.
-pub(super) type Watches = HashMap<i32, Interest>;
-
 /// What a look found.
 pub(super) enum Found {
     Watched {
-        inotify: Arc<OwnedFd>,
-        watches: Watches,
+        inotify: Arc<Inotify>,
+        /// Other directories than before.
+        is_other: bool,
     },
     /// What the kernel refused, and what stands for the state of all files.
-    Compared {
-        why: String,
-        fingerprint: u64,
-    },
+    Compared { why: String, fingerprint: u64 },
 }
 
 /// What a look found, and whether it is all there is.
@@ -94,7 +47,7 @@ pub(super) struct Survey {
 #[derive(Clone)]
 pub(super) enum Means {
     /// With these watches, or new ones.
-    Inotify(Option<Arc<OwnedFd>>),
+    Inotify(Option<Arc<Inotify>>),
     /// Without, because of this.
     Compare(String),
 }
@@ -113,28 +66,20 @@ pub(super) fn survey(places: &[(PathBuf, Search)], means: Means) -> Survey {
     Survey { found: Found::Compared { why, fingerprint: look.fingerprint }, is_cut: look.is_cut }
 }
 
-fn watch(places: &[(PathBuf, Search)], old: Option<Arc<OwnedFd>>) -> Result<Survey, String> {
+fn watch(places: &[(PathBuf, Search)], old: Option<Arc<Inotify>>) -> Result<Survey, String> {
     let inotify = match old {
         Some(inotify) => inotify,
-        None => inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
-            .map(Arc::new)
-            .map_err(|error| refusal(error, "fs.inotify.max_user_instances"))?,
+        None => Arc::new(Inotify::new()?),
     };
     let mut look = Look::new(Some(&inotify));
-    look.at(places).map_err(|error| refusal(error, "fs.inotify.max_user_watches"))?;
+    look.at(places)?;
     let (watches, is_cut) = (look.watches, look.is_cut);
-    Ok(Survey { found: Found::Watched { inotify, watches }, is_cut })
-}
-
-fn refusal(error: Errno, limit: &str) -> String {
-    match error {
-        Errno::MFILE | Errno::NOSPC => format!("the limit {limit} of the kernel is reached"),
-        other => format!("inotify: {}", std::io::Error::from(other)),
-    }
+    let is_other = inotify.keep(watches);
+    Ok(Survey { found: Found::Watched { inotify, is_other }, is_cut })
 }
 
 struct Look<'a> {
-    inotify: Option<&'a OwnedFd>,
+    inotify: Option<&'a Inotify>,
     watches: Watches,
     directories: usize,
     files: usize,
@@ -144,7 +89,7 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(inotify: Option<&'a OwnedFd>) -> Self {
+    fn new(inotify: Option<&'a Inotify>) -> Self {
         Self {
             inotify,
             watches: Watches::new(),
@@ -157,7 +102,7 @@ impl<'a> Look<'a> {
     }
 
     /// Breadth first, so that a vast place takes nothing from the others.
-    fn at(&mut self, places: &[(PathBuf, Search)]) -> Result<(), Errno> {
+    fn at(&mut self, places: &[(PathBuf, Search)]) -> Result<(), String> {
         for (place, search) in places {
             self.above(place)?;
             let depth = if *search == Search::Below { MAX_DEPTH } else { 0 };
@@ -178,16 +123,17 @@ impl<'a> Look<'a> {
     }
 
     /// The nearest directory above `path` that exists, for what becomes of the way to it.
-    fn above(&mut self, path: &Path) -> Result<(), Errno> {
+    fn above(&mut self, path: &Path) -> Result<(), String> {
+        let says_so_itself = path.is_dir() && !path.is_symlink();
         for directory in path.ancestors().skip(1) {
             let below = path.strip_prefix(directory).ok().and_then(|it| it.components().next());
             let Some(name) = below.map(|it| it.as_os_str().to_owned()) else { continue };
             let next = directory.join(&name);
-            // Whatever is missing further up can only be created; a file can be written.
-            let content = next == path && !next.is_dir();
-            let interest = Interest { content, names: [name].into(), everything: false };
-            if directory.is_dir() && self.watch(directory, interest)? {
-                self.compare(&next);
+            if !directory.is_dir() {
+                continue;
+            }
+            self.compare(&next);
+            if says_so_itself || self.watch(directory, Interest::name(name))? {
                 break;
             }
         }
@@ -195,17 +141,19 @@ impl<'a> Look<'a> {
     }
 
     /// False if it cannot be watched: it just went, or is not for us to read.
-    fn watch(&mut self, directory: &Path, interest: Interest) -> Result<bool, Errno> {
+    fn watch(&mut self, directory: &Path, interest: Interest) -> Result<bool, String> {
         let Some(inotify) = self.inotify else { return Ok(true) };
-        let flags = if interest.content { CONTENT } else { ENTRIES };
-        match inotify::add_watch(inotify, directory, flags | WatchFlags::MASK_ADD) {
-            Ok(watch) => {
-                self.watches.entry(watch).or_default().add(interest);
-                Ok(true)
-            }
-            Err(error @ (Errno::NOSPC | Errno::NOMEM | Errno::MFILE | Errno::BADF)) => Err(error),
-            Err(_) => Ok(false),
+        let Ok(metadata) = fs::metadata(directory) else { return Ok(false) };
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        if let Some(known) = self.watches.get_mut(directory) {
+            known.interest.add(interest);
+            return Ok(true);
         }
+        if !inotify.has(directory, device, inode) && !inotify.watch(directory)? {
+            return Ok(false);
+        }
+        self.watches.insert(directory.to_owned(), Watch { device, inode, interest });
+        Ok(true)
     }
 
     fn list(&mut self, directory: &Path, depth: u32) {
@@ -216,7 +164,9 @@ impl<'a> Look<'a> {
             // `..2026_01_01` is the past or the next content of a mounted Secret.
             let is_swapped = entry.file_name().as_bytes().starts_with(b"..");
             let is_file = entry.file_type().is_ok_and(|it| it.is_file());
-            if depth > 0 && !is_swapped && !is_file && path.is_dir() {
+            // No certificate is there, and the kubelet opens every file of it each 20 seconds.
+            let is_manifests = entry.file_name() == "manifests";
+            if depth > 0 && !is_swapped && !is_manifests && !is_file && path.is_dir() {
                 self.queue.push_back((path, depth - 1));
             }
         }

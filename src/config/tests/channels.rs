@@ -81,7 +81,7 @@ fn the_suggestions_of_the_example_are_sound() {
                 let all = "server = 'a'\nfrom = 'a@b.de'\nto = ['c@d.de']\nuser = 'u'\n\
                            password-file = '/p'\n";
                 let is_other = |line: &&str| {
-                    !line.starts_with(key) && !(key.starts_with("pass") && line.starts_with("pass"))
+                    !(line.starts_with(key) || key.starts_with("pass") && line.starts_with("pass"))
                 };
                 all.lines().filter(is_other).collect::<Vec<_>>().join("\n")
             }
