@@ -1,12 +1,14 @@
 //! certwatch keeps a kubeadm control plane from dying of expired certificates.
 //!
 //! The way of the data: [`scan`] finds files and reads them, [`parse`] makes facts of their bytes,
-//! [`domain`] judges the facts, [`report`] prints the judgement. [`config`] says what and how,
-//! [`app`] wires it together, verb by verb; [`cli`] is the command line and [`exit`] the end.
-//! Imports point down only:
+//! [`domain`] judges the facts and decides who is to be told what, [`report`] prints the judgement.
+//! [`keeper`] joins scans, ledger and [`store`]; [`notify`] has the channels; [`daemon`] is the loop
+//! around them. [`config`] says what and how, [`app`] wires it together, verb by verb; [`cli`] is the
+//! command line and [`exit`] the end. Imports point down only:
 //!
 //! ```text
-//! main -> app -> { scan, report, config, sys } -> parse -> domain
+//! main -> app -> daemon -> keeper -> { scan, report, notify, store, watch, clock, log, systemd }
+//!              -> config -> parse -> domain
 //! ```
 
 pub mod app;
