@@ -3,6 +3,7 @@
 //! A channel makes one attempt, bounded in time and size, and says how it ended. When to try again
 //! is the ledger's decision.
 
+pub mod email;
 pub mod secret;
 pub mod tls;
 

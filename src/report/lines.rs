@@ -17,7 +17,7 @@ pub(super) fn cut_middle(text: &str, width: usize) -> Cow<'_, str> {
 }
 
 /// `text` in at most `width` columns, cut at its end.
-pub(super) fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
+pub(crate) fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
     }
@@ -26,7 +26,7 @@ pub(super) fn cut_end(text: &str, width: usize) -> Cow<'_, str> {
 
 /// `text` broken at spaces into lines of at most `width` columns. A longer word keeps a line for
 /// itself, whole, and so does what stands between backticks: somebody will paste that.
-pub(super) fn wrap(text: &str, width: usize) -> impl Iterator<Item = &str> {
+pub(crate) fn wrap(text: &str, width: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -5,7 +5,7 @@
 
 mod escape;
 mod json;
-mod lines;
+pub(crate) mod lines;
 mod nagios;
 mod prometheus;
 mod series;
@@ -143,6 +143,6 @@ fn not_after(item: &Item) -> Option<UnixTime> {
 }
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;

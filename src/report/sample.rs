@@ -14,12 +14,12 @@ use crate::domain::role;
 use crate::domain::time::{Span, UnixTime};
 
 /// 2026-11-23T02:00:00Z.
-pub(super) const NOW: UnixTime = UnixTime::new(1_795_399_200);
+pub(crate) const NOW: UnixTime = UnixTime::new(1_795_399_200);
 
 const PKI: &str = "/etc/kubernetes/pki";
 
 /// One of everything.
-pub(super) fn inventory() -> Inventory {
+pub(crate) fn inventory() -> Inventory {
     let ca = ca("ca.crt", 1, true);
     let etcd_ca = self::ca("etcd/ca.crt", 2, false);
     let mut items = vec![

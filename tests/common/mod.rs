@@ -14,3 +14,5 @@ pub mod parity;
 pub mod pki;
 #[cfg(test)]
 pub mod run;
+#[cfg(test)]
+pub mod smtp;

@@ -1,0 +1,307 @@
+//! What went wrong with a mail, in one line, and whether trying again can help.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lettre::transport::smtp;
+use rustls::CertificateError;
+
+use super::Failure;
+use crate::config::channels::{Email, Secret, Security};
+use crate::domain::text::safe;
+use crate::domain::time::Span;
+
+/// How far an attempt has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    Lookup,
+    Connect,
+    Tls,
+    Greeting,
+    Login,
+    Sender,
+    Recipient,
+    Data,
+    Content,
+}
+
+/// What ended an attempt.
+pub(super) enum Trouble {
+    LoginInClear,
+    NoLogin,
+    NoServerName,
+    NoStartTls,
+    TimedOut,
+    Io(io::Error),
+    Smtp(smtp::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<smtp::Error> for Trouble {
+    fn from(error: smtp::Error) -> Self {
+        Self::Smtp(error)
+    }
+}
+
+/// The server, how far it has come with it, and what must not be told.
+pub(super) struct Site<'a> {
+    pub(super) step: Step,
+    settings: &'a Email,
+    to: &'a str,
+    bound: Duration,
+    secrets: Vec<String>,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn new(settings: &'a Email, to: &'a str, bound: Duration) -> Self {
+        Self { step: Step::Lookup, settings, to, bound, secrets: Vec::new() }
+    }
+
+    /// A server may say back what it was told.
+    pub(super) fn conceal(&mut self, user: &str, password: &str) {
+        let plain = format!("\0{user}\0{password}");
+        self.secrets = vec![STANDARD.encode(plain), STANDARD.encode(password), password.to_owned()];
+    }
+
+    pub(super) fn explain(&self, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::LoginInClear => self.permanent(
+                "would get the password in clear text: set email.security to \"starttls\" or \"tls\"",
+            ),
+            Trouble::NoLogin => self.permanent(
+                "offers no login by PLAIN or LOGIN here: try its submission port, or leave out email.user",
+            ),
+            Trouble::NoServerName => {
+                self.permanent("is no name that a certificate can be for: correct email.server")
+            }
+            Trouble::NoStartTls => self.permanent(
+                "offers no STARTTLS, so that nothing was sent: if it speaks TLS from the first byte, \
+                 as on port 465, set email.security to \"tls\"; if it should offer it, somebody may \
+                 be in between",
+            ),
+            Trouble::TimedOut => self.timed_out(),
+            Trouble::Io(error) => self.of_io(&error),
+            Trouble::Smtp(error) => self.of_smtp(&error),
+        }
+    }
+
+    fn of_smtp(&self, error: &smtp::Error) -> Failure {
+        if let Some(code) = error.status() {
+            let said = error.source().map(ToString::to_string).unwrap_or_default();
+            return self.refused(u16::from(code), error.is_permanent(), &said);
+        }
+        if let Some(error) = io_error(error) {
+            return self.of_io(error);
+        }
+        // lettre's words for an end of the stream; its other ones may quote the server.
+        match error.to_string().ends_with("incomplete response") {
+            true => self.transient(&format!("closed the connection {}", self.moment())),
+            false => self.transient(&format!(
+                "answered {} with what is no SMTP: is email.port right?",
+                self.moment()
+            )),
+        }
+    }
+
+    /// The server has answered, and it is no.
+    fn refused(&self, code: u16, is_permanent: bool, said: &str) -> Failure {
+        let hint = if is_permanent { self.hint(code, said) } else { String::new() };
+        let said = safe(&self.concealed(said)).into_owned();
+        let did = match (self.step, is_permanent) {
+            (_, false) => format!("puts off {}", self.object()),
+            (_, true) => format!("refuses {}", self.object()),
+        };
+        let reason = format!("{did}: {code} {said}{hint}");
+        if is_permanent { self.permanent(&reason) } else { self.transient(&reason) }
+    }
+
+    /// What a person can do about a refusal for good.
+    fn hint(&self, code: u16, said: &str) -> String {
+        let said = said.to_lowercase();
+        let hint = match self.step {
+            Step::Login => &format!("is the password in {} right?", self.secret()),
+            _ if code == 530 && said.contains("starttls") => "set email.security to \"starttls\"",
+            _ if code == 530 || said.contains("authentication required") => {
+                "it wants a login: set email.user"
+            }
+            Step::Recipient if said.contains("relay") => {
+                "it takes mail for others only after a login, or from hosts that it knows"
+            }
+            Step::Sender => "email.from has to be an address that it lets this node use",
+            Step::Recipient => "is email.to right?",
+            _ => return String::new(),
+        };
+        format!("; {hint}")
+    }
+
+    fn of_io(&self, error: &io::Error) -> Failure {
+        if let Some(error) = tls_error(error) {
+            return self.of_tls(error);
+        }
+        match error.kind() {
+            _ if self.step == Step::Lookup => {
+                self.transient("cannot be resolved: is email.server right, and does DNS work here?")
+            }
+            io::ErrorKind::ConnectionRefused => {
+                self.transient("refuses connections: is email.port right, and does the server run?")
+            }
+            io::ErrorKind::TimedOut => {
+                self.transient("cannot be reached, no answer: is a firewall in between?")
+            }
+            io::ErrorKind::FileTooLarge => {
+                self.transient(&format!("sends without end {}", self.moment()))
+            }
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe => {
+                self.transient(&format!("closed the connection {}", self.moment()))
+            }
+            kind => self.transient(&format!("cannot be reached: {kind}")),
+        }
+    }
+
+    fn of_tls(&self, error: &rustls::Error) -> Failure {
+        match error {
+            rustls::Error::InvalidCertificate(error) => self.permanent(&distrust(error)),
+            rustls::Error::InvalidMessage(_) => self.transient(
+                "answers TLS with something else: if it has STARTTLS, as on port 587, set \
+                 email.security to \"starttls\"",
+            ),
+            _ => self.transient(&format!("TLS failed: {}", safe(&error.to_string()))),
+        }
+    }
+
+    fn timed_out(&self) -> Failure {
+        let bound = Span::seconds(i64::try_from(self.bound.as_secs()).unwrap_or(i64::MAX));
+        let what = match self.step {
+            Step::Lookup => "its name was not resolved",
+            Step::Connect => "it did not take the connection: is a firewall in between?",
+            Step::Tls => "it did not finish the TLS handshake",
+            Step::Greeting if self.settings.security != Security::Tls => {
+                "it did not greet; if it waits for TLS, as on port 465, set email.security to \"tls\""
+            }
+            Step::Greeting => "it did not greet",
+            Step::Login => "it did not answer to the login",
+            Step::Sender | Step::Recipient | Step::Data => "it did not answer",
+            // The next attempt has the same Message-ID, by which servers and clients know it.
+            Step::Content => "it did not confirm the mail, which may come twice",
+        };
+        self.transient(&format!("took longer than {bound}: {what}"))
+    }
+
+    /// What the server was asked for.
+    fn object(&self) -> String {
+        match self.step {
+            Step::Lookup | Step::Connect | Step::Greeting => "the connection".to_owned(),
+            Step::Tls => "STARTTLS".to_owned(),
+            Step::Login => {
+                let user = self.settings.login.as_ref().map_or("", |login| &login.user);
+                format!("the login of {}", safe(user))
+            }
+            Step::Sender => format!("the sender {}", safe(&self.settings.from)),
+            Step::Recipient => format!("the recipient {}", safe(self.to)),
+            Step::Data | Step::Content => "the mail".to_owned(),
+        }
+    }
+
+    /// When it happened, after a verb.
+    fn moment(&self) -> &'static str {
+        match self.step {
+            Step::Lookup | Step::Connect | Step::Greeting => "at the greeting",
+            Step::Tls => "at the start of TLS",
+            Step::Login => "at the login",
+            Step::Sender => "at the sender's address",
+            Step::Recipient => "at the recipient's address",
+            Step::Data => "before the mail",
+            Step::Content => "at the end of the mail",
+        }
+    }
+
+    fn secret(&self) -> String {
+        match self.settings.login.as_ref().map(|login| &login.password) {
+            Some(Secret::Credential(name)) => format!("the credential {}", safe(name)),
+            Some(Secret::File(path)) => safe(&path.to_string_lossy()).into_owned(),
+            None => String::new(),
+        }
+    }
+
+    fn concealed(&self, said: &str) -> String {
+        let hide = |said: String, secret: &String| said.replace(secret.as_str(), "***");
+        self.secrets.iter().fold(said.to_owned(), hide)
+    }
+
+    fn transient(&self, what: &str) -> Failure {
+        Failure::transient(self.sentence(what))
+    }
+
+    fn permanent(&self, what: &str) -> Failure {
+        Failure::permanent(self.sentence(what))
+    }
+
+    fn sentence(&self, what: &str) -> String {
+        format!("{}:{} {what}", safe(&self.settings.server), self.settings.port)
+    }
+}
+
+/// Why a certificate is not trusted, and what to do.
+fn distrust(error: &CertificateError) -> String {
+    match error {
+        CertificateError::UnknownIssuer => {
+            "has a certificate of a CA that is not known here: if that is your own, set alerts.ca-file"
+                .to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!(
+                "has a certificate for another name{}: set email.server to the name in it",
+                presented(error)
+            )
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "has a certificate that has expired: renew it there, if this node's clock is right"
+                .to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "has a certificate that is not valid yet: is this node's clock right?".to_owned()
+        }
+        // webpki's own error, which rustls has no word for.
+        _ if format!("{error:?}").contains("CaUsedAsEndEntity") => {
+            "has a CA's certificate (CA:TRUE, as self-signed ones are made) for its own, which cannot \
+             be trusted as a server's: give it one with CA:FALSE, and put that, or the CA it is \
+             signed by, into alerts.ca-file"
+                .to_owned()
+        }
+        _ => format!("has a certificate that is not accepted: {}", safe(&error.to_string())),
+    }
+}
+
+/// The first names of the certificate: `, DNS:a.example.org`.
+fn presented(error: &CertificateError) -> String {
+    let CertificateError::NotValidForNameContext { presented, .. } = error else {
+        return String::new();
+    };
+    presented.iter().take(3).map(|name| format!(", {}", safe(name))).collect()
+}
+
+/// The input or output error below one of lettre's.
+fn io_error(error: &smtp::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}

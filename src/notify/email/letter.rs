@@ -1,0 +1,107 @@
+//! The mail: its headers, and its two forms in one.
+
+use std::time::{Duration, SystemTime};
+
+use lettre::Message as Letter;
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
+use ring::digest;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::mailbox::mailbox;
+use super::{Failure, html, text};
+use crate::domain::message::Message;
+use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
+use crate::report::lines::cut_end;
+
+/// Widest subject (RFC 5322, 2.1.1).
+const SUBJECT_WIDTH: usize = 78;
+
+/// What is left of the name of a node if the subject is too long.
+const NODE_WIDTH: usize = 24;
+
+/// 9999-12-31T23:59:59Z: no date of a mail is later.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// The mail for one recipient; the same, byte by byte, for every attempt.
+pub(super) fn write(from: &str, to: &str, message: &Message) -> Result<Letter, Failure> {
+    let of = |key: &str, text: &str| {
+        mailbox(text).map_err(|why| Failure::permanent(format!("email.{key}: {why}")))
+    };
+    let (from, to) = (of("from", from)?, of("to", to)?);
+    let forms = forms(message).map_err(unwritable)?;
+    let domain = from.email.domain();
+    // A root that no mail has: clients show all mails below it as one conversation.
+    let root = format!("<cw.{}@{domain}>", word(&message.thread));
+    let headers = Letter::builder()
+        .message_id(Some(format!("<cw.{}.{}@{domain}>", word(&message.id), mark(&to))))
+        .in_reply_to(root.clone())
+        .references(root)
+        .date(date(message.at))
+        .subject(subject(message))
+        .raw_header(header("Auto-Submitted", "auto-generated"))
+        .raw_header(header("X-Auto-Response-Suppress", "All"))
+        .raw_header(header("X-Certwatch-Node", &safe(&message.node)))
+        .raw_header(header("X-Certwatch-Severity", message.severity.name()));
+    headers.from(from).to(to).multipart(forms).map_err(unwritable)
+}
+
+/// `[certwatch] CRITICAL cp1: apiserver expires in 5 d`, in one line of 78 columns.
+fn subject(message: &Message) -> String {
+    let plain = |text: &str| safe(text).replace('…', "...");
+    let (headline, mut node) = (plain(&message.headline), plain(&message.node));
+    let whole = |node: &str| format!("[certwatch] {} {node}: {headline}", message.tag());
+    if whole(&node).width() > SUBJECT_WIDTH {
+        node = cut(&node, NODE_WIDTH);
+    }
+    cut(&whole(&node), SUBJECT_WIDTH)
+}
+
+/// With three dots: an ellipsis would have the whole line encoded.
+fn cut(text: &str, width: usize) -> String {
+    match text.width() > width {
+        true => cut_end(text, width - 2).replace('…', "..."),
+        false => text.to_owned(),
+    }
+}
+
+/// Plain text first: a client shows the last form that it understands (RFC 2046, 5.1.4).
+fn forms(message: &Message) -> Result<MultiPart, String> {
+    let part = |content_type, body| {
+        Body::new_with_encoding(body, ContentTransferEncoding::QuotedPrintable)
+            .map(|body| SinglePart::builder().header(content_type).body(body))
+            .map_err(|_| "its text cannot be encoded".to_owned())
+    };
+    // "=_" stands in no quoted-printable text (RFC 2045, 6.7).
+    let boundary = format!("=_cw_{}", word(&message.id));
+    Ok(MultiPart::alternative()
+        .boundary(boundary)
+        .singlepart(part(ContentType::TEXT_PLAIN, text::body(message))?)
+        .singlepart(part(ContentType::TEXT_HTML, html::body(message))?))
+}
+
+fn unwritable(why: impl std::fmt::Display) -> Failure {
+    Failure::permanent(format!("no mail can be made of the message: {}", safe(&why.to_string())))
+}
+
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+/// Eight digits that tell recipients apart, since each has a mail of its own.
+fn mark(to: &Mailbox) -> String {
+    let address = to.email.to_string().to_lowercase();
+    let hash = digest::digest(&digest::SHA256, address.as_bytes());
+    hash.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What may stand in a Message-ID. Ours are hexadecimal digits; this holds whatever comes.
+fn word(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
+}
+
+fn date(at: UnixTime) -> SystemTime {
+    let seconds = u64::try_from(at.seconds()).unwrap_or(0).min(LAST_SECOND);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}

@@ -1,0 +1,51 @@
+//! Mail through one SMTP server: one recipient and one connection for each attempt.
+//!
+//! `letter` makes the mail, with its two forms from `text` and `html`; `transport` hands it over;
+//! `failure` says what went wrong in words. A recipient that is refused costs nobody else the mail.
+
+mod failure;
+mod html;
+mod letter;
+mod mailbox;
+mod text;
+mod transport;
+mod wire;
+mod words;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use mailbox::mailbox;
+
+use super::{ATTEMPT, Failure, Receipt};
+use crate::config::channels::Email;
+use crate::domain::message::Message;
+
+/// Hands `message` for `to` over to the mail server: one attempt, at most [`ATTEMPT`] long.
+///
+/// # Errors
+/// The server could not be reached or trusted, or did not take the mail.
+pub async fn send(
+    settings: &Email,
+    ca_file: Option<&Path>,
+    to: &str,
+    message: &Message,
+) -> Result<Receipt, Failure> {
+    send_within(ATTEMPT, settings, ca_file, to, message).await
+}
+
+/// The bound is an argument for the tests of servers that never answer.
+async fn send_within(
+    bound: Duration,
+    settings: &Email,
+    ca_file: Option<&Path>,
+    to: &str,
+    message: &Message,
+) -> Result<Receipt, Failure> {
+    let letter = letter::write(&settings.from, to, message)?;
+    transport::deliver(bound, settings, ca_file, to, &letter).await?;
+    Ok(Receipt::default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Messages of a node in a bad way.
+
+use crate::domain::alert::{AlertId, Level, Sight, Words};
+use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
+use crate::domain::policy::{self, Policy, Severity};
+use crate::domain::time::Span;
+use crate::report::sample::{NOW, inventory};
+
+/// One with nothing in it.
+pub(super) fn message(kind: Kind, severity: Severity, headline: &str) -> Message {
+    Message {
+        id: "00112233445566778899aabbccddeeff".to_owned(),
+        thread: "0123456789abcdef".to_owned(),
+        kind,
+        node: "cp1".to_owned(),
+        at: NOW,
+        severity,
+        headline: headline.to_owned(),
+        text: Vec::new(),
+        firing: Vec::new(),
+        resolved: Vec::new(),
+        next: String::new(),
+    }
+}
+
+/// All that is wrong with the sample node, in the words of the domain; hostile names among it.
+pub(super) fn firing() -> Vec<Firing> {
+    let inventory = inventory();
+    let assessment = policy::assess(&inventory, &Policy::default(), NOW);
+    let alerts = Sight::of("cp1", &inventory, &assessment, NOW).alerts;
+    let changes = [Change::Worse, Change::New, Change::Still].into_iter().cycle();
+    let firing = |(alert, change): (crate::domain::alert::Alert, Change)| Firing {
+        id: alert.id,
+        change,
+        level: alert.level,
+        since: NOW - if change == Change::New { Span::seconds(0) } else { Span::days(9) },
+        words: alert.words,
+    };
+    alerts.into_iter().zip(changes).map(firing).collect()
+}
+
+/// Something that is over.
+pub(super) fn resolved() -> Resolved {
+    Resolved {
+        id: AlertId("2".repeat(32)),
+        level: Level { severity: Severity::Warning, stage: None, codes: Vec::new() },
+        since: NOW - Span::days(4),
+        at: NOW - Span::minutes(5),
+        words: Words {
+            name: "controller-manager.conf".to_owned(),
+            title: "kubeconfig of kube-controller-manager".to_owned(),
+            place: "/etc/kubernetes/controller-manager.conf".to_owned(),
+            brief: "expires in 21 d".to_owned(),
+            expires: None,
+            lines: Vec::new(),
+            by_itself: String::new(),
+            remedies: Vec::new(),
+        },
+        how: "it is well: ends in 364 d, on 2027-11-22".to_owned(),
+    }
+}
+
+/// An ordinary bad day.
+pub(super) fn mixed() -> Message {
+    let is_ordinary = |firing: &Firing| !firing.words.place.starts_with("/srv");
+    Message {
+        firing: firing().into_iter().filter(is_ordinary).take(6).collect(),
+        resolved: vec![resolved()],
+        next: "Told again in 24 h, unless something changes before.".to_owned(),
+        ..message(Kind::Alert, Severity::Critical, "apiserver expired 3 d ago, and 5 more")
+    }
+}
+
+/// The same with less of it, as docs/mail.png shows it.
+pub(super) fn picture() -> Message {
+    let names = ["apiserver", "apiserver-kubelet-client", "/root/.kube/config (user jane)"];
+    let mut message = mixed();
+    message.firing.retain(|firing| names.contains(&firing.words.name.as_str()));
+    for (firing, change) in
+        message.firing.iter_mut().zip([Change::Worse, Change::New, Change::Still])
+    {
+        firing.change = change;
+    }
+    Message { headline: "apiserver expired 3 d ago, and 2 more".to_owned(), ..message }
+}
+
+pub(super) fn all_well() -> Message {
+    Message {
+        resolved: vec![resolved()],
+        ..message(Kind::Resolved, Severity::Ok, "controller-manager.conf is well again")
+    }
+}
+
+pub(super) fn renewal(severity: Severity) -> Message {
+    let (headline, text) = match severity {
+        Severity::Ok => (
+            "3 certificates renewed",
+            "apiserver, apiserver-kubelet-client and admin.conf were renewed with kubeadm; each ends on \
+             2027-11-23 now. The static pods that use them were restarted one by one and are ready.",
+        ),
+        _ => (
+            "the renewal of apiserver failed",
+            "`kubeadm certs renew apiserver` ended with status 1: the key of the CA is not there. Nothing \
+             was changed: the old files are in place.",
+        ),
+    };
+    Message {
+        text: vec![text.to_owned()],
+        next: "The next look is in 1 h.".to_owned(),
+        ..message(Kind::Renewal, severity, headline)
+    }
+}
+
+pub(super) fn test() -> Message {
+    Message {
+        text: vec!["`certwatch notify test` was run on cp1 by root.".to_owned()],
+        ..message(Kind::Test, Severity::Ok, "mail works")
+    }
+}
+
+/// What strangers can put into names, paths and words, as far as `safe()` lets it through.
+pub(super) fn hostile() -> Message {
+    let markup = "<script>alert(1)</script> & \"quotes\" 'single' </pre>`<b>`";
+    let mut message = Message {
+        node: "<b>cp1</b>".to_owned(),
+        firing: firing(),
+        resolved: vec![resolved()],
+        text: vec![markup.to_owned()],
+        next: markup.to_owned(),
+        ..message(Kind::Alert, Severity::Critical, markup)
+    };
+    message.firing.retain(|firing| firing.words.place.starts_with("/srv"));
+    message.firing[0].words.lines.push(markup.to_owned());
+    message.firing[0].words.place = format!("/srv/{}.pem", "very-long-name".repeat(20));
+    message.firing[0].words.remedies =
+        vec![crate::domain::advice::Remedy::Command(format!("ls -lL '/srv/{markup}'"))];
+    message.resolved[0].words.name = markup.to_owned();
+    message.resolved[0].how = markup.to_owned();
+    message
+}
