@@ -22,3 +22,5 @@ pub mod run;
 pub mod server;
 #[cfg(test)]
 pub mod slack;
+#[cfg(test)]
+pub mod smtp;

@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$HERE/../.."
 
 "$HERE/host.sh"
+"$HERE/mail.sh"
 "$HERE/kubernetes.sh" all
 "$HERE/base.sh"
 step "unpack Alertmanager" "$HERE/alertmanager.sh"
@@ -15,4 +16,4 @@ down() {
     for cluster in test-1 test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
-cargo test --features lab --test alertmanager --test hang --test kubeadm --test lab -- "$@"
+cargo test --features lab --test alertmanager --test hang --test kubeadm --test lab --test log --test mail --test store -- "$@"

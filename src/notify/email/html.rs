@@ -70,7 +70,7 @@ fn band(message: &Message) -> String {
         colour = colour_of(message),
         tag = message.tag(),
         node = escape(&message.node),
-        headline = escape(&words::sentence(&message.headline)),
+        headline = prose(&message.headline),
         at = words::moment(message.at),
     )
 }
@@ -82,19 +82,16 @@ fn fires(firing: &Firing, message: &Message) -> String {
         firing.level.severity.name().to_uppercase(),
         mark(firing.change),
     );
-    inside += &title(&words.name, &words.brief, &words.title, &words.place);
+    inside += &title(&words.name, &words.brief, &words.title, words::place(words));
     for line in &words.lines {
         inside += &paragraph(INK, "16px", &words::sentence(line));
     }
-    let mut facts = String::new();
-    if let Some(expires) = words.expires {
-        let _ = write!(facts, "End: {}<br>", words::when(expires, message.at));
-    }
-    let _ = write!(facts, "Known since: {}", words::when(firing.since, message.at));
-    if !words.by_itself.is_empty() {
-        let _ = write!(facts, "<br>{}", code(&words.by_itself));
-    }
-    let _ = write!(inside, "<p style=\"margin:8px 0;font-size:14px;color:{GREY}\">{facts}</p>");
+    let facts: Vec<_> = words::facts(firing, message.at).iter().map(|fact| code(fact)).collect();
+    let _ = write!(
+        inside,
+        "<p style=\"margin:8px 0;font-size:14px;color:{GREY};{BREAK}\">{}</p>",
+        facts.join("<br>")
+    );
     for remedy in &words.remedies {
         inside += &self::remedy(remedy, &message.node);
     }
@@ -106,7 +103,7 @@ fn is_over(resolved: &Resolved) -> String {
     let mut inside = format!(
         "<div style=\"font-size:12px;font-weight:700;letter-spacing:.05em;color:{GREEN}\">RESOLVED</div>"
     );
-    inside += &title(&words.name, "", &words.title, &words.place);
+    inside += &title(&words.name, "", &words.title, words::place(words));
     inside += &paragraph(INK, "16px", &words::sentence(&resolved.how));
     inside += &paragraph(GREY, "14px", &words::sentence(&words::was(resolved)));
     card(GREEN, &inside)
@@ -117,7 +114,7 @@ fn title(name: &str, brief: &str, title: &str, place: &str) -> String {
         "<div style=\"font-size:18px;line-height:1.35;margin:2px 0;{BREAK}\"><strong>{}</strong> {}</div>\
          <div style=\"font-size:14px;color:{GREY};{BREAK}\">{}</div>",
         escape(name),
-        escape(brief),
+        prose(brief),
         escape(title),
     );
     if !place.is_empty() {
@@ -140,7 +137,11 @@ fn remedy(remedy: &Remedy, node: &str) -> String {
             escape(node),
             escape(command),
         ),
-        Remedy::Words(words) => paragraph(INK, "16px", &format!("To do: {words}")),
+        Remedy::Words(words) => format!(
+            "<p style=\"margin:8px 0;color:{INK};{BREAK}\"><strong style=\"font-size:14px\">To \
+             do:</strong> {}</p>",
+            code(words)
+        ),
     }
 }
 
@@ -204,16 +205,32 @@ fn code(text: &str) -> String {
     let last = parts.len() - 1;
     let mut out = String::with_capacity(text.len() * 2);
     for (index, part) in parts.iter().enumerate() {
-        let part = escape(part);
         let _ = match index {
             _ if index % 2 == 1 && index < last => write!(
                 out,
                 "<code style=\"{MONO};font-size:.9em;background:#f0f2f5;color:{INK};padding:1px 4px;\
-                 border-radius:3px\">{part}</code>"
+                 border-radius:3px\">{}</code>",
+                escape(part)
             ),
-            _ if index % 2 == 1 => write!(out, "`{part}"),
-            _ => write!(out, "{part}"),
+            _ if index % 2 == 1 => write!(out, "`{}", prose(part)),
+            _ => write!(out, "{}", prose(part)),
         };
+    }
+    out
+}
+
+/// Escaped, with each number on one line with its unit: `5 d`.
+fn prose(text: &str) -> String {
+    let text = escape(text);
+    let mut out = String::with_capacity(text.len());
+    for (index, c) in text.char_indices() {
+        let (before, after) = (&text[..index], &text[index + c.len_utf8()..]);
+        let unit = after.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        let is_number = before.ends_with(|c: char| c.is_ascii_digit());
+        match c {
+            ' ' if is_number && ["s", "min", "h", "d", "y"].contains(&unit) => out += "&nbsp;",
+            _ => out.push(c),
+        }
     }
     out
 }

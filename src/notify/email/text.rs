@@ -44,15 +44,13 @@ fn fires(out: &mut Page, firing: &Firing, message: &Message) {
     out.gap();
     out.line(0, &format!("{severity} ({change}): {} {}", words.name, words.brief));
     out.line(2, &words.title);
-    out.whole(2, &words.place);
+    out.whole(2, words::place(words));
     for line in &words.lines {
         out.line(2, &words::sentence(line));
     }
-    if let Some(expires) = words.expires {
-        out.line(2, &format!("End: {}", words::when(expires, message.at)));
+    for fact in words::facts(firing, message.at) {
+        out.line(2, &fact);
     }
-    out.line(2, &format!("Known since: {}", words::when(firing.since, message.at)));
-    out.line(2, &words.by_itself);
     for remedy in &words.remedies {
         match remedy {
             Remedy::Command(command) => {
@@ -69,7 +67,7 @@ fn is_over(out: &mut Page, resolved: &Resolved) {
     out.gap();
     out.line(0, &format!("RESOLVED: {}", words.name));
     out.line(2, &words.title);
-    out.whole(2, &words.place);
+    out.whole(2, words::place(words));
     out.line(2, &words::sentence(&resolved.how));
     out.line(2, &words::sentence(&words::was(resolved)));
 }

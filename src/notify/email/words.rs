@@ -1,6 +1,7 @@
 //! What both forms of a mail say alike.
 
-use crate::domain::message::{Change, Kind, MOST_SHOWN, Message, Resolved};
+use crate::domain::alert::Words;
+use crate::domain::message::{Change, Firing, Kind, MOST_SHOWN, Message, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 
@@ -14,7 +15,7 @@ pub(super) fn counts(message: &Message) -> String {
     let of = |severity| message.firing.iter().filter(|it| it.level.severity == severity).count();
     let counts = [
         (of(Severity::Critical), "critical"),
-        (of(Severity::Unknown), "that could not be judged"),
+        (of(Severity::Unknown), "unknown"),
         (of(Severity::Warning), "warning"),
         (message.resolved.len(), "resolved"),
     ];
@@ -43,6 +44,21 @@ pub(super) fn when(at: UnixTime, now: UnixTime) -> String {
     }
 }
 
+/// The facts below the sentences: when it ends, since when it is known, what happens by itself.
+pub(super) fn facts(firing: &Firing, now: UnixTime) -> Vec<String> {
+    let words = &firing.words;
+    let end = words.expires.map(|at| format!("End: {}", when(at, now)));
+    let is_known = firing.change != Change::New && firing.since < now;
+    let since = is_known.then(|| format!("Known since: {}", when(firing.since, now)));
+    let by_itself = Some(words.by_itself.clone()).filter(|text| !text.is_empty());
+    [end, since, by_itself].into_iter().flatten().collect()
+}
+
+/// Where it is, if its name does not say that.
+pub(super) fn place(words: &Words) -> &str {
+    if words.place == words.name { "" } else { &words.place }
+}
+
 /// What happened to an alert since it was told last.
 pub(super) fn change(change: Change) -> &'static str {
     match change {
@@ -64,7 +80,7 @@ pub(super) fn lead(message: &Message) -> Option<&'static str> {
 pub(super) fn was(resolved: &Resolved) -> String {
     let length = resolved.at - resolved.since;
     let severity = match resolved.level.severity {
-        Severity::Unknown => "not to be judged",
+        Severity::Warning => "a warning",
         severity => severity.name(),
     };
     format!("was {severity} for {length}, since {}", moment(resolved.since))

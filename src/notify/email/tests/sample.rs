@@ -71,6 +71,19 @@ pub(super) fn mixed() -> Message {
     }
 }
 
+/// The same with less of it, as docs/mail.png shows it.
+pub(super) fn picture() -> Message {
+    let names = ["apiserver", "apiserver-kubelet-client", "/root/.kube/config (user jane)"];
+    let mut message = mixed();
+    message.firing.retain(|firing| names.contains(&firing.words.name.as_str()));
+    for (firing, change) in
+        message.firing.iter_mut().zip([Change::Worse, Change::New, Change::Still])
+    {
+        firing.change = change;
+    }
+    Message { headline: "apiserver expired 3 d ago, and 2 more".to_owned(), ..message }
+}
+
 pub(super) fn all_well() -> Message {
     Message {
         resolved: vec![resolved()],
