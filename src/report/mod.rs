@@ -143,6 +143,6 @@ fn not_after(item: &Item) -> Option<UnixTime> {
 }
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
