@@ -100,7 +100,10 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
 pub fn title(role: &Role) -> String {
     match role.kind {
         Kind::ClusterCa | Kind::File => role.title.to_owned(),
-        _ if role.title == role.owner => role.title.to_owned(),
+        _ if role.title.contains(role.owner) => role.title.to_owned(),
+        _ if role.title.contains(" of ") || role.title.contains(", ") => {
+            format!("{} ({})", role.title, role.owner)
+        }
         _ => format!("{} of {}", role.title, role.owner),
     }
 }
@@ -130,7 +133,11 @@ pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
 /// What happens to it without anybody, one sentence.
 pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> String {
     let nobody = "Nothing renews it by itself.".to_owned();
-    if expires.is_none() || policy::ends_with_ca(item) {
+    if expires.is_none() {
+        // There is nothing to renew.
+        return String::new();
+    }
+    if policy::ends_with_ca(item) {
         return nobody;
     }
     match item.role.renewer {
@@ -141,10 +148,21 @@ pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> Strin
         Renewer::Kubelet if expires < Some(now) => {
             "The kubelet should have renewed it by itself, and can no longer.".to_owned()
         }
-        Renewer::Kubelet => "The kubelet should have renewed it by itself.".to_owned(),
+        Renewer::Kubelet if is_rotation_overdue(item, now) => {
+            "The kubelet should have renewed it by itself.".to_owned()
+        }
+        Renewer::Kubelet => "The kubelet renews it by itself.".to_owned(),
         Renewer::Restart => format!("Any restart of {} renews it.", item.role.owner),
         Renewer::Service(name) => format!("{name} renews it only when {name} starts."),
     }
+}
+
+/// The kubelet rotates at 70 to 90 % of the life.
+fn is_rotation_overdue(item: &Item, now: UnixTime) -> bool {
+    item.certificate().is_some_and(|certificate| {
+        let life = certificate.not_after - certificate.not_before;
+        now >= certificate.not_before + life.fraction(9, 10)
+    })
 }
 
 /// What to do about it.

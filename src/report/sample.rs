@@ -48,12 +48,12 @@ pub(crate) fn inventory() -> Inventory {
 }
 
 /// `inventory` judged as of [`NOW`], in one format.
-pub(super) fn print(inventory: &Inventory, format: Format, width: Option<usize>) -> String {
+pub(crate) fn print(inventory: &Inventory, format: Format, width: Option<usize>) -> String {
     print_as(inventory, format, &Style { width, colour: false }, ("cp1", Span::seconds(0)))
 }
 
 /// The same, with colours, on another node and judged later.
-pub(super) fn print_as(
+pub(crate) fn print_as(
     inventory: &Inventory,
     format: Format,
     style: &Style,
@@ -68,7 +68,7 @@ pub(super) fn print_as(
 }
 
 /// A certificate by what varies.
-pub(super) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) -> Certificate {
+pub(crate) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) -> Certificate {
     let not_after = NOW + Span::days(days);
     Certificate {
         subject: name(subject),
@@ -85,7 +85,7 @@ pub(super) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) ->
 }
 
 /// An item in the role its path gives it.
-pub(super) fn item(path: &str, entry: Entry, content: Content) -> Item {
+pub(crate) fn item(path: &str, entry: Entry, content: Content) -> Item {
     let role = match entry {
         Entry::Cluster { .. } => &role::CLUSTER_CA,
         Entry::Process(_) => &role::LOOPBACK,

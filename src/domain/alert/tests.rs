@@ -1,0 +1,141 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::*;
+use crate::domain::model::Reason;
+use crate::domain::policy::{self, Policy};
+use crate::domain::text::is_unsafe;
+use crate::report::sample::{NOW, certificate, inventory, item};
+
+const APISERVER: &str = "/etc/kubernetes/pki/apiserver.crt";
+
+fn sight_of(items: Vec<Item>) -> Sight {
+    sight(&Inventory { items, context: Vec::new(), leftovers: Vec::new() }, "cp1")
+}
+
+fn sight(inventory: &Inventory, node: &str) -> Sight {
+    let assessment = policy::assess(inventory, &Policy::default(), NOW);
+    Sight::of(node, inventory, &assessment, NOW)
+}
+
+fn leaf(path: impl AsRef<Path>, entry: Entry, serial: u8, days: i64) -> Item {
+    let content = Content::Certificate(Box::new(certificate("cp1", "x", serial, days)));
+    Item { place: Place::new(path.as_ref(), entry), ..item(APISERVER, Entry::Pem(0), content) }
+}
+
+fn problem(path: &str) -> Item {
+    item(path, Entry::Whole, Content::Problem(Reason::PermissionDenied))
+}
+
+#[test]
+fn a_renewal_resolves_the_alert_and_makes_no_other() {
+    let before = sight_of(vec![leaf(APISERVER, Entry::Pem(0), 1, 5)]);
+    let after = sight_of(vec![leaf(APISERVER, Entry::Pem(0), 2, 365)]);
+    let [alert] = &before.alerts[..] else { panic!("{before:?}") };
+    assert_eq!(after.well.keys().collect::<Vec<_>>(), [&alert.id]);
+    assert_eq!(after.alerts, []);
+    assert_eq!(alert.level.stage, Some(Span::days(7)));
+    assert_eq!(alert.id.0.len(), 32);
+}
+
+#[test]
+fn every_entry_and_every_node_is_somebody_else() {
+    let user = |name: &str, index| Entry::User { name: name.into(), index };
+    let entries = [Entry::Pem(0), Entry::Pem(1), user("a", 0), user("a", 1), user("b", 0)];
+    let mut ids = BTreeSet::new();
+    for node in ["cp1", "cp2"] {
+        for entry in &entries {
+            ids.insert(AlertId::of_place(node, &Place::new(Path::new("/a"), entry.clone())));
+        }
+        ids.insert(AlertId::of_place(node, &Place::new(Path::new("/b"), Entry::Whole)));
+    }
+    assert_eq!(ids.len(), 12);
+    // The server of a cluster may move.
+    let cluster = |server: &str| {
+        let entry = Entry::Cluster { name: "k".into(), server: server.into(), index: 0 };
+        AlertId::of_place("cp1", &Place::new(Path::new("/a"), entry))
+    };
+    assert_eq!(cluster("https://a"), cluster("https://b"));
+}
+
+#[test]
+fn paths_that_are_no_text_are_told_apart() {
+    let [a, b] = [b"/srv/\xff.pem", b"/srv/\xfe.pem"].map(|bytes| {
+        let path = Path::new(OsStr::from_bytes(bytes));
+        sight_of(vec![leaf(path, Entry::Pem(0), 1, 5)]).alerts.remove(0)
+    });
+    assert_ne!(a.id, b.id);
+    assert_eq!(a.path, b.path);
+    assert_eq!(a.words.place, "/srv/\u{fffd}.pem");
+}
+
+#[test]
+fn what_cannot_be_read_hides_what_is_in_it_and_below_it() {
+    let sight = sight_of(vec![problem("/srv/tls"), problem("/a.conf")]);
+    for hidden in ["/srv/tls", "/srv/tls/x/y.pem", "/a.conf"] {
+        assert!(sight.is_blind_to(hidden), "{hidden}");
+    }
+    for seen in ["/srv", "/srv/tls2/y.pem", "/srv/tls.pem", "/a.conf.old"] {
+        assert!(!sight.is_blind_to(seen), "{seen}");
+    }
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_hides_what_is_below_its_plain_part() {
+    let sight = sight_of(vec![problem("/srv/*/tls/?.pem")]);
+    assert!(sight.is_blind_to("/srv/a/tls/b.pem"));
+    assert!(!sight.is_blind_to("/etc/a.pem"));
+}
+
+#[test]
+fn nobody_is_told_of_thousands_one_by_one() {
+    let leaf = |index| leaf(format!("/srv/{index}.pem"), Entry::Pem(0), 1, 5);
+    let sight = sight_of((0..MOST + 7).map(leaf).collect());
+    assert_eq!((sight.alerts.len(), sight.beyond.len()), (MOST + 1, 7));
+    let rest = sight.alerts.last().unwrap();
+    assert_eq!(rest.level.severity, Severity::Critical);
+    assert_eq!(rest.level.codes, ["too_many"]);
+    assert!(sight.alerts.iter().all(|alert| !sight.beyond.contains(&alert.id)));
+}
+
+#[test]
+fn nothing_found_is_an_alert() {
+    let sight = sight_of(Vec::new());
+    assert_eq!(sight.alerts.len(), 1);
+    assert_eq!(sight.alerts[0].level.codes, ["nothing_found"]);
+}
+
+#[test]
+fn every_row_is_an_alert_or_well_but_copies_of_a_ca() {
+    let inventory = inventory();
+    let sight = sight(&inventory, "cp1");
+    let rows = policy::assess(&inventory, &Policy::default(), NOW).rows;
+    let repeats = rows.iter().filter(|row| row.repeats).count();
+    assert!(repeats > 0);
+    assert_eq!(sight.alerts.len() + sight.well.len(), rows.len() - repeats);
+    let ids: BTreeSet<_> = sight.alerts.iter().map(|alert| &alert.id).collect();
+    assert_eq!(ids.len(), sight.alerts.len());
+}
+
+#[test]
+fn what_may_be_half_written_is_transient() {
+    for (reason, is_transient) in [(Reason::Empty, true), (Reason::Missing, true)] {
+        let sight = sight_of(vec![item(APISERVER, Entry::Whole, Content::Problem(reason))]);
+        assert_eq!(sight.alerts[0].is_transient, is_transient);
+    }
+    assert!(!sight_of(vec![leaf(APISERVER, Entry::Pem(0), 1, -5)]).alerts[0].is_transient);
+}
+
+/// Names of the sample hold escape sequences, line ends and marks that turn the direction.
+#[test]
+fn words_are_safe_to_print() {
+    for alert in sight(&inventory(), "cp1").alerts {
+        let Words { name, title, place, brief, lines, by_itself, remedies, .. } = &alert.words;
+        let remedies: Vec<_> = remedies.iter().map(ToString::to_string).collect();
+        let texts =
+            [name, title, place, brief, by_itself].into_iter().chain(lines).chain(&remedies);
+        for text in texts {
+            assert!(!text.chars().any(is_unsafe), "{text:?}");
+        }
+    }
+}
