@@ -9,6 +9,7 @@ use crate::domain::advice::Remedy;
 use crate::domain::alert::{Alert, AlertId, Level, Words, hex};
 use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
 use crate::domain::policy::Severity;
+use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
 
 /// What holds for all receivers.
@@ -34,20 +35,14 @@ pub struct Beat {
 }
 
 impl Ledger {
-    pub(super) fn beat(
-        &self,
-        spec: &Spec,
-        receiver: &Receiver,
-        terms: &Terms<'_>,
-        _now: UnixTime,
-    ) -> Due {
+    pub(super) fn beat(spec: &Spec, receiver: &Receiver, terms: &Terms<'_>) -> Due {
         let Some(beat) = terms.beat.filter(|beat| receiver.health.last_success < Some(beat.at))
         else {
             return Due::Nothing;
         };
         Due::Now(Box::new(Delivery {
             receiver: spec.id.clone(),
-            id: digest_of(terms.node, spec, receiver, &[beat.at.to_string()]),
+            id: hash(&[terms.node, &spec.id.0, "beat", &beat.at.to_string()]),
             thread: None,
             body: Body::Beat { is_well: beat.is_well, text: beat.text.clone() },
             notice: None,
@@ -64,7 +59,7 @@ impl Ledger {
     ) -> Option<Due> {
         let unheard = |notice: &&Notice| !receiver.notices.contains(&notice.id);
         let notice = self.notices.iter().find(unheard)?;
-        let id = digest_of(terms.node, spec, receiver, &[format!("notice {}", notice.id)]);
+        let id = hash(&[terms.node, &spec.id.0, "notice", &notice.id]);
         let message = Message {
             // Not in the thread of any alert.
             thread: id[..16].to_owned(),
@@ -105,13 +100,30 @@ impl Ledger {
             None if !has_changed => Due::Nothing,
             Some(then) if !has_changed && then > now => Due::At(then),
             _ => {
+                let open = firing.len();
                 let parts = match spec.style {
                     Style::Single => one_of(firing, resolved, receiver, terms.repeat, now),
                     _ => (firing, resolved),
                 };
-                Due::Now(Box::new(delivery(spec, receiver, terms, parts, now)))
+                Due::Now(Box::new(delivery(spec, receiver, terms, parts, open, now)))
             }
         }
+    }
+
+    /// When the next of what is known is told again.
+    pub(super) fn next_repeat(
+        &self,
+        spec: &Spec,
+        receiver: &Receiver,
+        repeat: &Repeat,
+        now: UnixTime,
+    ) -> Option<UnixTime> {
+        let again = |(id, told): (&AlertId, &Told)| match (spec.style, self.open.get(id)) {
+            (Style::Synced { every }, _) => Some(told.at + every),
+            (_, Some(open)) if spec.wants(open) => Some(told.at + repeat.of(&open.level)),
+            _ => None,
+        };
+        receiver.told.iter().filter_map(again).filter(|then| *then > now).min()
     }
 
     fn firing(&self, spec: &Spec, receiver: &Receiver) -> Vec<Firing> {
@@ -138,28 +150,37 @@ impl Ledger {
             words: told.words.clone(),
             how: self.how_it_ended(id),
         };
-        let visible: std::collections::BTreeSet<_> = self.visible(spec).map(|(id, _)| id).collect();
-        receiver.told.iter().filter(|(id, _)| !visible.contains(id)).map(over).collect()
+        let mut resolved: Vec<_> =
+            receiver.told.iter().filter(|(id, _)| !self.is_visible(spec, id)).map(over).collect();
+        resolved.sort_by(|a, b| {
+            let rank = |it: &Resolved| (Reverse(it.level.severity), it.words.name.clone());
+            rank(a).cmp(&rank(b))
+        });
+        resolved
     }
 
     fn how_it_ended(&self, id: &AlertId) -> String {
         match (self.closed.get(id), self.open.get(id)) {
             (Some(closed), _) => closed.how.clone(),
             (None, Some(open)) => format!("is less urgent now: it {}", open.words.brief),
-            (None, None) => "is over".to_owned(),
+            (None, None) => "is no longer wrong".to_owned(),
         }
     }
 
     /// An alert for each receiver that hears nothing, for all the others.
     pub fn deaf_receivers(&self, node: &str, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
-        let deaf = self.receivers.iter().filter(|(_, receiver)| receiver.health.is_broken(now));
-        deaf.map(|(id, receiver)| (id.clone(), of_receiver(node, id, receiver))).collect()
+        let deaf = self.receivers.iter().filter(|(_, receiver)| receiver.health.is_broken());
+        deaf.map(|(id, receiver)| (id.clone(), of_receiver(node, id, receiver, now))).collect()
     }
 }
 
-fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver) -> Alert {
+fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
     let health = &receiver.health;
-    let since = health.failing_since.map(|since| since.to_string()).unwrap_or_default();
+    let took = match health.last_success {
+        Some(last) => format!("it last took one {} ago", now - last),
+        None => "it has never taken one".to_owned(),
+    };
+    let since = health.failing_since.unwrap_or(now);
     let reason = health.reason.clone().unwrap_or_default();
     let (channel, _) = id.0.split_once(':').unwrap_or((&id.0, ""));
     Alert {
@@ -172,13 +193,13 @@ fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver) -> Alert {
         },
         is_transient: false,
         words: Words {
-            name: id.shown(),
+            name: safe(&id.shown()).into_owned(),
             title: "one of the ways in which certwatch tells people".to_owned(),
             place: String::new(),
             brief: "takes no messages".to_owned(),
             expires: None,
-            lines: vec![format!("nothing was delivered since {since}: {reason}")],
-            by_itself: "certwatch goes on trying.".to_owned(),
+            lines: vec![format!("{took}; every attempt since {since} has failed: {reason}")],
+            by_itself: "certwatch tries it again when there is something to tell.".to_owned(),
             remedies: vec![Remedy::Command(format!("certwatch notify test {channel}"))],
         },
     }
@@ -198,11 +219,14 @@ impl Receiver {
         style: Style,
         repeat: &Repeat,
     ) -> Option<UnixTime> {
-        if let Style::Synced { every } = style {
-            let last = self.health.last_success?;
-            return (!firing.is_empty() || !resolved.is_empty()).then(|| last + every);
+        let told_at = |id: &AlertId| self.told.get(id).map(|told| told.at);
+        match style {
+            Style::Synced { every } => {
+                let ids = firing.iter().map(|it| &it.id).chain(resolved.iter().map(|it| &it.id));
+                ids.filter_map(told_at).min().map(|told| told + every)
+            }
+            _ => firing.iter().filter_map(|it| self.again_at(it, repeat)).min(),
         }
-        firing.iter().filter_map(|it| self.again_at(it, repeat)).min()
     }
 
     fn again_at(&self, firing: &Firing, repeat: &Repeat) -> Option<UnixTime> {
@@ -212,7 +236,7 @@ impl Receiver {
 
 impl Repeat {
     /// After how long what is at this level is told again.
-    fn of(&self, level: &Level) -> Span {
+    pub(super) fn of(&self, level: &Level) -> Span {
         match level.severity {
             _ if level.has_expired() => self.expired,
             Severity::Critical | Severity::Unknown => self.critical,
@@ -260,6 +284,7 @@ fn delivery(
     receiver: &Receiver,
     terms: &Terms<'_>,
     (firing, resolved): (Vec<Firing>, Vec<Resolved>),
+    open: usize,
     now: UnixTime,
 ) -> Delivery {
     let told = |it: &Firing| format!("{:?} {} {:?}", it.change, it.id.0, it.level);
@@ -279,9 +304,9 @@ fn delivery(
         node: terms.node.to_owned(),
         at: now,
         severity,
-        headline: if is_good { good_news(&firing, &resolved) } else { bad_news(&firing, has_news) },
+        headline: if is_good { good_news(&resolved, open) } else { bad_news(&firing, has_news) },
         text: Vec::new(),
-        next: next(&firing, terms.repeat),
+        next: next(&firing, open, terms.repeat),
         firing,
         resolved,
     };
@@ -317,30 +342,32 @@ fn bad_news(firing: &[Firing], has_news: bool) -> String {
                 rest.strip_prefix("s ").map_or(rest.to_owned(), |rest| format!(" {rest}"))
             )
         }
-        _ => format!("{name} {brief}, and {others} more"),
+        _ if others == 1 => format!("{name} {brief}, and 1 other problem"),
+        _ => format!("{name} {brief}, and {others} other problems"),
     };
     match firing.len() - told.len() {
         _ if !has_news => format!("still: {said}"),
         0 => said,
-        known => format!("{said} ({known} known)"),
+        known => format!("{said} (besides {known} known)"),
     }
 }
 
-fn good_news(firing: &[Firing], resolved: &[Resolved]) -> String {
+fn good_news(resolved: &[Resolved], open: usize) -> String {
     let Some(first) = resolved.first() else { return String::new() };
     let brief = first.how.split(':').next().unwrap_or_default();
     let said = match resolved.len() - 1 {
         0 => format!("{} {brief}", first.words.name),
         others => format!("{} {brief}, and {others} more", first.words.name),
     };
-    match firing.len() {
+    match open {
         0 => said,
         left => format!("{said} ({left} still open)"),
     }
 }
 
-fn next(firing: &[Firing], repeat: &Repeat) -> String {
+fn next(firing: &[Firing], open: usize, repeat: &Repeat) -> String {
     match firing.iter().map(|it| repeat.of(&it.level)).min() {
+        None if open > 0 => format!("Still open on this node: {open}."),
         None => "Nothing else that you are told of is wrong on this node.".to_owned(),
         Some(soonest) => format!(
             "certwatch itself changes nothing. It tells you again in {soonest}, at once if something \

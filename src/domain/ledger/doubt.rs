@@ -23,7 +23,14 @@ pub enum Look {
 
 /// What was seen, but not often enough.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Doubts(BTreeMap<AlertId, Doubt>);
+pub(super) struct Doubts(BTreeMap<(AlertId, What), Doubt>);
+
+/// What is doubted: having seen that a file is broken says nothing about its being gone.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum What {
+    Broken,
+    Gone,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 struct Doubt {
@@ -39,10 +46,17 @@ impl Doubts {
     }
 
     /// True once it has been seen for the third time.
-    pub(super) fn is_settled(&mut self, id: &AlertId, look: Look, now: UnixTime) -> bool {
-        let Some(doubt) = self.0.get_mut(id) else {
+    pub(super) fn is_settled(
+        &mut self,
+        what: What,
+        id: &AlertId,
+        look: Look,
+        now: UnixTime,
+    ) -> bool {
+        let key = (id.clone(), what);
+        let Some(doubt) = self.0.get_mut(&key) else {
             let doubt = Doubt { seen: 1, next: now + FIRST, is_current: true };
-            self.0.insert(id.clone(), doubt);
+            self.0.insert(key, doubt);
             return false;
         };
         doubt.is_current = true;

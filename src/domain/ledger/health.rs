@@ -6,6 +6,8 @@ use crate::domain::time::{Span, UnixTime};
 
 const FIRST_PAUSE: i64 = 5;
 const LONGEST_PAUSE: i64 = 15 * 60;
+/// Longer than this nobody is waited for, whatever he asks.
+const LONGEST_WAIT: Span = Span::hours(1);
 const AFTER_REFUSAL: Span = Span::hours(24);
 /// From here on a receiver that only fails now and then counts as broken.
 const PATIENCE: Span = Span::hours(1);
@@ -68,7 +70,7 @@ impl Health {
         let pause = match trouble {
             Trouble::Lasting => AFTER_REFUSAL,
             Trouble::Passing(asked) => {
-                pause(self.failures, dice).max(asked.unwrap_or(Span::seconds(0)))
+                pause(self.failures, dice).max(asked.unwrap_or(Span::seconds(0))).min(LONGEST_WAIT)
             }
         };
         self.next_attempt = Some(now + pause);
@@ -89,12 +91,16 @@ impl Health {
     }
 
     /// True if others have to be told that this receiver hears nothing.
-    pub fn is_broken(&self, now: UnixTime) -> bool {
-        self.is_refused || self.failing_since.is_some_and(|since| now - since >= PATIENCE)
+    ///
+    /// Only attempts count, not time: after one failure there may be nothing more to tell.
+    pub fn is_broken(&self) -> bool {
+        let has_failed_for_long = |(since, last): (UnixTime, UnixTime)| last - since >= PATIENCE;
+        self.is_refused
+            || self.failing_since.zip(self.last_failure).is_some_and(has_failed_for_long)
     }
 
     pub(super) fn mend_clock(&mut self, now: UnixTime) {
-        let longest = if self.is_refused { AFTER_REFUSAL } else { Span::hours(1) };
+        let longest = if self.is_refused { AFTER_REFUSAL } else { LONGEST_WAIT };
         self.next_attempt = self.next_attempt.map(|then| then.min(now + longest));
         for past in [&mut self.last_success, &mut self.last_failure, &mut self.failing_since] {
             *past = past.map(|then| then.min(now));

@@ -119,7 +119,7 @@ pub struct Notice {
 pub struct Receiver {
     told: BTreeMap<AlertId, Told>,
     notices: BTreeSet<String>,
-    /// How many messages it has taken.
+    /// How many messages about alerts it has taken.
     pub count: u64,
     /// `count` as it was when the first alert was told after all was well.
     episode: Option<u64>,
@@ -223,8 +223,12 @@ impl Ledger {
     pub fn mend_clock(&mut self, now: UnixTime) {
         for receiver in self.receivers.values_mut() {
             receiver.health.mend_clock(now);
-            receiver.told.values_mut().for_each(|told| told.at = told.at.min(now));
+            for told in receiver.told.values_mut() {
+                told.at = told.at.min(now);
+                told.over = told.over.map(|over| over.min(now));
+            }
         }
+        self.notices.iter_mut().for_each(|notice| notice.at = notice.at.min(now));
         self.open.values_mut().for_each(|open| open.since = open.since.min(now));
         self.closed.values_mut().for_each(|closed| closed.at = closed.at.min(now));
         self.doubts.mend_clock(now);
@@ -234,16 +238,20 @@ impl Ledger {
     pub fn due(&self, spec: &Spec, terms: &Terms<'_>, now: UnixTime) -> Due {
         let Some(receiver) = self.receivers.get(&spec.id) else { return Due::Nothing };
         let wanted = match spec.style {
-            Style::Heartbeat => self.beat(spec, receiver, terms, now),
-            _ => self
-                .notice(spec, receiver, terms, now)
-                .unwrap_or_else(|| self.news(spec, receiver, terms, now)),
+            Style::Heartbeat => Self::beat(spec, receiver, terms),
+            // Alerts first: a notice that is refused must not keep them waiting.
+            _ => match self.news(spec, receiver, terms, now) {
+                alerts @ Due::Now(_) => alerts,
+                later => self.notice(spec, receiver, terms, now).unwrap_or(later),
+            },
         };
         match (wanted, receiver.health.not_before()) {
             (Due::Now(delivery), Some(then))
                 if now < then && !receiver.health.is_other_than_refused(&delivery.id) =>
             {
-                Due::At(then)
+                // By then something else may be owed, which was not refused.
+                let repeat = self.next_repeat(spec, receiver, terms.repeat, now);
+                Due::At(repeat.map_or(then, |repeat| repeat.min(then)))
             }
             (wanted, _) => wanted,
         }
@@ -264,7 +272,6 @@ impl Ledger {
                 Some(id) => drop(receiver.notices.insert(id.clone())),
                 None => receiver.learn(message, spec.style, thread, now),
             }
-            receiver.count += 1;
         }
         self.forget(now);
     }
@@ -301,13 +308,11 @@ impl Ledger {
 
     /// What fires and is for this receiver.
     fn visible<'a>(&'a self, spec: &'a Spec) -> impl Iterator<Item = (&'a AlertId, &'a Open)> {
-        self.open.iter().filter(|(_, open)| {
-            open.level.severity >= spec.min_severity && open.receiver.as_ref() != Some(&spec.id)
-        })
+        self.open.iter().filter(|(_, open)| spec.wants(open))
     }
 
     fn is_visible(&self, spec: &Spec, id: &AlertId) -> bool {
-        self.visible(spec).any(|(visible, _)| visible == id)
+        self.open.get(id).is_some_and(|open| spec.wants(open))
     }
 
     /// Drops what nobody has to be told any more.
@@ -325,6 +330,13 @@ impl Ledger {
         for receiver in self.receivers.values_mut() {
             receiver.notices.retain(|id| left.contains(id));
         }
+    }
+}
+
+impl Spec {
+    /// True if it is to be told of this.
+    fn wants(&self, open: &Open) -> bool {
+        open.level.severity >= self.min_severity && open.receiver.as_ref() != Some(&self.id)
     }
 }
 
@@ -354,17 +366,21 @@ impl Receiver {
         }
         for resolved in &message.resolved {
             match (style, self.told.get_mut(&resolved.id)) {
-                (Style::Synced { .. }, Some(told)) => told.over = Some(told.over.unwrap_or(now)),
+                (Style::Synced { .. }, Some(told)) => {
+                    told.at = now;
+                    told.over.get_or_insert(now);
+                }
                 _ => drop(self.told.remove(&resolved.id)),
             }
         }
-        if self.told.is_empty() {
+        if self.told.values().all(|told| told.over.is_some()) {
             self.episode = None;
             self.thread = None;
         } else {
             self.episode.get_or_insert(self.count);
             self.thread = thread.or_else(|| self.thread.take());
         }
+        self.count += 1;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::doubt::What;
 use super::{Closed, Ledger, Look, Open, ReceiverId};
 use crate::domain::alert::{Alert, AlertId, Sight};
 use crate::domain::time::UnixTime;
@@ -41,7 +42,10 @@ impl Ledger {
     fn see(&mut self, alert: &Alert, receiver: Option<&ReceiverId>, look: Look, now: UnixTime) {
         let known = self.open.get(&alert.id);
         let is_news = known.is_none_or(|open| open.level.is_outdone_by(&alert.level));
-        if is_news && alert.is_transient && !self.doubts.is_settled(&alert.id, look, now) {
+        if is_news
+            && alert.is_transient
+            && !self.doubts.is_settled(What::Broken, &alert.id, look, now)
+        {
             return;
         }
         let open = Open {
@@ -63,13 +67,22 @@ impl Ledger {
                 format!("is well again: it ends in {}, on {}", *expires - now, expires.date())
             }
             Some(None) => "is well again".to_owned(),
-            None if open.path.is_empty() => "is over".to_owned(),
+            None if open.path.is_empty() => self.how_trouble_ended(open).to_owned(),
             None if sight.is_blind_to(&open.path) => return,
-            None if !self.doubts.is_settled(id, look, now) => return,
+            None if !self.doubts.is_settled(What::Gone, id, look, now) => return,
             None => "is no longer there".to_owned(),
         };
         self.open.remove(id);
         self.closed.insert(id.clone(), Closed { at: now, how });
+    }
+
+    /// How it ended with certwatch itself, or with one of its receivers.
+    fn how_trouble_ended(&self, open: &Open) -> &'static str {
+        match &open.receiver {
+            None => "is well again",
+            Some(id) if self.receivers.contains_key(id) => "takes messages again",
+            Some(_) => "is no longer configured",
+        }
     }
 
     /// Those who were told of something worse than it is now are told again when it gets as bad

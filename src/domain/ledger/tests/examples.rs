@@ -1,0 +1,280 @@
+//! What the ledger does, one thing at a time.
+
+use super::model::{Mode, SYNC, State, World};
+use super::*;
+use crate::domain::message::Change;
+
+const HOUR: i64 = 3_600;
+
+fn ops(style: Style) -> Spec {
+    spec("email:ops@example.org", style, Severity::Warning)
+}
+
+fn world(style: Style) -> World {
+    let mut world = World::new(vec![ops(style)]);
+    world.look(Look::Scan);
+    world
+}
+
+fn now(day: i64) -> UnixTime {
+    UnixTime::new(1_800_000_000 + day * DAY)
+}
+
+fn taken(world: &World) -> usize {
+    world.desks.values().map(|desk| desk.taken).sum()
+}
+
+fn happens(world: &mut World, key: u8, state: State) {
+    world.set(key, state);
+    world.look(Look::Scan);
+}
+
+fn message(ledger: &Ledger, spec: &Spec, now: UnixTime) -> Option<(Delivery, Message)> {
+    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
+    let Due::Now(delivery) = ledger.due(spec, &terms, now) else { return None };
+    let Body::Message(message) = delivery.body.clone() else { return None };
+    Some((*delivery, *message))
+}
+
+fn seen(ledger: &mut Ledger, alerts: Vec<Alert>, now: UnixTime) {
+    ledger.observe(&Sight { alerts, ..Sight::default() }, &[], Look::Scan, now);
+}
+
+#[test]
+fn a_warning_is_told_once_and_again_after_a_week() {
+    let mut world = world(Style::Grouped);
+    happens(&mut world, 0, State::Fires(0));
+    assert_eq!(taken(&world), 1);
+    world.pass(7 * DAY - 1);
+    assert_eq!(taken(&world), 1);
+    world.pass(2);
+    assert_eq!(taken(&world), 2);
+    world.pass(70 * DAY);
+    assert_eq!(taken(&world), 12);
+}
+
+#[test]
+fn what_gets_worse_is_told_at_once_and_what_gets_better_is_not() {
+    let mut world = world(Style::Grouped);
+    for (step, count) in [(0, 1), (1, 2), (4, 3), (3, 3), (0, 3), (1, 4)] {
+        happens(&mut world, 0, State::Fires(step));
+        assert_eq!(taken(&world), count, "at {step}");
+    }
+    happens(&mut world, 0, State::Well);
+    assert_eq!(taken(&world), 5);
+}
+
+#[test]
+fn an_outage_of_three_days_ends_in_one_message() {
+    let mut world = world(Style::Grouped);
+    let id = ops(Style::Grouped).id;
+    happens(&mut world, 0, State::Fires(0));
+    world.desks.get_mut(&id).unwrap().mode = Some(Mode::Fails);
+    for (key, state) in
+        [(1, State::Fires(1)), (2, State::Fires(3)), (1, State::Well), (0, State::Well)]
+    {
+        happens(&mut world, key, state);
+        world.pass(18 * HOUR);
+    }
+    world.desks.get_mut(&id).unwrap().mode = None;
+    world.pass(HOUR);
+    assert_eq!(taken(&world), 2);
+    let knows: Vec<_> = world.desks[&id].knows.keys().cloned().collect();
+    assert_eq!(knows, [super::id(2)]);
+}
+
+#[test]
+fn a_clock_set_back_for_years_silences_nobody() {
+    let mut world = world(Style::Grouped);
+    happens(&mut world, 0, State::Fires(3));
+    world.set_clock(-3 * 365 * DAY);
+    world.look(Look::Scan);
+    assert_eq!(taken(&world), 1);
+    world.pass(DAY + 1);
+    assert_eq!(taken(&world), 2);
+}
+
+#[test]
+fn one_who_takes_one_thing_at_a_time_gets_one_for_each() {
+    let mut world = world(Style::Single);
+    for key in 0..3 {
+        world.set(key, State::Fires(3));
+    }
+    world.look(Look::Scan);
+    assert_eq!(taken(&world), 3);
+    world.pass(DAY + 1);
+    assert_eq!(taken(&world), 6);
+    happens(&mut world, 1, State::Well);
+    assert_eq!(taken(&world), 7);
+}
+
+/// The good news of one says nothing of the others.
+#[test]
+fn one_that_is_over_does_not_make_all_well() {
+    let spec = ops(Style::Single);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 0)], now(0));
+    while let Some((delivery, _)) = message(&ledger, &spec, now(0)) {
+        ledger.sent(&spec, &delivery, None, now(0));
+    }
+    let well = [(super::id(0), None)].into();
+    let sight = Sight { alerts: vec![alert(1, 0)], well, ..Sight::default() };
+    ledger.observe(&sight, &[], Look::Scan, now(1));
+    let (_, message) = message(&ledger, &spec, now(1)).unwrap();
+    assert_eq!(message.headline, "f0 is well again (1 still open)");
+    assert_eq!(message.next, "Still open on this node: 1.");
+}
+
+#[test]
+fn one_who_forgets_is_told_again_and_again_and_then_that_it_is_over_for_a_while() {
+    let every = Span::minutes(5);
+    let mut world = world(Style::Synced { every });
+    happens(&mut world, 0, State::Fires(0));
+    world.pass(HOUR);
+    assert_eq!(taken(&world), 12);
+    happens(&mut world, 0, State::Well);
+    world.pass(HOUR);
+    assert!((15..=17).contains(&taken(&world)), "{}", taken(&world));
+    // Even if the clock is set back in the meantime.
+    happens(&mut world, 0, State::Fires(0));
+    happens(&mut world, 0, State::Well);
+    world.set_clock(-365 * DAY);
+    world.look(Look::Scan);
+    world.pass(HOUR);
+    let before = taken(&world);
+    world.pass(DAY);
+    assert_eq!(taken(&world), before);
+}
+
+#[test]
+fn a_fault_of_a_moment_wakes_nobody() {
+    let mut world = world(Style::Grouped);
+    happens(&mut world, 0, State::Fires(BROKEN));
+    world.pass(19);
+    happens(&mut world, 0, State::Well);
+    world.pass(DAY);
+    assert_eq!(taken(&world), 0);
+    happens(&mut world, 0, State::Fires(BROKEN));
+    world.pass(21);
+    assert_eq!(taken(&world), 1);
+}
+
+/// Having been broken twice is no evidence that a file is gone.
+#[test]
+fn a_file_that_was_broken_and_then_gone_for_a_moment_is_not_gone() {
+    let mut world = world(Style::Grouped);
+    happens(&mut world, 0, State::Fires(0));
+    happens(&mut world, 0, State::Fires(BROKEN));
+    world.pass(19);
+    happens(&mut world, 0, State::Absent);
+    world.pass(10);
+    happens(&mut world, 0, State::Fires(0));
+    assert_eq!(taken(&world), 1);
+}
+
+#[test]
+fn one_failure_is_no_broken_receiver_however_long_ago() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.failed(&delivery, Trouble::Passing(None), "timeout", 0, now(0));
+    assert_eq!(ledger.deaf_receivers(NODE, now(3)), []);
+    ledger.failed(&delivery, Trouble::Passing(None), "timeout", 0, now(0) + Span::hours(1));
+    let deaf = ledger.deaf_receivers(NODE, now(3));
+    assert_eq!(deaf[0].0, spec.id);
+    ledger.sent(&spec, &delivery, None, now(3));
+    assert_eq!(ledger.deaf_receivers(NODE, now(3)), []);
+}
+
+#[test]
+fn a_thread_lasts_until_all_is_well() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    let mut threads = Vec::new();
+    for (day, alerts) in [(0, vec![0]), (1, vec![0, 1]), (2, vec![1]), (3, vec![]), (4, vec![1])] {
+        let well = (0..2).map(|key| (super::id(key), None)).collect();
+        let alerts = alerts.into_iter().map(|key| alert(key, 0)).collect();
+        let sight = Sight { alerts, well, ..Sight::default() };
+        ledger.observe(&sight, &[], Look::Scan, now(day));
+        let (delivery, message) = message(&ledger, &spec, now(day)).unwrap();
+        assert_eq!(delivery.thread.is_some(), (1..4).contains(&day));
+        ledger.sent(&spec, &delivery, Some("ts".to_owned()), now(day));
+        threads.push(message.thread);
+    }
+    assert!(threads[..4].iter().all(|thread| *thread == threads[0]));
+    assert_ne!(threads[4], threads[0]);
+}
+
+#[test]
+fn a_new_receiver_is_told_what_fires_but_no_old_news() {
+    let [old, new] = ["a", "b"].map(|name| spec(name, Style::Grouped, Severity::Warning));
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&old));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let kind = Kind::Renewal;
+    let (id, headline) = ("n".to_owned(), "renewed".to_owned());
+    let severity = Severity::Ok;
+    ledger.announce(Notice { id, at: now(0), kind, severity, headline, text: Vec::new() });
+    ledger.set_receivers(&[old.clone(), new.clone()]);
+    assert_eq!((ledger.queue(&old), ledger.queue(&new)), (2, 1));
+    let (delivery, told) = message(&ledger, &old, now(0)).unwrap();
+    assert_eq!(told.kind, Kind::Alert);
+    ledger.sent(&old, &delivery, None, now(0));
+    // A notice that is refused keeps no alert waiting.
+    let (delivery, told) = message(&ledger, &old, now(0)).unwrap();
+    assert_eq!(told.kind, Kind::Renewal);
+    ledger.failed(&delivery, Trouble::Lasting, "no", 0, now(0));
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 0)], now(0));
+    assert_eq!(message(&ledger, &old, now(0)).unwrap().1.kind, Kind::Alert);
+    let (_, message) = message(&ledger, &new, now(0)).unwrap();
+    assert_eq!(message.firing[0].change, Change::New);
+}
+
+#[test]
+fn hostile_texts_survive_being_written_down() {
+    let evil = "\u{0}\"\\\u{1b}[2J\n\u{202e}\u{10ffff}";
+    let spec = spec(evil, Style::Grouped, Severity::Warning);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    let mut alert = alert(0, 3);
+    alert.id = AlertId(evil.to_owned());
+    alert.words.name = evil.to_owned();
+    seen(&mut ledger, vec![alert], now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.failed(&delivery, Trouble::Lasting, evil, 0, now(0));
+    assert_eq!(restored(&ledger), ledger);
+    ledger.sent(&spec, &delivery, Some(evil.to_owned()), now(0));
+    assert_eq!(restored(&ledger), ledger);
+}
+
+#[test]
+fn an_older_and_a_newer_ledger_can_be_read() {
+    let read = |text: &str| serde_json::from_str::<Ledger>(text).unwrap();
+    assert_eq!(read("{}"), Ledger::default());
+    let ledger =
+        read(r#"{"later": 1, "receivers": {"slack": {"later": 2, "health": {"later": 3}}}}"#);
+    assert_eq!(ledger.receivers[&ReceiverId("slack".to_owned())], Receiver::default());
+}
+
+/// It is on the way of every look.
+#[test]
+fn a_thousand_alerts_are_no_trouble() {
+    let mut world = World::new(vec![
+        ops(Style::Grouped),
+        spec("am", Style::Synced { every: SYNC }, Severity::Warning),
+    ]);
+    let alerts =
+        (0..1_000).map(|number| Alert { id: AlertId(format!("{number:032}")), ..alert(0, 0) });
+    let sight = Sight { alerts: alerts.collect(), ..Sight::default() };
+    world.ledger.observe(&sight, &[], Look::Scan, now(0));
+    for spec in world.specs.clone() {
+        let (delivery, message) = message(&world.ledger, &spec, now(0)).unwrap();
+        assert_eq!(message.firing.len(), 1_000);
+        world.ledger.sent(&spec, &delivery, None, now(0));
+        assert_eq!(world.ledger.queue(&spec), 0);
+    }
+}

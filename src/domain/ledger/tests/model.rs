@@ -1,0 +1,310 @@
+//! A node, a daemon that acts as the real one does, and its receivers.
+
+mod checks;
+mod people;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::domain::message::Change;
+
+/// How often the daemon scans if nothing happens.
+const SCAN: i64 = 6 * 3600;
+pub(super) const SYNC: Span = Span::hours(4);
+pub(super) const KEYS: u8 = 6;
+
+/// What is in a place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum State {
+    Absent,
+    Well,
+    Fires(usize),
+}
+
+/// How a receiver takes messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Mode {
+    Works,
+    Fails,
+    AsksToWait(i64),
+    Refuses,
+    /// It takes one, and the daemon dies before it can write that down.
+    Crashes,
+}
+
+type Content = (Vec<(Change, AlertId, Level)>, Vec<AlertId>, Option<String>);
+
+/// A receiver, and what the people behind it know.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub mode: Option<Mode>,
+    pub knows: BTreeMap<AlertId, Known>,
+    /// Taken, but the daemon does not know.
+    unacknowledged: BTreeSet<String>,
+    /// Of what was said that the daemon does not know of.
+    unsure: BTreeSet<AlertId>,
+    contents: BTreeMap<String, (Content, String)>,
+    accepted: BTreeMap<String, usize>,
+    failed: Option<(Content, String, String)>,
+    pub beat: Option<UnixTime>,
+    /// When it was out of reach last.
+    away: i64,
+    /// Messages about alerts that were taken.
+    pub taken: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub level: Level,
+    at: i64,
+    set_back: i64,
+    set_forward: i64,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    /// Seconds that really passed.
+    real: i64,
+    /// What the clock shows beyond that.
+    offset: i64,
+    set_back: i64,
+    set_forward: i64,
+    pub states: Vec<(State, i64)>,
+    pub blind: BTreeSet<u8>,
+    pub ledger: Ledger,
+    disk: String,
+    pub specs: Vec<Spec>,
+    pub desks: BTreeMap<ReceiverId, Desk>,
+    scanned: i64,
+    look_again: Option<UnixTime>,
+    beat: Option<Beat>,
+    wake: i64,
+    dice: u32,
+}
+
+impl World {
+    pub(super) fn new(specs: Vec<Spec>) -> Self {
+        let mut world = Self {
+            real: 1_800_000_000,
+            offset: 0,
+            set_back: 0,
+            set_forward: 0,
+            states: vec![(State::Well, 0); usize::from(KEYS)],
+            blind: BTreeSet::new(),
+            ledger: Ledger::default(),
+            disk: "{}".to_owned(),
+            specs: Vec::new(),
+            desks: BTreeMap::new(),
+            scanned: 0,
+            look_again: None,
+            beat: None,
+            wake: 0,
+            dice: 7,
+        };
+        world.configure(specs);
+        world
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        UnixTime::new(self.real + self.offset)
+    }
+
+    pub(super) fn configure(&mut self, specs: Vec<Spec>) {
+        self.ledger.set_receivers(&specs);
+        self.desks.retain(|id, _| specs.iter().any(|spec| spec.id == *id));
+        for spec in &specs {
+            self.desks.entry(spec.id.clone()).or_default();
+        }
+        self.specs = specs;
+        self.persist();
+    }
+
+    pub(super) fn set(&mut self, key: u8, state: State) {
+        let place = &mut self.states[usize::from(key)];
+        if place.0 != state {
+            *place = (state, self.real);
+        }
+    }
+
+    pub(super) fn set_clock(&mut self, by: i64) {
+        self.offset += by;
+        *(if by < 0 { &mut self.set_back } else { &mut self.set_forward }) += 1;
+    }
+
+    /// The daemon starts anew from what it last wrote.
+    pub(super) fn crash(&mut self) {
+        self.ledger = serde_json::from_str(&self.disk).unwrap();
+        self.ledger.set_receivers(&self.specs);
+        self.look_again = None;
+        for (id, desk) in &mut self.desks {
+            desk.failed = None;
+            // What has changed back before the daemon is up again it does not put right: it cannot
+            // know that it told of it.
+            let told = &self.ledger.receivers[id].told;
+            desk.knows.retain(|id, _| told.contains_key(id));
+            for (id, told) in told.iter().filter(|(_, told)| told.over.is_none()) {
+                let known = Known {
+                    level: told.level.clone(),
+                    at: self.real,
+                    set_back: self.set_back,
+                    set_forward: self.set_forward,
+                };
+                desk.knows.entry(id.clone()).or_insert(known).level = told.level.clone();
+            }
+        }
+    }
+
+    fn persist(&mut self) {
+        self.disk = serde_json::to_string(&self.ledger).unwrap();
+    }
+
+    /// Lets time pass; the daemon wakes whenever it wants to.
+    pub(super) fn pass(&mut self, seconds: i64) {
+        let end = self.real + seconds;
+        while self.wake < end {
+            self.real = self.wake.max(self.real + 1);
+            let is_scan = self.real - self.scanned >= SCAN
+                || self.look_again.is_some_and(|then| then <= self.now());
+            self.look(if is_scan { Look::Scan } else { Look::Again });
+        }
+        self.real = end;
+    }
+
+    /// One turn of the daemon.
+    pub(super) fn look(&mut self, look: Look) {
+        if look == Look::Scan {
+            self.scanned = self.real;
+            self.beat = Some(Beat { at: self.now(), is_well: true, text: String::new() });
+        }
+        self.wake = self.scanned + SCAN;
+        let mut look = look;
+        loop {
+            let deaf = self.ledger.deaf_receivers(NODE, self.now());
+            self.observe(&deaf, look);
+            let has_crashed = self.deliver().is_break();
+            if !has_crashed && self.ledger.deaf_receivers(NODE, self.now()) == deaf {
+                break;
+            }
+            look = if has_crashed { Look::Scan } else { Look::Again };
+        }
+    }
+
+    fn sight(&self) -> Sight {
+        let mut sight = Sight::default();
+        for key in (0..KEYS).filter(|key| !self.blind.contains(&(key / 2))) {
+            match self.states[usize::from(key)].0 {
+                State::Absent => {}
+                State::Well => drop(sight.well.insert(id(key), Some(self.now()))),
+                State::Fires(step) => sight.alerts.push(alert(key, step)),
+            }
+        }
+        sight.blind = self.blind.iter().map(|dir| format!("/d{dir}")).collect();
+        sight
+    }
+
+    fn observe(&mut self, deaf: &[(ReceiverId, Alert)], look: Look) {
+        let before: BTreeSet<_> = self.ledger.open.keys().cloned().collect();
+        let again = self.ledger.observe(&self.sight(), deaf, look, self.now());
+        self.look_again = again;
+        if let Some(then) = again {
+            self.wake = self.wake.min(then.seconds() - self.offset);
+        }
+        for key in (0..KEYS).filter(|key| self.blind.contains(&(key / 2))) {
+            let id = id(key);
+            assert!(!before.contains(&id) || self.ledger.open.contains_key(&id), "blind, not over");
+        }
+    }
+
+    /// Breaks off if the daemon dies.
+    fn deliver(&mut self) -> ControlFlow<()> {
+        for spec in self.specs.clone() {
+            let mut taken = 0;
+            while let Some(delivery) = self.due(&spec) {
+                let is_alert = is_about_alerts(&delivery);
+                taken += usize::from(self.attempt(&spec, &delivery)? && is_alert);
+                assert!(taken <= 1 || spec.style == Style::Single, "one message for each look");
+                assert!(taken <= 40, "it tells without end");
+            }
+            self.check_what_is_known(&spec);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn due(&mut self, spec: &Spec) -> Option<Delivery> {
+        let beat = self.beat.clone();
+        let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: beat.as_ref() };
+        let now = self.now();
+        match self.ledger.due(spec, &terms, now) {
+            Due::Now(delivery) => Some(*delivery),
+            Due::At(then) => {
+                assert!(then > now, "not in the past");
+                let is_now = |at| matches!(self.ledger.due(spec, &terms, at), Due::Now(_));
+                let later = self.ledger.due(spec, &terms, then);
+                let is_later = matches!(later, Due::At(later) if later > then);
+                assert!(matches!(later, Due::Now(_)) || is_later, "{later:?} at {then}");
+                let half = UnixTime::new(now.seconds().midpoint(then.seconds()));
+                assert!(!is_now(then - Span::seconds(1)) && !is_now(half), "overslept");
+                self.wake = self.wake.min(then.seconds() - self.offset);
+                None
+            }
+            Due::Nothing => {
+                let later = self.ledger.due(spec, &terms, now + Span::days(4_000));
+                assert_eq!(later, Due::Nothing, "overslept");
+                assert_eq!(self.ledger.queue(spec), 0);
+                None
+            }
+        }
+    }
+
+    /// True if it was taken.
+    fn attempt(&mut self, spec: &Spec, delivery: &Delivery) -> ControlFlow<(), bool> {
+        let now = self.now();
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mode = self.desks[&spec.id].mode.unwrap_or(Mode::Works);
+        self.check_identity(spec, delivery);
+        let trouble = match mode {
+            Mode::Works | Mode::Crashes => None,
+            Mode::Fails => Some(Trouble::Passing(None)),
+            Mode::AsksToWait(seconds) => Some(Trouble::Passing(Some(Span::seconds(seconds)))),
+            Mode::Refuses => Some(Trouble::Lasting),
+        };
+        if let Some(trouble) = trouble {
+            self.ledger.failed(delivery, trouble, "no", self.dice >> 8, now);
+            self.persist();
+            return ControlFlow::Continue(false);
+        }
+        self.take(spec, delivery, mode == Mode::Crashes);
+        if mode == Mode::Crashes {
+            self.desks.get_mut(&spec.id).unwrap().mode = None;
+            self.crash();
+            return ControlFlow::Break(());
+        }
+        self.ledger.sent(spec, delivery, None, now);
+        self.persist();
+        ControlFlow::Continue(true)
+    }
+
+    /// All is mended, and time enough passes for all to be told.
+    pub(super) fn settle(&mut self, notice: Notice) {
+        // Whoever is owed nothing is not tried, and stays broken.
+        self.ledger.announce(notice);
+        self.blind.clear();
+        self.desks.values_mut().for_each(|desk| desk.mode = None);
+        self.look(Look::Scan);
+        self.pass(25 * 3600);
+    }
+
+    /// What fires, as the node itself knows.
+    pub(super) fn truth(&self) -> BTreeMap<AlertId, Level> {
+        let fires = (0..KEYS).filter_map(|key| match self.states[usize::from(key)].0 {
+            State::Fires(step) => Some((id(key), level(step))),
+            State::Absent | State::Well => None,
+        });
+        fires.collect()
+    }
+}
+
+fn is_about_alerts(delivery: &Delivery) -> bool {
+    matches!(delivery.body, Body::Message(_)) && delivery.notice.is_none()
+}

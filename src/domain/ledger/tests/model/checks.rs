@@ -1,0 +1,120 @@
+//! What must hold at every step.
+
+use super::*;
+use crate::domain::message::{Firing, Resolved};
+
+impl World {
+    /// All of the ledger but its doubts survives being written down.
+    pub(in super::super) fn check_round_trip(&self) {
+        let whole = Ledger { doubts: Doubts::default(), ..self.ledger.clone() };
+        assert_eq!(restored(&self.ledger), whole);
+    }
+
+    /// The same content has the same identity whenever it is tried, and another has another.
+    pub(super) fn check_identity(&mut self, spec: &Spec, delivery: &Delivery) {
+        let Body::Message(message) = &delivery.body else { return };
+        let content = content(delivery);
+        let desk = self.desks.get_mut(&spec.id).unwrap();
+        let thread = message.thread.clone();
+        let known = desk
+            .contents
+            .entry(message.id.clone())
+            .or_insert_with(|| (content.clone(), thread.clone()));
+        assert_eq!((&known.0, &known.1), (&content, &thread));
+        if let Some((failed, id, old_thread)) = &desk.failed
+            && *failed == content
+        {
+            assert_eq!((id, old_thread), (&message.id, &thread), "a retry is the same message");
+        }
+        if delivery.notice.is_none() {
+            desk.failed = Some((content, message.id.clone(), thread));
+        }
+    }
+
+    /// What may pass in a moment is told to nobody.
+    pub(super) fn check_believed(&self, message: &Message) {
+        let is_steady = self.set_back + self.set_forward == 0;
+        let state = |key: u8| self.states[usize::from(key)];
+        for key in (0..KEYS).filter(|_| is_steady) {
+            let (state, since) = state(key);
+            let is_new = |it: &&Firing| {
+                it.id == id(key) && it.change == Change::New && it.level == level(BROKEN)
+            };
+            if state == State::Fires(BROKEN) && message.firing.iter().any(|it| is_new(&it)) {
+                assert!(self.real - since >= 20, "told after {} s", self.real - since);
+            }
+            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "is no longer there";
+            if state == State::Absent && message.resolved.iter().any(is_gone) {
+                assert!(self.real - since >= 20, "gone after {} s", self.real - since);
+            }
+        }
+    }
+
+    /// Whoever can be told knows all, and was told of it not too long ago.
+    pub(super) fn check_what_is_known(&mut self, spec: &Spec) {
+        let health = &self.ledger.receivers[&spec.id].health;
+        if health.not_before().is_some_and(|then| then > self.now()) {
+            self.desks.get_mut(&spec.id).unwrap().away = self.real;
+            return;
+        }
+        let desk = &self.desks[&spec.id];
+        if spec.style == Style::Heartbeat {
+            return assert!(desk.taken == 0 && desk.beat.is_some() == self.beat.is_some());
+        }
+        for (id, open) in self.ledger.visible(spec) {
+            let known = desk.knows.get(id).expect("told of all that fires");
+            assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
+            let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
+            assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
+        }
+        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id);
+        assert_eq!(desk.knows.keys().find(is_over), None, "told that it is over");
+    }
+}
+
+/// Nobody is told without a reason, nor that something is over that he never heard of.
+pub(super) fn check_news(
+    desk: &Desk,
+    spec: &Spec,
+    message: &Message,
+    (real, set_forward): (i64, i64),
+) {
+    let own = AlertId::new(NODE, &[b"receiver", spec.id.0.as_bytes()]);
+    for over in &message.resolved {
+        assert!(desk.knows.contains_key(&over.id) || desk.unsure.contains(&over.id), "never told");
+        assert!(over.id != own);
+    }
+    for firing in &message.firing {
+        let known = desk.knows.get(&firing.id).filter(|_| !desk.unsure.contains(&firing.id));
+        assert!(firing.level.severity >= spec.min_severity && firing.id != own);
+        match firing.change {
+            Change::New => assert!(known.is_none(), "known"),
+            Change::Worse | Change::Still => assert!(desk.knows.contains_key(&firing.id)),
+        }
+    }
+    let has_news = message.firing.iter().any(|it| it.change != Change::Still)
+        || message.resolved.iter().any(|it| desk.knows.contains_key(&it.id))
+        || message.firing.iter().any(|it| desk.unsure.contains(&it.id))
+        || message.resolved.iter().any(|it| desk.unsure.contains(&it.id));
+    let is_due = |id: &AlertId, level: &Level| {
+        let known = &desk.knows[id];
+        known.set_forward < set_forward || real - known.at >= interval(spec, level)
+    };
+    assert!(has_news || message.firing.iter().any(|it| is_due(&it.id, &it.level)), "spam");
+}
+
+fn interval(spec: &Spec, level: &Level) -> i64 {
+    match spec.style {
+        Style::Synced { every } => every.as_seconds(),
+        _ => Repeat::default().of(level).as_seconds(),
+    }
+}
+
+fn content(delivery: &Delivery) -> Content {
+    let Body::Message(message) = &delivery.body else { return Content::default() };
+    (
+        message.firing.iter().map(|it| (it.change, it.id.clone(), it.level.clone())).collect(),
+        message.resolved.iter().map(|it| it.id.clone()).collect(),
+        delivery.notice.clone(),
+    )
+}

@@ -1,0 +1,56 @@
+//! Those who read the messages.
+
+use super::checks::check_news;
+use super::*;
+
+impl World {
+    /// What people behind a receiver make of a message.
+    pub(super) fn take(&mut self, spec: &Spec, delivery: &Delivery, is_lost: bool) {
+        let now = self.now();
+        let desk = self.desks.get_mut(&spec.id).unwrap();
+        let message = match &delivery.body {
+            Body::Beat { .. } => return desk.beat = Some(now),
+            Body::Message(message) => message,
+        };
+        let times = desk.accepted.entry(message.id.clone()).or_default();
+        *times += 1;
+        let is_repetition = desk.unacknowledged.remove(&message.id);
+        assert!(*times == 1 || is_repetition, "told twice");
+        if delivery.notice.is_none() {
+            check_news(desk, spec, message, (self.real, self.set_forward));
+            self.check_believed(message);
+            self.learn(spec, message, is_lost);
+        }
+        if is_lost {
+            let desk = self.desks.get_mut(&spec.id).unwrap();
+            desk.unacknowledged.insert(message.id.clone());
+        }
+    }
+
+    fn learn(&mut self, spec: &Spec, message: &Message, is_lost: bool) {
+        let (at, set_back, set_forward) = (self.real, self.set_back, self.set_forward);
+        let desk = self.desks.get_mut(&spec.id).unwrap();
+        desk.failed = None;
+        desk.taken += 1;
+        if !is_lost {
+            let is_told = |id: &AlertId| {
+                message.firing.iter().any(|it| it.id == *id)
+                    || message.resolved.iter().any(|it| it.id == *id)
+            };
+            desk.unsure.retain(|id| spec.style == Style::Single && !is_told(id));
+        }
+        for firing in &message.firing {
+            let known = Known { level: firing.level.clone(), at, set_back, set_forward };
+            desk.knows.insert(firing.id.clone(), known);
+            if is_lost {
+                desk.unsure.insert(firing.id.clone());
+            }
+        }
+        for over in &message.resolved {
+            desk.knows.remove(&over.id);
+            if is_lost || matches!(spec.style, Style::Synced { .. }) {
+                desk.unsure.insert(over.id.clone());
+            }
+        }
+    }
+}
