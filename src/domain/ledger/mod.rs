@@ -389,8 +389,18 @@ impl Receiver {
                 _ => drop(self.told.remove(&resolved.id)),
             }
         }
+<<<<<<< HEAD
         self.episode.get_or_insert(self.count);
         self.thread = thread.or_else(|| self.thread.take());
+=======
+        if self.told.values().all(|told| told.over.is_some()) {
+            self.episode = None;
+            self.thread = None;
+        } else {
+            self.episode.get_or_insert(self.count);
+            self.thread = thread.or_else(|| self.thread.take());
+        }
+>>>>>>> ledger
         self.count += 1;
     }
 }
