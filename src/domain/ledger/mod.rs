@@ -195,18 +195,6 @@ pub enum Due {
     Nothing,
 }
 
-impl Delivery {
-    /// A message that the ledger need not remember.
-    pub fn message(receiver: &ReceiverId, body: Body, id: String) -> Self {
-        Self { receiver: receiver.clone(), id, thread: None, body, notice: None }
-    }
-
-    /// A heartbeat that the ledger need not remember.
-    pub fn beat(receiver: &ReceiverId, at: UnixTime, is_well: bool, text: String) -> Self {
-        Self::message(receiver, Body::Beat { is_well, text }, at.to_string())
-    }
-}
-
 impl Ledger {
     /// Makes the receivers those that are configured. A new one is owed all that fires, but no old
     /// news; one that is gone is forgotten.
@@ -331,10 +319,6 @@ impl Ledger {
     fn forget(&mut self, now: UnixTime) {
         for receiver in self.receivers.values_mut() {
             receiver.told.retain(|_, told| told.over.is_none_or(|over| now - over <= AFTERGLOW));
-            if receiver.told.is_empty() {
-                receiver.episode = None;
-                receiver.thread = None;
-            }
         }
         let receivers = &self.receivers;
         self.closed.retain(|id, _| receivers.values().any(|it| it.told.contains_key(id)));
@@ -389,10 +373,6 @@ impl Receiver {
                 _ => drop(self.told.remove(&resolved.id)),
             }
         }
-<<<<<<< HEAD
-        self.episode.get_or_insert(self.count);
-        self.thread = thread.or_else(|| self.thread.take());
-=======
         if self.told.values().all(|told| told.over.is_some()) {
             self.episode = None;
             self.thread = None;
@@ -400,7 +380,6 @@ impl Receiver {
             self.episode.get_or_insert(self.count);
             self.thread = thread.or_else(|| self.thread.take());
         }
->>>>>>> ledger
         self.count += 1;
     }
 }
