@@ -195,6 +195,18 @@ pub enum Due {
     Nothing,
 }
 
+impl Delivery {
+    /// A message that the ledger need not remember.
+    pub fn message(receiver: &ReceiverId, body: Body, id: String) -> Self {
+        Self { receiver: receiver.clone(), id, thread: None, body, notice: None }
+    }
+
+    /// A heartbeat that the ledger need not remember.
+    pub fn beat(receiver: &ReceiverId, at: UnixTime, is_well: bool, text: String) -> Self {
+        Self::message(receiver, Body::Beat { is_well, text }, at.to_string())
+    }
+}
+
 impl Ledger {
     /// Makes the receivers those that are configured. A new one is owed all that fires, but no old
     /// news; one that is gone is forgotten.
