@@ -7,23 +7,30 @@ use std::path::Path;
 
 use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
 use crate::domain::text::safe;
+use crate::notify::secret;
 
 /// `config check`: one line that says the file is fine.
 ///
 /// # Errors
-/// Everything that is wrong with the file.
-pub fn check(path: Option<&Path>) -> Result<String, ConfigErrors> {
+/// Everything that is wrong with the file, or else with the secrets that it names.
+pub fn check(path: Option<&Path>) -> Result<String, String> {
     let path = path.unwrap_or(Path::new(DEFAULT_PATH));
-    config::load(path)?;
-    Ok(format!("{}: ok\n", safe(&path.to_string_lossy())))
+    let shown = safe(&path.to_string_lossy()).into_owned();
+    let config = config::load(path).map_err(|errors| errors.to_string())?;
+    let unreadable = |(section, secret)| {
+        let failure = secret::read(secret).err()?;
+        Some(format!("{shown}: [{section}] names {}", failure.reason))
+    };
+    let unreadable: Vec<_> = config.channels.secrets().into_iter().filter_map(unreadable).collect();
+    if unreadable.is_empty() { Ok(format!("{shown}: ok\n")) } else { Err(unreadable.join("\n")) }
 }
 
 /// `config show`: the configuration in effect, defaults included, as TOML.
 ///
 /// # Errors
 /// As for [`effective`].
-pub fn show(path: Option<&Path>) -> Result<String, ConfigErrors> {
-    effective(path).map(|config| config.to_toml())
+pub fn show(path: Option<&Path>) -> Result<String, String> {
+    effective(path).map(|config| config.to_toml()).map_err(|errors| errors.to_string())
 }
 
 /// `config default`: the example, which says what each key is for.
@@ -59,7 +66,18 @@ mod tests {
         std::fs::write(&path, "nodename = 'x'").unwrap();
         let errors = check(Some(&path)).unwrap_err();
         assert_eq!(show(Some(&path)), Err(errors.clone()));
-        assert!(errors.to_string().ends_with("did you mean node-name?"));
+        assert!(errors.ends_with("did you mean node-name?"));
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, "[slack]\nwebhook-file = '/nonexistent/url'").unwrap();
+        let why = check(Some(&path)).unwrap_err();
+        let expected =
+            "[slack] names the secret /nonexistent/url: cannot be read: entity not found";
+        assert!(why.ends_with(expected), "{why}");
     }
 
     #[test]

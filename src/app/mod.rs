@@ -45,7 +45,7 @@ fn run_config(verb: ConfigVerb) -> Exit {
     match text {
         Ok(text) => print(&text),
         Err(errors) => {
-            complain(&errors.to_string());
+            complain(&errors);
             Exit::Config
         }
     }

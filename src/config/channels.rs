@@ -31,6 +31,28 @@ pub struct Channels {
     pub heartbeat: Option<Heartbeat>,
 }
 
+impl Channels {
+    /// All secrets that are named, each with the section that names it.
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        let Self { email, slack, webhook, alertmanager, pagerduty, heartbeat } = self;
+        let login = email.as_ref().and_then(|it| it.login.as_ref());
+        let by = slack.as_ref().map(|it| match &it.by {
+            SlackBy::Webhook(url) => url,
+            SlackBy::Bot { token, .. } => token,
+        });
+        let all = [
+            ("email", login.map(|it| &it.password)),
+            ("slack", by),
+            ("webhook", webhook.as_ref().map(|it| &it.url)),
+            ("webhook", webhook.as_ref().and_then(|it| it.key.as_ref())),
+            ("alertmanager", alertmanager.as_ref().and_then(|it| it.token.as_ref())),
+            ("pagerduty", pagerduty.as_ref().map(|it| &it.routing_key)),
+            ("heartbeat", heartbeat.as_ref().map(|it| &it.url)),
+        ];
+        all.into_iter().filter_map(|(section, secret)| Some((section, secret?))).collect()
+    }
+}
+
 /// Where a secret is. It is read when it is needed, so that a new one needs no restart, and never
 /// kept longer.
 #[derive(Clone, Debug, Eq, PartialEq)]
