@@ -7,4 +7,5 @@ mod harness;
 
 mod ageing;
 mod check;
+mod daemon;
 mod itself;

@@ -1,6 +1,10 @@
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd as _;
 use std::process::{Command, Output, Stdio};
+use std::thread::spawn;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::cluster::{LAB, script, succeed};
 
@@ -97,6 +101,16 @@ impl Node<'_> {
         let output =
             self.output(&["pgrep", "--oldest", "--exact", "--full", &format!("{program} .*")]);
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    }
+
+    /// What `work` makes on a thread in the node's network: its sockets stay there.
+    pub(crate) fn inside<T: Send + 'static>(&self, work: fn() -> T) -> T {
+        let network = self.network();
+        let inside = move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            work()
+        };
+        spawn(inside).join().unwrap()
     }
 
     /// Its network namespace, for a thread to move into.
