@@ -35,6 +35,8 @@ pub struct Health {
     pub failures: u32,
     /// The last failure will not go away by itself.
     pub is_refused: bool,
+    /// It has refused something since it took something last.
+    has_refused: bool,
     /// When it is tried again.
     next_attempt: Option<UnixTime>,
     /// The delivery that was refused.
@@ -64,6 +66,7 @@ impl Health {
         self.failing_since.get_or_insert(now);
         self.reason = Some(reason.to_owned());
         self.is_refused = trouble == Trouble::Lasting;
+        self.has_refused |= self.is_refused;
         self.refused = self.is_refused.then(|| delivery.to_owned());
         let pause = match trouble {
             Trouble::Lasting => AFTER_REFUSAL,
@@ -90,7 +93,7 @@ impl Health {
 
     /// True if others have to be told that this receiver hears nothing.
     pub fn is_broken(&self, now: UnixTime) -> bool {
-        self.is_refused || self.failing_since.is_some_and(|since| now - since >= PATIENCE)
+        self.has_refused || self.failing_since.is_some_and(|since| now - since >= PATIENCE)
     }
 
     pub(super) fn mend_clock(&mut self, now: UnixTime) {
