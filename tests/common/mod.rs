@@ -13,4 +13,10 @@ pub mod node;
 pub mod parity;
 pub mod pki;
 #[cfg(test)]
+pub mod receiver;
+#[cfg(test)]
 pub mod run;
+#[cfg(test)]
+pub mod stage;
+#[cfg(test)]
+pub mod wait;
