@@ -8,6 +8,7 @@ use crate::notify::route;
 /// `14 certificates; 1 critical; next: apiserver in 27 d; email ok; slack fails since …`.
 pub(super) fn line(keeper: &Keeper, now: UnixTime) -> String {
     let mut parts = vec![scan(keeper)];
+    parts.extend(keeper.troubles.briefs().map(ToOwned::to_owned));
     let count = |severity| {
         keeper.memory.ledger.open.values().filter(|open| open.level.severity == severity).count()
     };

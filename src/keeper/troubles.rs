@@ -41,6 +41,11 @@ impl Troubles {
         self.0.values()
     }
 
+    /// What is wrong, in a few words each.
+    pub(super) fn briefs(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().map(|trouble| trouble.brief()).filter(|brief| !brief.is_empty())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -52,6 +57,15 @@ impl Troubles {
 }
 
 impl Trouble {
+    /// In a few words, for one line with everything; empty if that line says so anyway.
+    pub(super) fn brief(self) -> &'static str {
+        match self {
+            Self::Blind => "",
+            Self::Config => "configuration refused, the old one is in effect",
+            Self::Unsaved => "cannot write its state",
+        }
+    }
+
     fn alert(self, node: &str, why: &str) -> Alert {
         let first = safe(why.lines().next().unwrap_or_default()).into_owned();
         match self {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +157,10 @@ impl Store {
 /// # Errors
 /// It cannot be read, or is no state of this version.
 pub fn peek<S: DeserializeOwned>(dir: &Path) -> Result<Option<S>, StoreError> {
-    let dir = Directory::open(dir)?;
+    let dir = match Directory::open(dir) {
+        Err(StoreError::Refused { source: Errno::NOENT, .. }) => return Ok(None),
+        dir => dir?,
+    };
     let content = dir.read(STATE)?;
     understood(content).map_err(|why| StoreError::Unusable { path: dir.at(STATE), why })
 }

@@ -17,6 +17,8 @@ pub mod node;
 pub mod parity;
 pub mod pki;
 #[cfg(test)]
+pub mod receiver;
+#[cfg(test)]
 pub mod run;
 #[cfg(test)]
 pub mod server;
@@ -24,3 +26,7 @@ pub mod server;
 pub mod slack;
 #[cfg(test)]
 pub mod smtp;
+#[cfg(test)]
+pub mod stage;
+#[cfg(test)]
+pub mod wait;

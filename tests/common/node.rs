@@ -63,6 +63,12 @@ impl Node {
 
     /// Writes kubeadm's leaf NAME, signed by its CA.
     pub fn leaf(&self, name: &str, days: Days) {
+        let (below, pair) = self.new_leaf(name, days);
+        self.write_pair(&below, &pair);
+    }
+
+    /// Kubeadm's leaf NAME, signed by its CA, and where it belongs.
+    pub fn new_leaf(&self, name: &str, days: Days) -> (String, Pair) {
         let (ca, sans): (&Authority, &[&str]) = match name {
             "apiserver" => (&self.ca, &["cp1", "kubernetes.default.svc", "10.0.0.11"]),
             "apiserver-kubelet-client" => (&self.ca, &[]),
@@ -72,7 +78,7 @@ impl Node {
         };
         let below =
             name.strip_prefix("etcd-").map_or(name.to_owned(), |name| format!("etcd/{name}"));
-        self.write_pair(&format!("etc/kubernetes/pki/{below}"), &ca.leaf(name, "", sans, days));
+        (format!("etc/kubernetes/pki/{below}"), ca.leaf(name, "", sans, days))
     }
 
     /// Writes the kubeconfig NAME for a user's pair.

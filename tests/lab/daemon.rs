@@ -70,7 +70,11 @@ fn a_renewal_by_kubeadm_wakes_nobody_and_ends_the_alert() {
     }
     assert_eq!(alerts.len(), LEAVES.len(), "all else is well: {first:#?}");
     wait_until_noted(node, 1);
-    assert!(property(node, "StatusText").contains("webhook ok"), "{}", property(node, "StatusText"));
+    assert!(
+        property(node, "StatusText").contains("webhook ok"),
+        "{}",
+        property(node, "StatusText")
+    );
     assert!(node.journal("certwatch").contains("WARNING: apiserver expires in"));
 
     // kubeadm writes each file in place, the key before its certificate.
@@ -87,7 +91,8 @@ fn a_renewal_by_kubeadm_wakes_nobody_and_ends_the_alert() {
     let before = property(node, "MainPID");
     node.run(&["systemctl", "kill", "--signal=SIGKILL", "certwatch"]);
     wait_for("a new process", Duration::from_secs(60), || {
-        let is_new = property(node, "MainPID") != before && property(node, "ActiveState") == "active";
+        let is_new =
+            property(node, "MainPID") != before && property(node, "ActiveState") == "active";
         is_new.then_some(())
     });
     sleep(BELIEVED);

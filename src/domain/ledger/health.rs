@@ -37,6 +37,8 @@ pub struct Health {
     pub failures: u32,
     /// The last failure will not go away by itself.
     pub is_refused: bool,
+    /// It has refused something since it took something last.
+    has_refused: bool,
     /// When it is tried again.
     next_attempt: Option<UnixTime>,
     /// The delivery that was refused.
@@ -66,6 +68,7 @@ impl Health {
         self.failing_since.get_or_insert(now);
         self.reason = Some(reason.to_owned());
         self.is_refused = trouble == Trouble::Lasting;
+        self.has_refused |= self.is_refused;
         self.refused = self.is_refused.then(|| delivery.to_owned());
         let pause = match trouble {
             Trouble::Lasting => AFTER_REFUSAL,
@@ -95,7 +98,7 @@ impl Health {
     /// Only attempts count, not time: after one failure there may be nothing more to tell.
     pub fn is_broken(&self) -> bool {
         let has_failed_for_long = |(since, last): (UnixTime, UnixTime)| last - since >= PATIENCE;
-        self.is_refused
+        self.has_refused
             || self.failing_since.zip(self.last_failure).is_some_and(has_failed_for_long)
     }
 

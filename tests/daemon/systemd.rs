@@ -1,0 +1,112 @@
+//! What the service manager is told, seen from its end of the socket.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::common::stage::{Daemon, SOON, Stage};
+use super::common::wait;
+
+struct Manager {
+    socket: UnixDatagram,
+    heard: Vec<String>,
+}
+
+impl Manager {
+    fn of(stage: &Stage) -> Self {
+        let socket = UnixDatagram::bind(stage.path("notify")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        Self { socket, heard: Vec::new() }
+    }
+
+    fn hear(&mut self) {
+        let mut bytes = [0; 4096];
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            let text = String::from_utf8(bytes[..length].to_vec()).unwrap();
+            self.heard.extend(text.lines().map(ToOwned::to_owned));
+        }
+    }
+
+    /// Waits for a line that begins so, at or after the line `from`; its number.
+    fn wait_for(&mut self, begin: &str, from: usize) -> usize {
+        wait::until(begin, || {
+            self.hear();
+            let found = self.heard.iter().skip(from).position(|line| line.starts_with(begin));
+            found.map(|at| at + from).ok_or_else(|| self.heard.clone())
+        })
+    }
+}
+
+fn start(stage: &Stage, watchdog: Option<&str>) -> Daemon {
+    let mut command = stage.run_command();
+    command.env("NOTIFY_SOCKET", stage.path("notify"));
+    if let Some(usec) = watchdog {
+        command.env("WATCHDOG_USEC", usec);
+    }
+    Daemon::start(&mut command, stage.path("log"))
+}
+
+#[test]
+fn ready_comes_after_the_first_scan_and_the_status_is_in_plain_words() {
+    let stage = Stage::new();
+    stage.node.leaf("apiserver", SOON);
+    let mut manager = Manager::of(&stage);
+    let mut daemon = start(&stage, None);
+    let ready = manager.wait_for("READY=1", 0);
+    // The scan is saved before anybody hears of it.
+    assert!(
+        stage.memory()["state"]["scan"]["at"].is_number()
+            || stage.memory()["state"]["scan"]["at"].is_string()
+    );
+    let status = manager.wait_for("STATUS=", 0);
+    assert!(status > ready, "{:?}", manager.heard);
+    let words = manager.heard[status].clone();
+    for part in ["certificates; 1 critical; next: apiserver in 5 d", "webhook ok"] {
+        assert!(words.contains(part), "{words}");
+    }
+
+    let from = manager.heard.len();
+    daemon.signal(Signal::HUP);
+    let reloading = manager.wait_for("RELOADING=1", from);
+    assert!(manager.heard[reloading + 1].starts_with("MONOTONIC_USEC="), "{:?}", manager.heard);
+    manager.wait_for("READY=1", reloading);
+
+    // A configuration that is refused is in the line too.
+    let from = manager.heard.len();
+    stage.configure("interval = \"soon\"\n");
+    daemon.signal(Signal::HUP);
+    manager.wait_for("READY=1", from);
+    wait::until("a status that says so", || {
+        manager.hear();
+        let last = manager.heard.iter().rev().find(|line| line.starts_with("STATUS=")).cloned();
+        last.filter(|line| line.contains("configuration refused")).ok_or(manager.heard.clone())
+    });
+
+    assert_eq!(daemon.stop().0, Some(0));
+    manager.wait_for("STOPPING=1", from);
+    assert!(!manager.heard.iter().any(|line| line.starts_with("WATCHDOG")), "nobody asked for it");
+}
+
+#[test]
+fn the_watchdog_is_fed_as_often_as_it_wants() {
+    let stage = Stage::new();
+    let mut manager = Manager::of(&stage);
+    let _daemon = start(&stage, Some("500000"));
+    let mut at = 0;
+    for _ in 0..6 {
+        at = manager.wait_for("WATCHDOG=1", at) + 1;
+    }
+}
+
+#[test]
+fn a_refused_start_never_says_ready() {
+    let stage = Stage::new();
+    stage.configure("interval = \"soon\"\n");
+    let mut manager = Manager::of(&stage);
+    let mut daemon = start(&stage, None);
+    assert_eq!(daemon.end().code(), Some(78));
+    manager.hear();
+    assert_eq!(manager.heard, Vec::<String>::new());
+    assert!(daemon.read_log().contains("interval"), "{}", daemon.read_log());
+}
