@@ -98,12 +98,18 @@ pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
 
 /// What has to be watched to notice a change of what a scan of `request` sees: places that may be
 /// directories, files or missing, and how much of them counts.
+///
+/// A distribution that is not there is left to the regular scan: to see it come, all of `/etc` and
+/// `/var/lib` would have to be watched.
 pub fn watched_places(request: &Request) -> Vec<(PathBuf, Search)> {
     let standard = request.standard && !request.only_paths;
     let mut areas = if standard { standard_areas() } else { Vec::new() };
     areas.extend(request.paths.iter().cloned().map(Area::Named));
     let below_root = |path: PathBuf| request.root.join(path.strip_prefix("/").unwrap_or(&path));
-    let places = areas.iter().map(Area::watched);
+    let is_there = |area: &&Area| {
+        !matches!(area, Area::Distribution(..)) || below_root(area.path().to_owned()).exists()
+    };
+    let places = areas.iter().filter(is_there).map(Area::watched);
     places.map(|(path, search)| (below_root(path), search)).collect()
 }
 

@@ -21,7 +21,7 @@ const LEAVES: [(&str, &str); 3] = [
 /// Starts the daemon as a unit would, with everybody told by `receiver`.
 fn start(node: Node<'_>, receiver: &Receiver) {
     node.install(env!("CARGO_BIN_EXE_certwatch"), CERTWATCH);
-    node.write("/etc/certwatch/credentials/url", receiver.url("/webhook").as_bytes());
+    node.write("/etc/certwatch/credentials/url", receiver.url("/hook").as_bytes());
     node.run(&["chmod", "600", "/etc/certwatch/credentials/url"]);
     node.write("/etc/certwatch/config.toml", b"[webhook]\nurl-credential = \"url\"\n");
     // systemd-run comes back once READY was said.
