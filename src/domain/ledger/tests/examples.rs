@@ -260,6 +260,23 @@ fn an_older_and_a_newer_ledger_can_be_read() {
     assert_eq!(ledger.receivers[&ReceiverId("slack".to_owned())], Receiver::default());
 }
 
+/// Nobody looks for a file in vain that was put back while the mail server was away.
+#[test]
+fn what_has_come_back_is_not_called_gone() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.sent(&spec, &delivery, None, now(0));
+    (1..4).for_each(|day| seen(&mut ledger, Vec::new(), now(day)));
+    let how = |ledger: &Ledger| message(ledger, &spec, now(5)).unwrap().1.resolved[0].how.clone();
+    assert_eq!(how(&ledger), "is no longer there");
+    let well = [(super::id(0), None)].into();
+    ledger.observe(&Sight { well, ..Sight::default() }, &[], Look::Scan, now(4));
+    assert_eq!(how(&ledger), "is well again");
+}
+
 /// It is on the way of every look.
 #[test]
 fn a_thousand_alerts_are_no_trouble() {

@@ -210,10 +210,7 @@ impl World {
         if let Some(then) = again {
             self.wake = self.wake.min(then.seconds() - self.offset);
         }
-        for key in (0..KEYS).filter(|key| self.blind.contains(&(key / 2))) {
-            let id = id(key);
-            assert!(!before.contains(&id) || self.ledger.open.contains_key(&id), "blind, not over");
-        }
+        self.check_ends(&before);
     }
 
     /// Breaks off if the daemon dies.

@@ -43,10 +43,33 @@ impl World {
             if state == State::Fires(BROKEN) && message.firing.iter().any(|it| is_new(&it)) {
                 assert!(self.real - since >= 20, "told after {} s", self.real - since);
             }
-            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "is no longer there";
-            if state == State::Absent && message.resolved.iter().any(is_gone) {
+        }
+    }
+
+    /// Nothing is over that fires, nor gone after a moment. This counts when it is decided: told it
+    /// can be much later, or once more, when somebody has written the file again.
+    pub(super) fn check_ends(&self, before: &BTreeSet<AlertId>) {
+        let is_steady = self.set_back + self.set_forward == 0;
+        let has_ended =
+            |key: &u8| before.contains(&id(*key)) && !self.ledger.open.contains_key(&id(*key));
+        for key in (0..KEYS).filter(has_ended) {
+            assert!(!self.blind.contains(&(key / 2)), "blind, not over");
+            let (state, since) = self.states[usize::from(key)];
+            assert!(!matches!(state, State::Fires(_)), "it still fires");
+            if state == State::Absent && is_steady {
                 assert!(self.real - since >= 20, "gone after {} s", self.real - since);
             }
+        }
+    }
+
+    /// What is there and well is not called gone.
+    pub(super) fn check_endings(&self, message: &Message) {
+        let is_well = |key: &u8| {
+            self.states[usize::from(*key)].0 == State::Well && !self.blind.contains(&(key / 2))
+        };
+        for key in (0..KEYS).filter(is_well) {
+            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "is no longer there";
+            assert!(!message.resolved.iter().any(is_gone), "it is there");
         }
     }
 

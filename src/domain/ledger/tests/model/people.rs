@@ -19,6 +19,7 @@ impl World {
         if delivery.notice.is_none() {
             check_news(desk, spec, message, (self.real, self.set_forward));
             self.check_believed(message);
+            self.check_endings(message);
             self.learn(spec, message, is_lost);
         }
         if is_lost {
