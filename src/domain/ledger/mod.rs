@@ -8,6 +8,7 @@ mod compose;
 mod doubt;
 mod health;
 mod observe;
+mod owed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,6 +152,8 @@ pub struct Delivery {
     /// What is told.
     pub body: Body,
     notice: Option<String>,
+    /// Of this content, whatever was told before it.
+    topic: String,
 }
 
 /// What is told.
@@ -198,12 +201,13 @@ pub enum Due {
 impl Delivery {
     /// A message that the ledger need not remember.
     pub fn message(receiver: &ReceiverId, body: Body, id: String) -> Self {
-        Self { receiver: receiver.clone(), id, thread: None, body, notice: None }
+        let topic = id.clone();
+        Self { receiver: receiver.clone(), id, thread: None, body, notice: None, topic }
     }
 
-    /// A heartbeat that the ledger need not remember.
-    pub fn beat(receiver: &ReceiverId, at: UnixTime, is_well: bool, text: String) -> Self {
-        Self::message(receiver, Body::Beat { is_well, text }, at.to_string())
+    /// A heartbeat.
+    pub fn beat(receiver: &ReceiverId, id: String, is_well: bool, text: String) -> Self {
+        Self::message(receiver, Body::Beat { is_well, text }, id)
     }
 }
 
@@ -246,29 +250,6 @@ impl Ledger {
         self.doubts.mend_clock(now);
     }
 
-    /// What `spec`'s receiver is owed at `now`.
-    pub fn due(&self, spec: &Spec, terms: &Terms<'_>, now: UnixTime) -> Due {
-        let Some(receiver) = self.receivers.get(&spec.id) else { return Due::Nothing };
-        let wanted = match spec.style {
-            Style::Heartbeat => Self::beat(spec, receiver, terms),
-            // Alerts first: a notice that is refused must not keep them waiting.
-            _ => match self.news(spec, receiver, terms, now) {
-                alerts @ Due::Now(_) => alerts,
-                later => self.notice(spec, receiver, terms, now).unwrap_or(later),
-            },
-        };
-        match (wanted, receiver.health.not_before()) {
-            (Due::Now(delivery), Some(then))
-                if now < then && !receiver.health.is_other_than_refused(&delivery.id) =>
-            {
-                // By then something else may be owed, which was not refused.
-                let repeat = self.next_repeat(spec, receiver, terms.repeat, now);
-                Due::At(repeat.map_or(then, |repeat| repeat.min(then)))
-            }
-            (wanted, _) => wanted,
-        }
-    }
-
     /// Notes that `delivery` was taken.
     pub fn sent(
         &mut self,
@@ -279,6 +260,10 @@ impl Ledger {
     ) {
         let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return };
         receiver.health.worked(now);
+        // What takes everything at once has been rid of what it refused.
+        if spec.style != Style::Single {
+            receiver.health.retry_refused();
+        }
         if let Body::Message(message) = &delivery.body {
             match &delivery.notice {
                 Some(id) => drop(receiver.notices.insert(id.clone())),
@@ -298,7 +283,7 @@ impl Ledger {
         now: UnixTime,
     ) {
         if let Some(receiver) = self.receivers.get_mut(&delivery.receiver) {
-            receiver.health.failed(&delivery.id, trouble, reason, dice, now);
+            receiver.health.failed(&delivery.topic, trouble, reason, dice, now);
         }
     }
 

@@ -34,6 +34,7 @@ fn any_mode() -> impl Strategy<Value = Mode> {
         2 => Just(Mode::Fails),
         1 => prop_oneof![1..7_200_i64, Just(i64::MAX)].prop_map(Mode::AsksToWait),
         2 => Just(Mode::Refuses),
+        2 => (0..KEYS).prop_map(Mode::RefusesOne),
         2 => Just(Mode::Crashes),
     ]
 }

@@ -76,7 +76,9 @@ impl World {
     /// Whoever can be told knows all, and was told of it not too long ago.
     pub(super) fn check_what_is_known(&mut self, spec: &Spec) {
         let health = &self.ledger.receivers[&spec.id].health;
-        if health.not_before().is_some_and(|then| then > self.now()) {
+        let is_one_by_one = spec.style == Style::Single;
+        let holds_back = !is_one_by_one && health.retries_refused_at(self.now()).is_some();
+        if holds_back || health.pause_until(self.now()).is_some() {
             self.desks.get_mut(&spec.id).unwrap().away = self.real;
             return;
         }
@@ -84,13 +86,15 @@ impl World {
         if spec.style == Style::Heartbeat {
             return assert!(desk.taken == 0 && desk.beat.is_some() == self.beat.is_some());
         }
-        for (id, open) in self.ledger.visible(spec) {
+        // What is refused keeps none of the others waiting.
+        let is_excused = |id: &AlertId| is_one_by_one && desk.refused.contains(id);
+        for (id, open) in self.ledger.visible(spec).filter(|(id, _)| !is_excused(id)) {
             let known = desk.knows.get(id).expect("told of all that fires");
             assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
             let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
             assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
         }
-        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id);
+        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id) && !is_excused(id);
         assert_eq!(desk.knows.keys().find(is_over), None, "told that it is over");
     }
 }

@@ -16,6 +16,7 @@ impl World {
         *times += 1;
         let is_repetition = desk.unacknowledged.remove(&message.id);
         assert!(*times == 1 || is_repetition, "told twice");
+        desk.refused.retain(|id| !ids(delivery).contains(id));
         if delivery.notice.is_none() {
             check_news(desk, spec, message, (self.real, self.set_forward));
             self.check_believed(message);
