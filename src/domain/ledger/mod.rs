@@ -120,6 +120,8 @@ pub struct Notice {
 pub struct Receiver {
     told: BTreeMap<AlertId, Told>,
     notices: BTreeSet<String>,
+    /// Nothing is kept for it that is told once.
+    hears_no_news: bool,
     /// How many messages about alerts it has taken.
     pub count: u64,
     /// `count` as it was when the first alert was told after all was well.
@@ -218,10 +220,11 @@ impl Ledger {
         let is_wanted = |id: &ReceiverId| specs.iter().any(|spec| spec.id == *id);
         self.receivers.retain(|id, _| is_wanted(id));
         for spec in specs {
-            self.receivers.entry(spec.id.clone()).or_insert_with(|| Receiver {
+            let receiver = self.receivers.entry(spec.id.clone()).or_insert_with(|| Receiver {
                 notices: self.notices.iter().map(|notice| notice.id.clone()).collect(),
                 ..Receiver::default()
             });
+            receiver.hears_no_news = spec.style == Style::Heartbeat;
         }
     }
 
@@ -318,10 +321,11 @@ impl Ledger {
             receiver.told.retain(|_, told| told.over.is_none_or(|over| now - over <= AFTERGLOW));
         }
         let receivers = &self.receivers;
+        let waits_for =
+            |it: &Receiver, notice: &Notice| !it.hears_no_news && !it.notices.contains(&notice.id);
         self.closed.retain(|id, _| receivers.values().any(|it| it.told.contains_key(id)));
         self.notices.retain(|notice| {
-            now - notice.at <= NOTICE_LIFE
-                && receivers.values().any(|it| !it.notices.contains(&notice.id))
+            now - notice.at <= NOTICE_LIFE && receivers.values().any(|it| waits_for(it, notice))
         });
         let left: BTreeSet<_> = self.notices.iter().map(|notice| notice.id.clone()).collect();
         for receiver in self.receivers.values_mut() {

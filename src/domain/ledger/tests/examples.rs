@@ -180,6 +180,22 @@ fn news_that_are_refused_keep_no_other_waiting() {
     assert_eq!(message(&ledger, &spec, now(0)).unwrap().1.headline, "a");
 }
 
+/// Nothing waits for one who only hears that certwatch is well, were it known before or not.
+#[test]
+fn news_that_all_have_heard_are_dropped() {
+    let spec = ops(Style::Grouped);
+    let beat = super::spec("heartbeat", Style::Heartbeat, Severity::Warning);
+    let mut ledger = Ledger::default();
+    ledger.receivers.insert(beat.id.clone(), Receiver::default());
+    ledger.set_receivers(&[spec.clone(), beat]);
+    ledger.announce(notice("renewed", now(0)));
+    seen(&mut ledger, Vec::new(), now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.sent(&spec, &delivery, None, now(0));
+    assert_eq!(ledger.notices, []);
+    assert!(ledger.receivers.values().all(|receiver| receiver.notices.is_empty()));
+}
+
 /// The good news of one says nothing of the others.
 #[test]
 fn one_that_is_over_does_not_make_all_well() {

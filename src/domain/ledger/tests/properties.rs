@@ -122,6 +122,7 @@ proptest! {
         }
         let last = notice(events.len(), world.now());
         world.settle(last);
+        prop_assert_eq!(&world.ledger.notices, &[]);
         let truth = world.truth();
         for spec in &world.specs {
             let knows = &world.desks[&spec.id].knows;
