@@ -104,7 +104,7 @@ fn line(spec: &Spec, failure: Option<&Failure>, took: Duration) -> String {
 fn delivery(node: &str, spec: &Spec, now: UnixTime) -> Delivery {
     if spec.style == Style::Heartbeat {
         let text = format!("{node}: a test by `certwatch notify test`\n");
-        return Delivery::beat(&spec.id, now, true, text);
+        return Delivery::beat(&spec.id, now.to_string(), true, text);
     }
     let id = AlertId::new(node, &[b"test", spec.id.0.as_bytes(), &sys::dice().to_be_bytes()]).0;
     let message = Message {

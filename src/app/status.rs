@@ -289,7 +289,7 @@ impl Receiver {
             receiver: spec.id.0.clone(),
             shown: spec.id.shown(),
             state,
-            next_attempt: health.not_before().filter(|at| *at > now),
+            next_attempt: health.next_attempt(now),
             last_success: health.last_success,
             last_failure: health.last_failure,
             failure: health.reason,

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use super::model::{Content, Entry, Inventory, Item, Place};
+use super::model::{Content, Entry, Inventory, Item, Place, Reason};
 use super::policy::{Assessment, Fact, Row, Severity};
 use super::time::{Span, UnixTime};
 use super::{advice, names};
@@ -177,9 +177,17 @@ impl Sight {
 
 /// What holds no certificate that was read may hide any below it. Of a glob, what is before its
 /// first pattern counts.
+///
+/// What is missing hides nothing: the system has said that nothing is there. So what was told of it
+/// closes, and that it is missing stands beside it. Of a whole place that is named, such as a mount
+/// that went away, the same message says of all below that they are no longer there: that is true,
+/// and better than ten alerts with the words of the day it went.
 fn blind_spots(inventory: &Inventory) -> Vec<String> {
-    let is_problem = |item: &&Item| matches!(item.content, Content::Problem(_));
-    let problems = inventory.items.iter().chain(&inventory.context).filter(is_problem);
+    let hides = |item: &&Item| match &item.content {
+        Content::Problem(reason) => *reason != Reason::Missing,
+        Content::Certificate(_) | Content::Loopback(_) => false,
+    };
+    let problems = inventory.items.iter().chain(&inventory.context).filter(hides);
     problems.map(|item| lossy(&before_pattern(&item.place.path))).collect()
 }
 

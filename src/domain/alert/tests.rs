@@ -2,7 +2,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
-use crate::domain::model::Reason;
 use crate::domain::policy::{self, Policy};
 use crate::domain::text::is_unsafe;
 use crate::report::sample::{NOW, certificate, inventory, item};
@@ -77,6 +76,41 @@ fn what_cannot_be_read_hides_what_is_in_it_and_below_it() {
     }
     for seen in ["/srv", "/srv/tls2/y.pem", "/srv/tls.pem", "/a.conf.old"] {
         assert!(!sight.is_blind_to(seen), "{seen}");
+    }
+}
+
+#[test]
+fn what_is_missing_hides_nothing() {
+    let missing = |path: &str| item(path, Entry::Whole, Content::Problem(Reason::Missing));
+    for place in ["/srv/tls", "/srv/tls/a.pem", "/srv/*/tls/?.pem"] {
+        assert_eq!(sight_of(vec![missing(place)]).blind, [""; 0], "{place}");
+    }
+    let context = vec![missing("/srv/tls")];
+    let inventory = Inventory { items: Vec::new(), context, leftovers: Vec::new() };
+    assert_eq!(sight(&inventory, "cp1").blind, [""; 0]);
+    // What cannot be looked into may hold what is missing elsewhere.
+    let sight = sight_of(vec![missing("/srv/tls/a.pem"), problem("/srv/tls")]);
+    assert!(sight.is_blind_to("/srv/tls/a.pem"));
+}
+
+#[test]
+fn every_problem_but_a_missing_one_hides_what_is_below() {
+    let reasons = [
+        Reason::BrokenLink,
+        Reason::Changed,
+        Reason::Empty,
+        Reason::LinkLoop,
+        Reason::NoCertificate,
+        Reason::NotAFile("a directory"),
+        Reason::OutOfTime(60),
+        Reason::PermissionDenied,
+        Reason::ReadFailed("input/output error".into()),
+        Reason::TimedOut(5),
+        Reason::TooDeep(16),
+    ];
+    for reason in reasons {
+        let sight = sight_of(vec![item("/srv/tls", Entry::Whole, Content::Problem(reason))]);
+        assert!(sight.is_blind_to("/srv/tls/a.pem"), "{sight:?}");
     }
 }
 

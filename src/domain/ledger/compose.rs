@@ -1,16 +1,15 @@
 //! What is owed, as messages.
 
-use std::cmp::Reverse;
-
 use ring::digest;
 
-use super::{Body, Delivery, Due, Ledger, Notice, Receiver, ReceiverId, Repeat, Spec, Style, Told};
+use super::owed::{Asked, Ended, Fires, Part};
+use super::{Body, Delivery, Ledger, Notice, Receiver, ReceiverId, Repeat};
 use crate::domain::advice::Remedy;
 use crate::domain::alert::{Alert, AlertId, Level, Words, hex};
 use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
-use crate::domain::time::{Span, UnixTime};
+use crate::domain::time::UnixTime;
 
 /// What holds for all receivers.
 #[derive(Clone, Copy, Debug)]
@@ -35,31 +34,23 @@ pub struct Beat {
 }
 
 impl Ledger {
-    pub(super) fn beat(spec: &Spec, receiver: &Receiver, terms: &Terms<'_>) -> Due {
-        let Some(beat) = terms.beat.filter(|beat| receiver.health.last_success < Some(beat.at))
-        else {
-            return Due::Nothing;
-        };
-        Due::Now(Box::new(Delivery {
-            receiver: spec.id.clone(),
-            id: hash(&[terms.node, &spec.id.0, "beat", &beat.at.to_string()]),
-            thread: None,
-            body: Body::Beat { is_well: beat.is_well, text: beat.text.clone() },
-            notice: None,
-        }))
+    pub(super) fn beat(asked: &Asked<'_>) -> Option<Delivery> {
+        let Asked { spec, receiver, terms, .. } = asked;
+        let beat = terms.beat.filter(|beat| receiver.health.last_success < Some(beat.at))?;
+        let id = hash(&[terms.node, &spec.id.0, "beat", &beat.at.to_string()]);
+        let delivery = Delivery::beat(&spec.id, id, beat.is_well, beat.text.clone());
+        asked.may_try(|| delivery.topic.clone()).then_some(delivery)
     }
 
     /// The oldest news that the receiver has not had.
-    pub(super) fn notice(
-        &self,
-        spec: &Spec,
-        receiver: &Receiver,
-        terms: &Terms<'_>,
-        now: UnixTime,
-    ) -> Option<Due> {
-        let unheard = |notice: &&Notice| !receiver.notices.contains(&notice.id);
+    pub(super) fn notice(&self, asked: &Asked<'_>) -> Option<Delivery> {
+        let Asked { spec, receiver, terms, now, .. } = *asked;
+        let id = |notice: &Notice| hash(&[terms.node, &spec.id.0, "notice", &notice.id]);
+        let unheard = |notice: &&Notice| {
+            !receiver.notices.contains(&notice.id) && asked.may_try(|| id(notice))
+        };
         let notice = self.notices.iter().find(unheard)?;
-        let id = hash(&[terms.node, &spec.id.0, "notice", &notice.id]);
+        let id = id(notice);
         let message = Message {
             // Not in the thread of any alert.
             thread: id[..16].to_owned(),
@@ -74,89 +65,51 @@ impl Ledger {
             resolved: Vec::new(),
             next: String::new(),
         };
-        Some(Due::Now(Box::new(Delivery {
-            receiver: spec.id.clone(),
-            id,
-            thread: None,
-            body: Body::Message(Box::new(message)),
-            notice: Some(notice.id.clone()),
-        })))
+        let delivery = Delivery::message(&spec.id, Body::Message(Box::new(message)), id);
+        Some(Delivery { notice: Some(notice.id.clone()), ..delivery })
     }
 
-    /// What fires or is over, against what the receiver was told.
-    pub(super) fn news(
-        &self,
-        spec: &Spec,
-        receiver: &Receiver,
-        terms: &Terms<'_>,
-        now: UnixTime,
-    ) -> Due {
-        let firing = self.firing(spec, receiver);
-        let resolved = self.resolved(spec, receiver, now);
-        let has_changed = firing.iter().any(|it| it.change != Change::Still)
-            || resolved.iter().any(|it| receiver.is_open_to(&it.id));
-        let again = receiver.told_again_at(&firing, &resolved, spec.style, terms.repeat);
-        match again {
-            None if !has_changed => Due::Nothing,
-            Some(then) if !has_changed && then > now => Due::At(then),
-            _ => {
-                let open = firing.len();
-                let parts = match spec.style {
-                    Style::Single => one_of(firing, resolved, receiver, terms.repeat, now),
-                    _ => (firing, resolved),
-                };
-                Due::Now(Box::new(delivery(spec, receiver, terms, parts, open, now)))
-            }
-        }
-    }
-
-    /// When the next of what is known is told again.
-    pub(super) fn next_repeat(
-        &self,
-        spec: &Spec,
-        receiver: &Receiver,
-        repeat: &Repeat,
-        now: UnixTime,
-    ) -> Option<UnixTime> {
-        let again = |(id, told): (&AlertId, &Told)| match (spec.style, self.open.get(id)) {
-            (Style::Synced { every }, _) => Some(told.at + every),
-            (_, Some(open)) if spec.wants(open) => Some(told.at + repeat.of(&open.level)),
-            _ => None,
+    /// `part` in words.
+    pub(super) fn delivery(&self, asked: &Asked<'_>, part: &Part<'_>) -> Delivery {
+        let Asked { spec, receiver, terms, now, .. } = *asked;
+        let firing: Vec<_> = part.firing.iter().map(in_words).collect();
+        let resolved: Vec<_> = part.resolved.iter().map(|it| self.ended(it, now)).collect();
+        let id = asked.id(part);
+        let episode = format!("thread {}", receiver.episode.unwrap_or(receiver.count));
+        let has_news = firing.iter().any(|it| it.change != Change::Still);
+        let is_good = !has_news && !resolved.is_empty();
+        // What is new decides how loud the message is.
+        let loud = firing.iter().filter(|it| !has_news || it.change != Change::Still);
+        let severity = loud.map(|it| it.level.severity).max().unwrap_or_default();
+        let good = || good_news(&resolved, part.open);
+        let message = Message {
+            id: id.clone(),
+            thread: hash(&[terms.node, &spec.id.0, &episode])[..16].to_owned(),
+            kind: if is_good { Kind::Resolved } else { Kind::Alert },
+            node: terms.node.to_owned(),
+            at: now,
+            severity,
+            headline: if is_good { good() } else { bad_news(&firing, has_news) },
+            text: Vec::new(),
+            next: next(&firing, part.open, terms.repeat),
+            firing,
+            resolved,
         };
-        receiver.told.iter().filter_map(again).filter(|then| *then > now).min()
+        let thread = receiver.thread.clone();
+        let delivery = Delivery::message(&spec.id, Body::Message(Box::new(message)), id);
+        Delivery { thread, topic: asked.topic(part), ..delivery }
     }
 
-    fn firing(&self, spec: &Spec, receiver: &Receiver) -> Vec<Firing> {
-        let mut firing: Vec<_> = self
-            .visible(spec)
-            .map(|(id, open)| Firing {
-                id: id.clone(),
-                change: receiver.owes(id, open).unwrap_or(Change::Still),
-                level: open.level.clone(),
-                since: open.since,
-                words: open.words.clone(),
-            })
-            .collect();
-        firing.sort_by(|a, b| urgency(a).cmp(&urgency(b)));
-        firing
-    }
-
-    fn resolved(&self, spec: &Spec, receiver: &Receiver, now: UnixTime) -> Vec<Resolved> {
-        let over = |(id, told): (&AlertId, &Told)| Resolved {
+    fn ended(&self, it: &Ended<'_>, now: UnixTime) -> Resolved {
+        let Ended { id, told } = *it;
+        Resolved {
             id: id.clone(),
             level: told.level.clone(),
             since: told.since,
             at: told.over.or(self.closed.get(id).map(|closed| closed.at)).unwrap_or(now),
             words: told.words.clone(),
             how: self.how_it_ended(id),
-        };
-        let mut resolved: Vec<_> =
-            receiver.told.iter().filter(|(id, _)| !self.is_visible(spec, id)).map(over).collect();
-        resolved.sort_by(|a, b| {
-            let rank = |it: &Resolved| (Reverse(it.level.severity), it.words.name.clone());
-            rank(a).cmp(&rank(b))
-        });
-        resolved
+        }
     }
 
     fn how_it_ended(&self, id: &AlertId) -> String {
@@ -205,43 +158,35 @@ fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver, now: UnixTime) 
     }
 }
 
-impl Receiver {
-    /// True if it has not been told yet that this is over.
-    fn is_open_to(&self, id: &AlertId) -> bool {
-        self.told.get(id).is_some_and(|told| told.over.is_none())
+impl Asked<'_> {
+    /// The same content after the same messages has the same identity, whenever it is tried.
+    fn id(&self, part: &Part<'_>) -> String {
+        self.hash(&self.receiver.count.to_string(), part)
     }
 
-    /// When the same is told again, nothing having changed.
-    fn told_again_at(
-        &self,
-        firing: &[Firing],
-        resolved: &[Resolved],
-        style: Style,
-        repeat: &Repeat,
-    ) -> Option<UnixTime> {
-        let told_at = |id: &AlertId| self.told.get(id).map(|told| told.at);
-        match style {
-            Style::Synced { every } => {
-                let ids = firing.iter().map(|it| &it.id).chain(resolved.iter().map(|it| &it.id));
-                ids.filter_map(told_at).min().map(|told| told + every)
-            }
-            _ => firing.iter().filter_map(|it| self.again_at(it, repeat)).min(),
-        }
+    /// The same content is the same topic, whatever was told in between.
+    pub(super) fn topic(&self, part: &Part<'_>) -> String {
+        self.hash("topic", part)
     }
 
-    fn again_at(&self, firing: &Firing, repeat: &Repeat) -> Option<UnixTime> {
-        self.told.get(&firing.id).map(|told| told.at + repeat.of(&firing.level))
+    fn hash(&self, what: &str, part: &Part<'_>) -> String {
+        let told = |it: &Fires<'_>| format!("{:?} {} {:?}", it.change, it.id.0, it.open.level);
+        let over = |it: &Ended<'_>| format!("over {}", it.id.0);
+        let content = part.firing.iter().map(told).chain(part.resolved.iter().map(over));
+        let content: Vec<_> = content.collect();
+        let mut parts = vec![self.terms.node, &self.spec.id.0, what];
+        parts.extend(content.iter().map(String::as_str));
+        hash(&parts)
     }
 }
 
-impl Repeat {
-    /// After how long what is at this level is told again.
-    pub(super) fn of(&self, level: &Level) -> Span {
-        match level.severity {
-            _ if level.has_expired() => self.expired,
-            Severity::Critical | Severity::Unknown => self.critical,
-            Severity::Warning | Severity::Ok => self.warning,
-        }
+fn in_words(it: &Fires<'_>) -> Firing {
+    Firing {
+        id: it.id.clone(),
+        change: it.change,
+        level: it.open.level.clone(),
+        since: it.open.since,
+        words: it.open.words.clone(),
     }
 }
 
@@ -258,74 +203,6 @@ impl ReceiverId {
             },
         }
     }
-}
-
-/// For receivers that take one thing at a time: what is new, then what is over, then what is due again.
-fn one_of(
-    firing: Vec<Firing>,
-    resolved: Vec<Resolved>,
-    receiver: &Receiver,
-    repeat: &Repeat,
-    now: UnixTime,
-) -> (Vec<Firing>, Vec<Resolved>) {
-    let mut firing = firing.into_iter();
-    if let Some(news) = firing.clone().find(|it| it.change != Change::Still) {
-        return (vec![news], Vec::new());
-    }
-    if let Some(over) = resolved.into_iter().next() {
-        return (Vec::new(), vec![over]);
-    }
-    let is_due = |it: &Firing| receiver.again_at(it, repeat).is_some_and(|then| then <= now);
-    (firing.find(is_due).into_iter().collect(), Vec::new())
-}
-
-fn delivery(
-    spec: &Spec,
-    receiver: &Receiver,
-    terms: &Terms<'_>,
-    (firing, resolved): (Vec<Firing>, Vec<Resolved>),
-    open: usize,
-    now: UnixTime,
-) -> Delivery {
-    let told = |it: &Firing| format!("{:?} {} {:?}", it.change, it.id.0, it.level);
-    let over = |it: &Resolved| format!("over {}", it.id.0);
-    let content: Vec<_> = firing.iter().map(told).chain(resolved.iter().map(over)).collect();
-    let id = digest_of(terms.node, spec, receiver, &content);
-    let episode = format!("thread {}", receiver.episode.unwrap_or(receiver.count));
-    let has_news = firing.iter().any(|it| it.change != Change::Still);
-    let is_good = !has_news && !resolved.is_empty();
-    // What is new decides how loud the message is.
-    let loud = firing.iter().filter(|it| !has_news || it.change != Change::Still);
-    let severity = loud.map(|it| it.level.severity).max().unwrap_or_default();
-    let message = Message {
-        id: id.clone(),
-        thread: hash(&[terms.node, &spec.id.0, &episode])[..16].to_owned(),
-        kind: if is_good { Kind::Resolved } else { Kind::Alert },
-        node: terms.node.to_owned(),
-        at: now,
-        severity,
-        headline: if is_good { good_news(&resolved, open) } else { bad_news(&firing, has_news) },
-        text: Vec::new(),
-        next: next(&firing, open, terms.repeat),
-        firing,
-        resolved,
-    };
-    Delivery {
-        receiver: spec.id.clone(),
-        id,
-        thread: receiver.thread.clone(),
-        body: Body::Message(Box::new(message)),
-        notice: None,
-    }
-}
-
-/// News before what is known; in each, the worst and nearest first.
-fn urgency(firing: &Firing) -> impl Ord + '_ {
-    let nearest = firing.level.stage.map_or(i64::MAX, Span::as_seconds);
-    let Words { expires, name, .. } = &firing.words;
-    let expires = expires.map_or(i64::MAX, UnixTime::seconds);
-    let is_known = firing.change == Change::Still;
-    (is_known, Reverse(firing.level.severity), nearest, expires, name, &firing.id)
 }
 
 fn bad_news(firing: &[Firing], has_news: bool) -> String {
@@ -374,14 +251,6 @@ fn next(firing: &[Firing], open: usize, repeat: &Repeat) -> String {
              gets worse, and when it is over."
         ),
     }
-}
-
-/// The identity of a message: the same content after the same messages, whenever it is tried.
-fn digest_of(node: &str, spec: &Spec, receiver: &Receiver, content: &[String]) -> String {
-    let count = receiver.count.to_string();
-    let mut parts = vec![node, &spec.id.0, &count];
-    parts.extend(content.iter().map(String::as_str));
-    hash(&parts)
 }
 
 fn hash(parts: &[&str]) -> String {

@@ -1,5 +1,7 @@
 //! How deliveries to one receiver went, and when to try again.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::{Span, UnixTime};
@@ -41,8 +43,8 @@ pub struct Health {
     has_refused: bool,
     /// When it is tried again.
     next_attempt: Option<UnixTime>,
-    /// The delivery that was refused.
-    refused: Option<String>,
+    /// What was refused, by its topic, and when each is tried again.
+    refusals: BTreeMap<String, UnixTime>,
 }
 
 impl Health {
@@ -51,13 +53,14 @@ impl Health {
             last_success: Some(now),
             last_failure: self.last_failure,
             reason: self.reason.take(),
+            refusals: std::mem::take(&mut self.refusals),
             ..Self::default()
         };
     }
 
     pub(super) fn failed(
         &mut self,
-        delivery: &str,
+        topic: &str,
         trouble: Trouble,
         reason: &str,
         dice: u32,
@@ -69,28 +72,49 @@ impl Health {
         self.reason = Some(reason.to_owned());
         self.is_refused = trouble == Trouble::Lasting;
         self.has_refused |= self.is_refused;
-        self.refused = self.is_refused.then(|| delivery.to_owned());
-        let pause = match trouble {
-            Trouble::Lasting => AFTER_REFUSAL,
+        self.refusals.retain(|_, then| *then > now);
+        if self.is_refused {
+            self.refusals.insert(topic.to_owned(), now + AFTER_REFUSAL);
+        }
+        self.next_attempt = match trouble {
+            // One message that was refused says nothing about another. But with a wrong key each of
+            // a thousand would be.
+            Trouble::Lasting if self.failures == 1 => None,
+            Trouble::Lasting => Some(now + pause(self.failures - 1, dice)),
             Trouble::Passing(asked) => {
-                pause(self.failures, dice).max(asked.unwrap_or(Span::seconds(0))).min(LONGEST_WAIT)
+                let asked = asked.unwrap_or(Span::seconds(0));
+                Some(now + pause(self.failures, dice).max(asked).min(LONGEST_WAIT))
             }
         };
-        self.next_attempt = Some(now + pause);
     }
 
     pub(super) fn retry_now(&mut self) {
         self.next_attempt = None;
+        self.retry_refused();
     }
 
-    /// When it may be tried again.
-    pub fn not_before(&self) -> Option<UnixTime> {
-        self.next_attempt
+    pub(super) fn retry_refused(&mut self) {
+        self.refusals.clear();
     }
 
-    /// One message that was refused says nothing about another.
-    pub(super) fn is_other_than_refused(&self, delivery: &str) -> bool {
-        self.refused.as_deref().is_some_and(|refused| refused != delivery)
+    /// When something is tried again.
+    pub fn next_attempt(&self, now: UnixTime) -> Option<UnixTime> {
+        self.pause_until(now).into_iter().chain(self.retries_refused_at(now)).min()
+    }
+
+    /// Until when nothing is tried.
+    pub(super) fn pause_until(&self, now: UnixTime) -> Option<UnixTime> {
+        self.next_attempt.filter(|then| *then > now)
+    }
+
+    /// When the first of what was refused is tried again.
+    pub(super) fn retries_refused_at(&self, now: UnixTime) -> Option<UnixTime> {
+        self.refusals.values().filter(|then| **then > now).min().copied()
+    }
+
+    /// True if `topic` was refused not long ago.
+    pub(super) fn holds_back(&self, topic: impl FnOnce() -> String, now: UnixTime) -> bool {
+        !self.refusals.is_empty() && self.refusals.get(&topic()).is_some_and(|then| *then > now)
     }
 
     /// True if others have to be told that this receiver hears nothing.
@@ -103,8 +127,8 @@ impl Health {
     }
 
     pub(super) fn mend_clock(&mut self, now: UnixTime) {
-        let longest = if self.is_refused { AFTER_REFUSAL } else { LONGEST_WAIT };
-        self.next_attempt = self.next_attempt.map(|then| then.min(now + longest));
+        self.next_attempt = self.next_attempt.map(|then| then.min(now + LONGEST_WAIT));
+        self.refusals.values_mut().for_each(|then| *then = (*then).min(now + AFTER_REFUSAL));
         for past in [&mut self.last_success, &mut self.last_failure, &mut self.failing_since] {
             *past = past.map(|then| then.min(now));
         }

@@ -8,6 +8,7 @@ mod compose;
 mod doubt;
 mod health;
 mod observe;
+mod owed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,6 +120,8 @@ pub struct Notice {
 pub struct Receiver {
     told: BTreeMap<AlertId, Told>,
     notices: BTreeSet<String>,
+    /// Nothing is kept for it that is told once.
+    hears_no_news: bool,
     /// How many messages about alerts it has taken.
     pub count: u64,
     /// `count` as it was when the first alert was told after all was well.
@@ -151,6 +154,8 @@ pub struct Delivery {
     /// What is told.
     pub body: Body,
     notice: Option<String>,
+    /// Of this content, whatever was told before it.
+    topic: String,
 }
 
 /// What is told.
@@ -198,12 +203,13 @@ pub enum Due {
 impl Delivery {
     /// A message that the ledger need not remember.
     pub fn message(receiver: &ReceiverId, body: Body, id: String) -> Self {
-        Self { receiver: receiver.clone(), id, thread: None, body, notice: None }
+        let topic = id.clone();
+        Self { receiver: receiver.clone(), id, thread: None, body, notice: None, topic }
     }
 
-    /// A heartbeat that the ledger need not remember.
-    pub fn beat(receiver: &ReceiverId, at: UnixTime, is_well: bool, text: String) -> Self {
-        Self::message(receiver, Body::Beat { is_well, text }, at.to_string())
+    /// A heartbeat.
+    pub fn beat(receiver: &ReceiverId, id: String, is_well: bool, text: String) -> Self {
+        Self::message(receiver, Body::Beat { is_well, text }, id)
     }
 }
 
@@ -214,10 +220,11 @@ impl Ledger {
         let is_wanted = |id: &ReceiverId| specs.iter().any(|spec| spec.id == *id);
         self.receivers.retain(|id, _| is_wanted(id));
         for spec in specs {
-            self.receivers.entry(spec.id.clone()).or_insert_with(|| Receiver {
+            let receiver = self.receivers.entry(spec.id.clone()).or_insert_with(|| Receiver {
                 notices: self.notices.iter().map(|notice| notice.id.clone()).collect(),
                 ..Receiver::default()
             });
+            receiver.hears_no_news = spec.style == Style::Heartbeat;
         }
     }
 
@@ -246,29 +253,6 @@ impl Ledger {
         self.doubts.mend_clock(now);
     }
 
-    /// What `spec`'s receiver is owed at `now`.
-    pub fn due(&self, spec: &Spec, terms: &Terms<'_>, now: UnixTime) -> Due {
-        let Some(receiver) = self.receivers.get(&spec.id) else { return Due::Nothing };
-        let wanted = match spec.style {
-            Style::Heartbeat => Self::beat(spec, receiver, terms),
-            // Alerts first: a notice that is refused must not keep them waiting.
-            _ => match self.news(spec, receiver, terms, now) {
-                alerts @ Due::Now(_) => alerts,
-                later => self.notice(spec, receiver, terms, now).unwrap_or(later),
-            },
-        };
-        match (wanted, receiver.health.not_before()) {
-            (Due::Now(delivery), Some(then))
-                if now < then && !receiver.health.is_other_than_refused(&delivery.id) =>
-            {
-                // By then something else may be owed, which was not refused.
-                let repeat = self.next_repeat(spec, receiver, terms.repeat, now);
-                Due::At(repeat.map_or(then, |repeat| repeat.min(then)))
-            }
-            (wanted, _) => wanted,
-        }
-    }
-
     /// Notes that `delivery` was taken.
     pub fn sent(
         &mut self,
@@ -279,6 +263,10 @@ impl Ledger {
     ) {
         let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return };
         receiver.health.worked(now);
+        // What takes everything at once has been rid of what it refused.
+        if spec.style != Style::Single {
+            receiver.health.retry_refused();
+        }
         if let Body::Message(message) = &delivery.body {
             match &delivery.notice {
                 Some(id) => drop(receiver.notices.insert(id.clone())),
@@ -298,7 +286,7 @@ impl Ledger {
         now: UnixTime,
     ) {
         if let Some(receiver) = self.receivers.get_mut(&delivery.receiver) {
-            receiver.health.failed(&delivery.id, trouble, reason, dice, now);
+            receiver.health.failed(&delivery.topic, trouble, reason, dice, now);
         }
     }
 
@@ -333,10 +321,11 @@ impl Ledger {
             receiver.told.retain(|_, told| told.over.is_none_or(|over| now - over <= AFTERGLOW));
         }
         let receivers = &self.receivers;
+        let waits_for =
+            |it: &Receiver, notice: &Notice| !it.hears_no_news && !it.notices.contains(&notice.id);
         self.closed.retain(|id, _| receivers.values().any(|it| it.told.contains_key(id)));
         self.notices.retain(|notice| {
-            now - notice.at <= NOTICE_LIFE
-                && receivers.values().any(|it| !it.notices.contains(&notice.id))
+            now - notice.at <= NOTICE_LIFE && receivers.values().any(|it| waits_for(it, notice))
         });
         let left: BTreeSet<_> = self.notices.iter().map(|notice| notice.id.clone()).collect();
         for receiver in self.receivers.values_mut() {

@@ -34,6 +34,7 @@ impl Ledger {
             self.miss(&id, sight, look, now);
         }
         self.doubts.end_look();
+        self.follow_returns(sight, now);
         self.follow_improvements();
         self.forget(now);
         self.doubts.next()
@@ -63,10 +64,7 @@ impl Ledger {
     fn miss(&mut self, id: &AlertId, sight: &Sight, look: Look, now: UnixTime) {
         let Some(open) = self.open.get(id) else { return };
         let how = match sight.well.get(id) {
-            Some(Some(expires)) => {
-                format!("is well again: it ends in {}, on {}", *expires - now, expires.date())
-            }
-            Some(None) => "is well again".to_owned(),
+            Some(expires) => well_again(*expires, now),
             None if open.path.is_empty() => self.how_trouble_ended(open).to_owned(),
             None if sight.is_blind_to(&open.path) => return,
             None if !self.doubts.is_settled(What::Gone, id, look, now) => return,
@@ -85,6 +83,15 @@ impl Ledger {
         }
     }
 
+    /// What was gone may have come back before everybody was told.
+    fn follow_returns(&mut self, sight: &Sight, now: UnixTime) {
+        for (id, closed) in &mut self.closed {
+            if let Some(expires) = sight.well.get(id) {
+                closed.how = well_again(*expires, now);
+            }
+        }
+    }
+
     /// Those who were told of something worse than it is now are told again when it gets as bad
     /// once more.
     fn follow_improvements(&mut self) {
@@ -97,5 +104,14 @@ impl Ledger {
                 }
             }
         }
+    }
+}
+
+fn well_again(expires: Option<UnixTime>, now: UnixTime) -> String {
+    match expires {
+        Some(expires) => {
+            format!("is well again: it ends in {}, on {}", expires - now, expires.date())
+        }
+        None => "is well again".to_owned(),
     }
 }

@@ -21,6 +21,18 @@ use super::{ATTEMPT, Failure, Receipt};
 use crate::config::channels::Email;
 use crate::domain::message::Message;
 
+/// What one attempt may cost.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    time: Duration,
+    /// Bytes that the server may send.
+    read: usize,
+}
+
+impl Bounds {
+    const USUAL: Self = Self { time: ATTEMPT, read: wire::MOST_READ };
+}
+
 /// Hands `message` for `to` over to the mail server: one attempt, at most [`ATTEMPT`] long.
 ///
 /// # Errors
@@ -31,19 +43,19 @@ pub async fn send(
     to: &str,
     message: &Message,
 ) -> Result<Receipt, Failure> {
-    send_within(ATTEMPT, settings, ca_file, to, message).await
+    send_within(Bounds::USUAL, settings, ca_file, to, message).await
 }
 
-/// The bound is an argument for the tests of servers that never answer.
+/// The bounds are an argument for the tests of servers that never answer, or never end.
 async fn send_within(
-    bound: Duration,
+    bounds: Bounds,
     settings: &Email,
     ca_file: Option<&Path>,
     to: &str,
     message: &Message,
 ) -> Result<Receipt, Failure> {
     let letter = letter::write(&settings.from, to, message)?;
-    transport::deliver(bound, settings, ca_file, to, &letter).await?;
+    transport::deliver(bounds, settings, ca_file, to, &letter).await?;
     Ok(Receipt::default())
 }
 

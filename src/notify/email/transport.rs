@@ -19,9 +19,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::Failure;
 use super::failure::{Site, Step, Trouble};
 use super::wire::Wire;
+use super::{Bounds, Failure};
 use crate::config::channels::{Email, Login, Security};
 use crate::notify::{secret, tls};
 use crate::sys;
@@ -41,16 +41,16 @@ struct Prepared {
     login: Option<(String, secret::Revealed)>,
 }
 
-/// Hands `letter`, which is for `to`, over, within `bound`.
+/// Hands `letter`, which is for `to`, over, within `bounds`.
 pub(super) async fn deliver(
-    bound: Duration,
+    bounds: Bounds,
     settings: &Email,
     ca_file: Option<&Path>,
     to: &str,
     letter: &Letter,
 ) -> Result<(), Failure> {
-    let end = Instant::now() + bound;
-    let mut site = Site::new(settings, to, bound);
+    let end = Instant::now() + bounds.time;
+    let mut site = Site::new(settings, to, bounds.time);
     if settings.login.is_some() && settings.security == Security::None && !is_local(settings) {
         return Err(site.explain(Trouble::LoginInClear));
     }
@@ -61,7 +61,8 @@ pub(super) async fn deliver(
     if let Some((user, password)) = &prepared.login {
         site.conceal(user, password.expose());
     }
-    let result = timeout_at(end, hand_over(settings, &prepared, letter, &mut site.step)).await;
+    let result =
+        timeout_at(end, hand_over(settings, &prepared, bounds.read, letter, &mut site.step)).await;
     let mut connection = match result {
         Ok(result) => result.map_err(|trouble| site.explain(trouble))?,
         Err(_) => return Err(site.explain(Trouble::TimedOut)),
@@ -91,10 +92,11 @@ async fn prepare(settings: &Email, ca_file: Option<&Path>) -> Result<Prepared, F
 async fn hand_over(
     settings: &Email,
     prepared: &Prepared,
+    most: usize,
     letter: &Letter,
     step: &mut Step,
 ) -> Result<AsyncSmtpConnection, Trouble> {
-    let mut connection = connect(settings, prepared, step).await?;
+    let mut connection = connect(settings, prepared, most, step).await?;
     if let Some((user, password)) = &prepared.login {
         *step = Step::Login;
         if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
@@ -118,10 +120,12 @@ async fn hand_over(
     Ok(connection)
 }
 
-/// A connection on which the server has greeted, protected as the settings say.
+/// A connection on which the server has greeted, protected as the settings say. At most `most` bytes
+/// are read from it.
 async fn connect(
     settings: &Email,
     prepared: &Prepared,
+    most: usize,
     step: &mut Step,
 ) -> Result<AsyncSmtpConnection, Trouble> {
     let (stream, peer) = open(settings, step).await?;
@@ -137,11 +141,11 @@ async fn connect(
                 .map_err(|_| Trouble::NoServerName)?;
             let tls = connector(&prepared.roots)?.connect(name, stream).await?;
             *step = Step::Greeting;
-            Ok(greet(Box::new(Wire::new(tls, peer))).await?)
+            Ok(greet(Box::new(Wire::new(tls, peer, most))).await?)
         }
         Security::StartTls => {
             *step = Step::Greeting;
-            let mut connection = greet(Box::new(Wire::before_tls(stream, peer))).await?;
+            let mut connection = greet(Box::new(Wire::before_tls(stream, peer, most))).await?;
             if !connection.server_info().supports_feature(Extension::StartTls) {
                 return Err(Trouble::NoStartTls);
             }
@@ -152,7 +156,7 @@ async fn connect(
         }
         Security::None => {
             *step = Step::Greeting;
-            Ok(greet(Box::new(Wire::new(stream, peer))).await?)
+            Ok(greet(Box::new(Wire::new(stream, peer, most))).await?)
         }
     }
 }

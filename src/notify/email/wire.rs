@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Far above all replies to one mail, certificates included. lettre reads a line whole before it
 /// looks at its length, so that one without an end would fill the memory, and reads all lines anew
 /// with every further one of a reply.
-const MOST_READ: usize = 64 << 10;
+pub(super) const MOST_READ: usize = 64 << 10;
 
 /// A stream that breaks off a server that talks without end.
 #[derive(Debug)]
@@ -23,15 +23,16 @@ pub(super) struct Wire<S> {
 }
 
 impl<S> Wire<S> {
-    pub(super) fn new(stream: S, peer: SocketAddr) -> Self {
-        Self { stream, peer, left: MOST_READ, at_once: usize::MAX }
+    /// One that reads at most `most` bytes.
+    pub(super) fn new(stream: S, peer: SocketAddr, most: usize) -> Self {
+        Self { stream, peer, left: most, at_once: usize::MAX }
     }
 
     /// One that is read byte by byte. So nothing is read beyond the reply to STARTTLS, and what
     /// somebody put in behind it in clear text can never pass for a reply that came through TLS
     /// (CVE-2011-0411 and its kin).
-    pub(super) fn before_tls(stream: S, peer: SocketAddr) -> Self {
-        Self { at_once: 1, ..Self::new(stream, peer) }
+    pub(super) fn before_tls(stream: S, peer: SocketAddr, most: usize) -> Self {
+        Self { at_once: 1, ..Self::new(stream, peer, most) }
     }
 }
 

@@ -36,6 +36,17 @@ fn message(ledger: &Ledger, spec: &Spec, now: UnixTime) -> Option<(Delivery, Mes
     Some((*delivery, *message))
 }
 
+fn notice(headline: &str, at: UnixTime) -> Notice {
+    Notice {
+        id: headline.to_owned(),
+        at,
+        kind: Kind::Renewal,
+        severity: Severity::Ok,
+        headline: headline.to_owned(),
+        text: Vec::new(),
+    }
+}
+
 fn seen(ledger: &mut Ledger, alerts: Vec<Alert>, now: UnixTime) {
     ledger.observe(&Sight { alerts, ..Sight::default() }, &[], Look::Scan, now);
 }
@@ -106,6 +117,83 @@ fn one_who_takes_one_thing_at_a_time_gets_one_for_each() {
     assert_eq!(taken(&world), 6);
     happens(&mut world, 1, State::Well);
     assert_eq!(taken(&world), 7);
+}
+
+#[test]
+fn one_that_is_refused_keeps_no_other_waiting() {
+    let mut world = world(Style::Single);
+    let id = ops(Style::Single).id;
+    world.desks.get_mut(&id).unwrap().mode = Some(Mode::RefusesOne(0));
+    // The one that is refused is the most urgent.
+    for (key, step) in [(0, 4), (1, 3), (2, 0)] {
+        world.set(key, State::Fires(step));
+    }
+    world.look(Look::Scan);
+    assert_eq!(taken(&world), 2);
+    happens(&mut world, 2, State::Well);
+    world.pass(DAY - HOUR);
+    assert_eq!(taken(&world), 3);
+    world.desks.get_mut(&id).unwrap().mode = None;
+    world.pass(HOUR - 1);
+    assert_eq!(taken(&world), 3, "not before its time");
+    world.pass(2);
+    assert!(world.desks[&id].knows.contains_key(&super::id(0)));
+}
+
+/// A wrong key: each of a thousand alerts would be refused, and a service shuts out who tries them all.
+#[test]
+fn one_who_refuses_all_is_not_pestered() {
+    let spec = ops(Style::Single);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, (0..=255).map(|key| alert(key, 0)).collect(), now(0));
+    let (mut tried, mut at) = (0, now(0));
+    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
+    while at < now(1) {
+        match ledger.due(&spec, &terms, at) {
+            Due::Now(delivery) => {
+                ledger.failed(&delivery, Trouble::Lasting, "HTTP 403", 50, at);
+                tried += 1;
+            }
+            Due::At(then) => at = then,
+            Due::Nothing => panic!("all are owed"),
+        }
+    }
+    assert!((90..110).contains(&tried), "{tried}");
+    assert_eq!(ledger.queue(&spec), 256);
+}
+
+#[test]
+fn news_that_are_refused_keep_no_other_waiting() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    for headline in ["a", "b"] {
+        ledger.announce(notice(headline, now(0)));
+    }
+    let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
+    assert_eq!(told.headline, "a");
+    ledger.failed(&delivery, Trouble::Lasting, "no", 0, now(0));
+    let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
+    assert_eq!(told.headline, "b");
+    ledger.sent(&spec, &delivery, None, now(0));
+    assert_eq!(message(&ledger, &spec, now(0)).unwrap().1.headline, "a");
+}
+
+/// Nothing waits for one who only hears that certwatch is well, were it known before or not.
+#[test]
+fn news_that_all_have_heard_are_dropped() {
+    let spec = ops(Style::Grouped);
+    let beat = super::spec("heartbeat", Style::Heartbeat, Severity::Warning);
+    let mut ledger = Ledger::default();
+    ledger.receivers.insert(beat.id.clone(), Receiver::default());
+    ledger.set_receivers(&[spec.clone(), beat]);
+    ledger.announce(notice("renewed", now(0)));
+    seen(&mut ledger, Vec::new(), now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.sent(&spec, &delivery, None, now(0));
+    assert_eq!(ledger.notices, []);
+    assert!(ledger.receivers.values().all(|receiver| receiver.notices.is_empty()));
 }
 
 /// The good news of one says nothing of the others.
@@ -215,10 +303,7 @@ fn a_new_receiver_is_told_what_fires_but_no_old_news() {
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&old));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
-    let kind = Kind::Renewal;
-    let (id, headline) = ("n".to_owned(), "renewed".to_owned());
-    let severity = Severity::Ok;
-    ledger.announce(Notice { id, at: now(0), kind, severity, headline, text: Vec::new() });
+    ledger.announce(notice("renewed", now(0)));
     ledger.set_receivers(&[old.clone(), new.clone()]);
     assert_eq!((ledger.queue(&old), ledger.queue(&new)), (2, 1));
     let (delivery, told) = message(&ledger, &old, now(0)).unwrap();
@@ -258,6 +343,23 @@ fn an_older_and_a_newer_ledger_can_be_read() {
     let ledger =
         read(r#"{"later": 1, "receivers": {"slack": {"later": 2, "health": {"later": 3}}}}"#);
     assert_eq!(ledger.receivers[&ReceiverId("slack".to_owned())], Receiver::default());
+}
+
+/// Nobody looks for a file in vain that was put back while the mail server was away.
+#[test]
+fn what_has_come_back_is_not_called_gone() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.sent(&spec, &delivery, None, now(0));
+    (1..4).for_each(|day| seen(&mut ledger, Vec::new(), now(day)));
+    let how = |ledger: &Ledger| message(ledger, &spec, now(5)).unwrap().1.resolved[0].how.clone();
+    assert_eq!(how(&ledger), "is no longer there");
+    let well = [(super::id(0), None)].into();
+    ledger.observe(&Sight { well, ..Sight::default() }, &[], Look::Scan, now(4));
+    assert_eq!(how(&ledger), "is well again");
 }
 
 /// It is on the way of every look.

@@ -34,6 +34,7 @@ fn any_mode() -> impl Strategy<Value = Mode> {
         2 => Just(Mode::Fails),
         1 => prop_oneof![1..7_200_i64, Just(i64::MAX)].prop_map(Mode::AsksToWait),
         2 => Just(Mode::Refuses),
+        2 => (0..KEYS).prop_map(Mode::RefusesOne),
         2 => Just(Mode::Crashes),
     ]
 }
@@ -121,6 +122,7 @@ proptest! {
         }
         let last = notice(events.len(), world.now());
         world.settle(last);
+        prop_assert_eq!(&world.ledger.notices, &[]);
         let truth = world.truth();
         for spec in &world.specs {
             let knows = &world.desks[&spec.id].knows;

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::domain::model::{Content, Entry, Inventory, Item, Reason};
 use crate::domain::policy::{self, Policy};
+use crate::domain::role;
 use crate::report::sample::{self, NOW, certificate, item};
 
 const LEAVES: [&str; 10] = [
@@ -155,6 +156,25 @@ fn one_is_gone() {
     let mut story = Story::new();
     story.told(vec![leaf(LEAVES[0], 25), leaf(LEAVES[1], 365)], Span::seconds(0));
     assert_snapshot!(story.told(vec![leaf(LEAVES[1], 365)], Span::hours(1)));
+}
+
+#[test]
+fn one_is_missing() {
+    let mut story = Story::new();
+    let other = || leaf(LEAVES[1], 365);
+    story.told(vec![leaf(LEAVES[0], 25), other()], Span::seconds(0));
+    assert_snapshot!(story.told(vec![missing(LEAVES[0]), other()], Span::hours(1)));
+}
+
+/// A mount that went away, say.
+#[test]
+fn a_named_place_is_missing() {
+    let mut story = Story::new();
+    let at = |path: &str| Item { role: &role::OTHER, ..leaf(path, 25) };
+    let below = ["a.pem", "b.pem"].map(|name| at(&format!("mount/{name}")));
+    story.told(below.into_iter().chain([leaf(LEAVES[1], 365)]).collect(), Span::seconds(0));
+    let place = Item { role: &role::OTHER, ..missing("mount") };
+    assert_snapshot!(story.told(vec![place, leaf(LEAVES[1], 365)], Span::hours(1)));
 }
 
 #[test]

@@ -43,17 +43,42 @@ impl World {
             if state == State::Fires(BROKEN) && message.firing.iter().any(|it| is_new(&it)) {
                 assert!(self.real - since >= 20, "told after {} s", self.real - since);
             }
-            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "is no longer there";
-            if state == State::Absent && message.resolved.iter().any(is_gone) {
+        }
+    }
+
+    /// Nothing is over that fires, nor gone after a moment. This counts when it is decided: told it
+    /// can be much later, or once more, when somebody has written the file again.
+    pub(super) fn check_ends(&self, before: &BTreeSet<AlertId>) {
+        let is_steady = self.set_back + self.set_forward == 0;
+        let has_ended =
+            |key: &u8| before.contains(&id(*key)) && !self.ledger.open.contains_key(&id(*key));
+        for key in (0..KEYS).filter(has_ended) {
+            assert!(!self.blind.contains(&(key / 2)), "blind, not over");
+            let (state, since) = self.states[usize::from(key)];
+            assert!(!matches!(state, State::Fires(_)), "it still fires");
+            if state == State::Absent && is_steady {
                 assert!(self.real - since >= 20, "gone after {} s", self.real - since);
             }
+        }
+    }
+
+    /// What is there and well is not called gone.
+    pub(super) fn check_endings(&self, message: &Message) {
+        let is_well = |key: &u8| {
+            self.states[usize::from(*key)].0 == State::Well && !self.blind.contains(&(key / 2))
+        };
+        for key in (0..KEYS).filter(is_well) {
+            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "is no longer there";
+            assert!(!message.resolved.iter().any(is_gone), "it is there");
         }
     }
 
     /// Whoever can be told knows all, and was told of it not too long ago.
     pub(super) fn check_what_is_known(&mut self, spec: &Spec) {
         let health = &self.ledger.receivers[&spec.id].health;
-        if health.not_before().is_some_and(|then| then > self.now()) {
+        let is_one_by_one = spec.style == Style::Single;
+        let holds_back = !is_one_by_one && health.retries_refused_at(self.now()).is_some();
+        if holds_back || health.pause_until(self.now()).is_some() {
             self.desks.get_mut(&spec.id).unwrap().away = self.real;
             return;
         }
@@ -61,13 +86,15 @@ impl World {
         if spec.style == Style::Heartbeat {
             return assert!(desk.taken == 0 && desk.beat.is_some() == self.beat.is_some());
         }
-        for (id, open) in self.ledger.visible(spec) {
+        // What is refused keeps none of the others waiting.
+        let is_excused = |id: &AlertId| is_one_by_one && desk.refused.contains(id);
+        for (id, open) in self.ledger.visible(spec).filter(|(id, _)| !is_excused(id)) {
             let known = desk.knows.get(id).expect("told of all that fires");
             assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
             let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
             assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
         }
-        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id);
+        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id) && !is_excused(id);
         assert_eq!(desk.knows.keys().find(is_over), None, "told that it is over");
     }
 }

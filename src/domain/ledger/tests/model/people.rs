@@ -16,9 +16,11 @@ impl World {
         *times += 1;
         let is_repetition = desk.unacknowledged.remove(&message.id);
         assert!(*times == 1 || is_repetition, "told twice");
+        desk.refused.retain(|id| !ids(delivery).contains(id));
         if delivery.notice.is_none() {
             check_news(desk, spec, message, (self.real, self.set_forward));
             self.check_believed(message);
+            self.check_endings(message);
             self.learn(spec, message, is_lost);
         }
         if is_lost {
