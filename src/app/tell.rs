@@ -65,7 +65,9 @@ impl Round<'_> {
             let took_ms = u64::try_from(took.elapsed().as_millis()).unwrap_or(u64::MAX);
             seen = self.keeper.scanned(inventory, took_ms, sys::now());
         }
-        self.keeper.save();
+        if self.keeper.save() {
+            self.keeper.look_again(sys::now());
+        }
         self.deliver().await;
         self.keeper.save();
         self.complain();

@@ -236,7 +236,10 @@ impl Daemon {
         self.watcher.refresh().await;
         self.keeper.set_watch(how(&self.watcher.mode()));
         self.take(&seen);
-        self.keeper.save();
+        if self.keeper.save() {
+            let seen = self.keeper.look_again(now);
+            self.take(&seen);
+        }
         tracing::debug!(took_ms = took, "scanned");
         self.get_ready();
         if self.is_scan_stale {
@@ -255,6 +258,9 @@ impl Daemon {
             self.is_ready = true;
             systemd::ready();
             log::ready(&self.keeper, sys::now());
+            if let Mode::Polling { why } = self.watcher.mode() {
+                log::polling(&why, POLL.as_secs());
+            }
         }
     }
 

@@ -226,8 +226,10 @@ impl Keeper {
         self.save();
     }
 
-    /// Writes what is remembered to disk. What cannot be written is told of.
-    pub fn save(&mut self) {
+    /// Writes what is remembered to disk. What cannot be written is told of: true if that has begun or
+    /// ended just now, so that there is news for [`Self::look_again`].
+    pub fn save(&mut self) -> bool {
+        let could = self.troubles.line(OwnTrouble::Unsaved).is_none();
         let dir = &self.config.daemon.state_dir;
         let saved = match &mut self.store {
             Some(store) => store.save(&self.memory),
@@ -237,10 +239,12 @@ impl Keeper {
                 Ok(())
             }),
         };
+        let can = saved.is_ok();
         match saved {
             Ok(()) => self.troubles.clear(OwnTrouble::Unsaved),
             Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
         }
+        can != could
     }
 
     /// Sets or ends what is wrong with the configuration on disk.
