@@ -76,25 +76,30 @@ impl Keeper {
             troubles: Troubles::default(),
             beat: None,
         };
-        keeper.open_state(&config.daemon.state_dir, now)?;
+        let lost = keeper.open_state(&config.daemon.state_dir, now)?;
         keeper.memory.writer = writer;
         keeper.configure(config);
+        // Now, since receivers that are new are told no old news.
+        lost.into_iter().for_each(|notice| keeper.memory.ledger.announce(notice));
         Ok(keeper)
     }
 
-    fn open_state(&mut self, dir: &Path, now: UnixTime) -> Result<(), StoreError> {
+    /// Gives the news to tell if what was remembered is lost.
+    fn open_state(&mut self, dir: &Path, now: UnixTime) -> Result<Option<Notice>, StoreError> {
         let loaded = Store::open(dir).and_then(|store| Ok((store.load(now)?, store)));
         match loaded {
-            Err(error @ StoreError::Busy { .. }) => return Err(error),
-            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
+            Err(error @ StoreError::Busy { .. }) => Err(error),
+            Err(error) => {
+                self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string());
+                Ok(None)
+            }
             Ok((loaded, store)) => {
                 self.store = Some(store);
                 let lost = self.news_of_loss(&loaded, now);
                 self.memory = loaded.into_state();
-                lost.into_iter().for_each(|notice| self.memory.ledger.announce(notice));
+                Ok(lost)
             }
         }
-        Ok(())
     }
 
     fn news_of_loss(&self, loaded: &Loaded<Memory>, now: UnixTime) -> Option<Notice> {
@@ -353,3 +358,6 @@ fn memory_lost(node: &str, to: &str, why: &str, now: UnixTime) -> Notice {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests;
