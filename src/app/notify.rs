@@ -71,8 +71,8 @@ async fn try_all(config: &Config, specs: &[Spec]) -> bool {
     for spec in specs {
         let now = sys::now();
         let way = Way {
-            channels: &config.channels,
-            ca_file: config.alerts.ca_file.as_deref(),
+            channels: config.channels.clone(),
+            ca_file: config.alerts.ca_file.clone(),
             until: now + Span::minutes(5),
         };
         let begin = Instant::now();

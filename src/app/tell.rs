@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::config::Config;
+use crate::domain::ledger::Delivery;
 use crate::domain::model::Inventory;
 use crate::domain::time::UnixTime;
 use crate::keeper::{Keeper, Writer};
@@ -54,15 +56,15 @@ struct Round<'a> {
 
 impl Round<'_> {
     async fn go(mut self, inventory: Inventory) {
-        let took = Instant::now();
         let mut seen = self.keeper.scanned(Ok(inventory), 0, sys::now());
         // What may be gone in a moment is looked at until it is certain.
         while let Some(then) = seen.scan_again {
             if !self.wait_until(then).await {
                 break;
             }
+            let begin = Instant::now();
             let inventory = scan::scan(self.request, sys::now());
-            let took_ms = u64::try_from(took.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let took_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
             seen = self.keeper.scanned(inventory, took_ms, sys::now());
         }
         if self.keeper.save() {
@@ -78,18 +80,34 @@ impl Round<'_> {
         loop {
             let now = sys::now();
             let (deliveries, next) = self.keeper.due(|_| false, now);
-            for delivery in &deliveries {
-                let result = route::deliver(&self.keeper.way(now), delivery).await;
-                self.keeper.settle(delivery, &result, sys::now());
-            }
+            let is_any = !deliveries.is_empty();
+            self.deliver_all(deliveries, now).await;
             self.keeper.look_again(sys::now());
             match next {
-                _ if !deliveries.is_empty() => {}
+                _ if is_any => {}
                 Some(then) if self.is_failing() && self.wait_until(then).await => {}
                 _ => return,
             }
             if self.begin.elapsed() > LONGEST {
                 return;
+            }
+        }
+    }
+
+    /// All at once, so that a slow one keeps no other waiting.
+    async fn deliver_all(&mut self, deliveries: Vec<Delivery>, now: UnixTime) {
+        let mut sending = JoinSet::new();
+        for delivery in deliveries {
+            let way = self.keeper.way(now);
+            sending.spawn(async move {
+                let result = route::deliver(&way, &delivery).await;
+                (delivery, result)
+            });
+        }
+        while let Some(sent) = sending.join_next().await {
+            // One that broke off counts as not tried.
+            if let Ok((delivery, result)) = sent {
+                self.keeper.settle(&delivery, &result, sys::now());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `certwatch run`: one loop that owns everything.
 //!
-//! It waits for one of a few things ([`Wake`]) and then acts. Scans and deliveries run beside it and
+//! It waits for one of a few things (`Wake`) and then acts. Scans and deliveries run beside it and
 //! come back as events; nothing else touches the keeper.
 
 mod log;
@@ -12,11 +12,11 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::clock::{Alarm, Ring};
 use crate::config::{Config, ConfigErrors};
-use crate::domain::ledger::{Body, Delivery};
+use crate::domain::ledger::{Delivery, ReceiverId};
 use crate::domain::model::Inventory;
 use crate::domain::time::{Span, UnixTime};
 use crate::keeper::{Keeper, Seen, Writer};
@@ -32,8 +32,14 @@ const POLL: Duration = Duration::from_secs(60);
 /// After this long the service counts as started, even if the first scan still hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The most deliveries on their way at once.
+const AT_ONCE: usize = 8;
+
+/// Longest sleep where nothing is due.
+const IDLE: Span = Span::hours(1);
+
 /// How long a delivery that has begun may take to end when the daemon stops.
-const LAST_WORDS: Duration = Duration::from_millis(600);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How the configuration is read, at the start and on SIGHUP.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors>>;
@@ -55,7 +61,6 @@ pub enum StartError {
 /// What the loop wakes up for.
 enum Wake {
     Alarm(Ring),
-    Alive,
     Changed,
     Event(Event),
     Impatient,
@@ -94,10 +99,11 @@ struct Daemon {
     watcher: Watcher,
     alarm: Alarm,
     signals: Signals,
-    alive: Option<Interval>,
+    /// How often the service manager wants to hear that the loop is alive, and when it hears it next.
+    alive: Option<(Span, UnixTime)>,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
-    /// The channels with a delivery on its way.
-    busy: BTreeSet<String>,
+    /// Those to whom something is on its way.
+    busy: BTreeSet<ReceiverId>,
     sending: Vec<JoinHandle<()>>,
     is_scanning: bool,
     /// Something has changed since the scan that is going on began.
@@ -134,15 +140,16 @@ impl Daemon {
         };
         let keeper = Keeper::open(load()?, writer, now)?;
         let places = scan::watched_places(&request(&keeper.config, &root));
+        let state_dir = Some(keeper.config.daemon.state_dir.clone());
         log::started(&keeper);
         Ok(Self {
             keeper,
             load,
             root,
-            watcher: Watcher::new(places, POLL).await,
+            watcher: Watcher::beside(state_dir, places, POLL).await,
             alarm: Alarm::new(),
             signals,
-            alive: systemd::watchdog_interval().map(every),
+            alive: systemd::watchdog_interval().map(|length| (whole_seconds(length), now)),
             events: mpsc::unbounded_channel(),
             busy: BTreeSet::new(),
             sending: Vec::new(),
@@ -158,18 +165,11 @@ impl Daemon {
     }
 
     async fn wait(&mut self) -> Wake {
-        let alive = async {
-            match &mut self.alive {
-                Some(alive) => drop(alive.tick().await),
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = self.signals.terminate.recv() => Wake::Stop("SIGTERM"),
             _ = self.signals.interrupt.recv() => Wake::Stop("SIGINT"),
             _ = self.signals.hangup.recv() => Wake::Reload,
             Some(event) = self.events.1.recv() => Wake::Event(event),
-            () = alive => Wake::Alive,
             ring = self.alarm.rung() => Wake::Alarm(ring),
             () = self.watcher.changed() => Wake::Changed,
             () = sleep_until(self.begun + PATIENCE), if !self.is_ready => Wake::Impatient,
@@ -183,7 +183,6 @@ impl Daemon {
                 tracing::warn!("the clock was set: everything is looked at again");
                 self.start_scan();
             }
-            Wake::Alive => systemd::watchdog(),
             Wake::Changed => {
                 tracing::debug!("something changed on disk");
                 self.start_scan();
@@ -243,7 +242,9 @@ impl Daemon {
         tracing::debug!(took_ms = took, "scanned");
         self.get_ready();
         if self.is_scan_stale {
-            self.start_scan();
+            // As long a pause as the scan was long: something may change all the time.
+            let pause = Span::seconds(i64::try_from(took / 1_000).unwrap_or(i64::MAX));
+            self.scan_again = Some(now + pause);
         }
     }
 
@@ -267,22 +268,43 @@ impl Daemon {
     /// Begins all deliveries that are due, and sets the alarm for the next.
     fn dispatch(&mut self) {
         let now = sys::now();
+        self.say_alive();
         if !self.keeper.has_looked() {
             // What fired before the restart may be over.
+            self.set_alarm(None, now);
             return self.say_status(now);
         }
         let busy = &self.busy;
-        let (deliveries, next) = self.keeper.due(|channel| busy.contains(channel), now);
-        for delivery in deliveries {
+        let (deliveries, next) = self.keeper.due(|receiver| busy.contains(receiver), now);
+        // The others have their turn once one of these is done.
+        let room = AT_ONCE.saturating_sub(self.busy.len());
+        for delivery in deliveries.into_iter().take(room) {
             self.begin_delivery(delivery, now);
         }
-        let wakes = [Some(self.next_scan), self.scan_again, self.judge_again, next];
+        self.set_alarm(next, now);
+        self.say_status(now);
+    }
+
+    /// One alarm for all that has to be done at some time.
+    fn set_alarm(&mut self, next: Option<UnixTime>, now: UnixTime) {
         // While a scan goes on, its end is the next wake.
         let is_idle = |at: &UnixTime| !self.is_scanning || *at > now;
-        if let Some(at) = wakes.into_iter().flatten().filter(is_idle).min() {
-            self.alarm.set(at);
+        let wakes = [Some(self.next_scan), self.scan_again, self.judge_again, next];
+        let wakes = wakes.into_iter().flatten().filter(is_idle);
+        let alive = self.alive.map(|(_, next)| next);
+        self.alarm.set(wakes.chain(alive).min().unwrap_or(now + IDLE));
+    }
+
+    /// Says that the loop is alive, if it is time.
+    fn say_alive(&mut self) {
+        let now = sys::now();
+        if let Some((length, next)) = &mut self.alive
+            // Also after the clock was set.
+            && (*next <= now || *next - now > *length)
+        {
+            systemd::watchdog();
+            *next = now + *length;
         }
-        self.say_status(now);
     }
 
     fn say_status(&mut self, now: UnixTime) {
@@ -294,27 +316,22 @@ impl Daemon {
     }
 
     fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
-        self.busy.insert(route::channel(&delivery.receiver).to_owned());
-        let (channels, ca_file) =
-            (self.keeper.config.channels.clone(), self.keeper.config.alerts.ca_file.clone());
-        let until = self.keeper.way(now).until;
+        self.busy.insert(delivery.receiver.clone());
+        let way = self.keeper.way(now);
         let events = self.events.0.clone();
         self.sending.retain(|task| !task.is_finished());
         self.sending.push(tokio::spawn(async move {
-            let way = route::Way { channels: &channels, ca_file: ca_file.as_deref(), until };
             let result = route::deliver(&way, &delivery).await;
             let _ = events.send(Event::Delivered { delivery: Box::new(delivery), result });
         }));
     }
 
     fn delivered(&mut self, delivery: &Delivery, result: &Result<Receipt, Failure>) {
-        self.busy.remove(route::channel(&delivery.receiver));
+        self.busy.remove(&delivery.receiver);
         log::delivered(delivery, result);
         let now = sys::now();
-        self.keeper.settle(delivery, result, now);
         // A receiver that is found deaf, or hears again, is news for the others.
-        let is_beat = matches!(delivery.body, Body::Beat { .. });
-        if !is_beat || result.is_err() {
+        if self.keeper.settle(delivery, result, now) {
             let seen = self.keeper.look_again(now);
             self.take(&seen);
         }
@@ -323,13 +340,7 @@ impl Daemon {
     async fn reload(&mut self) {
         systemd::reloading();
         match (self.load)() {
-            Ok(config) => {
-                self.keeper.config_is_refused(None);
-                self.keeper.configure(config);
-                let places = scan::watched_places(&request(&self.keeper.config, &self.root));
-                self.watcher = Watcher::new(places, POLL).await;
-                tracing::info!("the configuration was read again");
-            }
+            Ok(config) => self.take_over(config).await,
             Err(errors) => {
                 for line in errors.to_string().lines() {
                     tracing::error!("{line}");
@@ -340,6 +351,19 @@ impl Daemon {
         }
         self.start_scan();
         systemd::ready();
+    }
+
+    async fn take_over(&mut self, mut config: Config) {
+        self.keeper.config_is_refused(None);
+        let state_dir = self.keeper.config.daemon.state_dir.clone();
+        if config.daemon.state_dir != state_dir {
+            tracing::warn!("daemon.state-dir has changed: that needs a restart");
+            config.daemon.state_dir.clone_from(&state_dir);
+        }
+        self.keeper.configure(config);
+        let places = scan::watched_places(&request(&self.keeper.config, &self.root));
+        self.watcher = Watcher::beside(Some(state_dir), places, POLL).await;
+        tracing::info!("the configuration was read again");
     }
 
     /// Lets what is on its way arrive, for a moment, and puts everything on disk.
@@ -376,10 +400,9 @@ pub fn request(config: &Config, root: &std::path::Path) -> Request {
     }
 }
 
-fn every(length: Duration) -> Interval {
-    let mut interval = interval(length);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval
+/// At least one: systemd does not ask for less in practice.
+fn whole_seconds(length: Duration) -> Span {
+    Span::seconds(i64::try_from(length.as_secs()).unwrap_or(i64::MAX).max(1))
 }
 
 /// 10 % more or less, so that fifty nodes that were installed together do not move together.

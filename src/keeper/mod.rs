@@ -12,7 +12,9 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::domain::alert::{AlertId, Sight};
-use crate::domain::ledger::{Beat, Delivery, Due, Look, Notice, Open, Spec, Terms, Trouble};
+use crate::domain::ledger::{
+    Beat, Delivery, Due, Look, Notice, Open, ReceiverId, Spec, Terms, Trouble,
+};
 use crate::domain::message::Kind;
 use crate::domain::model::Inventory;
 use crate::domain::names;
@@ -28,8 +30,12 @@ pub use memory::{Memory, ScanNote, Writer};
 pub use troubles::Trouble as OwnTrouble;
 use troubles::Troubles;
 
-/// How long an alert counts at an Alertmanager that hears no more of it, in scans.
+/// How long an alert counts at an Alertmanager that hears no more of it, in scans or refreshes.
 const GOOD_FOR: i64 = 3;
+
+/// Heartbeats are no closer to each other than this, however often something changes on disk:
+/// healthchecks.io takes five a minute.
+const BEATS: Span = Span::minutes(1);
 
 /// What certwatch knows, and whom it has told.
 pub struct Keeper {
@@ -137,7 +143,10 @@ impl Keeper {
         }
         let seen = self.look(Look::Scan, now);
         self.note_scan(took_ms, now);
-        self.beat = Some(self.make_beat(now));
+        let is_due = |beat: &Beat| now - beat.at >= BEATS || beat.at > now;
+        if self.beat.as_ref().is_none_or(is_due) {
+            self.beat = Some(self.make_beat(now));
+        }
         seen
     }
 
@@ -165,14 +174,19 @@ impl Keeper {
         let before = self.memory.ledger.open.clone();
         let scan_again = self.memory.ledger.observe(&sight, &deaf, look, now);
         let (opened, closed) = difference(&before, &self.memory.ledger.open);
+        // Whoever waits for a sign of life is not kept waiting for a scan if it is a bad one.
+        let is_well = self.is_well(now);
+        if self.beat.as_ref().is_some_and(|beat| beat.is_well != is_well) {
+            self.beat = Some(self.make_beat(now));
+        }
         Seen { scan_again, judge_again, opened, closed }
     }
 
-    /// Everybody who is to be told something now, but for channels that are `busy`; and when to ask
-    /// again.
+    /// Everybody who is to be told something now, but for those to whom something is on its way, the
+    /// one who was tried longest ago first; and when to ask again.
     pub fn due(
         &self,
-        is_busy: impl Fn(&str) -> bool,
+        is_busy: impl Fn(&ReceiverId) -> bool,
         now: UnixTime,
     ) -> (Vec<Delivery>, Option<UnixTime>) {
         let terms = Terms {
@@ -182,34 +196,34 @@ impl Keeper {
         };
         let mut deliveries: Vec<Delivery> = Vec::new();
         let mut next: Option<UnixTime> = None;
-        for spec in self.specs.iter().filter(|spec| !is_busy(route::channel(&spec.id))) {
+        for spec in self.specs.iter().filter(|spec| !is_busy(&spec.id)) {
             match self.memory.ledger.due(spec, &terms, now) {
-                Due::Now(delivery) => {
-                    let is_same = |it: &Delivery| {
-                        route::channel(&it.receiver) == route::channel(&delivery.receiver)
-                    };
-                    // The others of this channel have their turn once this one is done.
-                    if !deliveries.iter().any(is_same) {
-                        deliveries.push(*delivery);
-                    }
-                }
+                Due::Now(delivery) => deliveries.push(*delivery),
                 Due::At(then) => next = Some(next.map_or(then, |next| next.min(then))),
                 Due::Nothing => {}
             }
         }
+        deliveries.sort_by_key(|delivery| self.last_attempt(&delivery.receiver));
         (deliveries, next)
     }
 
-    /// Notes how a delivery ended, and saves that.
+    fn last_attempt(&self, receiver: &ReceiverId) -> Option<UnixTime> {
+        let health = &self.memory.ledger.receivers.get(receiver)?.health;
+        health.last_success.max(health.last_failure)
+    }
+
+    /// Notes how a delivery ended, and saves that. True if there is news for [`Self::look_again`]: a
+    /// receiver was found deaf, or hears again.
     pub fn settle(
         &mut self,
         delivery: &Delivery,
         result: &Result<Receipt, Failure>,
         now: UnixTime,
-    ) {
+    ) -> bool {
         let Some(spec) = self.specs.iter().find(|spec| spec.id == delivery.receiver) else {
-            return;
+            return false;
         };
+        let was_deaf = self.is_deaf(&delivery.receiver);
         match result {
             Ok(receipt) => self.memory.ledger.sent(spec, delivery, receipt.thread.clone(), now),
             Err(failure) => {
@@ -223,21 +237,20 @@ impl Keeper {
                 self.memory.ledger.failed(delivery, trouble, reason, sys::dice(), now);
             }
         }
-        self.save();
+        self.save() || self.is_deaf(&delivery.receiver) != was_deaf
+    }
+
+    fn is_deaf(&self, receiver: &ReceiverId) -> bool {
+        self.memory.ledger.receivers.get(receiver).is_some_and(|it| it.health.is_broken())
     }
 
     /// Writes what is remembered to disk. What cannot be written is told of: true if that has begun or
     /// ended just now, so that there is news for [`Self::look_again`].
     pub fn save(&mut self) -> bool {
         let could = self.troubles.line(OwnTrouble::Unsaved).is_none();
-        let dir = &self.config.daemon.state_dir;
         let saved = match &mut self.store {
             Some(store) => store.save(&self.memory),
-            None => Store::open(dir).and_then(|mut store| {
-                store.save(&self.memory)?;
-                self.store = Some(store);
-                Ok(())
-            }),
+            None => self.open_late(),
         };
         let can = saved.is_ok();
         match saved {
@@ -245,6 +258,20 @@ impl Keeper {
             Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
         }
         can != could
+    }
+
+    /// The state can be had at last: who was told what before counts as well.
+    fn open_late(&mut self) -> Result<(), StoreError> {
+        let now = sys::now();
+        let mut store = Store::open(&self.config.daemon.state_dir)?;
+        let loaded = store.load(now)?;
+        if let Some(notice) = self.news_of_loss(&loaded, now) {
+            self.memory.ledger.announce(notice);
+        }
+        self.memory.ledger.remember(loaded.into_state().ledger);
+        store.save(&self.memory)?;
+        self.store = Some(store);
+        Ok(())
     }
 
     /// Sets or ends what is wrong with the configuration on disk.
@@ -266,11 +293,12 @@ impl Keeper {
     }
 
     /// How deliveries of this moment go.
-    pub fn way(&self, now: UnixTime) -> Way<'_> {
-        let good_for = Span::seconds(self.config.daemon.interval.as_seconds() * GOOD_FOR);
+    pub fn way(&self, now: UnixTime) -> Way {
+        let interval = self.config.daemon.interval.max(route::REFRESH);
+        let good_for = Span::seconds(interval.as_seconds() * GOOD_FOR);
         Way {
-            channels: &self.config.channels,
-            ca_file: self.config.alerts.ca_file.as_deref(),
+            channels: self.config.channels.clone(),
+            ca_file: self.config.alerts.ca_file.clone(),
             until: now + good_for,
         }
     }
@@ -306,7 +334,13 @@ impl Keeper {
                 alert.words.lines.join("; ")
             ));
         }
-        Beat { at: now, is_well: self.troubles.is_empty() && deaf.is_empty(), text }
+        Beat { at: now, is_well: self.is_well(now), text }
+    }
+
+    /// True if it can see, write down and tell.
+    fn is_well(&self, now: UnixTime) -> bool {
+        let ledger = &self.memory.ledger;
+        self.troubles.is_empty() && ledger.deaf_receivers(&self.node, now).is_empty()
     }
 
     /// The state of things in one line: `14 certificates; next: apiserver in 27 d; mail ok`.
@@ -362,3 +396,6 @@ fn memory_lost(node: &str, to: &str, why: &str, now: UnixTime) -> Notice {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! From the configuration to receivers, and from a delivery to the channel that carries it.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{Failure, Receipt, alertmanager, email, heartbeat, pagerduty, slack, webhook};
 use crate::config::channels::{Alertmanager, Channels, Email};
@@ -12,15 +12,15 @@ use crate::domain::time::{Span, UnixTime};
 
 /// How often an Alertmanager hears of what still fires; it must be well within the time that each
 /// alert says it is good for.
-const REFRESH: Span = Span::minutes(5);
+pub const REFRESH: Span = Span::minutes(5);
 
 /// What is common to all deliveries of one moment.
 #[derive(Clone, Debug)]
-pub struct Way<'a> {
+pub struct Way {
     /// The channels.
-    pub channels: &'a Channels,
+    pub channels: Channels,
     /// More CAs to trust.
-    pub ca_file: Option<&'a Path>,
+    pub ca_file: Option<PathBuf>,
     /// Until when an alert counts that nobody renews.
     pub until: UnixTime,
 }
@@ -54,43 +54,44 @@ pub fn channel(id: &ReceiverId) -> &str {
 ///
 /// # Errors
 /// The receiver did not take it, or is no longer configured.
-pub async fn deliver(way: &Way<'_>, delivery: &Delivery) -> Result<Receipt, Failure> {
+pub async fn deliver(way: &Way, delivery: &Delivery) -> Result<Receipt, Failure> {
     match &delivery.body {
         Body::Beat { is_well, text } => {
             let settings = way.channels.heartbeat.as_ref().ok_or_else(gone)?;
-            heartbeat::beat(settings, way.ca_file, *is_well, text).await?;
+            heartbeat::beat(settings, way.ca_file.as_deref(), *is_well, text).await?;
             Ok(Receipt::default())
         }
         Body::Message(message) => post(way, delivery, message).await,
     }
 }
 
-async fn post(way: &Way<'_>, delivery: &Delivery, message: &Message) -> Result<Receipt, Failure> {
+async fn post(way: &Way, delivery: &Delivery, message: &Message) -> Result<Receipt, Failure> {
     let Way { channels, ca_file, until } = way;
+    let ca_file = ca_file.as_deref();
     match channel(&delivery.receiver) {
         "email" => {
             let settings = channels.email.as_ref().ok_or_else(gone)?;
             let is_it = |to: &&String| mail_id(to) == delivery.receiver.0;
             let to = settings.to.iter().find(is_it).ok_or_else(gone)?;
-            return email::send(settings, *ca_file, to, message).await;
+            return email::send(settings, ca_file, to, message).await;
         }
         "slack" => {
             let settings = channels.slack.as_ref().ok_or_else(gone)?;
-            return slack::send(settings, *ca_file, delivery.thread.as_deref(), message).await;
+            return slack::send(settings, ca_file, delivery.thread.as_deref(), message).await;
         }
         "webhook" => {
             let settings = channels.webhook.as_ref().ok_or_else(gone)?;
-            webhook::send(settings, *ca_file, message).await?;
+            webhook::send(settings, ca_file, message).await?;
         }
         "alertmanager" => {
             let settings = channels.alertmanager.as_ref().ok_or_else(gone)?;
             let is_it = |url: &&String| alertmanager_id(url) == delivery.receiver.0;
             let url = settings.urls.iter().find(is_it).ok_or_else(gone)?;
-            alertmanager::send(settings, *ca_file, url, message, *until).await?;
+            alertmanager::send(settings, ca_file, url, message, *until).await?;
         }
         "pagerduty" => {
             let settings = channels.pagerduty.as_ref().ok_or_else(gone)?;
-            pagerduty::send(settings, *ca_file, message).await?;
+            pagerduty::send(settings, ca_file, message).await?;
         }
         _ => return Err(gone()),
     }
@@ -120,7 +121,7 @@ mod tests {
         let text = "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['Ops <ops@b.de>', 'c@d.de']\n\
                     [alertmanager]\nurls = ['http://am:9093/']\nmin-severity = 'critical'\n\
                     [heartbeat]\nurl-file = '/h'\n";
-        let config = crate::config::parse(text, Path::new("c.toml")).unwrap();
+        let config = crate::config::parse(text, std::path::Path::new("c.toml")).unwrap();
         let receivers = receivers(&config.channels);
         let ids: Vec<_> = receivers.iter().map(|spec| spec.id.0.as_str()).collect();
         assert_eq!(

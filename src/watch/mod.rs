@@ -22,10 +22,11 @@ use crate::domain::layout::Search;
 
 pub use debounce::Debounce;
 use inotify::Inotify;
-use survey::{Found, Means, Survey, survey};
+use survey::{Found, Means, Places, Survey, survey};
 
-/// Longest wait for a look at the directories; one on a dead server hangs for ever.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+/// Longest wait for a look at the directories; one on a dead server hangs for ever. Whoever waits
+/// does nothing else, so it is short; what comes later is taken in the next time.
+const LOOK_LIMIT: Duration = Duration::from_millis(300);
 
 /// How changes are noticed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,7 +45,7 @@ pub enum Mode {
 
 /// Watches the places of a scan. Only within a tokio runtime.
 pub struct Watcher {
-    places: Vec<(PathBuf, Search)>,
+    places: Arc<Places>,
     poll: Duration,
     state: State,
     debounce: Debounce,
@@ -66,6 +67,16 @@ impl Watcher {
     /// Begins to watch `places`, those that do not exist yet included. Where there is no inotify,
     /// they are looked at every `poll`.
     pub async fn new(places: Vec<(PathBuf, Search)>, poll: Duration) -> Self {
+        Self::beside(None, places, poll).await
+    }
+
+    /// The same, but for what happens in one directory: our own state is no news.
+    pub async fn beside(
+        own: Option<PathBuf>,
+        places: Vec<(PathBuf, Search)>,
+        poll: Duration,
+    ) -> Self {
+        let places = Arc::new(Places { own, places });
         let why = "the first look at the directories is not done".to_owned();
         let mut watcher = Self {
             places,
@@ -213,7 +224,7 @@ impl Watcher {
 }
 
 /// A look that may hang, given up by whoever waits for it.
-fn in_a_thread(places: Vec<(PathBuf, Search)>, means: Means) -> oneshot::Receiver<Survey> {
+fn in_a_thread(places: Arc<Places>, means: Means) -> oneshot::Receiver<Survey> {
     let (send, receive) = oneshot::channel();
     let work = move || {
         // Nobody may be left to hear of it.

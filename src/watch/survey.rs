@@ -26,6 +26,13 @@ const MAX_DEPTH: u32 = 3;
 const MAX_DIRECTORIES: usize = 2000;
 const MAX_FILES: usize = 20_000;
 
+/// Where to look.
+pub(super) struct Places {
+    /// A directory to leave alone.
+    pub(super) own: Option<PathBuf>,
+    pub(super) places: Vec<(PathBuf, Search)>,
+}
+
 /// What a look found.
 pub(super) enum Found {
     Watched {
@@ -52,7 +59,7 @@ pub(super) enum Means {
     Compare(String),
 }
 
-pub(super) fn survey(places: &[(PathBuf, Search)], means: Means) -> Survey {
+pub(super) fn survey(places: &Places, means: Means) -> Survey {
     let why = match means {
         Means::Compare(why) => why,
         Means::Inotify(old) => match watch(places, old) {
@@ -60,19 +67,19 @@ pub(super) fn survey(places: &[(PathBuf, Search)], means: Means) -> Survey {
             Err(why) => why,
         },
     };
-    let mut look = Look::new(None);
+    let mut look = Look::new(None, places.own.as_deref());
     // Without watches nothing can be refused.
-    let _ = look.at(places);
+    let _ = look.at(&places.places);
     Survey { found: Found::Compared { why, fingerprint: look.fingerprint }, is_cut: look.is_cut }
 }
 
-fn watch(places: &[(PathBuf, Search)], old: Option<Arc<Inotify>>) -> Result<Survey, String> {
+fn watch(places: &Places, old: Option<Arc<Inotify>>) -> Result<Survey, String> {
     let inotify = match old {
         Some(inotify) => inotify,
         None => Arc::new(Inotify::new()?),
     };
-    let mut look = Look::new(Some(&inotify));
-    look.at(places)?;
+    let mut look = Look::new(Some(&inotify), places.own.as_deref());
+    look.at(&places.places)?;
     let (watches, is_cut) = (look.watches, look.is_cut);
     let is_other = inotify.keep(watches);
     Ok(Survey { found: Found::Watched { inotify, is_other }, is_cut })
@@ -80,6 +87,7 @@ fn watch(places: &[(PathBuf, Search)], old: Option<Arc<Inotify>>) -> Result<Surv
 
 struct Look<'a> {
     inotify: Option<&'a Inotify>,
+    own: Option<&'a Path>,
     watches: Watches,
     directories: usize,
     files: usize,
@@ -89,9 +97,10 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(inotify: Option<&'a Inotify>) -> Self {
+    fn new(inotify: Option<&'a Inotify>, own: Option<&'a Path>) -> Self {
         Self {
             inotify,
+            own,
             watches: Watches::new(),
             directories: 0,
             files: 0,
@@ -109,6 +118,9 @@ impl<'a> Look<'a> {
             self.queue.push_back((place.clone(), depth));
         }
         while let Some((path, depth)) = self.queue.pop_front() {
+            if Some(&*path) == self.own {
+                continue;
+            }
             if self.directories == MAX_DIRECTORIES {
                 self.is_cut = true;
                 break;

@@ -228,6 +228,24 @@ impl Ledger {
         }
     }
 
+    /// Takes in what an older ledger knows and this one does not.
+    pub fn remember(&mut self, older: Self) {
+        for (id, old) in older.receivers {
+            let Some(receiver) = self.receivers.get_mut(&id) else { continue };
+            for (alert, told) in old.told {
+                receiver.told.entry(alert).or_insert(told);
+            }
+            receiver.notices.extend(old.notices);
+            receiver.count = receiver.count.max(old.count);
+        }
+        for (id, open) in older.open {
+            self.open
+                .entry(id)
+                .and_modify(|it| it.since = it.since.min(open.since))
+                .or_insert(open);
+        }
+    }
+
     /// Takes in news to be told once.
     pub fn announce(&mut self, notice: Notice) {
         self.notices.push(notice);

@@ -362,21 +362,25 @@ fn what_has_come_back_is_not_called_gone() {
     assert_eq!(how(&ledger), "is well again");
 }
 
-/// It is on the way of every look.
+/// It is on the way of every look, and for one who takes one thing at a time of every message.
 #[test]
 fn a_thousand_alerts_are_no_trouble() {
     let mut world = World::new(vec![
         ops(Style::Grouped),
         spec("am", Style::Synced { every: SYNC }, Severity::Warning),
+        spec("pagerduty", Style::Single, Severity::Warning),
     ]);
     let alerts =
         (0..1_000).map(|number| Alert { id: AlertId(format!("{number:032}")), ..alert(0, 0) });
     let sight = Sight { alerts: alerts.collect(), ..Sight::default() };
     world.ledger.observe(&sight, &[], Look::Scan, now(0));
-    for spec in world.specs.clone() {
-        let (delivery, message) = message(&world.ledger, &spec, now(0)).unwrap();
-        assert_eq!(message.firing.len(), 1_000);
-        world.ledger.sent(&spec, &delivery, None, now(0));
-        assert_eq!(world.ledger.queue(&spec), 0);
+    for (spec, messages) in world.specs.clone().iter().zip([1, 1, 1_000]) {
+        let mut told = Vec::new();
+        while let Some((delivery, message)) = message(&world.ledger, spec, now(0)) {
+            world.ledger.sent(spec, &delivery, None, now(0));
+            told.push(message.firing.len());
+        }
+        assert_eq!(told, vec![1_000 / messages; messages]);
+        assert_eq!(world.ledger.queue(spec), 0);
     }
 }
