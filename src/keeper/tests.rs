@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::channels::{Secret, Slack, SlackBy};
+use crate::config::channels::{Alertmanager, Secret, Slack, SlackBy};
 use crate::domain::ledger::Body;
 
 const NOW: UnixTime = UnixTime::new(1_800_000_000);
@@ -40,4 +40,67 @@ fn a_first_start_is_no_news() {
     let dir = TempDir::new().unwrap();
     let keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
     assert_eq!(told(&keeper), [""; 0]);
+}
+
+fn message(delivery: &Delivery) -> bool {
+    matches!(delivery.body, Body::Message(_))
+}
+
+/// A state directory that is mounted late: who was told before certwatch could see that is not
+/// forgotten, and what is over is told to be over.
+#[test]
+fn a_state_that_comes_late_is_not_written_over() {
+    let dir = TempDir::new().unwrap();
+    let config = with_slack(&dir);
+    let mut keeper = Keeper::open(config.clone(), Writer::default(), NOW).unwrap();
+    keeper.scanned(Ok(Inventory::default()), 0, NOW);
+    // Nothing was found: that is believed after three looks.
+    for seconds in [5, 20, 35] {
+        keeper.scanned(Ok(Inventory::default()), 0, NOW + Span::seconds(seconds));
+    }
+    let (deliveries, _) = keeper.due(|_| false, NOW + Span::minutes(1));
+    let delivery = deliveries.into_iter().find(message).unwrap();
+    keeper.settle(&delivery, &Ok(Receipt::default()), NOW + Span::minutes(1));
+    drop(keeper);
+
+    let away = dir.path().with_extension("away");
+    fs::rename(dir.path(), &away).unwrap();
+    fs::write(dir.path(), "no directory").unwrap();
+    let mut keeper = Keeper::open(config, Writer::default(), NOW).unwrap();
+    assert!(!keeper.save(), "it was known that it cannot");
+    fs::remove_file(dir.path()).unwrap();
+    fs::rename(&away, dir.path()).unwrap();
+    assert!(keeper.save(), "it can again");
+    let slack = &keeper.memory().ledger.receivers[&ReceiverId("slack".to_owned())];
+    assert_eq!(slack.count, 1);
+    assert_eq!(keeper.memory().ledger.open.len(), 1);
+}
+
+#[test]
+fn an_alertmanager_remembers_longer_than_the_pause_between_two_messages() {
+    let dir = TempDir::new().unwrap();
+    let mut config = with_slack(&dir);
+    config.daemon.interval = Span::minutes(1);
+    let keeper = Keeper::open(config, Writer::default(), NOW).unwrap();
+    assert!(keeper.way(NOW).until - NOW >= Span::seconds(2 * route::REFRESH.as_seconds()));
+}
+
+#[test]
+fn who_was_tried_longest_ago_is_first() {
+    let dir = TempDir::new().unwrap();
+    let mut config = with_slack(&dir);
+    let urls = vec!["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
+    let min_severity = Severity::Warning;
+    let alertmanager = Alertmanager { urls, token: None, min_severity };
+    config.channels.alertmanager = Some(alertmanager);
+    let mut keeper = Keeper::open(config, Writer::default(), NOW).unwrap();
+    for seconds in [0, 5, 20, 35] {
+        keeper.scanned(Ok(Inventory::default()), 0, NOW + Span::seconds(seconds));
+    }
+    let first = NOW + Span::minutes(1);
+    let (deliveries, _) = keeper.due(|_| false, first);
+    assert_eq!(deliveries.len(), 3, "nobody waits for another");
+    keeper.settle(&deliveries[0], &Err(Failure::transient("away")), first);
+    let (again, _) = keeper.due(|_| false, first + Span::minutes(1));
+    assert_eq!(again.last().unwrap().receiver, deliveries[0].receiver);
 }
