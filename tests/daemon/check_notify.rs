@@ -36,7 +36,10 @@ fn a_daemon_knows_what_check_has_told_and_the_other_way_round() {
     let mut daemon = stage.started();
     stage.renew("etcd-server", SOON);
     let messages = stage.receiver.wait_for_messages(2);
-    assert_eq!(messages[1]["certwatch"]["headline"], "etcd-server expires in 5 d (1 known)");
+    assert_eq!(
+        messages[1]["certwatch"]["headline"],
+        "etcd-server expires in 5 d (besides 1 known)"
+    );
     assert_eq!(daemon.stop().0, Some(0));
     assert_eq!(stage.certwatch(VERB).code, 2);
     assert_eq!(stage.receiver.posts("/hook").len(), 2, "{:?}", stage.receiver.headlines());

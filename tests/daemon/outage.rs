@@ -30,7 +30,7 @@ fn an_outage_ends_in_one_message_that_is_up_to_date() {
     let _daemon = stage.started_again();
     stage.receiver.comes_back();
     let message = &stage.receiver.wait_for_messages(1)[0];
-    assert_eq!(message["certwatch"]["headline"], "apiserver expires in 5 d, and 1 more");
+    assert_eq!(message["certwatch"]["headline"], "apiserver expires in 5 d, and 1 other problem");
     let names: Vec<_> =
         message["alerts"].as_array().unwrap().iter().map(|it| &it["status"]).collect();
     assert_eq!(

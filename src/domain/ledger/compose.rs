@@ -36,8 +36,13 @@ pub struct Beat {
 impl Ledger {
     pub(super) fn beat(asked: &Asked<'_>) -> Option<Delivery> {
         let Asked { spec, receiver, terms, .. } = asked;
-        let beat = terms.beat.filter(|beat| receiver.health.last_success < Some(beat.at))?;
-        let id = hash(&[terms.node, &spec.id.0, "beat", &beat.at.to_string()]);
+        let id = |beat: &Beat| {
+            let state = if beat.is_well { "well" } else { "not well" };
+            hash(&[&spec.id.0, "beat", &beat.at.to_string(), state])
+        };
+        let is_new = |beat: &&Beat| receiver.beat.as_ref() != Some(&id(beat));
+        let beat = terms.beat.filter(is_new)?;
+        let id = id(beat);
         let delivery = Delivery::beat(&spec.id, id, beat.is_well, beat.text.clone());
         asked.may_try(|| delivery.topic.clone()).then_some(delivery)
     }

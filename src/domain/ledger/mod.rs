@@ -128,6 +128,8 @@ pub struct Receiver {
     episode: Option<u64>,
     /// Where replies go, in the receiver's own words.
     thread: Option<String>,
+    /// The last heartbeat that it has taken.
+    beat: Option<String>,
     /// How deliveries went.
     pub health: Health,
 }
@@ -285,11 +287,10 @@ impl Ledger {
         if spec.style != Style::Single {
             receiver.health.retry_refused();
         }
-        if let Body::Message(message) = &delivery.body {
-            match &delivery.notice {
-                Some(id) => drop(receiver.notices.insert(id.clone())),
-                None => receiver.learn(message, spec.style, thread, now),
-            }
+        match (&delivery.body, &delivery.notice) {
+            (Body::Beat { .. }, _) => receiver.beat = Some(delivery.id.clone()),
+            (Body::Message(_), Some(id)) => drop(receiver.notices.insert(id.clone())),
+            (Body::Message(message), None) => receiver.learn(message, spec.style, thread, now),
         }
         self.forget(now);
     }
