@@ -16,6 +16,11 @@ pub(super) fn started(keeper: &Keeper) {
     tracing::info!(node = %keeper.node, version = env!("CARGO_PKG_VERSION"), "started; told is {told}");
 }
 
+/// Without inotify certwatch works, but later than people expect.
+pub(super) fn polling(why: &str, seconds: u64) {
+    tracing::warn!("changes of files are noticed every {seconds} s, not at once: {why}");
+}
+
 pub(super) fn ready(keeper: &Keeper, now: UnixTime) {
     let watch = &keeper.memory().writer.watch;
     tracing::info!(node = %keeper.node, watch, "{}", keeper.summary(now));
