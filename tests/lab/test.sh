@@ -13,4 +13,4 @@ down() {
     for cluster in test-1 test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
-cargo test --features lab --test hang --test kubeadm --test lab -- "$@"
+cargo test --features lab --test crash --test faults --test hang --test kubeadm --test lab -- "$@"
