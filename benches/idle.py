@@ -72,11 +72,21 @@ class Daemon:
         while b"READY=1" not in self.socket.recv(4096):
             pass
         self.start = time.monotonic() - begin
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        """As systemd does: nobody is to wait for it."""
+        try:
+            while True:
+                self.socket.settimeout(None)
+                self.socket.recv(4096)
+        except OSError:
+            pass
 
     def stop(self):
         self.process.terminate()
         assert self.process.wait(10) == 0
-        self.socket.close()
+        self.socket.shutdown(socket.SHUT_RDWR)
 
     def memory(self):
         lines = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
@@ -102,7 +112,7 @@ def secret(work, name, content):
 
 def figure(what, value, unit, most):
     held = value < most
-    print(f"| {what} | {value:.3g} {unit} | < {most} {unit} |{'' if held else ' MISSED'}", flush=True)
+    print(f"| {what} | {value:.4g} {unit} | < {most} {unit} |{'' if held else ' MISSED'}", flush=True)
     if not held:
         missed.append(what)
 
@@ -117,15 +127,20 @@ def starts(work, node, port):
 
 
 def idle(work, node, port, watchdog):
-    daemon = Daemon(work, node, port, watchdog)
-    time.sleep(15)  # first deliveries, and threads that wait for more
-    before, begin = daemon.wakes(), time.monotonic()
+    """Daemons that have told everything; one for each watchdog, at the same time."""
+    daemons = []
+    for number, usec in enumerate(watchdog):
+        own = work / str(number)
+        own.mkdir()
+        daemons.append(Daemon(own, node, port, usec))
+    # First deliveries, files that are looked at again after 5 and 15 s, threads that wait for more.
+    time.sleep(40)
+    before, begin = [daemon.wakes() for daemon in daemons], time.monotonic()
     time.sleep(MINUTES * 60)
-    wakes = (daemon.wakes() - before) / (time.monotonic() - begin) * 60
-    rss, pss = daemon.memory()
-    threads = daemon.threads()
-    daemon.stop()
-    return wakes, rss, pss, threads
+    minutes = (time.monotonic() - begin) / 60
+    for daemon, wakes in zip(daemons, before):
+        yield (daemon.wakes() - wakes) / minutes, *daemon.memory(), daemon.threads()
+        daemon.stop()
 
 
 def decisions(work, node, port):
@@ -134,7 +149,7 @@ def decisions(work, node, port):
     good, bad = target.read_bytes(), (node / "etc/kubernetes/pki/front-proxy-client.crt").read_bytes()
     times = []
     daemon = Daemon(work, node, port)
-    time.sleep(3)
+    time.sleep(30)  # the sample's damaged files are looked at again
     for turn in range(10):
         count = len(Receiver.arrived)
         fresh = work / "fresh"
@@ -161,10 +176,10 @@ def main():
         print("| what | measured | goal |\n|---|---|---|")
         figure("start to READY, median of 20", starts(work, node, port), "ms", MOST_START_MS)
         figure("change on disk to decision, median of 10", decisions(work, node, port), "s", MOST_DECISION_S)
-        for name, watchdog in [("", None), (", watchdog of 120 s", 120_000_000)]:
-            wakes, rss, pss, threads = idle(work, node, port, watchdog)
-            figure(f"wake-ups in {MINUTES:g} idle minutes, per minute{name}", wakes, "", MOST_WAKES_PER_MINUTE)
-            figure(f"resident memory ({threads} threads){name}", rss, "kB", MOST_MEMORY_KB)
+        names = ["", ", watchdog of 120 s"]
+        for name, (wakes, rss, pss, threads) in zip(names, idle(work, node, port, [None, 120_000_000])):
+            figure(f"wake-ups per minute, in {MINUTES:g} idle minutes{name}", wakes, "", MOST_WAKES_PER_MINUTE)
+            figure(f"resident memory ({threads} thread){name}", rss, "kB", MOST_MEMORY_KB)
             print(f"| its share of it (PSS){name} | {pss} kB | |")
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 
