@@ -34,6 +34,14 @@ deny: ## licences, sources and bans of all dependencies
 bench: tools ## the figures of docs/performance.md (needs kubeadm: see docs/lab.md)
 	benches/run.sh
 
+.PHONY: bench-idle
+bench-idle: tools ## what an idle daemon costs, in ten minutes
+	benches/idle.sh
+
+.PHONY: crash
+crash: tools ## 1,000 kills of a daemon that sends and writes (CERTWATCH_KILLS=1000)
+	CERTWATCH_KILLS=$${CERTWATCH_KILLS:-1000} cargo test --features lab --test crash -- --nocapture
+
 .PHONY: tools
 tools:
 	@tests/tools.sh

@@ -1,10 +1,17 @@
 //! What the service manager is told. Without one (`$NOTIFY_SOCKET`), nothing happens.
 
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
 use crate::domain::text::safe;
+
+/// Longest wait for a service manager whose queue is full.
+const LIMIT: Duration = Duration::from_millis(500);
 
 /// The first scan is done: the unit is active from now on. Also after [`reloading`].
 pub fn ready() {
@@ -43,14 +50,26 @@ pub fn watchdog_interval() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+    if let Err(error) = send(states) {
         tracing::warn!(%error, "the service manager cannot be told how this service is");
     }
 }
 
+/// Sends, and waits no longer than [`LIMIT`]: a manager that does not listen must not stop the loop.
+fn send(states: &[NotifyState<'_>]) -> io::Result<()> {
+    let Some(to) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
+    let to = match to.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(&to)?,
+    };
+    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(LIMIT))?;
+    socket.send_to_addr(text.as_bytes(), &to).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixDatagram;
     use std::process::Command;
 
     use super::*;

@@ -110,3 +110,15 @@ fn a_refused_start_never_says_ready() {
     assert_eq!(manager.heard, Vec::<String>::new());
     assert!(daemon.read_log().contains("interval"), "{}", daemon.read_log());
 }
+
+/// Its queue is full in no time, and then everything that is told waits.
+#[test]
+fn a_manager_that_does_not_listen_stops_nobody() {
+    let stage = Stage::new();
+    let _deaf = Manager::of(&stage);
+    let mut daemon = start(&stage, Some("2000"));
+    daemon.wait_for_log("the service manager cannot be told");
+    stage.renew("apiserver", SOON);
+    stage.receiver.wait_for_messages(1);
+    assert_eq!(daemon.stop().0, Some(0));
+}

@@ -16,4 +16,5 @@ down() {
     for cluster in test-1 test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
-cargo test --features lab --test alertmanager --test hang --test kubeadm --test lab --test log --test mail --test store -- "$@"
+cargo test --features lab --test alertmanager --test crash --test faults --test hang --test kubeadm \
+    --test lab --test log --test mail --test store -- "$@"
