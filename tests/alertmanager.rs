@@ -117,7 +117,7 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
         alerts[0]["labels"],
         serde_json::json!({
             "alertname": "CertwatchCertificate",
-            "id": "00000000000000000000000000000007",
+            "id": "1ccbf0088af006270a2e609b6c4f24d4",
             "name": "apiserver",
             "node": "cp1",
             "path": "/etc/kubernetes/pki/apiserver.crt",

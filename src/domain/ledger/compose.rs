@@ -121,13 +121,13 @@ impl Ledger {
     }
 
     /// An alert for each receiver that hears nothing, for all the others.
-    pub fn deaf_receivers(&self, node: &str, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
+    pub fn deaf_receivers(&self, _node: &str, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
         let deaf = self.receivers.iter().filter(|(_, receiver)| receiver.health.is_broken());
-        deaf.map(|(id, receiver)| (id.clone(), of_receiver(node, id, receiver, now))).collect()
+        deaf.map(|(id, receiver)| (id.clone(), of_receiver(id, receiver, now))).collect()
     }
 }
 
-fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
+fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
     let health = &receiver.health;
     let took = match health.last_success {
         Some(last) => format!("it last took one {} ago", now - last),
@@ -137,7 +137,7 @@ fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver, now: UnixTime) 
     let reason = health.reason.clone().unwrap_or_default();
     let (channel, _) = id.0.split_once(':').unwrap_or((&id.0, ""));
     Alert {
-        id: AlertId::new(node, &[b"receiver", id.0.as_bytes()]),
+        id: AlertId::local(&[b"receiver", id.0.as_bytes()]),
         path: String::new(),
         level: Level {
             severity: Severity::Warning,

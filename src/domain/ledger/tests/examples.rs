@@ -380,3 +380,23 @@ fn a_thousand_alerts_are_no_trouble() {
         assert_eq!(world.ledger.queue(&spec), 0);
     }
 }
+
+/// The state is of one machine, and a receiver is owed nothing because its name has changed.
+#[test]
+fn a_node_that_is_renamed_tells_nothing_but_what_is_due_anyway() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.sent(&spec, &delivery, None, now(0));
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    ledger.retry_now();
+    seen(&mut ledger, vec![alert(0, 0)], now(1));
+    let terms = Terms { node: "cp2", repeat: &Repeat::default(), beat: None };
+    assert_eq!(ledger.due(&spec, &terms, now(1)), Due::At(now(7)));
+    let Due::Now(again) = ledger.due(&spec, &terms, now(7)) else { panic!("it is due") };
+    let Body::Message(again) = again.body else { panic!("{again:?}") };
+    assert_eq!((again.node.as_str(), &again.firing[0].id), ("cp2", &told.firing[0].id));
+    assert_eq!((again.firing[0].change, again.resolved), (Change::Still, Vec::new()));
+}

@@ -106,7 +106,7 @@ pub(super) fn check_news(
     message: &Message,
     (real, set_forward): (i64, i64),
 ) {
-    let own = AlertId::new(NODE, &[b"receiver", spec.id.0.as_bytes()]);
+    let own = AlertId::local(&[b"receiver", spec.id.0.as_bytes()]);
     for over in &message.resolved {
         assert!(desk.knows.contains_key(&over.id) || desk.unsure.contains(&over.id), "never told");
         assert!(over.id != own);
