@@ -139,6 +139,10 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
     real.send(&alert(now, Severity::Critical, Change::Worse)).unwrap();
     assert_eq!(real.names("severity"), ["critical"]);
 
+    // Less bad, it is a warning and nothing else.
+    real.send(&alert(now, Severity::Warning, Change::Still)).unwrap();
+    assert_eq!(real.names("severity"), ["warning"]);
+
     let mut over = resolved(7, "apiserver");
     (over.since, over.at) = (now - Span::hours(5), now);
     let over = Message { resolved: vec![over], ..message(Kind::Resolved, Severity::Ok, "well") };

@@ -138,6 +138,9 @@ struct Told {
     since: UnixTime,
     level: Level,
     words: Words,
+    /// It has improved since: one who mirrors it has to know.
+    #[serde(default)]
+    has_improved: bool,
     /// Told to be over; remembered by those who are told again and again.
     over: Option<UnixTime>,
 }
@@ -361,6 +364,7 @@ impl Receiver {
                 since: firing.since,
                 level: firing.level.clone(),
                 words: firing.words.name_only(),
+                has_improved: false,
                 over: None,
             };
             self.told.insert(firing.id.clone(), told);
@@ -369,6 +373,7 @@ impl Receiver {
             match (style, self.told.get_mut(&resolved.id)) {
                 (Style::Synced { .. }, Some(told)) => {
                     told.at = now;
+                    told.has_improved = false;
                     told.over.get_or_insert(now);
                 }
                 _ => drop(self.told.remove(&resolved.id)),

@@ -235,6 +235,18 @@ fn one_who_forgets_is_told_again_and_again_and_then_that_it_is_over_for_a_while(
     assert_eq!(taken(&world), before);
 }
 
+/// The severity is part of its identity there, and whoever is on call is called by it.
+#[test]
+fn one_who_mirrors_what_fires_is_told_at_once_that_it_is_less_bad() {
+    let mut world = world(Style::Synced { every: SYNC });
+    for (step, count) in [(4, 1), (0, 2), (0, 2), (4, 3), (3, 4)] {
+        happens(&mut world, 0, State::Fires(step));
+        assert_eq!(taken(&world), count, "at {step}");
+    }
+    world.pass(SYNC.as_seconds() - 1);
+    assert_eq!(taken(&world), 4);
+}
+
 #[test]
 fn a_fault_of_a_moment_wakes_nobody() {
     let mut world = world(Style::Grouped);

@@ -91,6 +91,8 @@ impl World {
         for (id, open) in self.ledger.visible(spec).filter(|(id, _)| !is_excused(id)) {
             let known = desk.knows.get(id).expect("told of all that fires");
             assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
+            let is_mirror = matches!(spec.style, Style::Synced { .. });
+            assert!(!is_mirror || known.level == open.level, "told that it is less bad");
             let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
             assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
         }
@@ -125,7 +127,8 @@ pub(super) fn check_news(
         || message.resolved.iter().any(|it| desk.unsure.contains(&it.id));
     let is_due = |id: &AlertId, level: &Level| {
         let known = &desk.knows[id];
-        known.set_forward < set_forward || real - known.at >= interval(spec, level)
+        let has_improved = matches!(spec.style, Style::Synced { .. }) && known.level != *level;
+        has_improved || known.set_forward < set_forward || real - known.at >= interval(spec, level)
     };
     assert!(has_news || message.firing.iter().any(|it| is_due(&it.id, &it.level)), "spam");
 }
