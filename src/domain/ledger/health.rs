@@ -127,6 +127,12 @@ impl Health {
     }
 
     pub(super) fn mend_clock(&mut self, now: UnixTime) {
+        // What was to be waited for was reckoned by a clock that was ahead: nobody knows how much of
+        // it is left.
+        if [self.last_failure, self.failing_since].into_iter().flatten().any(|at| at > now) {
+            self.next_attempt = None;
+            self.refusals.clear();
+        }
         self.next_attempt = self.next_attempt.map(|then| then.min(now + LONGEST_WAIT));
         self.refusals.values_mut().for_each(|then| *then = (*then).min(now + AFTER_REFUSAL));
         for past in [&mut self.last_success, &mut self.last_failure, &mut self.failing_since] {

@@ -105,6 +105,24 @@ fn a_clock_set_back_for_years_silences_nobody() {
     assert_eq!(taken(&world), 2);
 }
 
+/// It failed by a clock that was a year ahead: nobody waits for that year, nor for an hour.
+#[test]
+fn a_clock_that_was_ahead_delays_no_attempt() {
+    let spec = ops(Style::Grouped);
+    let troubles =
+        [Trouble::Passing(None), Trouble::Passing(Some(Span::hours(1))), Trouble::Lasting];
+    for trouble in troubles {
+        let mut ledger = Ledger::default();
+        ledger.set_receivers(std::slice::from_ref(&spec));
+        seen(&mut ledger, vec![alert(0, 0)], now(365));
+        let (delivery, _) = message(&ledger, &spec, now(365)).unwrap();
+        ledger.failed(&delivery, trouble, "no", 0, now(365));
+        assert!(message(&ledger, &spec, now(365)).is_none());
+        seen(&mut ledger, vec![alert(0, 0)], now(0));
+        assert!(message(&ledger, &spec, now(0)).is_some(), "{trouble:?}");
+    }
+}
+
 #[test]
 fn one_who_takes_one_thing_at_a_time_gets_one_for_each() {
     let mut world = world(Style::Single);
