@@ -256,13 +256,15 @@ fn is_transient(fact: &Fact) -> bool {
 fn nothing_found() -> Alert {
     let line = "no certificate was found: either this is no control-plane node, or certwatch looks \
                 in the wrong places";
-    of_certwatch(
+    let alert = of_certwatch(
         "nothing_found",
         Severity::Unknown,
         "found nothing",
         line,
         "name the places in `paths` of the configuration",
-    )
+    );
+    // Whoever restores a backup moves all of /etc/kubernetes away for a moment.
+    Alert { is_transient: true, ..alert }
 }
 
 fn too_many(count: usize, severity: Severity) -> Alert {

@@ -147,6 +147,7 @@ fn nothing_found_is_an_alert() {
     let sight = sight_of(Vec::new());
     assert_eq!(sight.alerts.len(), 1);
     assert_eq!(sight.alerts[0].level.codes, ["nothing_found"]);
+    assert!(sight.alerts[0].is_transient);
 }
 
 #[test]
