@@ -108,13 +108,16 @@ impl Ledger {
             since: told.since,
             at: told.over.or(self.closed.get(id).map(|closed| closed.at)).unwrap_or(now),
             words: told.words.clone(),
-            how: self.how_it_ended(id),
+            how: self.how_it_ended(it),
         }
     }
 
-    fn how_it_ended(&self, id: &AlertId) -> String {
-        match (self.closed.get(id), self.open.get(id)) {
+    fn how_it_ended(&self, it: &Ended<'_>) -> String {
+        match (self.closed.get(it.id), self.open.get(it.id)) {
             (Some(closed), _) => closed.how.clone(),
+            (None, Some(_)) if it.told.is_unwanted => {
+                "is below this channel's min-severity now".to_owned()
+            }
             (None, Some(open)) => format!("is less urgent now: it {}", open.words.brief),
             (None, None) => "is no longer wrong".to_owned(),
         }

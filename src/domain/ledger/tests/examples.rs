@@ -430,3 +430,55 @@ fn a_node_that_is_renamed_tells_nothing_but_what_is_due_anyway() {
     assert_eq!((again.node.as_str(), &again.firing[0].id), ("cp2", &told.firing[0].id));
     assert_eq!((again.firing[0].change, again.resolved), (Change::Still, Vec::new()));
 }
+
+/// The ledger of one who was told of a warning and of what is critical, and then wants less.
+fn told_and_narrowed(style: Style) -> (Ledger, Spec) {
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(&[ops(style)]);
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
+    while let Some((delivery, _)) = message(&ledger, &ops(style), now(0)) {
+        ledger.sent(&ops(style), &delivery, None, now(0));
+    }
+    let spec = Spec { min_severity: Severity::Critical, ..ops(style) };
+    let mut ledger = restored(&ledger);
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    (ledger, spec)
+}
+
+#[test]
+fn people_are_not_told_that_they_want_to_be_told_less() {
+    let (mut ledger, spec) = told_and_narrowed(Style::Grouped);
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
+    assert_eq!((message(&ledger, &spec, now(0)), ledger.queue(&spec)), (None, 0));
+    // What they still want to hear of gets better than that: good news.
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 0)], now(0));
+    let resolved = |ledger: &Ledger, spec| message(ledger, spec, now(0)).unwrap().1.resolved;
+    let how = |ledger: &Ledger| resolved(ledger, &spec)[0].how.clone();
+    assert_eq!(how(&ledger), "is less urgent now: it expires in 5 d");
+    // It stays so while they cannot be reached, whatever they want then.
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    assert_eq!(how(&ledger), "is less urgent now: it expires in 5 d");
+    ledger.set_receivers(&[ops(Style::Grouped)]);
+    let (_, again) = message(&ledger, &ops(Style::Grouped), now(0)).unwrap();
+    assert_eq!((again.firing[0].change, again.resolved.len()), (Change::New, 0));
+}
+
+#[test]
+fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
+    for style in [Style::Single, Style::Synced { every: SYNC }] {
+        let (mut ledger, spec) = told_and_narrowed(style);
+        seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
+        let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
+        assert_eq!(told.resolved[0].how, "is below this channel's min-severity now");
+        assert_eq!(told.resolved[0].id, super::id(0));
+        ledger.sent(&spec, &delivery, None, now(0));
+        assert_eq!(message(&ledger, &spec, now(0)), None);
+        // What was mended before anybody could be told was mended.
+        let (mut ledger, spec) = told_and_narrowed(style);
+        let well = [(super::id(0), None)].into();
+        let sight = Sight { alerts: vec![alert(1, 3)], well, ..Sight::default() };
+        ledger.observe(&sight, &[], Look::Scan, now(0));
+        let (_, told) = message(&ledger, &spec, now(0)).unwrap();
+        assert_eq!(told.resolved[0].how, "is well again");
+    }
+}
