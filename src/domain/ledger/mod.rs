@@ -242,7 +242,8 @@ impl Ledger {
         self.notices.push(notice);
     }
 
-    /// Lets all receivers be tried at once: somebody has mended something.
+    /// Lets all receivers be tried at once, but for those who asked to be left alone for a while:
+    /// somebody has mended something.
     pub fn retry_now(&mut self) {
         self.receivers.values_mut().for_each(|receiver| receiver.health.retry_now());
     }

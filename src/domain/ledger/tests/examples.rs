@@ -158,6 +158,27 @@ fn one_that_is_refused_keeps_no_other_waiting() {
     assert!(world.desks[&id].knows.contains_key(&super::id(0)));
 }
 
+#[test]
+fn a_reload_keeps_the_pause_that_the_other_side_asked_for() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
+    let mut due_after = |trouble| {
+        let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+        ledger.failed(&delivery, trouble, "no", 0, now(0));
+        ledger = restored(&ledger);
+        ledger.retry_now();
+        ledger.due(&spec, &terms, now(0))
+    };
+    for trouble in [Trouble::Passing(None), Trouble::Lasting] {
+        assert!(matches!(due_after(trouble), Due::Now(_)), "{trouble:?}");
+    }
+    let asked = Span::minutes(10);
+    assert_eq!(due_after(Trouble::Passing(Some(asked))), Due::At(now(0) + asked));
+}
+
 /// A wrong key: each of a thousand alerts would be refused, and a service shuts out who tries them all.
 #[test]
 fn one_who_refuses_all_is_not_pestered() {
