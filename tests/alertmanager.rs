@@ -117,7 +117,7 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
         alerts[0]["labels"],
         serde_json::json!({
             "alertname": "CertwatchCertificate",
-            "id": "00000000000000000000000000000007",
+            "id": "1ccbf0088af006270a2e609b6c4f24d4",
             "name": "apiserver",
             "node": "cp1",
             "path": "/etc/kubernetes/pki/apiserver.crt",
@@ -138,6 +138,10 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
     // Worse, it is critical and nothing else.
     real.send(&alert(now, Severity::Critical, Change::Worse)).unwrap();
     assert_eq!(real.names("severity"), ["critical"]);
+
+    // Less bad, it is a warning and nothing else.
+    real.send(&alert(now, Severity::Warning, Change::Still)).unwrap();
+    assert_eq!(real.names("severity"), ["warning"]);
 
     let mut over = resolved(7, "apiserver");
     (over.since, over.at) = (now - Span::hours(5), now);

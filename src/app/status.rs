@@ -83,7 +83,7 @@ struct Scan<'a> {
 
 #[derive(Serialize)]
 struct Firing<'a> {
-    id: &'a str,
+    id: String,
     severity: Severity,
     codes: &'a [String],
     name: &'a str,
@@ -129,9 +129,9 @@ impl<'a> Status<'a> {
         firing.sort_by_key(|(_, open)| {
             (std::cmp::Reverse(open.level.severity), open.words.expires, open.words.name.clone())
         });
+        let node = node_name(config);
         Self {
             schema_version: 1,
-            node: node_name(config),
             daemon: Daemon {
                 running: is_in_use && !writer.watch.is_empty(),
                 pid: writer.pid,
@@ -140,8 +140,9 @@ impl<'a> Status<'a> {
                 watch: &writer.watch,
             },
             last_scan: memory.scan.as_ref().map(Scan::of),
-            firing: firing.into_iter().map(|(id, open)| Firing::of(&id.0, open)).collect(),
+            firing: firing.into_iter().map(|(id, open)| Firing::of(id.on(&node), open)).collect(),
             receivers: specs.iter().map(|spec| Receiver::of(spec, memory, now)).collect(),
+            node,
         }
     }
 
@@ -246,7 +247,7 @@ impl<'a> Scan<'a> {
 }
 
 impl<'a> Firing<'a> {
-    fn of(id: &'a str, open: &'a Open) -> Self {
+    fn of(id: String, open: &'a Open) -> Self {
         let words = &open.words;
         Self {
             id,

@@ -14,8 +14,9 @@ use super::{advice, names};
 /// Most alerts that are told one by one; all beyond them are one alert. A glob can match anything.
 pub const MOST: usize = 1_000;
 
-/// Who an alert is about: a hash of node and place, 32 hexadecimal digits. Neither serial nor date
-/// is in it, since a renewal has to resolve the alert, not to make another.
+/// Who an alert is about: a hash of the place, 32 hexadecimal digits. Neither serial nor date is in
+/// it, since a renewal has to resolve the alert, not to make another; nor the node's name, since the
+/// ledger is of one machine, which may be renamed.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct AlertId(pub String);
 
@@ -92,7 +93,17 @@ impl AlertId {
         Self(hex(&context.finish().as_ref()[..16]))
     }
 
-    fn of_place(node: &str, place: &Place) -> Self {
+    /// The identity of `parts` on this machine, whatever its name.
+    pub(super) fn local(parts: &[&[u8]]) -> Self {
+        Self::new("", parts)
+    }
+
+    /// The identity among the alerts of all nodes: for what leaves the machine.
+    pub fn on(&self, node: &str) -> String {
+        Self::new(node, &[b"alert", self.0.as_bytes()]).0
+    }
+
+    fn of_place(place: &Place) -> Self {
         let path = place.path.as_os_str().as_encoded_bytes();
         let part = match &place.entry {
             Entry::Pem(index) => format!("pem {index}"),
@@ -101,7 +112,7 @@ impl AlertId {
             Entry::User { name, index } => format!("user {index} {name}"),
             Entry::Whole => "whole".to_owned(),
         };
-        Self::new(node, &[b"place", path, part.as_bytes()])
+        Self::local(&[b"place", path, part.as_bytes()])
     }
 }
 
@@ -142,13 +153,13 @@ fn nearness(stage: Option<Span>) -> i64 {
 }
 
 impl Sight {
-    /// What `inventory`, judged as of `now`, means for the alerts of `node`.
-    pub fn of(node: &str, inventory: &Inventory, assessment: &Assessment, now: UnixTime) -> Self {
+    /// What `inventory`, judged as of `now`, means for the alerts of a node, whatever its name.
+    pub fn of(_node: &str, inventory: &Inventory, assessment: &Assessment, now: UnixTime) -> Self {
         let mut sight = Self { blind: blind_spots(inventory), ..Self::default() };
         let mut untold = Severity::Ok;
         for row in assessment.rows.iter().filter(|row| !row.repeats) {
             let item = &inventory.items[row.item];
-            let id = AlertId::of_place(node, &item.place);
+            let id = AlertId::of_place(&item.place);
             match row.severity {
                 Severity::Ok => {
                     sight.well.insert(id, row.expires);
@@ -161,10 +172,10 @@ impl Sight {
             }
         }
         if assessment.rows.is_empty() {
-            sight.alerts.push(nothing_found(node));
+            sight.alerts.push(nothing_found());
         }
         if !sight.beyond.is_empty() {
-            sight.alerts.push(too_many(node, sight.beyond.len(), untold));
+            sight.alerts.push(too_many(sight.beyond.len(), untold));
         }
         sight
     }
@@ -242,24 +253,24 @@ fn is_transient(fact: &Fact) -> bool {
     matches!(fact, Fact::Unusable(_) | Fact::WrongSigner(_) | Fact::ForeignCa(_))
 }
 
-fn nothing_found(node: &str) -> Alert {
+fn nothing_found() -> Alert {
     let line = "no certificate was found: either this is no control-plane node, or certwatch looks \
                 in the wrong places";
-    of_certwatch(
-        node,
+    let alert = of_certwatch(
         "nothing_found",
         Severity::Unknown,
         "found nothing",
         line,
         "name the places in `paths` of the configuration",
-    )
+    );
+    // Whoever restores a backup moves all of /etc/kubernetes away for a moment.
+    Alert { is_transient: true, ..alert }
 }
 
-fn too_many(node: &str, count: usize, severity: Severity) -> Alert {
+fn too_many(count: usize, severity: Severity) -> Alert {
     let line =
         format!("{count} more certificates than the {MOST} that are told one by one are not well");
     of_certwatch(
-        node,
         "too_many",
         severity,
         "found more than it can tell",
@@ -270,7 +281,6 @@ fn too_many(node: &str, count: usize, severity: Severity) -> Alert {
 
 /// An alert about certwatch itself.
 pub fn of_certwatch(
-    node: &str,
     code: &str,
     severity: Severity,
     brief: &str,
@@ -278,7 +288,7 @@ pub fn of_certwatch(
     remedy: &str,
 ) -> Alert {
     Alert {
-        id: AlertId::new(node, &[b"certwatch", code.as_bytes()]),
+        id: AlertId::local(&[b"certwatch", code.as_bytes()]),
         path: String::new(),
         level: Level { severity, stage: None, codes: vec![code.to_owned()] },
         is_transient: false,

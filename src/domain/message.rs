@@ -55,7 +55,7 @@ pub enum Kind {
 /// Something that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Firing {
-    /// Whom it is about.
+    /// Whom it is about, on the node of the message.
     pub id: AlertId,
     /// What is new in it for this receiver.
     pub change: Change,
@@ -81,7 +81,7 @@ pub enum Change {
 /// Something that was wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Resolved {
-    /// Whom it is about.
+    /// Whom it is about, on the node of the message.
     pub id: AlertId,
     /// How bad it was when it was told last.
     pub level: Level,

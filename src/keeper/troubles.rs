@@ -22,8 +22,8 @@ pub enum Trouble {
 pub(super) struct Troubles(BTreeMap<Trouble, Alert>);
 
 impl Troubles {
-    pub(super) fn set(&mut self, trouble: Trouble, node: &str, why: &str) {
-        let alert = trouble.alert(node, why);
+    pub(super) fn set(&mut self, trouble: Trouble, _node: &str, why: &str) {
+        let alert = trouble.alert(why);
         let is_known = self.0.get(&trouble).is_some_and(|known| known.words == alert.words);
         if !is_known {
             tracing::error!("{}: {}", alert.words.brief, alert.words.lines.join("; "));
@@ -66,11 +66,10 @@ impl Trouble {
         }
     }
 
-    fn alert(self, node: &str, why: &str) -> Alert {
+    fn alert(self, why: &str) -> Alert {
         let first = safe(why.lines().next().unwrap_or_default()).into_owned();
         match self {
             Self::Blind => of_certwatch(
-                node,
                 "scan_failed",
                 Severity::Unknown,
                 "cannot look at this node",
@@ -78,7 +77,6 @@ impl Trouble {
                 "see `journalctl -u certwatch`",
             ),
             Self::Config => of_certwatch(
-                node,
                 "config_refused",
                 Severity::Warning,
                 "still works with its old configuration",
@@ -86,7 +84,6 @@ impl Trouble {
                 "see all of it with `certwatch config check`, mend it, and run `systemctl reload certwatch`",
             ),
             Self::Unsaved => of_certwatch(
-                node,
                 "state_unsaved",
                 Severity::Warning,
                 "cannot write down whom it has told what",

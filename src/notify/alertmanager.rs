@@ -3,7 +3,7 @@
 //!
 //! An alert lives until its `endsAt`, so what fires is posted again and again; what is not, ends by
 //! itself. Its labels are its identity. The severity is among them, since people route by it: an
-//! alert that becomes worse is another, and the milder one has to be ended.
+//! alert that becomes worse or better is another, and what it was has to be ended.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::http::{self, Answer, Peer, Request};
 use super::{Failure, labels, secret};
 use crate::config::channels::Alertmanager;
-use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
+use crate::domain::message::{Firing, Kind, Message, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
@@ -96,9 +96,9 @@ pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
     }
 }
 
-/// The alert as it is now, and if it has become worse the end of what it was.
+/// The alert as it is now, and the ends of what it may have been: that an Alertmanager has taken a
+/// severity may not have been written down.
 fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
-    let worst = it.level.severity;
     let alert = |severity: Severity, end: UnixTime| {
         json!({
             "labels": labels::of_alert(&message.node, &it.id, &it.words, severity),
@@ -108,9 +108,10 @@ fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
             "endsAt": labels::moment(end),
         })
     };
-    let milder = SEVERITIES.into_iter().filter(|severity| *severity < worst);
-    let ended = milder.filter(|_| it.change == Change::Worse).map(|it| alert(it, message.at));
-    std::iter::once(alert(worst, until)).chain(ended).collect()
+    let severity = it.level.severity;
+    let others = SEVERITIES.into_iter().filter(|other| *other != severity);
+    let ended = others.map(|other| alert(other, message.at));
+    std::iter::once(alert(severity, until)).chain(ended).collect()
 }
 
 /// The end at every severity, since it is not known which of them it has had.

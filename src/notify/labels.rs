@@ -18,7 +18,7 @@ fn severity(severity: Severity) -> &'static str {
 pub(super) fn of_alert(node: &str, id: &AlertId, words: &Words, worst: Severity) -> Value {
     let about = if words.place.is_empty() { "CertwatchSelf" } else { "CertwatchCertificate" };
     let mut labels = named(about, node, worst);
-    labels["id"] = json!(id.0);
+    labels["id"] = json!(id.on(node));
     labels["name"] = json!(words.name);
     if !words.place.is_empty() {
         labels["path"] = json!(words.place);

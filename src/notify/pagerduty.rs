@@ -83,7 +83,9 @@ pub fn events(message: &Message) -> Vec<Value> {
         Kind::News | Kind::Renewal => Vec::new(),
         Kind::Alert | Kind::Resolved => {
             let firing = message.firing.iter().map(|it| trigger(message, it));
-            firing.chain(message.resolved.iter().map(|it| resolve(&it.id.0))).collect()
+            firing
+                .chain(message.resolved.iter().map(|it| resolve(&it.id.on(&message.node))))
+                .collect()
         }
     }
 }
@@ -101,7 +103,8 @@ fn trigger(message: &Message, it: &Firing) -> Value {
         "since": labels::moment(it.since),
     });
     let summary = format!("{}: {} {}", message.node, words.name, words.brief);
-    let mut event = event(message, &it.id.0, &summary, severity(it.level.severity), &details);
+    let mut event =
+        event(message, &it.id.on(&message.node), &summary, severity(it.level.severity), &details);
     event["payload"]["component"] = json!(words.name);
     event["payload"]["class"] = json!(it.level.codes.first());
     event

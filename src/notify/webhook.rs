@@ -88,7 +88,7 @@ fn firing(node: &str, it: &Firing) -> Value {
         // So Alertmanager writes that there is no end yet.
         "endsAt": "0001-01-01T00:00:00Z",
         "generatorURL": "",
-        "fingerprint": it.id.0,
+        "fingerprint": it.id.on(node),
     })
 }
 
@@ -102,6 +102,6 @@ fn resolved(node: &str, it: &Resolved) -> Value {
         "startsAt": labels::moment(it.since),
         "endsAt": labels::moment(it.at),
         "generatorURL": "",
-        "fingerprint": it.id.0,
+        "fingerprint": it.id.on(node),
     })
 }

@@ -32,6 +32,23 @@ fn other_forms() {
     assert!(alertmanager::alerts(&renewal(Severity::Ok), NOW).is_empty());
 }
 
+/// It may have been of any severity before, and each is an alert of its own.
+#[test]
+fn an_alertmanager_has_each_alert_at_one_severity() {
+    let until = NOW + Span::hours(3);
+    let mut message = sample();
+    message.resolved.clear();
+    let alerts = alertmanager::alerts(&message, until);
+    for it in &message.firing {
+        let id = it.id.on(&message.node);
+        let told: Vec<_> = alerts.iter().filter(|alert| alert["labels"]["id"] == id).collect();
+        let lives: Vec<_> =
+            told.iter().filter(|alert| alert["endsAt"] == until.to_string()).collect();
+        assert_eq!((told.len(), lives.len()), (3, 1));
+        assert_eq!(lives[0]["labels"]["severity"], it.level.severity.name());
+    }
+}
+
 #[test]
 fn slack_takes_any_number_of_hostile_alerts() {
     for count in (0..60).chain([500]) {

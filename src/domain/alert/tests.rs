@@ -38,23 +38,33 @@ fn a_renewal_resolves_the_alert_and_makes_no_other() {
 }
 
 #[test]
-fn every_entry_and_every_node_is_somebody_else() {
+fn every_entry_is_somebody_else() {
     let user = |name: &str, index| Entry::User { name: name.into(), index };
     let entries = [Entry::Pem(0), Entry::Pem(1), user("a", 0), user("a", 1), user("b", 0)];
     let mut ids = BTreeSet::new();
-    for node in ["cp1", "cp2"] {
-        for entry in &entries {
-            ids.insert(AlertId::of_place(node, &Place::new(Path::new("/a"), entry.clone())));
-        }
-        ids.insert(AlertId::of_place(node, &Place::new(Path::new("/b"), Entry::Whole)));
+    for entry in entries {
+        ids.insert(AlertId::of_place(&Place::new(Path::new("/a"), entry)));
     }
-    assert_eq!(ids.len(), 12);
+    ids.insert(AlertId::of_place(&Place::new(Path::new("/b"), Entry::Whole)));
+    assert_eq!(ids.len(), 6);
+    // Of another node each is another, but only where the alerts of several nodes meet.
+    let global: BTreeSet<_> =
+        ids.iter().flat_map(|id| ["cp1", "cp2"].map(|node| id.on(node))).collect();
+    assert_eq!(global.len(), 12);
+    assert!(global.iter().all(|id| id.len() == 32));
     // The server of a cluster may move.
     let cluster = |server: &str| {
         let entry = Entry::Cluster { name: "k".into(), server: server.into(), index: 0 };
-        AlertId::of_place("cp1", &Place::new(Path::new("/a"), entry))
+        AlertId::of_place(&Place::new(Path::new("/a"), entry))
     };
     assert_eq!(cluster("https://a"), cluster("https://b"));
+}
+
+#[test]
+fn a_node_that_is_renamed_has_the_same_alerts() {
+    for inventory in [inventory(), Inventory::default()] {
+        assert_eq!(sight(&inventory, "cp1"), sight(&inventory, "cp2"));
+    }
 }
 
 #[test]
@@ -137,6 +147,7 @@ fn nothing_found_is_an_alert() {
     let sight = sight_of(Vec::new());
     assert_eq!(sight.alerts.len(), 1);
     assert_eq!(sight.alerts[0].level.codes, ["nothing_found"]);
+    assert!(sight.alerts[0].is_transient);
 }
 
 #[test]

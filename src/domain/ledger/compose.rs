@@ -113,26 +113,29 @@ impl Ledger {
             since: told.since,
             at: told.over.or(self.closed.get(id).map(|closed| closed.at)).unwrap_or(now),
             words: told.words.clone(),
-            how: self.how_it_ended(id),
+            how: self.how_it_ended(it),
         }
     }
 
-    fn how_it_ended(&self, id: &AlertId) -> String {
-        match (self.closed.get(id), self.open.get(id)) {
+    fn how_it_ended(&self, it: &Ended<'_>) -> String {
+        match (self.closed.get(it.id), self.open.get(it.id)) {
             (Some(closed), _) => closed.how.clone(),
+            (None, Some(_)) if it.told.is_unwanted => {
+                "is below this channel's min-severity now".to_owned()
+            }
             (None, Some(open)) => format!("is less urgent now: it {}", open.words.brief),
             (None, None) => "is no longer wrong".to_owned(),
         }
     }
 
     /// An alert for each receiver that hears nothing, for all the others.
-    pub fn deaf_receivers(&self, node: &str, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
+    pub fn deaf_receivers(&self, _node: &str, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
         let deaf = self.receivers.iter().filter(|(_, receiver)| receiver.health.is_broken());
-        deaf.map(|(id, receiver)| (id.clone(), of_receiver(node, id, receiver, now))).collect()
+        deaf.map(|(id, receiver)| (id.clone(), of_receiver(id, receiver, now))).collect()
     }
 }
 
-fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
+fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
     let health = &receiver.health;
     let took = match health.last_success {
         Some(last) => format!("it last took one {} ago", now - last),
@@ -142,7 +145,7 @@ fn of_receiver(node: &str, id: &ReceiverId, receiver: &Receiver, now: UnixTime) 
     let reason = health.reason.clone().unwrap_or_default();
     let (channel, _) = id.0.split_once(':').unwrap_or((&id.0, ""));
     Alert {
-        id: AlertId::new(node, &[b"receiver", id.0.as_bytes()]),
+        id: AlertId::local(&[b"receiver", id.0.as_bytes()]),
         path: String::new(),
         level: Level {
             severity: Severity::Warning,

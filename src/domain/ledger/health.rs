@@ -43,6 +43,8 @@ pub struct Health {
     has_refused: bool,
     /// When it is tried again.
     next_attempt: Option<UnixTime>,
+    /// Until when the other side asked to be left alone.
+    asked_until: Option<UnixTime>,
     /// What was refused, by its topic, and when each is tried again.
     refusals: BTreeMap<String, UnixTime>,
 }
@@ -76,20 +78,25 @@ impl Health {
         if self.is_refused {
             self.refusals.insert(topic.to_owned(), now + AFTER_REFUSAL);
         }
+        self.asked_until = match trouble {
+            Trouble::Passing(asked) => asked.map(|asked| now + asked.min(LONGEST_WAIT)),
+            Trouble::Lasting => None,
+        };
         self.next_attempt = match trouble {
             // One message that was refused says nothing about another. But with a wrong key each of
             // a thousand would be.
             Trouble::Lasting if self.failures == 1 => None,
             Trouble::Lasting => Some(now + pause(self.failures - 1, dice)),
-            Trouble::Passing(asked) => {
-                let asked = asked.unwrap_or(Span::seconds(0));
-                Some(now + pause(self.failures, dice).max(asked).min(LONGEST_WAIT))
+            Trouble::Passing(_) => {
+                let own = now + pause(self.failures, dice);
+                Some(self.asked_until.map_or(own, |asked| asked.max(own)))
             }
         };
     }
 
+    /// Whoever has mended something on this side does not know what the other side asked for.
     pub(super) fn retry_now(&mut self) {
-        self.next_attempt = None;
+        self.next_attempt = self.asked_until;
         self.retry_refused();
     }
 
@@ -127,7 +134,16 @@ impl Health {
     }
 
     pub(super) fn mend_clock(&mut self, now: UnixTime) {
-        self.next_attempt = self.next_attempt.map(|then| then.min(now + LONGEST_WAIT));
+        // What was to be waited for was reckoned by a clock that was ahead: nobody knows how much of
+        // it is left.
+        if [self.last_failure, self.failing_since].into_iter().flatten().any(|at| at > now) {
+            self.next_attempt = None;
+            self.asked_until = None;
+            self.refusals.clear();
+        }
+        for next in [&mut self.next_attempt, &mut self.asked_until] {
+            *next = next.map(|then| then.min(now + LONGEST_WAIT));
+        }
         self.refusals.values_mut().for_each(|then| *then = (*then).min(now + AFTER_REFUSAL));
         for past in [&mut self.last_success, &mut self.last_failure, &mut self.failing_since] {
             *past = past.map(|then| then.min(now));

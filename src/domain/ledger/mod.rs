@@ -122,6 +122,8 @@ pub struct Receiver {
     notices: BTreeSet<String>,
     /// Nothing is kept for it that is told once.
     hears_no_news: bool,
+    /// As it was configured last.
+    min_severity: Severity,
     /// How many messages about alerts it has taken.
     pub count: u64,
     /// `count` as it was when the first alert was told after all was well.
@@ -140,6 +142,12 @@ struct Told {
     since: UnixTime,
     level: Level,
     words: Words,
+    /// It has improved since: one who mirrors it has to know.
+    #[serde(default)]
+    has_improved: bool,
+    /// It goes on, but by its own settings the receiver wants to hear no more of it.
+    #[serde(default)]
+    is_unwanted: bool,
     /// Told to be over; remembered by those who are told again and again.
     over: Option<UnixTime>,
 }
@@ -227,6 +235,7 @@ impl Ledger {
                 ..Receiver::default()
             });
             receiver.hears_no_news = spec.style == Style::Heartbeat;
+            receiver.follow_settings(spec, &self.open);
         }
     }
 
@@ -253,7 +262,8 @@ impl Ledger {
         self.notices.push(notice);
     }
 
-    /// Lets all receivers be tried at once: somebody has mended something.
+    /// Lets all receivers be tried at once, but for those who asked to be left alone for a while:
+    /// somebody has mended something.
     pub fn retry_now(&mut self) {
         self.receivers.values_mut().for_each(|receiver| receiver.health.retry_now());
     }
@@ -361,6 +371,31 @@ impl Spec {
 }
 
 impl Receiver {
+    /// What it wants no more by its own settings is no good news. People are told nothing of it; what
+    /// mirrors it is told the true reason.
+    fn follow_settings(&mut self, spec: &Spec, open: &BTreeMap<AlertId, Open>) {
+        let before = std::mem::replace(&mut self.min_severity, spec.min_severity);
+        for (id, told) in &mut self.told {
+            if let Some(open) = open.get(id) {
+                // What got better than it wanted even before is told to be less urgent.
+                let was_wanted = told.is_unwanted || open.level.severity >= before;
+                told.is_unwanted = was_wanted && open.level.severity < spec.min_severity;
+            }
+        }
+        if spec.style == Style::Grouped {
+            self.told.retain(|_, told| !told.is_unwanted);
+            self.end_episode();
+        }
+    }
+
+    /// Once all is over, what comes next begins a new thread.
+    fn end_episode(&mut self) {
+        if self.told.values().all(|told| told.over.is_some()) {
+            self.episode = None;
+            self.thread = None;
+        }
+    }
+
     /// What is new for it in an alert that fires.
     fn owes(&self, id: &AlertId, open: &Open) -> Option<super::message::Change> {
         use super::message::Change;
@@ -380,6 +415,8 @@ impl Receiver {
                 since: firing.since,
                 level: firing.level.clone(),
                 words: firing.words.name_only(),
+                has_improved: false,
+                is_unwanted: false,
                 over: None,
             };
             self.told.insert(firing.id.clone(), told);
@@ -388,18 +425,15 @@ impl Receiver {
             match (style, self.told.get_mut(&resolved.id)) {
                 (Style::Synced { .. }, Some(told)) => {
                     told.at = now;
+                    told.has_improved = false;
                     told.over.get_or_insert(now);
                 }
                 _ => drop(self.told.remove(&resolved.id)),
             }
         }
-        if self.told.values().all(|told| told.over.is_some()) {
-            self.episode = None;
-            self.thread = None;
-        } else {
-            self.episode.get_or_insert(self.count);
-            self.thread = thread.or_else(|| self.thread.take());
-        }
+        self.episode.get_or_insert(self.count);
+        self.thread = thread.or_else(|| self.thread.take());
+        self.end_episode();
         self.count += 1;
     }
 }

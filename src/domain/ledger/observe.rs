@@ -93,13 +93,14 @@ impl Ledger {
     }
 
     /// Those who were told of something worse than it is now are told again when it gets as bad
-    /// once more.
+    /// once more. People are not told of the improvement, but what mirrors the alert is.
     fn follow_improvements(&mut self) {
         for receiver in self.receivers.values_mut() {
             for (id, told) in &mut receiver.told {
                 if let Some(open) = self.open.get(id)
                     && !told.level.is_outdone_by(&open.level)
                 {
+                    told.has_improved |= told.level != open.level;
                     told.level = open.level.clone();
                 }
             }

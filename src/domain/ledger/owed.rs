@@ -147,11 +147,12 @@ impl Asked<'_> {
     }
 
     fn again_at(&self, id: &AlertId, level: &Level) -> Option<UnixTime> {
-        let every = match self.spec.style {
-            Style::Synced { every } => every,
-            _ => self.terms.repeat.of(level),
-        };
-        self.receiver.told.get(id).map(|told| told.at + every)
+        let told = self.receiver.told.get(id)?;
+        Some(match self.spec.style {
+            Style::Synced { .. } if told.has_improved => told.at,
+            Style::Synced { every } => told.at + every,
+            _ => told.at + self.terms.repeat.of(level),
+        })
     }
 }
 

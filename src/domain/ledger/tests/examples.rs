@@ -105,6 +105,24 @@ fn a_clock_set_back_for_years_silences_nobody() {
     assert_eq!(taken(&world), 2);
 }
 
+/// It failed by a clock that was a year ahead: nobody waits for that year, nor for an hour.
+#[test]
+fn a_clock_that_was_ahead_delays_no_attempt() {
+    let spec = ops(Style::Grouped);
+    let troubles =
+        [Trouble::Passing(None), Trouble::Passing(Some(Span::hours(1))), Trouble::Lasting];
+    for trouble in troubles {
+        let mut ledger = Ledger::default();
+        ledger.set_receivers(std::slice::from_ref(&spec));
+        seen(&mut ledger, vec![alert(0, 0)], now(365));
+        let (delivery, _) = message(&ledger, &spec, now(365)).unwrap();
+        ledger.failed(&delivery, trouble, "no", 0, now(365));
+        assert!(message(&ledger, &spec, now(365)).is_none());
+        seen(&mut ledger, vec![alert(0, 0)], now(0));
+        assert!(message(&ledger, &spec, now(0)).is_some(), "{trouble:?}");
+    }
+}
+
 #[test]
 fn one_who_takes_one_thing_at_a_time_gets_one_for_each() {
     let mut world = world(Style::Single);
@@ -138,6 +156,27 @@ fn one_that_is_refused_keeps_no_other_waiting() {
     assert_eq!(taken(&world), 3, "not before its time");
     world.pass(2);
     assert!(world.desks[&id].knows.contains_key(&super::id(0)));
+}
+
+#[test]
+fn a_reload_keeps_the_pause_that_the_other_side_asked_for() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
+    let mut due_after = |trouble| {
+        let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+        ledger.failed(&delivery, trouble, "no", 0, now(0));
+        ledger = restored(&ledger);
+        ledger.retry_now();
+        ledger.due(&spec, &terms, now(0))
+    };
+    for trouble in [Trouble::Passing(None), Trouble::Lasting] {
+        assert!(matches!(due_after(trouble), Due::Now(_)), "{trouble:?}");
+    }
+    let asked = Span::minutes(10);
+    assert_eq!(due_after(Trouble::Passing(Some(asked))), Due::At(now(0) + asked));
 }
 
 /// A wrong key: each of a thousand alerts would be refused, and a service shuts out who tries them all.
@@ -233,6 +272,18 @@ fn one_who_forgets_is_told_again_and_again_and_then_that_it_is_over_for_a_while(
     let before = taken(&world);
     world.pass(DAY);
     assert_eq!(taken(&world), before);
+}
+
+/// The severity is part of its identity there, and whoever is on call is called by it.
+#[test]
+fn one_who_mirrors_what_fires_is_told_at_once_that_it_is_less_bad() {
+    let mut world = world(Style::Synced { every: SYNC });
+    for (step, count) in [(4, 1), (0, 2), (0, 2), (4, 3), (3, 4)] {
+        happens(&mut world, 0, State::Fires(step));
+        assert_eq!(taken(&world), count, "at {step}");
+    }
+    world.pass(SYNC.as_seconds() - 1);
+    assert_eq!(taken(&world), 4);
 }
 
 #[test]
@@ -382,5 +433,77 @@ fn a_thousand_alerts_are_no_trouble() {
         }
         assert_eq!(told, vec![1_000 / messages; messages]);
         assert_eq!(world.ledger.queue(spec), 0);
+    }
+}
+
+/// The state is of one machine, and a receiver is owed nothing because its name has changed.
+#[test]
+fn a_node_that_is_renamed_tells_nothing_but_what_is_due_anyway() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
+    ledger.sent(&spec, &delivery, None, now(0));
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    ledger.retry_now();
+    seen(&mut ledger, vec![alert(0, 0)], now(1));
+    let terms = Terms { node: "cp2", repeat: &Repeat::default(), beat: None };
+    assert_eq!(ledger.due(&spec, &terms, now(1)), Due::At(now(7)));
+    let Due::Now(again) = ledger.due(&spec, &terms, now(7)) else { panic!("it is due") };
+    let Body::Message(again) = again.body else { panic!("{again:?}") };
+    assert_eq!((again.node.as_str(), &again.firing[0].id), ("cp2", &told.firing[0].id));
+    assert_eq!((again.firing[0].change, again.resolved), (Change::Still, Vec::new()));
+}
+
+/// The ledger of one who was told of a warning and of what is critical, and then wants less.
+fn told_and_narrowed(style: Style) -> (Ledger, Spec) {
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(&[ops(style)]);
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
+    while let Some((delivery, _)) = message(&ledger, &ops(style), now(0)) {
+        ledger.sent(&ops(style), &delivery, None, now(0));
+    }
+    let spec = Spec { min_severity: Severity::Critical, ..ops(style) };
+    let mut ledger = restored(&ledger);
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    (ledger, spec)
+}
+
+#[test]
+fn people_are_not_told_that_they_want_to_be_told_less() {
+    let (mut ledger, spec) = told_and_narrowed(Style::Grouped);
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
+    assert_eq!((message(&ledger, &spec, now(0)), ledger.queue(&spec)), (None, 0));
+    // What they still want to hear of gets better than that: good news.
+    seen(&mut ledger, vec![alert(0, 0), alert(1, 0)], now(0));
+    let resolved = |ledger: &Ledger, spec| message(ledger, spec, now(0)).unwrap().1.resolved;
+    let how = |ledger: &Ledger| resolved(ledger, &spec)[0].how.clone();
+    assert_eq!(how(&ledger), "is less urgent now: it expires in 5 d");
+    // It stays so while they cannot be reached, whatever they want then.
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    assert_eq!(how(&ledger), "is less urgent now: it expires in 5 d");
+    ledger.set_receivers(&[ops(Style::Grouped)]);
+    let (_, again) = message(&ledger, &ops(Style::Grouped), now(0)).unwrap();
+    assert_eq!((again.firing[0].change, again.resolved.len()), (Change::New, 0));
+}
+
+#[test]
+fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
+    for style in [Style::Single, Style::Synced { every: SYNC }] {
+        let (mut ledger, spec) = told_and_narrowed(style);
+        seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
+        let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
+        assert_eq!(told.resolved[0].how, "is below this channel's min-severity now");
+        assert_eq!(told.resolved[0].id, super::id(0));
+        ledger.sent(&spec, &delivery, None, now(0));
+        assert_eq!(message(&ledger, &spec, now(0)), None);
+        // What was mended before anybody could be told was mended.
+        let (mut ledger, spec) = told_and_narrowed(style);
+        let well = [(super::id(0), None)].into();
+        let sight = Sight { alerts: vec![alert(1, 3)], well, ..Sight::default() };
+        ledger.observe(&sight, &[], Look::Scan, now(0));
+        let (_, told) = message(&ledger, &spec, now(0)).unwrap();
+        assert_eq!(told.resolved[0].how, "is well again");
     }
 }

@@ -121,6 +121,7 @@ impl World {
             self.desks.entry(spec.id.clone()).or_default();
         }
         self.specs = specs;
+        self.want_less();
         self.persist();
     }
 

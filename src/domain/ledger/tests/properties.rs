@@ -15,6 +15,8 @@ enum Event {
     Blind(u8, bool),
     Receiver(usize, Mode),
     Configured(usize, bool),
+    /// It wants to hear of what is at least as bad as this.
+    Wants(usize, Severity),
     Crash,
     Reload,
     Notice,
@@ -50,6 +52,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (0..KEYS / 2, any::<bool>()).prop_map(|(dir, is_blind)| Event::Blind(dir, is_blind)),
         4 => (0..receivers().len(), any_mode()).prop_map(|(index, mode)| Event::Receiver(index, mode)),
         1 => (0..receivers().len(), any::<bool>()).prop_map(|(index, is_in)| Event::Configured(index, is_in)),
+        1 => (0..receivers().len(), prop_oneof![Just(Severity::Warning), Just(Severity::Critical)])
+            .prop_map(|(index, severity)| Event::Wants(index, severity)),
         1 => Just(Event::Crash),
         1 => Just(Event::Reload),
         1 => Just(Event::Notice),
@@ -102,6 +106,13 @@ fn happen(world: &mut World, event: &Event, number: usize) {
             let is_old = |spec: &Spec| spec.id != id && world.desks.contains_key(&spec.id);
             let specs = receivers().into_iter();
             let specs = specs.filter(|spec| is_old(spec) || (*is_in && spec.id == id)).collect();
+            world.configure(specs);
+        }
+        Event::Wants(index, severity) => {
+            let id = &receivers()[*index].id;
+            let mut specs = world.specs.clone();
+            let its = specs.iter_mut().filter(|spec| spec.id == *id);
+            its.for_each(|spec| spec.min_severity = *severity);
             world.configure(specs);
         }
         Event::Crash => world.crash(),

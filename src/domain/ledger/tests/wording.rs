@@ -41,6 +41,12 @@ fn missing(path: &str) -> Item {
     item(&path, Entry::Whole, Content::Problem(Reason::Missing))
 }
 
+fn sight(items: Vec<Item>, now: UnixTime) -> Sight {
+    let inventory = Inventory { items, context: Vec::new(), leftovers: Vec::new() };
+    let assessment = policy::assess(&inventory, &Policy::default(), now);
+    Sight::of(NODE, &inventory, &assessment, now)
+}
+
 /// A ledger with one receiver, as it is after some looks.
 struct Story {
     ledger: Ledger,
@@ -59,12 +65,17 @@ impl Story {
     /// What is told of `items` after `later`; scanned until all is believed.
     fn told(&mut self, items: Vec<Item>, later: Span) -> String {
         self.now = self.now + later;
-        let inventory = Inventory { items, context: Vec::new(), leftovers: Vec::new() };
-        let assessment = policy::assess(&inventory, &Policy::default(), self.now);
-        let sight = Sight::of(NODE, &inventory, &assessment, self.now);
+        let sight = sight(items, self.now);
         while let Some(then) = self.ledger.observe(&sight, &[], Look::Scan, self.now) {
             self.now = then;
         }
+        self.message()
+    }
+
+    /// What is told before anybody has looked again.
+    fn told_after_one_look(&mut self, items: Vec<Item>, later: Span) -> String {
+        self.now = self.now + later;
+        self.ledger.observe(&sight(items, self.now), &[], Look::Scan, self.now);
         self.message()
     }
 
@@ -175,6 +186,17 @@ fn a_named_place_is_missing() {
     story.told(below.into_iter().chain([leaf(LEAVES[1], 365)]).collect(), Span::seconds(0));
     let place = Item { role: &role::OTHER, ..missing("mount") };
     assert_snapshot!(story.told(vec![place, leaf(LEAVES[1], 365)], Span::hours(1)));
+}
+
+/// Whoever restores a backup moves it away for some seconds.
+#[test]
+fn a_node_that_is_empty_for_a_moment_wakes_nobody() {
+    let mut story = Story::new();
+    story.told(leaves(5), Span::seconds(0));
+    for (seconds, items) in [(60, Vec::new()), (4, Vec::new()), (1, leaves(5)), (3_600, leaves(5))]
+    {
+        assert_eq!(story.told_after_one_look(items, Span::seconds(seconds)), "nothing");
+    }
 }
 
 #[test]

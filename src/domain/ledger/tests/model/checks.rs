@@ -62,8 +62,11 @@ impl World {
         }
     }
 
-    /// What is there and well is not called gone.
-    pub(super) fn check_endings(&self, message: &Message) {
+    /// What is there and well is not called gone, and nobody is told of his own settings.
+    pub(super) fn check_endings(&self, spec: &Spec, message: &Message) {
+        let is_unwanted = |it: &Resolved| it.how.contains("min-severity");
+        let is_for_people = spec.style == Style::Grouped;
+        assert!(!is_for_people || !message.resolved.iter().any(is_unwanted), "{message:?}");
         let is_well = |key: &u8| {
             self.states[usize::from(*key)].0 == State::Well && !self.blind.contains(&(key / 2))
         };
@@ -91,6 +94,8 @@ impl World {
         for (id, open) in self.ledger.visible(spec).filter(|(id, _)| !is_excused(id)) {
             let known = desk.knows.get(id).expect("told of all that fires");
             assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
+            let is_mirror = matches!(spec.style, Style::Synced { .. });
+            assert!(!is_mirror || known.level == open.level, "told that it is less bad");
             let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
             assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
         }
@@ -106,7 +111,7 @@ pub(super) fn check_news(
     message: &Message,
     (real, set_forward): (i64, i64),
 ) {
-    let own = AlertId::new(NODE, &[b"receiver", spec.id.0.as_bytes()]);
+    let own = AlertId::local(&[b"receiver", spec.id.0.as_bytes()]);
     for over in &message.resolved {
         assert!(desk.knows.contains_key(&over.id) || desk.unsure.contains(&over.id), "never told");
         assert!(over.id != own);
@@ -125,7 +130,8 @@ pub(super) fn check_news(
         || message.resolved.iter().any(|it| desk.unsure.contains(&it.id));
     let is_due = |id: &AlertId, level: &Level| {
         let known = &desk.knows[id];
-        known.set_forward < set_forward || real - known.at >= interval(spec, level)
+        let has_improved = matches!(spec.style, Style::Synced { .. }) && known.level != *level;
+        has_improved || known.set_forward < set_forward || real - known.at >= interval(spec, level)
     };
     assert!(has_news || message.firing.iter().any(|it| is_due(&it.id, &it.level)), "spam");
 }

@@ -20,12 +20,24 @@ impl World {
         if delivery.notice.is_none() {
             check_news(desk, spec, message, (self.real, self.set_forward));
             self.check_believed(message);
-            self.check_endings(message);
+            self.check_endings(spec, message);
             self.learn(spec, message, is_lost);
         }
         if is_lost {
             let desk = self.desks.get_mut(&spec.id).unwrap();
             desk.unacknowledged.insert(message.id.clone());
+        }
+    }
+
+    /// People who want to hear less know that what they do not hear of goes on.
+    pub(super) fn want_less(&mut self) {
+        for spec in self.specs.iter().filter(|spec| spec.style == Style::Grouped) {
+            let told = &self.ledger.receivers[&spec.id].told;
+            let goes_on_unheard = |id: &AlertId| {
+                self.ledger.open.get(id).is_some_and(|open| !spec.wants(open))
+                    && !told.contains_key(id)
+            };
+            self.desks.get_mut(&spec.id).unwrap().knows.retain(|id, _| !goes_on_unheard(id));
         }
     }
 
