@@ -1,5 +1,6 @@
 //! What the service manager is told. Without one (`$NOTIFY_SOCKET`), nothing happens.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -43,8 +44,12 @@ pub fn watchdog_interval() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
+    // Once: with a watchdog it would be said every few seconds.
+    static WARNED: Once = Once::new();
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "the service manager cannot be told how this service is");
+        WARNED.call_once(|| {
+            tracing::warn!(%error, "the service manager cannot be told how this service is");
+        });
     }
 }
 
