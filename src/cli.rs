@@ -42,6 +42,11 @@ pub enum Verb {
     /// its configuration again; SIGTERM ends it.
     Run(RunArgs),
     /// Show what the daemon knows: the last scan, what fires, and how people are told
+    ///
+    /// With a configuration that is wrong it shows what the daemon holds on to, and says so.
+    ///
+    /// Exit status: 0 if a status was shown and the daemon runs, or only `check --notify` is used;
+    /// 1 if the daemon does not run though it did, or there is no status.
     Status(StatusArgs),
 }
 
@@ -66,7 +71,8 @@ pub struct CheckArgs {
     /// Look at the node whose root directory is mounted here
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
-    /// Tell people as the daemon would, once and with the same memory: for cron
+    /// Tell people as the daemon would, once and with the same memory: for cron. What could not be
+    /// delivered is said on standard error and does not change the exit status
     #[arg(long, conflicts_with_all = ["paths", "at", "in"])]
     pub notify: bool,
 }
@@ -113,6 +119,9 @@ pub enum StatusFormat {
 pub enum NotifyVerb {
     /// Send one real message, marked as a test, through each channel, and say how each went
     ///
+    /// The heartbeat is tried only where it is named: one from here would hide that the daemon is
+    /// dead.
+    ///
     /// Exit status: 0 if all were taken, 1 if one was not.
     Test(TestArgs),
 }
@@ -135,7 +144,7 @@ pub enum ConfigVerb {
     Check(ConfigFile),
     /// Print the example configuration, with every key and its default
     Default,
-    /// Print the configuration in effect, secrets masked
+    /// Print the configuration in effect; secrets are only named
     Show(ConfigFile),
 }
 

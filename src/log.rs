@@ -60,7 +60,7 @@ pub fn init(format: LogFormat, level: LogLevel) -> io::Result<()> {
                     layer.with_field_prefix(prefix).with_syslog_identifier("certwatch".to_owned());
                 return begin(layer, level);
             }
-            Err(error) if !is_auto => return Err(error),
+            Err(error) if !is_auto => return Err(without_journal(&error)),
             Err(_) => {}
         }
     }
@@ -69,6 +69,15 @@ pub fn init(format: LogFormat, level: LogLevel) -> io::Result<()> {
         _ => Shape::Text { colour: sys::wants_colour(&io::stderr()) },
     };
     begin(Lines { shape, clock: sys::now, out: Mutex::new(io::stderr()) }, level)
+}
+
+/// Who asked for the journal learns what works instead.
+fn without_journal(error: &io::Error) -> io::Error {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no journal on this system".to_owned(),
+        _ => format!("the journal cannot be reached: {error}"),
+    };
+    io::Error::new(error.kind(), format!("{why}; `--log text` works without it"))
 }
 
 fn begin<L>(layer: L, level: LogLevel) -> io::Result<()>
@@ -313,6 +322,17 @@ mod tests {
         }
         let line = logged(TEXT, LogLevel::Info, || tracing::info!(a = "x\" b=\"y", "m"));
         assert!(line.ends_with("m a=\"x\\\" b=\\\"y\"\n"), "{line}");
+    }
+
+    #[test]
+    fn without_a_journal_there_is_something_that_works() {
+        let of = |errno| without_journal(&io::Error::from_raw_os_error(errno)).to_string();
+        assert_eq!(of(2), "there is no journal on this system; `--log text` works without it");
+        assert_eq!(
+            of(13),
+            "the journal cannot be reached: Permission denied (os error 13); `--log text` works \
+             without it"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Once;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -50,8 +51,12 @@ pub fn watchdog_interval() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
+    // Once: with a watchdog it would be said every few seconds.
+    static WARNED: Once = Once::new();
     if let Err(error) = send(states) {
-        tracing::warn!(%error, "the service manager cannot be told how this service is");
+        WARNED.call_once(|| {
+            tracing::warn!(%error, "the service manager cannot be told how this service is");
+        });
     }
 }
 

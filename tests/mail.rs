@@ -221,15 +221,16 @@ fn who_is_trusted_gets_the_password_and_the_mail() {
 fn who_is_not_trusted_gets_nothing() {
     let files = Files::new();
     for security in [Security::Tls, Security::StartTls] {
-        for (name, reason) in [
-            ("strange", "set alerts.ca-file"),
-            ("elsewhere", "another name, DnsName(\"mx.example.org\"): set email.server"),
-            ("expired", "has expired"),
-            ("ca", "CA:TRUE"),
+        let permanent = FailureKind::Permanent;
+        for (name, kind, reason) in [
+            ("strange", permanent, "set alerts.ca-file"),
+            ("elsewhere", permanent, "another name, DnsName(\"mx.example.org\"): set email.server"),
+            ("expired", FailureKind::Transient(None), "has expired"),
+            ("ca", permanent, "CA:TRUE"),
         ] {
             let (result, heard) = files.send(security, name, "password");
             let failure = result.unwrap_err();
-            assert_eq!(failure.kind, FailureKind::Permanent, "{}", failure.reason);
+            assert_eq!(failure.kind, kind, "{}", failure.reason);
             assert!(failure.reason.contains(reason), "{}", failure.reason);
             assert_eq!(heard, "");
         }

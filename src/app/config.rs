@@ -76,7 +76,7 @@ mod tests {
         std::fs::write(&path, "[slack]\nwebhook-file = '/nonexistent/url'").unwrap();
         let why = check(Some(&path)).unwrap_err();
         let expected =
-            "[slack] names the secret /nonexistent/url: cannot be read: entity not found";
+            "[slack] names the secret /nonexistent/url: cannot be read: there is no such file";
         assert!(why.ends_with(expected), "{why}");
     }
 

@@ -19,6 +19,13 @@ use crate::{keeper, sys};
 const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
                           in the configuration; `certwatch config default` shows how";
 
+/// The other side of a heartbeat cannot tell a test from the daemon.
+const LEFT_OUT: &str = "left out: the heartbeat, since one from here would hide for a while that \
+                        the daemon is dead; to try it: certwatch notify test heartbeat\n";
+
+const ONLY_HEARTBEAT: &str = "no channel tells people: there is only the heartbeat, which \
+                              `certwatch notify test heartbeat` tries";
+
 /// Sends the messages and prints how each went.
 pub fn test(args: &TestArgs) -> Exit {
     let config = match super::config::effective(args.config.as_deref()) {
@@ -39,6 +46,9 @@ pub fn test(args: &TestArgs) -> Exit {
         Ok(runtime) => {
             let all_went = runtime.block_on(try_all(&config, &wanted));
             runtime.shutdown_background();
+            if args.channels.is_empty() && config.channels.heartbeat.is_some() {
+                super::print(LEFT_OUT);
+            }
             if all_went { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
@@ -60,9 +70,12 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<Spec>, String> {
         known.dedup();
         return Err(format!("{} is not configured; there is: {}", safe(unknown), known.join(", ")));
     }
-    let is_wanted =
-        |spec: &Spec| channels.is_empty() || channels.iter().any(|it| is_meant(spec, it));
-    Ok(all.into_iter().filter(is_wanted).collect())
+    let is_wanted = |spec: &Spec| match channels {
+        [] => spec.style != Style::Heartbeat,
+        names => names.iter().any(|it| is_meant(spec, it)),
+    };
+    let wanted: Vec<_> = all.into_iter().filter(is_wanted).collect();
+    if wanted.is_empty() { Err(ONLY_HEARTBEAT.to_owned()) } else { Ok(wanted) }
 }
 
 /// One after the other, each told as soon as it is done. True if all went well.

@@ -1,13 +1,14 @@
 //! `certwatch status`: what the daemon knows, read from its state.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cli::{StatusArgs, StatusFormat};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::advice::Remedy;
-use crate::domain::ledger::{Open, Spec};
+use crate::domain::ledger::{Open, ReceiverId, Spec, Style};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
@@ -15,36 +16,58 @@ use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
 use crate::{store, sys};
 
-/// Prints the status: 0 if there is one, 1 if there is none to be had.
+const NO_STATUS: &str =
+    "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run";
+
+/// Under the scan, where the file is wrong that a daemon would read.
+const REFUSED: &str = "The configuration on disk is refused (see `certwatch config check`): the \
+                       receivers below are those of the one before it.\n";
+
+/// Prints the status: 0 if there is one, 1 if there is none to be had or the daemon has gone.
 pub fn run(args: &StatusArgs) -> Exit {
-    let config = match super::config::effective(args.config.as_deref()) {
-        Ok(config) => config,
-        Err(errors) => {
-            super::complain(&errors.to_string());
-            return Exit::Config;
-        }
+    // The daemon goes on without a configuration that is wrong, so that its state counts.
+    let (config, refused) = match super::config::effective(args.config.as_deref()) {
+        Ok(config) => (config, None),
+        Err(errors) => (salvaged(args.config.as_deref()), Some(errors)),
     };
-    let dir = &config.daemon.state_dir;
-    match store::peek::<Memory>(dir) {
-        Ok(Some(memory)) => {
-            let now = sys::now();
-            let status = Status::of(&config, &memory, store::is_in_use(dir), now);
-            super::print(&match args.output {
-                StatusFormat::Table => status.table(now),
-                StatusFormat::Json => status.json(),
-            })
-        }
-        Ok(None) => {
-            super::complain(
-                "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run",
-            );
-            Exit::Failed
-        }
-        Err(error) => {
-            super::complain(&error.to_string());
-            Exit::Failed
-        }
+    let why = match store::peek::<Memory>(&config.daemon.state_dir) {
+        Ok(Some(memory)) => return show(&config, refused.is_some(), &memory, args.output),
+        Ok(None) => NO_STATUS.to_owned(),
+        Err(error) => error.to_string(),
+    };
+    if let Some(errors) = refused {
+        super::complain(&errors.to_string());
     }
+    super::complain(&why);
+    Exit::Failed
+}
+
+fn salvaged(path: Option<&Path>) -> Config {
+    config::salvage(path.unwrap_or(Path::new(config::DEFAULT_PATH)))
+}
+
+fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFormat) -> Exit {
+    let specs = match config_refused {
+        true => memory.ledger.receivers.keys().map(remembered).collect(),
+        false => route::receivers(&config.channels),
+    };
+    let now = sys::now();
+    let in_use = store::is_in_use(&config.daemon.state_dir);
+    let status =
+        Status { config_refused, ..Status::of(node_name(config), &specs, memory, in_use, now) };
+    let printed = super::print(&match output {
+        StatusFormat::Table => status.table(now),
+        StatusFormat::Json => status.json(),
+    });
+    if status.daemon.has_gone() { Exit::Failed } else { printed }
+}
+
+/// A receiver of which the state alone is known. Its min-severity is not in there, so that more may
+/// seem to wait for it than does.
+fn remembered(id: &ReceiverId) -> Spec {
+    let is_heartbeat = route::channel(id) == "heartbeat";
+    let style = if is_heartbeat { Style::Heartbeat } else { Style::Grouped };
+    Spec { id: id.clone(), style, min_severity: Severity::Warning }
 }
 
 /// What is printed; the names of the fields are those of the JSON.
@@ -52,6 +75,7 @@ pub fn run(args: &StatusArgs) -> Exit {
 struct Status<'a> {
     schema_version: u32,
     node: String,
+    config_refused: bool,
     daemon: Daemon<'a>,
     last_scan: Option<Scan<'a>>,
     firing: Vec<Firing<'a>>,
@@ -122,16 +146,21 @@ fn rfc3339<S: serde::Serializer>(at: &Option<UnixTime>, out: S) -> Result<S::Ok,
 }
 
 impl<'a> Status<'a> {
-    fn of(config: &Config, memory: &'a Memory, is_in_use: bool, now: UnixTime) -> Self {
+    fn of(
+        node: String,
+        specs: &[Spec],
+        memory: &'a Memory,
+        is_in_use: bool,
+        now: UnixTime,
+    ) -> Self {
         let writer = &memory.writer;
-        let specs = route::receivers(&config.channels);
         let mut firing: Vec<_> = memory.ledger.open.iter().collect();
         firing.sort_by_key(|(_, open)| {
             (std::cmp::Reverse(open.level.severity), open.words.expires, open.words.name.clone())
         });
-        let node = node_name(config);
         Self {
             schema_version: 1,
+            config_refused: false,
             daemon: Daemon {
                 running: is_in_use && !writer.watch.is_empty(),
                 pid: writer.pid,
@@ -158,6 +187,9 @@ impl<'a> Status<'a> {
             None => writeln!(out, "No scan has ended yet."),
             Some(scan) => writeln!(out, "{}", scan.line(now)),
         };
+        if self.config_refused {
+            out.push_str(REFUSED);
+        }
         out.push('\n');
         self.table_of_firing(&mut out, now);
         out.push('\n');
@@ -200,6 +232,11 @@ impl<'a> Status<'a> {
 }
 
 impl Daemon<'_> {
+    /// It should run, and does not.
+    fn has_gone(&self) -> bool {
+        self.since.is_some() && !self.running
+    }
+
     fn line(&self, now: UnixTime) -> String {
         match self.since {
             Some(since) if self.running => format!(
@@ -209,9 +246,8 @@ impl Daemon<'_> {
                 ago(since, now),
                 self.watch
             ),
-            Some(_) => {
-                "NOT RUNNING: nobody is told. Start it with `systemctl start certwatch`".to_owned()
-            }
+            Some(_) => "NOT RUNNING: nobody is told. Start it with `certwatch run`, or its service"
+                .to_owned(),
             None => "no daemon; this is what `certwatch check --notify` left".to_owned(),
         }
     }

@@ -115,6 +115,13 @@ pub fn load_if_present(path: &Path) -> Result<Option<Config>, ConfigErrors> {
     file::read(path)?.map(|text| parse(&text, path)).transpose()
 }
 
+/// What can be understood of a file that [`load`] refuses, with defaults for the rest. Only to find
+/// out what a daemon does that still goes by what was there before: nobody is told by it.
+pub fn salvage(path: &Path) -> Config {
+    let text = file::read(path).ok().flatten().unwrap_or_default();
+    Reader::new(text.strip_prefix('\u{feff}').unwrap_or(&text)).read(read::config)
+}
+
 /// Reads the text of a configuration file; `file` is its name in messages.
 ///
 /// # Errors

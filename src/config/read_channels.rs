@@ -72,6 +72,10 @@ fn email(section: &mut Section<'_, '_>) -> Option<Email> {
     if to.value.is_empty() {
         section.refuse_or_require(&to, "is empty", "at least one address");
     }
+    if let Some([first, second]) = twice(&to.value) {
+        let what = format!("holds one address twice, as entries {first} and {second}");
+        section.refuse(&to, &what, "each address once, whatever the name before it");
+    }
     match (&user.value, &password.value) {
         (Some(_), None) => section.require(&password, "where the password of email.user is"),
         (None, Some(_)) => section.require(&user, "who logs in with this password"),
@@ -185,6 +189,15 @@ fn address(value: &toml::de::DeValue<'_>) -> Result<String, super::error::Proble
     mailbox(&text).map(|_| text).map_err(|_| {
         value::wrong("is no mail address", "ops@example.org or \"Ops <ops@example.org>\"")
     })
+}
+
+/// The entries, from 1, that are the same address. Mail servers do not tell cases apart.
+fn twice(to: &[String]) -> Option<[usize; 2]> {
+    let address = |text: &String| mailbox(text).ok().map(|it| it.email.to_string().to_lowercase());
+    let addresses: Vec<_> = to.iter().map(address).collect();
+    let first_of =
+        |second: usize| addresses[..second].iter().position(|it| *it == addresses[second]);
+    (0..to.len()).find_map(|second| Some([first_of(second)? + 1, second + 1]))
 }
 
 impl Security {

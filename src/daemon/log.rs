@@ -1,10 +1,11 @@
 //! What the daemon logs: each thing once, in words, with fields for machines.
 
 use crate::domain::ledger::{Body, Delivery, Open};
+use crate::domain::message::{Change, Message};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 use crate::keeper::{Keeper, Seen};
-use crate::notify::{Failure, FailureKind, Receipt};
+use crate::notify::{Failure, FailureKind, Receipt, route};
 
 pub(super) fn started(keeper: &Keeper) {
     let receivers: Vec<_> = keeper.specs.iter().map(|spec| spec.id.shown()).collect();
@@ -56,6 +57,10 @@ pub(super) fn delivered(delivery: &Delivery, result: &Result<Receipt, Failure>) 
     let to = delivery.receiver.shown();
     let id = &delivery.id;
     match (&delivery.body, result) {
+        (Body::Message(message), Ok(_)) if is_refresh(delivery, message) => {
+            let count = message.firing.len();
+            tracing::debug!(receiver = %delivery.receiver.0, id, count, "told {to}: no change");
+        }
         (Body::Message(message), Ok(_)) => {
             let what = format!("{} {}", message.tag(), message.headline);
             tracing::info!(receiver = %delivery.receiver.0, id, "told {to}: {what}");
@@ -69,5 +74,68 @@ pub(super) fn delivered(delivery: &Delivery, result: &Result<Receipt, Failure>) 
         (_, Err(Failure { reason, .. })) => {
             tracing::warn!(receiver = %delivery.receiver.0, id, "{to} is tried again: {reason}");
         }
+    }
+}
+
+/// True for what an Alertmanager is sent every few minutes only because it forgets.
+fn is_refresh(delivery: &Delivery, message: &Message) -> bool {
+    route::channel(&delivery.receiver) == "alertmanager"
+        && message.resolved.is_empty()
+        && message.firing.iter().all(|it| it.change == Change::Still)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::alert::{AlertId, Level, Words};
+    use crate::domain::ledger::ReceiverId;
+    use crate::domain::message::{Firing, Kind};
+
+    fn message(changes: &[Change]) -> Message {
+        let words = Words {
+            name: "apiserver".to_owned(),
+            title: String::new(),
+            place: String::new(),
+            brief: "expires in 5 d".to_owned(),
+            expires: None,
+            lines: Vec::new(),
+            by_itself: String::new(),
+            remedies: Vec::new(),
+        };
+        let level = Level { severity: Severity::Warning, stage: None, codes: Vec::new() };
+        let firing = |change: &Change| Firing {
+            id: AlertId(String::new()),
+            change: *change,
+            level: level.clone(),
+            since: UnixTime::new(0),
+            words: words.clone(),
+        };
+        Message {
+            id: String::new(),
+            thread: String::new(),
+            kind: Kind::Alert,
+            node: "cp1".to_owned(),
+            at: UnixTime::new(0),
+            severity: Severity::Warning,
+            headline: String::new(),
+            text: Vec::new(),
+            firing: changes.iter().map(firing).collect(),
+            resolved: Vec::new(),
+            next: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_an_alertmanager_is_refreshed_with_what_it_knows() {
+        let is_it = |receiver: &str, changes: &[Change]| {
+            let message = message(changes);
+            let receiver = ReceiverId(receiver.to_owned());
+            let body = Body::Message(Box::new(message.clone()));
+            is_refresh(&Delivery::message(&receiver, body, String::new()), &message)
+        };
+        let known = [Change::Still, Change::Still];
+        assert!(is_it("alertmanager:http://127.0.0.1:9093", &known));
+        assert!(!is_it("alertmanager:http://127.0.0.1:9093", &[Change::Still, Change::New]));
+        assert!(!is_it("slack", &known), "there it is a reminder for people");
     }
 }

@@ -32,21 +32,26 @@ fn scan(keeper: &Keeper) -> String {
     }
 }
 
-/// One word for each channel.
+/// How each channel is.
 fn channels(keeper: &Keeper) -> Vec<String> {
     if keeper.specs.is_empty() {
         return vec!["nobody is told: no channel is configured".to_owned()];
     }
     let mut channels: Vec<_> = keeper.specs.iter().map(|spec| route::channel(&spec.id)).collect();
     channels.dedup();
-    let fails = |channel: &str| {
-        keeper.specs.iter().filter(|spec| route::channel(&spec.id) == channel).any(|spec| {
-            let receiver = keeper.memory.ledger.receivers.get(&spec.id);
-            receiver.is_some_and(|receiver| receiver.health.failing_since.is_some())
-        })
-    };
-    channels
-        .into_iter()
-        .map(|channel| format!("{channel} {}", if fails(channel) { "fails" } else { "ok" }))
-        .collect()
+    channels.into_iter().map(|it| format!("{it} {}", state(keeper, it))).collect()
+}
+
+/// One receiver that fails makes its channel fail; one that was reached makes it work.
+fn state(keeper: &Keeper, channel: &str) -> &'static str {
+    let specs = keeper.specs.iter().filter(|spec| route::channel(&spec.id) == channel);
+    let receivers = specs.filter_map(|spec| keeper.memory.ledger.receivers.get(&spec.id));
+    let health: Vec<_> = receivers.map(|receiver| &receiver.health).collect();
+    if health.iter().any(|it| it.failing_since.is_some()) {
+        "fails"
+    } else if health.iter().any(|it| it.last_success.is_some()) {
+        "ok"
+    } else {
+        "not tried yet"
+    }
 }

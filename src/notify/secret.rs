@@ -1,7 +1,7 @@
 //! Secrets: read when needed, from a systemd credential or a file, and never printed.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -39,8 +39,9 @@ pub fn read(secret: &Secret) -> Result<Revealed, Failure> {
         Secret::File(path) => path.clone(),
         Secret::Credential(name) => of_credential(name),
     };
+    // Transient: a file that appears mends it, and nobody tells us of that.
     read_file(&path).map_err(|why| {
-        Failure::permanent(format!("the secret {}: {why}", safe(&path.to_string_lossy())))
+        Failure::transient(format!("the secret {}: {why}", safe(&path.to_string_lossy())))
     })
 }
 
@@ -55,9 +56,9 @@ fn of_credential(name: &str) -> PathBuf {
 
 fn read_file(path: &Path) -> Result<Revealed, String> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|error| format!("cannot be read: {}", std::io::Error::from(error).kind()))?;
-    let stat = rustix::fs::fstat(&fd).map_err(|error| format!("cannot be read: {error}"))?;
+    let fd =
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(&error.into()))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|error| unreadable(&error.into()))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err("is not a regular file".to_owned());
     }
@@ -71,8 +72,17 @@ fn read_file(path: &Path) -> Result<Revealed, String> {
     File::from(fd)
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| format!("cannot be read: {}", error.kind()))?;
+        .map_err(|error| unreadable(&error))?;
     one_line(bytes)
+}
+
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "cannot be read: there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "cannot be read: permission denied".to_owned(),
+        // The standard library has no kind for many, and then calls them uncategorized.
+        _ => format!("cannot be read: {error}"),
+    }
 }
 
 fn one_line(bytes: Vec<u8>) -> Result<Revealed, String> {
@@ -92,6 +102,8 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+
+    use crate::notify::FailureKind;
 
     fn read_with(content: &[u8], mode: u32) -> Result<String, String> {
         let dir = tempfile::tempdir().unwrap();
@@ -115,12 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_told_by_name() {
-        let why = |path: &str| read(&Secret::File(path.into())).err().unwrap().reason;
+    fn what_is_no_file_is_told_by_name_and_may_become_one() {
+        let why = |path: &Path| {
+            let failure = read(&Secret::File(path.into())).err().unwrap();
+            assert_eq!(failure.kind, FailureKind::Transient(None));
+            failure.reason
+        };
         assert_eq!(
-            why("/nonexistent"),
-            "the secret /nonexistent: cannot be read: entity not found"
+            why(Path::new("/nonexistent")),
+            "the secret /nonexistent: cannot be read: there is no such file"
         );
-        assert_eq!(why("/dev/null"), "the secret /dev/null: is not a regular file");
+        assert_eq!(why(Path::new("/dev/null")), "the secret /dev/null: is not a regular file");
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("loop");
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        let words = "cannot be read: Too many levels of symbolic links (os error 40)";
+        assert!(why(&link).ends_with(words), "{}", why(&link));
+    }
+
+    #[test]
+    fn every_error_has_plain_words() {
+        let of = |errno: rustix::io::Errno| unreadable(&errno.into());
+        assert_eq!(of(rustix::io::Errno::ACCESS), "cannot be read: permission denied");
+        assert_eq!(of(rustix::io::Errno::PERM), "cannot be read: permission denied");
+        assert_eq!(of(rustix::io::Errno::IO), "cannot be read: Input/output error (os error 5)");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 
 use super::Failure;
@@ -18,16 +19,28 @@ pub fn roots(more: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failur
         if found.certs.is_empty() {
             let path = safe(&path.to_string_lossy()).into_owned();
             let why = if found.errors.is_empty() { "" } else { " that can be read" };
-            return Err(Failure::permanent(format!(
+            // Transient, as what follows: a file that appears mends it.
+            return Err(Failure::transient(format!(
                 "alerts.ca-file, {path}, holds no certificate{why}"
             )));
         }
         roots.extend(found.certs);
     }
     if roots.is_empty() {
-        return Err(Failure::permanent(
+        return Err(Failure::transient(
             "no CA is known: install the package ca-certificates, or set alerts.ca-file",
         ));
     }
     Ok(roots)
+}
+
+/// True if a certificate would be accepted at another time.
+pub(super) fn is_about_time(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }
+    )
 }

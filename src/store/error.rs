@@ -30,6 +30,14 @@ pub enum StoreError {
         /// The operating system's reason.
         source: Errno,
     },
+    /// Who only looks may not.
+    #[error("cannot {what} {}: permission denied; run it as root", shown(path))]
+    Forbidden {
+        /// What was tried, as a verb.
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+    },
     /// What is there is no state of this version; only looked at, so it stays.
     #[error("{} {why}", shown(path))]
     Unusable {
@@ -46,6 +54,18 @@ pub enum StoreError {
         /// What is wrong with the state, as the rest of a sentence.
         why: String,
     },
+}
+
+impl StoreError {
+    /// The same for somebody who only looks: whose directory it is need not change for him.
+    pub(super) fn for_reader(self) -> Self {
+        match self {
+            Self::Refused { what, path, source: Errno::ACCESS | Errno::PERM } => {
+                Self::Forbidden { what, path }
+            }
+            other => other,
+        }
+    }
 }
 
 fn shown(path: &Path) -> String {

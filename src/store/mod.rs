@@ -159,9 +159,9 @@ impl Store {
 pub fn peek<S: DeserializeOwned>(dir: &Path) -> Result<Option<S>, StoreError> {
     let dir = match Directory::open(dir) {
         Err(StoreError::Refused { source: Errno::NOENT, .. }) => return Ok(None),
-        dir => dir?,
+        dir => dir.map_err(StoreError::for_reader)?,
     };
-    let content = dir.read(STATE)?;
+    let content = dir.read(STATE).map_err(StoreError::for_reader)?;
     understood(content).map_err(|why| StoreError::Unusable { path: dir.at(STATE), why })
 }
 

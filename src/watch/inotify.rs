@@ -9,6 +9,11 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 
+/// Too many open files and too many instances are the same error.
+const INSTANCES: &str = "LimitNOFILE or fs.inotify.max_user_instances";
+
+const WATCHES: &str = "fs.inotify.max_user_watches";
+
 /// What counts in a directory.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Interest {
@@ -74,8 +79,8 @@ impl Inotify {
                 hears.touched.notify_one();
             }
         };
-        let watcher = notify::recommended_watcher(handler)
-            .map_err(|error| refusal(&error, "fs.inotify.max_user_instances"))?;
+        let watcher =
+            notify::recommended_watcher(handler).map_err(|error| refusal(&error, INSTANCES))?;
         Ok(Self { watcher: Mutex::new(watcher), shared })
     }
 
@@ -105,7 +110,7 @@ impl Inotify {
         match watcher.watch(path, RecursiveMode::NonRecursive) {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
-                Err(refusal(&error, "fs.inotify.max_user_watches"))
+                Err(refusal(&error, WATCHES))
             }
             Err(_) => Ok(false),
         }
@@ -165,7 +170,7 @@ fn refusal(error: &notify::Error, limit: &str) -> String {
         _ => false,
     };
     match &error.kind {
-        _ if is_limit => format!("the limit {limit} of the kernel is reached"),
+        _ if is_limit => format!("the limit {limit} is reached"),
         ErrorKind::Io(error) => format!("inotify: {error}"),
         _ => "inotify does not work".to_owned(),
     }

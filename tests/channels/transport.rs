@@ -86,9 +86,9 @@ fn tls_is_trusted_by_ca_name_and_date() {
     let named = ca.leaf("server", "", &["other.example.org"], Days(-1, 1));
     assert_fails(tls(&named, "127.0.0.1", &ca_file), PERMANENT, &["for another name"]);
     let old = ca.leaf("server", "", &["127.0.0.1"], Days(-9, -1));
-    assert_fails(tls(&old, "127.0.0.1", &ca_file), PERMANENT, &["has expired"]);
+    assert_fails(tls(&old, "127.0.0.1", &ca_file), TRANSIENT, &["has expired"]);
     let early = ca.leaf("server", "", &["127.0.0.1"], Days(1, 9));
-    assert_fails(tls(&early, "127.0.0.1", &ca_file), PERMANENT, &["clock"]);
+    assert_fails(tls(&early, "127.0.0.1", &ca_file), TRANSIENT, &["clock"]);
     let own = &ca.pair;
     assert_fails(tls(own, "127.0.0.1", &ca_file), PERMANENT, &["certificate"]);
 
@@ -96,7 +96,7 @@ fn tls_is_trusted_by_ca_name_and_date() {
     let result = post(&format!("https://127.0.0.1:{}/SECRET", plain.port), Some(&ca_file));
     assert!(!result.unwrap_err().reason.contains("SECRET"));
     let missing = post("https://127.0.0.1/SECRET", Some(Path::new("/nonexistent")));
-    assert_fails(missing, PERMANENT, &["alerts.ca-file"]);
+    assert_fails(missing, TRANSIENT, &["alerts.ca-file"]);
 }
 
 #[test]

@@ -20,10 +20,12 @@ fn each_channel_takes_one_marked_message() {
     let run = stage.certwatch(VERB);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let said: Vec<_> = run.stdout.lines().map(|line| line.split(" (").next().unwrap()).collect();
-    assert_eq!(said, ["ok      Slack", "ok      webhook", "ok      heartbeat"]);
+    assert_eq!(said[..2], ["ok      Slack", "ok      webhook"]);
+    assert!(said[2].starts_with("left out: the heartbeat, since "), "{run:?}");
+    assert!(said[2].ends_with("certwatch notify test heartbeat"), "{run:?}");
     assert_eq!(stage.receiver.messages()[0]["certwatch"]["kind"], "test");
     assert_eq!(stage.receiver.posts("/slack").len(), 1);
-    assert_eq!(stage.receiver.posts("/beat").len(), 1);
+    assert_eq!(stage.receiver.posts("/beat").len(), 0, "the daemon's own sign of life");
     // It needs no state, and leaves none.
     assert!(!stage.state().exists());
 }
@@ -38,7 +40,6 @@ fn one_that_fails_is_reported_with_a_reason_and_the_others_are_tried() {
     assert!(run.stdout.contains("FAILED  webhook ("), "{run:?}");
     assert!(run.stdout.contains("        webhook (127.0.0.1) answered HTTP 404\n"), "{run:?}");
     assert!(run.stdout.contains("This may pass: the daemon would try again."), "{run:?}");
-    assert!(run.stdout.contains("ok      heartbeat"), "{run:?}");
 }
 
 #[test]
@@ -46,6 +47,7 @@ fn only_what_is_named_is_tried() {
     let stage = with_three();
     let run = stage.certwatch(&["notify", "test", "heartbeat"]);
     assert_eq!(run.code, 0);
+    assert!(run.stdout.starts_with("ok      heartbeat (") && !run.stdout.contains("left out"));
     assert_eq!(stage.receiver.posts("/").len(), 1);
     let run = stage.certwatch(&["notify", "test", "pigeon"]);
     assert_eq!(run.code, 1);
@@ -62,6 +64,16 @@ fn no_channel_is_a_failure_with_advice() {
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("no channel is configured: nobody would be told"), "{run:?}");
+}
+
+#[test]
+fn a_heartbeat_tells_no_people() {
+    let stage = Stage::new();
+    stage.configure(&stage.heartbeat());
+    let run = stage.certwatch(VERB);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    assert!(run.stderr.contains("no channel tells people"), "{run:?}");
+    assert_eq!(stage.receiver.posts("/").len(), 0);
 }
 
 #[test]

@@ -59,8 +59,11 @@ fn between(text: &str, before: &str, after: &str) -> String {
 /// Prints the JSON, which keeps to its published schema.
 fn json(stage: &Stage) -> (String, Value) {
     let run = stage.certwatch(&["status", "-o", "json"]);
-    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(run.stderr, "");
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let daemon = &document["daemon"];
+    let has_gone = !daemon["since"].is_null() && daemon["running"] == false;
+    assert_eq!(run.code, i32::from(has_gone), "{run:?}");
     let schema = include_str!("../../docs/status.schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     let errors: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
@@ -98,11 +101,9 @@ fn it_says_how_the_daemon_is_and_what_fires_and_who_is_told() {
 
     assert_eq!(daemon.stop().0, Some(0));
     let stopped = stage.certwatch(&["status"]);
-    assert_eq!(stopped.code, 0);
-    assert!(
-        stopped.stdout.starts_with("certwatch on cp1: NOT RUNNING: nobody is told."),
-        "{stopped:?}"
-    );
+    assert_eq!((stopped.code, stopped.stderr.as_str()), (1, ""));
+    let line = "certwatch on cp1: NOT RUNNING: nobody is told. Start it with `certwatch run`, or its service\n";
+    assert!(stopped.stdout.starts_with(line), "{stopped:?}");
     assert!(!json(&stage).1["daemon"]["running"].as_bool().unwrap());
 }
 
@@ -111,7 +112,37 @@ fn a_daemon_that_was_killed_does_not_run() {
     let (stage, mut daemon) = troubled();
     daemon.kill();
     let run = stage.certwatch(&["status"]);
+    assert_eq!(run.code, 1);
     assert!(run.stdout.contains("NOT RUNNING"), "{run:?}");
+}
+
+#[test]
+fn with_a_configuration_that_is_refused_it_shows_whom_the_old_one_tells() {
+    let (stage, daemon) = troubled();
+    stage.configure("interval = \"soon\"\n");
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.wait_for_log("daemon.interval");
+    let run = stage.certwatch(&["status"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert!(run.stdout.starts_with("certwatch on cp1: running"), "{run:?}");
+    let line = "\nThe configuration on disk is refused (see `certwatch config check`)";
+    assert!(run.stdout.contains(line), "{run:?}");
+    assert!(run.stdout.contains("\nSlack      REFUSES "), "{run:?}");
+    let (_, document) = json(&stage);
+    assert_eq!(document["config_refused"], true);
+    let names: Vec<_> =
+        document["receivers"].as_array().unwrap().iter().map(|it| &it["receiver"]).collect();
+    assert_eq!(names, ["heartbeat", "slack", "webhook"]);
+}
+
+#[test]
+fn without_a_status_a_configuration_that_is_refused_is_said() {
+    let stage = Stage::new();
+    stage.configure("interval = \"soon\"\n");
+    let run = stage.certwatch(&["status"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    assert!(run.stderr.contains("daemon.interval"), "{run:?}");
+    assert!(run.stderr.contains("there is no status yet"), "{run:?}");
 }
 
 #[test]
@@ -131,6 +162,7 @@ fn what_cron_left_is_called_so() {
     stage.node.leaf("apiserver", SOON);
     assert_eq!(stage.certwatch(&["check", "--notify"]).code, 2);
     let run = stage.certwatch(&["status"]);
+    assert_eq!(run.code, 0);
     assert!(
         run.stdout.contains("no daemon; this is what `certwatch check --notify` left"),
         "{run:?}"
@@ -175,5 +207,5 @@ fn another_user_is_told_why_there_is_nothing() {
     command.args(["status", "--config"]).arg(stage.path("config.toml")).uid(65534).gid(65534);
     let run = super::common::run::finish(&mut command);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
-    assert!(run.stderr.contains("permission denied"), "{run:?}");
+    assert!(run.stderr.ends_with(": permission denied; run it as root\n"), "{run:?}");
 }

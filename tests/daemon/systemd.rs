@@ -62,9 +62,15 @@ fn ready_comes_after_the_first_scan_and_the_status_is_in_plain_words() {
     let status = manager.wait_for("STATUS=", 0);
     assert!(status > ready, "{:?}", manager.heard);
     let words = manager.heard[status].clone();
-    for part in ["certificates; 1 critical; next: apiserver in 5 d", "webhook ok"] {
-        assert!(words.contains(part), "{words}");
-    }
+    let scanned = "certificates; 1 critical; next: apiserver in 5 d; webhook ";
+    assert!(words.contains(scanned), "{words}");
+    // Before anything was sent nobody knows.
+    daemon.wait_for_log(&format!("{scanned}not tried yet"));
+    wait::until("a status that says that it was told", || {
+        manager.hear();
+        let is_it = |line: &String| line.starts_with("STATUS=") && line.contains("webhook ok");
+        if manager.heard.iter().any(is_it) { Ok(()) } else { Err(manager.heard.clone()) }
+    });
 
     let from = manager.heard.len();
     daemon.signal(Signal::HUP);
@@ -97,6 +103,19 @@ fn the_watchdog_is_fed_as_often_as_it_wants() {
     for _ in 0..6 {
         at = manager.wait_for("WATCHDOG=1", at) + 1;
     }
+}
+
+#[test]
+fn a_manager_that_is_not_there_is_said_once() {
+    let stage = Stage::new();
+    let mut command = stage.run_command();
+    command.env("NOTIFY_SOCKET", stage.path("nobody")).env("WATCHDOG_USEC", "200000");
+    let mut daemon = Daemon::start(&mut command, stage.path("log"));
+    daemon.wait_for_log("DEBUG scanned");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(daemon.stop().0, Some(0));
+    let log = daemon.read_log();
+    assert_eq!(log.matches("the service manager cannot be told").count(), 1, "{log}");
 }
 
 #[test]

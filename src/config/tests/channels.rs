@@ -25,12 +25,13 @@ prop_compose! {
         server in "[a-z][a-z0-9.-]{0,20}",
         port in 1..=65_535_u16,
         security in prop_oneof![Just(Security::Tls), Just(Security::StartTls)],
-        to in prop::collection::vec("[a-z]{1,8}@[a-z]{1,8}\\.org", 1..4),
+        to in prop::collection::btree_set("[a-z]{1,8}@[a-z]{1,8}\\.org", 1..4),
         login in prop::option::of(("[a-z@.]{1,20}", secret())),
         min_severity in severity(),
     ) -> Email {
         let login = login.map(|(user, password)| Login { user, password });
         let from = "Certwatch <certwatch@example.org>".to_owned();
+        let to = to.into_iter().collect();
         Email { server, port, security, from, to, login, min_severity }
     }
 }
@@ -117,6 +118,10 @@ fn what_does_not_go_together_is_said() {
         (
             "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['nobody']",
             "c.toml:4:7: email.to, entry 1, is no mail address: expected ops@example.org or \"Ops <ops@example.org>\"",
+        ),
+        (
+            "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['a@b.de', 'c@b.de', 'Ops <A@b.de>']",
+            "c.toml:4:6: email.to holds one address twice, as entries 1 and 3: expected each address once, whatever the name before it",
         ),
         (
             "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['a@b.de']\nuser = 'u'",

@@ -13,6 +13,7 @@ use super::Failure;
 use crate::config::channels::{Email, Secret, Security};
 use crate::domain::text::safe;
 use crate::domain::time::Span;
+use crate::notify::tls;
 
 /// How far an attempt has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -170,6 +171,10 @@ impl<'a> Site<'a> {
 
     fn of_tls(&self, error: &rustls::Error) -> Failure {
         match error {
+            // A renewal there, or a clock put right here, ends it without a word to us.
+            rustls::Error::InvalidCertificate(error) if tls::is_about_time(error) => {
+                self.transient(&distrust(error))
+            }
             rustls::Error::InvalidCertificate(error) => self.permanent(&distrust(error)),
             rustls::Error::InvalidMessage(_) => self.transient(
                 "answers TLS with something else: if it has STARTTLS, as on port 587, set \

@@ -50,12 +50,27 @@ pub(super) fn write(from: &str, to: &str, message: &Message) -> Result<Letter, F
 /// `[certwatch] CRITICAL cp1: apiserver expires in 5 d`, in one line of 78 columns.
 fn subject(message: &Message) -> String {
     let plain = |text: &str| safe(text).replace('…', "...");
-    let (headline, mut node) = (plain(&message.headline), plain(&message.node));
-    let whole = |node: &str| format!("[certwatch] {} {node}: {headline}", message.tag());
-    if whole(&node).width() > SUBJECT_WIDTH {
-        node = cut(&node, NODE_WIDTH);
-    }
-    cut(&whole(&node), SUBJECT_WIDTH)
+    let (headline, node) = (plain(&message.headline), plain(&message.node));
+    let whole =
+        |node: &str, headline: &str| format!("[certwatch] {} {node}: {headline}", message.tag());
+    let headlines: Vec<_> =
+        std::iter::successors(Some(headline.as_str()), |it| without_tail(it)).collect();
+    let short = cut(&node, NODE_WIDTH);
+    let nodes = [&node, &short].into_iter();
+    let mut all = nodes.flat_map(|node| headlines.iter().map(move |it| whole(node, it)));
+    all.find(|it| it.width() <= SUBJECT_WIDTH).unwrap_or_else(|| {
+        let shortest = headlines.last().copied().unwrap_or_default();
+        cut(&whole(&short, shortest), SUBJECT_WIDTH)
+    })
+}
+
+/// A headline without what it counts at its end, such as `, and 7 other problems`; the body has it.
+fn without_tail(headline: &str) -> Option<&str> {
+    let in_brackets = |tail: &str| tail.starts_with("besides ") || tail.ends_with(" still open)");
+    let counts = |tail: &str| tail.starts_with(|it: char| it.is_ascii_digit());
+    let cut = headline.rsplit_once(" (").filter(|(_, tail)| in_brackets(tail));
+    let cut = cut.or(headline.rsplit_once(", and ").filter(|(_, tail)| counts(tail)));
+    cut.map(|(rest, _)| rest)
 }
 
 /// With three dots: an ellipsis would have the whole line encoded.

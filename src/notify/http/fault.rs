@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use rustls::CertificateError as Certificate;
 
 use super::{Failure, Peer};
+use crate::notify::tls::is_about_time;
 
 /// What is said of every redirect. Where to is not said: it may hold the secret.
 pub(super) const REDIRECT: &str =
@@ -59,6 +60,10 @@ fn io(peer: &Peer, error: &io::Error) -> Failure {
 
 fn tls(peer: &Peer, error: &rustls::Error) -> Failure {
     match error {
+        // A renewal there, or a clock put right here, ends it without a word to us.
+        rustls::Error::InvalidCertificate(why) if is_about_time(why) => {
+            peer.transient(certificate(why))
+        }
         rustls::Error::InvalidCertificate(why) => peer.permanent(certificate(why)),
         rustls::Error::InvalidMessage(_) => peer.permanent("does not speak TLS on this port"),
         rustls::Error::PeerIncompatible(_) => peer.permanent("speaks neither TLS 1.2 nor TLS 1.3"),

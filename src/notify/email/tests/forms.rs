@@ -147,6 +147,22 @@ fn a_subject_is_one_short_line() {
         subject(&message),
         "[certwatch] CRITICAL ip-10-0-0-1.eu-centra...: apiserver-kubelet-client is ..."
     );
+    // What is counted goes as a whole, before anything is cut.
+    let begin = "front-proxy-client expires in 5 d";
+    message.node = "cp1.example.org".to_owned();
+    message.headline = format!("{begin}, and 7 other problems (besides 12 known)");
+    let short = format!("[certwatch] CRITICAL cp1.example.org: {begin}");
+    assert_eq!(subject(&message), short);
+    message.node = "cp1".to_owned();
+    message.headline = format!("{begin}, and 3 more (12 still open)");
+    assert_eq!(subject(&message), format!("[certwatch] CRITICAL cp1: {begin}, and 3 more"));
+    message.node = "control-plane-1.kubernetes.example.org".to_owned();
+    message.headline = "apiserver expires in 5 d, and 3 more".to_owned();
+    assert_eq!(
+        subject(&message),
+        "[certwatch] CRITICAL control-plane-1.kuber...: apiserver expires in 5 d"
+    );
+    message.node = "ip-10-0-0-1.eu-central-1.compute.internal".to_owned();
     message.headline = "x\u{1b}[2J\r\nBcc: eve@example.org…".to_owned();
     assert_eq!(
         subject(&message),
