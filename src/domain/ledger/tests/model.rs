@@ -209,12 +209,14 @@ impl World {
     }
 
     fn observe(&mut self, deaf: &[(ReceiverId, Alert)], look: Look) {
-        let before: BTreeSet<_> = self.ledger.open.keys().cloned().collect();
+        let levels = self.ledger.open.iter().map(|(id, open)| (id.clone(), open.level.clone()));
+        let before: BTreeMap<_, _> = levels.collect();
         let again = self.ledger.observe(&self.sight(), deaf, look, self.now());
         self.look_again = again;
         if let Some(then) = again {
             self.wake = self.wake.min(then.seconds() - self.offset);
         }
+        self.check_believed(&before);
         self.check_ends(&before);
     }
 

@@ -1,7 +1,7 @@
 //! What must hold at every step.
 
 use super::*;
-use crate::domain::message::{Firing, Resolved};
+use crate::domain::message::Resolved;
 
 impl World {
     /// All of the ledger but its doubts survives being written down.
@@ -31,27 +31,26 @@ impl World {
         }
     }
 
-    /// What may pass in a moment is told to nobody.
-    pub(super) fn check_believed(&self, message: &Message) {
+    /// What may pass in a moment is believed by nobody. This counts when it is decided, too.
+    pub(super) fn check_believed(&self, before: &BTreeMap<AlertId, Level>) {
         let is_steady = self.set_back + self.set_forward == 0;
-        let state = |key: u8| self.states[usize::from(key)];
+        let is_believed = |it: Option<&Level>| it == Some(&level(BROKEN));
         for key in (0..KEYS).filter(|_| is_steady) {
-            let (state, since) = state(key);
-            let is_new = |it: &&Firing| {
-                it.id == id(key) && it.change == Change::New && it.level == level(BROKEN)
-            };
-            if state == State::Fires(BROKEN) && message.firing.iter().any(|it| is_new(&it)) {
-                assert!(self.real - since >= 20, "told after {} s", self.real - since);
+            let now = self.ledger.open.get(&id(key)).map(|open| &open.level);
+            let (state, since) = self.states[usize::from(key)];
+            if is_believed(now) && !is_believed(before.get(&id(key))) {
+                assert!(state == State::Fires(BROKEN), "it is not broken");
+                assert!(self.real - since >= 20, "believed after {} s", self.real - since);
             }
         }
     }
 
     /// Nothing is over that fires, nor gone after a moment. This counts when it is decided: told it
     /// can be much later, or once more, when somebody has written the file again.
-    pub(super) fn check_ends(&self, before: &BTreeSet<AlertId>) {
+    pub(super) fn check_ends(&self, before: &BTreeMap<AlertId, Level>) {
         let is_steady = self.set_back + self.set_forward == 0;
         let has_ended =
-            |key: &u8| before.contains(&id(*key)) && !self.ledger.open.contains_key(&id(*key));
+            |key: &u8| before.contains_key(&id(*key)) && !self.ledger.open.contains_key(&id(*key));
         for key in (0..KEYS).filter(has_ended) {
             assert!(!self.blind.contains(&(key / 2)), "blind, not over");
             let (state, since) = self.states[usize::from(key)];

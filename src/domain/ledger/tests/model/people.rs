@@ -19,7 +19,6 @@ impl World {
         desk.refused.retain(|id| !ids(delivery).contains(id));
         if delivery.notice.is_none() {
             check_news(desk, spec, message, (self.real, self.set_forward));
-            self.check_believed(message);
             self.check_endings(spec, message);
             self.learn(spec, message, is_lost);
         }
