@@ -140,7 +140,7 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
     assert_eq!(real.names("severity"), ["critical"]);
 
     // Less bad, it is a warning and nothing else.
-    real.send(&alert(now, Severity::Warning, Change::Still)).unwrap();
+    real.send(&alert(now, Severity::Warning, Change::Better)).unwrap();
     assert_eq!(real.names("severity"), ["warning"]);
 
     let mut over = resolved(7, "apiserver");

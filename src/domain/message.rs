@@ -74,6 +74,8 @@ pub enum Change {
     New,
     /// It was told of, and has become worse.
     Worse,
+    /// It was told of, and is less bad now: for those who mirror what fires, not for people.
+    Better,
     /// It was told of.
     Still,
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::http::{self, Answer, Peer, Request};
 use super::{Failure, labels, secret};
 use crate::config::channels::Alertmanager;
-use crate::domain::message::{Firing, Kind, Message, Resolved};
+use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
@@ -91,13 +91,13 @@ pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
         Kind::News | Kind::Renewal => Vec::new(),
         Kind::Alert | Kind::Resolved => {
             let firing = message.firing.iter().flat_map(|it| firing(message, it, until));
-            firing.chain(message.resolved.iter().flat_map(|it| resolved(message, it))).collect()
+            firing.chain(message.resolved.iter().map(|it| resolved(message, it))).collect()
         }
     }
 }
 
-/// The alert as it is now, and the ends of what it may have been: that an Alertmanager has taken a
-/// severity may not have been written down.
+/// The alert as it is now, and the ends of what it may have been. Only when it has changed: an end
+/// that comes again and again would be told to people again and again.
 fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
     let alert = |severity: Severity, end: UnixTime| {
         json!({
@@ -109,24 +109,25 @@ fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
         })
     };
     let severity = it.level.severity;
-    let others = SEVERITIES.into_iter().filter(|other| *other != severity);
+    let others = SEVERITIES.into_iter().filter(|other| match it.change {
+        Change::Worse => *other < severity,
+        Change::Better => *other > severity,
+        Change::New | Change::Still => false,
+    });
     let ended = others.map(|other| alert(other, message.at));
     std::iter::once(alert(severity, until)).chain(ended).collect()
 }
 
-/// The end at every severity, since it is not known which of them it has had.
-fn resolved(message: &Message, it: &Resolved) -> Vec<Value> {
+/// The end at the severity that it was told at; any other has ended when it changed.
+fn resolved(message: &Message, it: &Resolved) -> Value {
     let mut annotations = labels::annotations(&message.node, &it.words);
     annotations["resolution"] = json!(it.how);
-    let ended = |severity| {
-        json!({
-            "labels": labels::of_alert(&message.node, &it.id, &it.words, severity),
-            "annotations": annotations,
-            "startsAt": labels::moment(it.since.min(it.at)),
-            "endsAt": labels::moment(it.at),
-        })
-    };
-    SEVERITIES.into_iter().map(ended).collect()
+    json!({
+        "labels": labels::of_alert(&message.node, &it.id, &it.words, it.level.severity),
+        "annotations": annotations,
+        "startsAt": labels::moment(it.since.min(it.at)),
+        "endsAt": labels::moment(it.at),
+    })
 }
 
 fn about_certwatch(message: &Message, alertname: &str, lasts: Span) -> Value {

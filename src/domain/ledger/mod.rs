@@ -325,7 +325,7 @@ impl Ledger {
         if spec.style == Style::Heartbeat {
             return 0;
         }
-        let owed = |(id, open): &(&AlertId, &Open)| receiver.owes(id, open).is_some();
+        let owed = |(id, open): &(&AlertId, &Open)| receiver.owes(id, open, spec.style).is_some();
         let alerts = self.visible(spec).filter(owed).count();
         let over = receiver
             .told
@@ -397,12 +397,14 @@ impl Receiver {
     }
 
     /// What is new for it in an alert that fires.
-    fn owes(&self, id: &AlertId, open: &Open) -> Option<super::message::Change> {
+    fn owes(&self, id: &AlertId, open: &Open, style: Style) -> Option<super::message::Change> {
         use super::message::Change;
+        let is_mirror = matches!(style, Style::Synced { .. });
         match self.told.get(id) {
             None => Some(Change::New),
             Some(told) if told.over.is_some() => Some(Change::New),
             Some(told) if told.level.is_outdone_by(&open.level) => Some(Change::Worse),
+            Some(told) if told.has_improved && is_mirror => Some(Change::Better),
             Some(_) => None,
         }
     }

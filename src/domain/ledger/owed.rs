@@ -115,7 +115,7 @@ impl Ledger {
 
     fn firing<'a>(&'a self, asked: &Asked<'a>) -> Vec<Fires<'a>> {
         let fires = |(id, open)| {
-            let change = asked.receiver.owes(id, open).unwrap_or(Change::Still);
+            let change = asked.receiver.owes(id, open, asked.spec.style).unwrap_or(Change::Still);
             Fires { id, change, open }
         };
         let mut firing: Vec<_> = self.visible(asked.spec).map(fires).collect();
@@ -149,7 +149,6 @@ impl Asked<'_> {
     fn again_at(&self, id: &AlertId, level: &Level) -> Option<UnixTime> {
         let told = self.receiver.told.get(id)?;
         Some(match self.spec.style {
-            Style::Synced { .. } if told.has_improved => told.at,
             Style::Synced { every } => told.at + every,
             _ => told.at + self.terms.repeat.of(level),
         })

@@ -155,7 +155,7 @@ fn card(colour: &str, inside: &str) -> String {
 fn mark(change: Change) -> String {
     let background = match change {
         Change::New | Change::Worse => "#ffe9a8",
-        Change::Still => "#e9ecf0",
+        Change::Better | Change::Still => "#e9ecf0",
     };
     format!(
         " &nbsp;<span style=\"background:{background};color:{INK};border-radius:3px;padding:1px 6px\">{}</span>",

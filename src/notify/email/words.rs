@@ -64,6 +64,7 @@ pub(super) fn change(change: Change) -> &'static str {
     match change {
         Change::New => "NEW",
         Change::Worse => "WORSE",
+        Change::Better => "BETTER",
         Change::Still => "STILL",
     }
 }

@@ -104,6 +104,7 @@ fn alert(firing: &Firing, node: &str) -> String {
     let change = match firing.change {
         Change::New => "",
         Change::Worse => ", worse than before",
+        Change::Better => ", better than before",
         Change::Still => ", still",
     };
     let what = bold(&words.name, &words.brief);

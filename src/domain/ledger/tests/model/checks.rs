@@ -120,7 +120,9 @@ pub(super) fn check_news(
         assert!(firing.level.severity >= spec.min_severity && firing.id != own);
         match firing.change {
             Change::New => assert!(known.is_none(), "known"),
-            Change::Worse | Change::Still => assert!(desk.knows.contains_key(&firing.id)),
+            Change::Worse | Change::Better | Change::Still => {
+                assert!(desk.knows.contains_key(&firing.id));
+            }
         }
     }
     let has_news = message.firing.iter().any(|it| it.change != Change::Still)
