@@ -35,7 +35,7 @@ bench: tools ## the figures of docs/performance.md (needs kubeadm: see docs/lab.
 	benches/run.sh
 
 .PHONY: bench-idle
-bench-idle: tools ## what an idle daemon costs, in ten minutes
+bench-idle: tools ## what an idle daemon costs, in six minutes
 	benches/idle.sh
 
 .PHONY: crash
