@@ -99,6 +99,7 @@ impl Round<'_> {
         let mut sending = JoinSet::new();
         for delivery in deliveries {
             let way = self.keeper.way(now);
+            self.keeper.begin(&delivery);
             sending.spawn(async move {
                 let result = route::deliver(&way, &delivery).await;
                 (delivery, result)

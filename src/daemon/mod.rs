@@ -317,6 +317,7 @@ impl Daemon {
 
     fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
         self.busy.insert(delivery.receiver.clone());
+        self.keeper.begin(&delivery);
         let way = self.keeper.way(now);
         let events = self.events.0.clone();
         self.sending.retain(|task| !task.is_finished());

@@ -212,6 +212,13 @@ impl Keeper {
         health.last_success.max(health.last_failure)
     }
 
+    /// Notes that a delivery is on its way. For before it is sent.
+    pub fn begin(&mut self, delivery: &Delivery) {
+        if self.memory.ledger.begun(delivery) {
+            self.save();
+        }
+    }
+
     /// Notes how a delivery ended, and saves that. True if there is news for [`Self::look_again`]: a
     /// receiver was found deaf, or hears again.
     pub fn settle(

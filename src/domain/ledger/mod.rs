@@ -148,6 +148,10 @@ struct Told {
     /// It goes on, but by its own settings the receiver wants to hear no more of it.
     #[serde(default)]
     is_unwanted: bool,
+    /// A message says that it is over, and nobody knows whether that was taken: if it fires again,
+    /// it is news.
+    #[serde(default)]
+    is_ending: bool,
     /// Told to be over; remembered by those who are told again and again.
     over: Option<UnixTime>,
 }
@@ -283,6 +287,22 @@ impl Ledger {
         self.doubts.mend_clock(now);
     }
 
+    /// Notes that `delivery` is on its way. True if that has to be on disk before it is: after a crash
+    /// nobody knows whether it was taken.
+    #[must_use]
+    pub fn begun(&mut self, delivery: &Delivery) -> bool {
+        let Body::Message(message) = &delivery.body else { return false };
+        let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return false };
+        let mut is_news = false;
+        for resolved in &message.resolved {
+            if let Some(told) = receiver.told.get_mut(&resolved.id) {
+                is_news |= !told.is_ending;
+                told.is_ending = true;
+            }
+        }
+        is_news
+    }
+
     /// Notes that `delivery` was taken.
     pub fn sent(
         &mut self,
@@ -402,7 +422,7 @@ impl Receiver {
         let is_mirror = matches!(style, Style::Synced { .. });
         match self.told.get(id) {
             None => Some(Change::New),
-            Some(told) if told.over.is_some() => Some(Change::New),
+            Some(told) if told.over.is_some() || told.is_ending => Some(Change::New),
             Some(told) if told.level.is_outdone_by(&open.level) => Some(Change::Worse),
             Some(told) if told.has_improved && is_mirror => Some(Change::Better),
             Some(_) => None,
@@ -419,6 +439,7 @@ impl Receiver {
                 words: firing.words.name_only(),
                 has_improved: false,
                 is_unwanted: false,
+                is_ending: false,
                 over: None,
             };
             self.told.insert(firing.id.clone(), told);

@@ -507,3 +507,25 @@ fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
         assert_eq!(told.resolved[0].how, "is well again");
     }
 }
+
+/// The end of an alert was on its way when certwatch was killed, and it fires again: whoever took that
+/// message believes that all is well.
+#[test]
+fn what_fires_again_after_an_end_that_may_have_been_told_is_news() {
+    let spec = ops(Style::Grouped);
+    let mut ledger = Ledger::default();
+    ledger.set_receivers(std::slice::from_ref(&spec));
+    seen(&mut ledger, vec![alert(0, 0)], now(0));
+    let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
+    assert!(!ledger.begun(&delivery), "nothing in it is over");
+    ledger.sent(&spec, &delivery, None, now(0));
+    let sight = Sight { well: [(alert(0, 0).id, None)].into(), ..Sight::default() };
+    ledger.observe(&sight, &[], Look::Scan, now(1));
+    let (over, told) = message(&ledger, &spec, now(1)).unwrap();
+    assert_eq!(told.resolved.len(), 1);
+    assert!(ledger.begun(&over));
+    let mut ledger = restored(&ledger);
+    seen(&mut ledger, vec![alert(0, 0)], now(2));
+    let (_, again) = message(&ledger, &spec, now(2)).unwrap();
+    assert_eq!(again.firing[0].change, Change::New);
+}
