@@ -3,7 +3,9 @@
 //! It waits for one of a few things (`Wake`) and then acts. Scans and deliveries run beside it and
 //! come back as events; nothing else touches the keeper.
 
+mod dispatch;
 mod log;
+mod reload;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ use crate::domain::ledger::{Delivery, ReceiverId};
 use crate::domain::model::Inventory;
 use crate::domain::time::{Span, UnixTime};
 use crate::keeper::{Keeper, Seen, Writer};
-use crate::notify::{Failure, Receipt, route};
+use crate::notify::{Failure, Receipt};
 use crate::scan::{self, Request, ScanError};
 use crate::store::StoreError;
 use crate::watch::{Mode, Watcher};
@@ -263,108 +265,6 @@ impl Daemon {
                 log::polling(&why, POLL.as_secs());
             }
         }
-    }
-
-    /// Begins all deliveries that are due, and sets the alarm for the next.
-    fn dispatch(&mut self) {
-        let now = sys::now();
-        self.say_alive();
-        if !self.keeper.has_looked() {
-            // What fired before the restart may be over.
-            self.set_alarm(None, now);
-            return self.say_status(now);
-        }
-        let busy = &self.busy;
-        let (deliveries, next) = self.keeper.due(|receiver| busy.contains(receiver), now);
-        // The others have their turn once one of these is done.
-        let room = AT_ONCE.saturating_sub(self.busy.len());
-        for delivery in deliveries.into_iter().take(room) {
-            self.begin_delivery(delivery, now);
-        }
-        self.set_alarm(next, now);
-        self.say_status(now);
-    }
-
-    /// One alarm for all that has to be done at some time.
-    fn set_alarm(&mut self, next: Option<UnixTime>, now: UnixTime) {
-        // While a scan goes on, its end is the next wake.
-        let is_idle = |at: &UnixTime| !self.is_scanning || *at > now;
-        let wakes = [Some(self.next_scan), self.scan_again, self.judge_again, next];
-        let wakes = wakes.into_iter().flatten().filter(is_idle);
-        let alive = self.alive.map(|(_, next)| next);
-        self.alarm.set(wakes.chain(alive).min().unwrap_or(now + IDLE));
-    }
-
-    /// Says that the loop is alive, if it is time.
-    fn say_alive(&mut self) {
-        let now = sys::now();
-        if let Some((length, next)) = &mut self.alive
-            // Also after the clock was set.
-            && (*next <= now || *next - now > *length)
-        {
-            systemd::watchdog();
-            *next = now + *length;
-        }
-    }
-
-    fn say_status(&mut self, now: UnixTime) {
-        let status = self.keeper.summary(now);
-        if status != self.status {
-            systemd::status(&status);
-            self.status = status;
-        }
-    }
-
-    fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
-        self.busy.insert(delivery.receiver.clone());
-        self.keeper.begin(&delivery);
-        let way = self.keeper.way(now);
-        let events = self.events.0.clone();
-        self.sending.retain(|task| !task.is_finished());
-        self.sending.push(tokio::spawn(async move {
-            let result = route::deliver(&way, &delivery).await;
-            let _ = events.send(Event::Delivered { delivery: Box::new(delivery), result });
-        }));
-    }
-
-    fn delivered(&mut self, delivery: &Delivery, result: &Result<Receipt, Failure>) {
-        self.busy.remove(&delivery.receiver);
-        log::delivered(delivery, result);
-        let now = sys::now();
-        // A receiver that is found deaf, or hears again, is news for the others.
-        if self.keeper.settle(delivery, result, now) {
-            let seen = self.keeper.look_again(now);
-            self.take(&seen);
-        }
-    }
-
-    async fn reload(&mut self) {
-        systemd::reloading();
-        match (self.load)() {
-            Ok(config) => self.take_over(config).await,
-            Err(errors) => {
-                for line in errors.to_string().lines() {
-                    tracing::error!("{line}");
-                }
-                tracing::error!("the new configuration is refused; the old one stays in effect");
-                self.keeper.config_is_refused(Some(&errors.to_string()));
-            }
-        }
-        self.start_scan();
-        systemd::ready();
-    }
-
-    async fn take_over(&mut self, mut config: Config) {
-        self.keeper.config_is_refused(None);
-        let state_dir = self.keeper.config.daemon.state_dir.clone();
-        if config.daemon.state_dir != state_dir {
-            tracing::warn!("daemon.state-dir has changed: that needs a restart");
-            config.daemon.state_dir.clone_from(&state_dir);
-        }
-        self.keeper.configure(config);
-        let places = scan::watched_places(&request(&self.keeper.config, &self.root));
-        self.watcher = Watcher::beside(Some(state_dir), places, POLL).await;
-        tracing::info!("the configuration was read again");
     }
 
     /// Lets what is on its way arrive, for a moment, and puts everything on disk.

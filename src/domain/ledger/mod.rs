@@ -5,20 +5,22 @@
 //! after it has taken the message: a crash in between means a repetition, never a loss.
 
 mod compose;
+mod delivery;
 mod doubt;
 mod health;
 mod observe;
 mod owed;
+mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::alert::{AlertId, Level, Words};
-use super::message::{Kind, Message};
 use super::policy::Severity;
 use super::time::{Span, UnixTime};
 pub use compose::{Beat, Terms};
+pub use delivery::{Body, Delivery, Due, Notice};
 use doubt::Doubts;
 pub use doubt::Look;
 pub use health::{Health, Trouble};
@@ -97,23 +99,6 @@ struct Closed {
     how: String,
 }
 
-/// News that every receiver is told once, apart from any alert.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Notice {
-    /// Told apart by it; 32 hexadecimal digits.
-    pub id: String,
-    /// When it happened.
-    pub at: UnixTime,
-    /// What kind of news.
-    pub kind: Kind,
-    /// How bad it is.
-    pub severity: Severity,
-    /// For the subject.
-    pub headline: String,
-    /// What happened, sentence by sentence.
-    pub text: Vec<String>,
-}
-
 /// What one receiver knows, and how it is reached.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
@@ -156,36 +141,6 @@ struct Told {
     over: Option<UnixTime>,
 }
 
-/// One message on its way to one receiver.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Delivery {
-    /// To whom.
-    pub receiver: ReceiverId,
-    /// Of this content, whenever it is tried.
-    pub id: String,
-    /// Where it belongs, in the receiver's own words.
-    pub thread: Option<String>,
-    /// What is told.
-    pub body: Body,
-    notice: Option<String>,
-    /// Of this content, whatever was told before it.
-    topic: String,
-}
-
-/// What is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Body {
-    /// Words.
-    Message(Box<Message>),
-    /// That certwatch is well, or not.
-    Beat {
-        /// It is.
-        is_well: bool,
-        /// The state of things in a few lines.
-        text: String,
-    },
-}
-
 /// After how long the same is told again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Repeat {
@@ -200,30 +155,6 @@ pub struct Repeat {
 impl Default for Repeat {
     fn default() -> Self {
         Self { warning: Span::days(7), critical: Span::hours(24), expired: Span::hours(6) }
-    }
-}
-
-/// What to do for a receiver.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Due {
-    /// Tell it this.
-    Now(Box<Delivery>),
-    /// Nothing before then.
-    At(UnixTime),
-    /// Nothing until something changes.
-    Nothing,
-}
-
-impl Delivery {
-    /// A message that the ledger need not remember.
-    pub fn message(receiver: &ReceiverId, body: Body, id: String) -> Self {
-        let topic = id.clone();
-        Self { receiver: receiver.clone(), id, thread: None, body, notice: None, topic }
-    }
-
-    /// A heartbeat.
-    pub fn beat(receiver: &ReceiverId, id: String, is_well: bool, text: String) -> Self {
-        Self::message(receiver, Body::Beat { is_well, text }, id)
     }
 }
 
@@ -387,77 +318,6 @@ impl Spec {
     /// True if it is to be told of this.
     fn wants(&self, open: &Open) -> bool {
         open.level.severity >= self.min_severity && open.receiver.as_ref() != Some(&self.id)
-    }
-}
-
-impl Receiver {
-    /// What it wants no more by its own settings is no good news. People are told nothing of it; what
-    /// mirrors it is told the true reason.
-    fn follow_settings(&mut self, spec: &Spec, open: &BTreeMap<AlertId, Open>) {
-        let before = std::mem::replace(&mut self.min_severity, spec.min_severity);
-        for (id, told) in &mut self.told {
-            if let Some(open) = open.get(id) {
-                // What got better than it wanted even before is told to be less urgent.
-                let was_wanted = told.is_unwanted || open.level.severity >= before;
-                told.is_unwanted = was_wanted && open.level.severity < spec.min_severity;
-            }
-        }
-        if spec.style == Style::Grouped {
-            self.told.retain(|_, told| !told.is_unwanted);
-            self.end_episode();
-        }
-    }
-
-    /// Once all is over, what comes next begins a new thread.
-    fn end_episode(&mut self) {
-        if self.told.values().all(|told| told.over.is_some()) {
-            self.episode = None;
-            self.thread = None;
-        }
-    }
-
-    /// What is new for it in an alert that fires.
-    fn owes(&self, id: &AlertId, open: &Open, style: Style) -> Option<super::message::Change> {
-        use super::message::Change;
-        let is_mirror = matches!(style, Style::Synced { .. });
-        match self.told.get(id) {
-            None => Some(Change::New),
-            Some(told) if told.over.is_some() || told.is_ending => Some(Change::New),
-            Some(told) if told.level.is_outdone_by(&open.level) => Some(Change::Worse),
-            Some(told) if told.has_improved && is_mirror => Some(Change::Better),
-            Some(_) => None,
-        }
-    }
-
-    /// Remembers what it was told.
-    fn learn(&mut self, message: &Message, style: Style, thread: Option<String>, now: UnixTime) {
-        for firing in &message.firing {
-            let told = Told {
-                at: now,
-                since: firing.since,
-                level: firing.level.clone(),
-                words: firing.words.name_only(),
-                has_improved: false,
-                is_unwanted: false,
-                is_ending: false,
-                over: None,
-            };
-            self.told.insert(firing.id.clone(), told);
-        }
-        for resolved in &message.resolved {
-            match (style, self.told.get_mut(&resolved.id)) {
-                (Style::Synced { .. }, Some(told)) => {
-                    told.at = now;
-                    told.has_improved = false;
-                    told.over.get_or_insert(now);
-                }
-                _ => drop(self.told.remove(&resolved.id)),
-            }
-        }
-        self.episode.get_or_insert(self.count);
-        self.thread = thread.or_else(|| self.thread.take());
-        self.end_episode();
-        self.count += 1;
     }
 }
 

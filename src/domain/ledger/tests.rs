@@ -7,6 +7,7 @@ mod wording;
 
 use super::*;
 use crate::domain::alert::{Alert, Sight};
+use crate::domain::message::{Kind, Message};
 
 const NODE: &str = "cp1";
 const DAY: i64 = 86_400;

@@ -1,0 +1,82 @@
+//! What the loop does before it waits again: deliveries, the alarm, the service manager.
+
+use super::{AT_ONCE, Daemon, Event, IDLE, log};
+use crate::domain::ledger::Delivery;
+use crate::domain::time::UnixTime;
+use crate::notify::{Failure, Receipt, route};
+use crate::{sys, systemd};
+
+impl Daemon {
+    /// Begins all deliveries that are due, and sets the alarm for the next.
+    pub(super) fn dispatch(&mut self) {
+        let now = sys::now();
+        self.say_alive();
+        if !self.keeper.has_looked() {
+            // What fired before the restart may be over.
+            self.set_alarm(None, now);
+            return self.say_status(now);
+        }
+        let busy = &self.busy;
+        let (deliveries, next) = self.keeper.due(|receiver| busy.contains(receiver), now);
+        // The others have their turn once one of these is done.
+        let room = AT_ONCE.saturating_sub(self.busy.len());
+        for delivery in deliveries.into_iter().take(room) {
+            self.begin_delivery(delivery, now);
+        }
+        self.set_alarm(next, now);
+        self.say_status(now);
+    }
+
+    /// One alarm for all that has to be done at some time.
+    fn set_alarm(&mut self, next: Option<UnixTime>, now: UnixTime) {
+        // While a scan goes on, its end is the next wake.
+        let is_idle = |at: &UnixTime| !self.is_scanning || *at > now;
+        let wakes = [Some(self.next_scan), self.scan_again, self.judge_again, next];
+        let wakes = wakes.into_iter().flatten().filter(is_idle);
+        let alive = self.alive.map(|(_, next)| next);
+        self.alarm.set(wakes.chain(alive).min().unwrap_or(now + IDLE));
+    }
+
+    /// Says that the loop is alive, if it is time.
+    fn say_alive(&mut self) {
+        let now = sys::now();
+        if let Some((length, next)) = &mut self.alive
+            // Also after the clock was set.
+            && (*next <= now || *next - now > *length)
+        {
+            systemd::watchdog();
+            *next = now + *length;
+        }
+    }
+
+    fn say_status(&mut self, now: UnixTime) {
+        let status = self.keeper.summary(now);
+        if status != self.status {
+            systemd::status(&status);
+            self.status = status;
+        }
+    }
+
+    fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
+        self.busy.insert(delivery.receiver.clone());
+        self.keeper.begin(&delivery);
+        let way = self.keeper.way(now);
+        let events = self.events.0.clone();
+        self.sending.retain(|task| !task.is_finished());
+        self.sending.push(tokio::spawn(async move {
+            let result = route::deliver(&way, &delivery).await;
+            let _ = events.send(Event::Delivered { delivery: Box::new(delivery), result });
+        }));
+    }
+
+    pub(super) fn delivered(&mut self, delivery: &Delivery, result: &Result<Receipt, Failure>) {
+        self.busy.remove(&delivery.receiver);
+        log::delivered(delivery, result);
+        let now = sys::now();
+        // A receiver that is found deaf, or hears again, is news for the others.
+        if self.keeper.settle(delivery, result, now) {
+            let seen = self.keeper.look_again(now);
+            self.take(&seen);
+        }
+    }
+}

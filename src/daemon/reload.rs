@@ -1,0 +1,37 @@
+//! SIGHUP: the configuration is read again, and a wrong one changes nothing.
+
+use super::{Daemon, POLL, request};
+use crate::config::Config;
+use crate::watch::Watcher;
+use crate::{scan, systemd};
+
+impl Daemon {
+    pub(super) async fn reload(&mut self) {
+        systemd::reloading();
+        match (self.load)() {
+            Ok(config) => self.take_over(config).await,
+            Err(errors) => {
+                for line in errors.to_string().lines() {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("the new configuration is refused; the old one stays in effect");
+                self.keeper.config_is_refused(Some(&errors.to_string()));
+            }
+        }
+        self.start_scan();
+        systemd::ready();
+    }
+
+    async fn take_over(&mut self, mut config: Config) {
+        self.keeper.config_is_refused(None);
+        let state_dir = self.keeper.config.daemon.state_dir.clone();
+        if config.daemon.state_dir != state_dir {
+            tracing::warn!("daemon.state-dir has changed: that needs a restart");
+            config.daemon.state_dir.clone_from(&state_dir);
+        }
+        self.keeper.configure(config);
+        let places = scan::watched_places(&request(&self.keeper.config, &self.root));
+        self.watcher = Watcher::beside(Some(state_dir), places, POLL).await;
+        tracing::info!("the configuration was read again");
+    }
+}

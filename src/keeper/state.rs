@@ -1,0 +1,115 @@
+//! What is remembered, and what if it cannot be.
+
+use std::path::Path;
+
+use super::troubles::Troubles;
+use super::{Keeper, Memory, OwnTrouble, Writer, node_name};
+use crate::config::Config;
+use crate::domain::alert::AlertId;
+use crate::domain::ledger::Notice;
+use crate::domain::message::Kind;
+use crate::domain::policy::Severity;
+use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
+use crate::store::{Loaded, Store, StoreError};
+use crate::sys;
+
+impl Keeper {
+    /// Opens the state. Where it cannot be read or kept, certwatch goes on without: better told twice
+    /// than not at all.
+    ///
+    /// # Errors
+    /// Only if another certwatch works with it.
+    pub fn open(config: Config, writer: Writer, now: UnixTime) -> Result<Self, StoreError> {
+        let mut keeper = Self {
+            node: node_name(&config),
+            specs: Vec::new(),
+            config: Config::default(),
+            store: None,
+            memory: Memory::default(),
+            seen: None,
+            troubles: Troubles::default(),
+            beat: None,
+        };
+        let lost = keeper.open_state(&config.daemon.state_dir, now)?;
+        keeper.memory.writer = writer;
+        keeper.configure(config);
+        // After the receivers are known: to one that comes later it is old news.
+        lost.into_iter().for_each(|notice| keeper.memory.ledger.announce(notice));
+        Ok(keeper)
+    }
+
+    /// Gives the news that the memory was lost, if it was.
+    fn open_state(&mut self, dir: &Path, now: UnixTime) -> Result<Option<Notice>, StoreError> {
+        let loaded = Store::open(dir).and_then(|store| Ok((store.load(now)?, store)));
+        match loaded {
+            Err(error @ StoreError::Busy { .. }) => Err(error),
+            Err(error) => {
+                self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string());
+                Ok(None)
+            }
+            Ok((loaded, store)) => {
+                self.store = Some(store);
+                let lost = self.news_of_loss(&loaded, now);
+                self.memory = loaded.into_state();
+                Ok(lost)
+            }
+        }
+    }
+
+    fn news_of_loss(&self, loaded: &Loaded<Memory>, now: UnixTime) -> Option<Notice> {
+        let Loaded::SetAside { to, why } = loaded else { return None };
+        let to = safe(&to.to_string_lossy()).into_owned();
+        tracing::error!(path = %to, "what certwatch remembered {why}; it was set aside");
+        Some(memory_lost(&self.node, &to, why, now))
+    }
+
+    /// Writes what is remembered to disk. What cannot be written is told of: true if that has begun or
+    /// ended just now, so that there is news for [`Self::look_again`].
+    pub fn save(&mut self) -> bool {
+        let could = self.troubles.line(OwnTrouble::Unsaved).is_none();
+        let saved = match &mut self.store {
+            Some(store) => store.save(&self.memory),
+            None => self.open_late(),
+        };
+        let can = saved.is_ok();
+        match saved {
+            Ok(()) => self.troubles.clear(OwnTrouble::Unsaved),
+            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
+        }
+        can != could
+    }
+
+    /// The state can be had at last: who was told what before counts as well.
+    fn open_late(&mut self) -> Result<(), StoreError> {
+        let now = sys::now();
+        let mut store = Store::open(&self.config.daemon.state_dir)?;
+        let loaded = store.load(now)?;
+        if let Some(notice) = self.news_of_loss(&loaded, now) {
+            self.memory.ledger.announce(notice);
+        }
+        self.memory.ledger.remember(loaded.into_state().ledger);
+        store.save(&self.memory)?;
+        self.store = Some(store);
+        Ok(())
+    }
+}
+
+/// Told once: from here on people may be told what they know.
+fn memory_lost(node: &str, to: &str, why: &str, now: UnixTime) -> Notice {
+    Notice {
+        id: AlertId::new(node, &[b"memory lost", now.to_string().as_bytes()]).0,
+        at: now,
+        kind: Kind::News,
+        severity: Severity::Warning,
+        headline: "certwatch lost its memory".to_owned(),
+        text: vec![
+            format!(
+                "What certwatch remembered {why}. It was set aside as {to}, and certwatch began anew."
+            ),
+            "You may be told of things again that you know already. What was mended in the \
+             meantime is not reported as over."
+                .to_owned(),
+        ],
+    }
+}
