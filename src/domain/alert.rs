@@ -154,7 +154,7 @@ fn nearness(stage: Option<Span>) -> i64 {
 
 impl Sight {
     /// What `inventory`, judged as of `now`, means for the alerts of a node, whatever its name.
-    pub fn of(_node: &str, inventory: &Inventory, assessment: &Assessment, now: UnixTime) -> Self {
+    pub fn of(inventory: &Inventory, assessment: &Assessment, now: UnixTime) -> Self {
         let mut sight = Self { blind: blind_spots(inventory), ..Self::default() };
         let mut untold = Severity::Ok;
         for row in assessment.rows.iter().filter(|row| !row.repeats) {

@@ -86,7 +86,7 @@ impl Keeper {
             }
             Err(error) => {
                 self.seen = None;
-                self.troubles.set(OwnTrouble::Blind, &self.node, &error.to_string());
+                self.troubles.set(OwnTrouble::Blind, &error.to_string());
             }
         }
         let seen = self.look(Look::Scan, now);
@@ -112,13 +112,13 @@ impl Keeper {
         let (mut sight, judge_again) = match &self.seen {
             Some(inventory) => {
                 let assessment = assess(inventory, &self.config.policy, now);
-                (Sight::of(&self.node, inventory, &assessment, now), assessment.next_change)
+                (Sight::of(inventory, &assessment, now), assessment.next_change)
             }
             // Nothing is known to be gone.
             None => (Sight { blind: vec!["/".to_owned()], ..Sight::default() }, None),
         };
         sight.alerts.extend(self.troubles.alerts().cloned());
-        let deaf = self.memory.ledger.deaf_receivers(&self.node, now);
+        let deaf = self.memory.ledger.deaf_receivers(now);
         let before = self.memory.ledger.open.clone();
         let scan_again = self.memory.ledger.observe(&sight, &deaf, look, now);
         let (opened, closed) = difference(&before, &self.memory.ledger.open);
@@ -202,7 +202,7 @@ impl Keeper {
     /// Sets or ends what is wrong with the configuration on disk.
     pub fn config_is_refused(&mut self, why: Option<&str>) {
         match why {
-            Some(why) => self.troubles.set(OwnTrouble::Config, &self.node, why),
+            Some(why) => self.troubles.set(OwnTrouble::Config, why),
             None => self.troubles.clear(OwnTrouble::Config),
         }
     }
@@ -248,7 +248,7 @@ impl Keeper {
     }
 
     fn make_beat(&self, now: UnixTime) -> Beat {
-        let deaf = self.memory.ledger.deaf_receivers(&self.node, now);
+        let deaf = self.memory.ledger.deaf_receivers(now);
         let mut text = format!("{}: {}\n", self.node, self.summary(now));
         let troubles = self.troubles.alerts().chain(deaf.iter().map(|(_, alert)| alert));
         for alert in troubles {
@@ -265,7 +265,7 @@ impl Keeper {
     /// True if it can see, write down and tell.
     fn is_well(&self, now: UnixTime) -> bool {
         let ledger = &self.memory.ledger;
-        self.troubles.is_empty() && ledger.deaf_receivers(&self.node, now).is_empty()
+        self.troubles.is_empty() && ledger.deaf_receivers(now).is_empty()
     }
 
     /// The state of things in one line: `14 certificates; next: apiserver in 27 d; mail ok`.

@@ -45,7 +45,7 @@ impl Keeper {
         match loaded {
             Err(error @ StoreError::Busy { .. }) => Err(error),
             Err(error) => {
-                self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string());
+                self.troubles.set(OwnTrouble::Unsaved, &error.to_string());
                 Ok(None)
             }
             Ok((loaded, store)) => {
@@ -75,7 +75,7 @@ impl Keeper {
         let can = saved.is_ok();
         match saved {
             Ok(()) => self.troubles.clear(OwnTrouble::Unsaved),
-            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &self.node, &error.to_string()),
+            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &error.to_string()),
         }
         can != could
     }

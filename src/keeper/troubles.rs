@@ -22,7 +22,7 @@ pub enum Trouble {
 pub(super) struct Troubles(BTreeMap<Trouble, Alert>);
 
 impl Troubles {
-    pub(super) fn set(&mut self, trouble: Trouble, _node: &str, why: &str) {
+    pub(super) fn set(&mut self, trouble: Trouble, why: &str) {
         let alert = trouble.alert(why);
         let is_known = self.0.get(&trouble).is_some_and(|known| known.words == alert.words);
         if !is_known {

@@ -9,12 +9,12 @@ use crate::report::sample::{NOW, certificate, inventory, item};
 const APISERVER: &str = "/etc/kubernetes/pki/apiserver.crt";
 
 fn sight_of(items: Vec<Item>) -> Sight {
-    sight(&Inventory { items, context: Vec::new(), leftovers: Vec::new() }, "cp1")
+    sight(&Inventory { items, context: Vec::new(), leftovers: Vec::new() })
 }
 
-fn sight(inventory: &Inventory, node: &str) -> Sight {
+fn sight(inventory: &Inventory) -> Sight {
     let assessment = policy::assess(inventory, &Policy::default(), NOW);
-    Sight::of(node, inventory, &assessment, NOW)
+    Sight::of(inventory, &assessment, NOW)
 }
 
 fn leaf(path: impl AsRef<Path>, entry: Entry, serial: u8, days: i64) -> Item {
@@ -61,13 +61,6 @@ fn every_entry_is_somebody_else() {
 }
 
 #[test]
-fn a_node_that_is_renamed_has_the_same_alerts() {
-    for inventory in [inventory(), Inventory::default()] {
-        assert_eq!(sight(&inventory, "cp1"), sight(&inventory, "cp2"));
-    }
-}
-
-#[test]
 fn paths_that_are_no_text_are_told_apart() {
     let [a, b] = [b"/srv/\xff.pem", b"/srv/\xfe.pem"].map(|bytes| {
         let path = Path::new(OsStr::from_bytes(bytes));
@@ -97,7 +90,7 @@ fn what_is_missing_hides_nothing() {
     }
     let context = vec![missing("/srv/tls")];
     let inventory = Inventory { items: Vec::new(), context, leftovers: Vec::new() };
-    assert_eq!(sight(&inventory, "cp1").blind, [""; 0]);
+    assert_eq!(sight(&inventory).blind, [""; 0]);
     // What cannot be looked into may hold what is missing elsewhere.
     let sight = sight_of(vec![missing("/srv/tls/a.pem"), problem("/srv/tls")]);
     assert!(sight.is_blind_to("/srv/tls/a.pem"));
@@ -153,7 +146,7 @@ fn nothing_found_is_an_alert() {
 #[test]
 fn every_row_is_an_alert_or_well_but_copies_of_a_ca() {
     let inventory = inventory();
-    let sight = sight(&inventory, "cp1");
+    let sight = sight(&inventory);
     let rows = policy::assess(&inventory, &Policy::default(), NOW).rows;
     let repeats = rows.iter().filter(|row| row.repeats).count();
     assert!(repeats > 0);
@@ -174,7 +167,7 @@ fn what_may_be_half_written_is_transient() {
 /// Names of the sample hold escape sequences, line ends and marks that turn the direction.
 #[test]
 fn words_are_safe_to_print() {
-    for alert in sight(&inventory(), "cp1").alerts {
+    for alert in sight(&inventory()).alerts {
         let Words { name, title, place, brief, lines, by_itself, remedies, .. } = &alert.words;
         let remedies: Vec<_> = remedies.iter().map(ToString::to_string).collect();
         let texts =

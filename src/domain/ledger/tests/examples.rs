@@ -320,12 +320,12 @@ fn one_failure_is_no_broken_receiver_however_long_ago() {
     seen(&mut ledger, vec![alert(0, 0)], now(0));
     let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
     ledger.failed(&delivery, Trouble::Passing(None), "timeout", 0, now(0));
-    assert_eq!(ledger.deaf_receivers(NODE, now(3)), []);
+    assert_eq!(ledger.deaf_receivers(now(3)), []);
     ledger.failed(&delivery, Trouble::Passing(None), "timeout", 0, now(0) + Span::hours(1));
-    let deaf = ledger.deaf_receivers(NODE, now(3));
+    let deaf = ledger.deaf_receivers(now(3));
     assert_eq!(deaf[0].0, spec.id);
     ledger.sent(&spec, &delivery, None, now(3));
-    assert_eq!(ledger.deaf_receivers(NODE, now(3)), []);
+    assert_eq!(ledger.deaf_receivers(now(3)), []);
 }
 
 #[test]

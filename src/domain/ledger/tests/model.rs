@@ -185,10 +185,10 @@ impl World {
         self.wake = self.scanned + SCAN;
         let mut look = look;
         loop {
-            let deaf = self.ledger.deaf_receivers(NODE, self.now());
+            let deaf = self.ledger.deaf_receivers(self.now());
             self.observe(&deaf, look);
             let has_crashed = self.deliver().is_break();
-            if !has_crashed && self.ledger.deaf_receivers(NODE, self.now()) == deaf {
+            if !has_crashed && self.ledger.deaf_receivers(self.now()) == deaf {
                 break;
             }
             look = if has_crashed { Look::Scan } else { Look::Again };

@@ -44,7 +44,7 @@ fn missing(path: &str) -> Item {
 fn sight(items: Vec<Item>, now: UnixTime) -> Sight {
     let inventory = Inventory { items, context: Vec::new(), leftovers: Vec::new() };
     let assessment = policy::assess(&inventory, &Policy::default(), now);
-    Sight::of(NODE, &inventory, &assessment, now)
+    Sight::of(&inventory, &assessment, now)
 }
 
 /// A ledger with one receiver, as it is after some looks.
@@ -216,11 +216,11 @@ fn a_receiver_is_deaf() {
     let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
     let Due::Now(delivery) = story.ledger.due(&pager, &terms, story.now) else { panic!() };
     story.ledger.failed(&delivery, Trouble::Lasting, "HTTP 403: no such key", 0, story.now);
-    let deaf = story.ledger.deaf_receivers(NODE, story.now);
+    let deaf = story.ledger.deaf_receivers(story.now);
     story.ledger.observe(&Sight::default(), &deaf, Look::Again, story.now);
     let _ = write!(out, "\n\n{}\n{:#?}", story.message(), deaf[0].1.words);
     story.ledger.sent(&pager, &delivery, None, story.now);
-    let deaf = story.ledger.deaf_receivers(NODE, story.now);
+    let deaf = story.ledger.deaf_receivers(story.now);
     story.ledger.observe(&Sight::default(), &deaf, Look::Again, story.now);
     let _ = write!(out, "\n\n{}", story.message());
     assert_snapshot!(out);
@@ -231,7 +231,7 @@ fn the_words_of_the_sample() {
     let inventory = sample::inventory();
     let assessment = policy::assess(&inventory, &Policy::default(), NOW);
     let mut out = String::new();
-    for Alert { words, .. } in Sight::of(NODE, &inventory, &assessment, NOW).alerts {
+    for Alert { words, .. } in Sight::of(&inventory, &assessment, NOW).alerts {
         let _ = writeln!(out, "{} {}: {}\n  {}", words.name, words.brief, words.title, words.place);
         for line in words.lines.iter().chain([&words.by_itself]).filter(|line| !line.is_empty()) {
             let _ = writeln!(out, "  - {line}");
