@@ -10,7 +10,7 @@ use crate::config::{self, Config};
 use crate::domain::advice::Remedy;
 use crate::domain::ledger::{Open, ReceiverId, Spec, Style};
 use crate::domain::policy::Severity;
-use crate::domain::time::UnixTime;
+use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
@@ -336,9 +336,10 @@ impl Receiver {
     }
 }
 
-/// `4 min ago`; with the clock set back also `just now`.
+/// `4 min ago`; a few seconds do not count, nor does a clock that was set back.
 fn ago(at: UnixTime, now: UnixTime) -> String {
-    if at >= now { "just now".to_owned() } else { format!("{} ago", now - at) }
+    let is_recent = now - at < Span::seconds(10);
+    if is_recent { "just now".to_owned() } else { format!("{} ago", now - at) }
 }
 
 /// Columns as wide as they need to be; the last is not padded.
