@@ -134,7 +134,7 @@ fn without_watches_changes_are_seen_within_a_minute_and_it_says_so() {
     let mut daemon = start(&stage, &["--user", "--map-root-user"], first);
     daemon.wait_for_log("DEBUG scanned");
     let status = stage.certwatch(&["status"]).stdout;
-    let limit = "the limit fs.inotify.max_user_instances of the kernel is reached";
+    let limit = "the limit LimitNOFILE or fs.inotify.max_user_instances is reached";
     assert!(status.contains(&format!("sees changes by every 60 s ({limit})")), "{status}");
     let log = daemon.read_log();
     assert!(
@@ -156,7 +156,7 @@ fn too_few_watches_are_no_better_than_none_and_it_says_so() {
     let daemon = start(&stage, &["--user", "--map-root-user"], first);
     daemon.wait_for_log("DEBUG scanned");
     let status = stage.certwatch(&["status"]).stdout;
-    let limit = "the limit fs.inotify.max_user_watches of the kernel is reached";
+    let limit = "the limit fs.inotify.max_user_watches is reached";
     assert!(status.contains(&format!("sees changes by every 60 s ({limit})")), "{status}");
     stage.renew("apiserver", SOON);
     stage.receiver.wait_for_messages(1);
