@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
@@ -70,10 +71,14 @@ fn poll(url: &str, stopped: &Receiver<()>) -> Outage {
 
 /// A new connection for each poll: one that is open already would not notice a restart's every second.
 fn agent() -> Agent {
+    let tls = TlsConfig::builder()
+        .disable_verification(true)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
     Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(2)))
         .max_idle_connections(0)
-        .tls_config(TlsConfig::builder().disable_verification(true).build())
+        .tls_config(tls)
         .build()
         .into()
 }
