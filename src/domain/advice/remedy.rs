@@ -1,19 +1,16 @@
-//! The words: what will happen, and what to do about it, each in one line for a tired person.
+//! What to do about a finding: a command where there is one that does it, else words.
 
 use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout;
-use super::model::{Attribute, Item, Reason};
-use super::policy::{self, Fact};
-use super::role::{Kind, Renewer, Role};
-use super::text::{safe, shell_word};
-use super::time::UnixTime;
-
-/// Those that read their certificates at their start and fail without them.
-const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];
+use super::show;
+use crate::domain::layout;
+use crate::domain::model::{Attribute, Item, Reason};
+use crate::domain::policy::{self, Fact};
+use crate::domain::role::{self, Kind, Renewer};
+use crate::domain::text::{safe, shell_word};
 
 /// What to do about a finding.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -45,126 +42,6 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// What is wrong and what will happen, as of `now`: one line, without the path, safe to print.
-pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
-    let breaks = item.role.breaks;
-    match fact {
-        Fact::Expired(at) => {
-            format!(
-                "{} {} ago, on {}: {breaks}",
-                ends(item, "expired", "ended"),
-                now - *at,
-                at.date()
-            )
-        }
-        Fact::Expires { at, .. } => {
-            format!(
-                "{} in {}, on {}; then {breaks}",
-                ends(item, "expires", "ends"),
-                *at - now,
-                at.date()
-            )
-        }
-        Fact::ForeignCa(ca) => {
-            format!(
-                "does not hold the cluster's CA ({}): its user cannot trust the API server",
-                show(ca)
-            )
-        }
-        Fact::NotYetValid(from) => {
-            format!("valid only in {}, from {from} on: refused until then", *from - now)
-        }
-        Fact::OutlivesCa { ca, until } => {
-            format!("stops on {} with its CA {}, before its own date", until.date(), show(ca))
-        }
-        Fact::Retired => {
-            "a CA that ends and has signed nothing here: left over from a rotation".to_owned()
-        }
-        Fact::RotationOverdue(due) => {
-            format!(
-                "the kubelet should have rotated it by {}: its rotation does not work",
-                due.date()
-            )
-        }
-        Fact::StaleCopy { of, .. } => {
-            format!("an older copy of {}, which has been renewed since", show(of))
-        }
-        Fact::Unusable(reason) => unusable(item, reason),
-        Fact::WrongSigner(ca) => {
-            format!("not signed by {}: refused by all who trust that CA alone", show(ca))
-        }
-    }
-}
-
-/// What it is, in words that go on after a name: `serving certificate of kube-apiserver`.
-pub fn title(role: &Role) -> String {
-    match role.kind {
-        Kind::ClusterCa | Kind::File => role.title.to_owned(),
-        _ if role.title.contains(role.owner) => role.title.to_owned(),
-        _ if role.title.contains(" of ") || role.title.contains(", ") => {
-            format!("{} ({})", role.title, role.owner)
-        }
-        _ => format!("{} of {}", role.title, role.owner),
-    }
-}
-
-/// What is wrong in a few words that go on after the name: `expires in 5 d`.
-pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
-    match fact {
-        Fact::Expired(at) => format!("expired {} ago", now - *at),
-        Fact::Expires { at, .. } => format!("expires in {}", *at - now),
-        Fact::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
-        Fact::NotYetValid(from) => format!("is valid only in {}", *from - now),
-        Fact::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
-        Fact::Retired => "is left over from a CA rotation".to_owned(),
-        Fact::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
-        Fact::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
-        Fact::Unusable(Reason::Missing) => "is missing".to_owned(),
-        Fact::Unusable(reason) if reason.breaks_its_user() => {
-            format!("is broken: {}", what_is_wrong(reason, item.role))
-        }
-        Fact::Unusable(reason) => {
-            format!("could not be judged: {}", what_is_wrong(reason, item.role))
-        }
-        Fact::WrongSigner(_) => "is signed by another CA".to_owned(),
-    }
-}
-
-/// What happens to it without anybody, one sentence.
-pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> String {
-    let nobody = "Nothing renews it by itself.".to_owned();
-    if expires.is_none() {
-        // There is nothing to renew.
-        return String::new();
-    }
-    if policy::ends_with_ca(item) {
-        return nobody;
-    }
-    match item.role.renewer {
-        _ if policy::is_externally_managed(item) => {
-            "Nothing on this node can renew it: its CA's key is elsewhere.".to_owned()
-        }
-        Renewer::Hand | Renewer::Kubeadm => nobody,
-        Renewer::Kubelet if expires < Some(now) => {
-            "The kubelet should have renewed it by itself, and can no longer.".to_owned()
-        }
-        Renewer::Kubelet if is_rotation_overdue(item, now) => {
-            "The kubelet should have renewed it by itself.".to_owned()
-        }
-        Renewer::Kubelet => "The kubelet renews it by itself.".to_owned(),
-        Renewer::Restart => format!("Any restart of {} renews it.", item.role.owner),
-        Renewer::Service(name) => format!("{name} renews it only when {name} starts."),
-    }
-}
-
-/// The kubelet rotates at 70 to 90 % of the life.
-fn is_rotation_overdue(item: &Item, now: UnixTime) -> bool {
-    item.certificate().is_some_and(|certificate| {
-        let life = certificate.not_after - certificate.not_before;
-        now >= certificate.not_before + life.fraction(9, 10)
-    })
-}
-
 /// What to do about it.
 pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
     match fact {
@@ -182,15 +59,6 @@ pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
         Fact::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
         Fact::Unusable(reason) => mend(item, reason),
         Fact::WrongSigner(ca) => renew_or_mend_ca(item, ca),
-    }
-}
-
-/// The verb for its end: its own, or its CA's.
-fn ends(item: &Item, own: &str, with_ca: &str) -> String {
-    match item.role.kind {
-        Kind::Process => format!("its in-memory loopback certificate {own}"),
-        _ if policy::ends_with_ca(item) => format!("{with_ca} with its CA"),
-        _ => own.to_owned(),
     }
 }
 
@@ -214,7 +82,7 @@ fn end_of_life(item: &Item, fact: &Fact) -> Remedy {
              if it is a person's own, have it renewed by whoever issued it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
-        _ if role == &super::role::KUBELET_CONF => rotate_kubelet_conf(),
+        _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
         _ if role.command.is_empty() => words("have it renewed by whoever issued it"),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
@@ -303,52 +171,6 @@ fn recover_kubelet(item: &Item) -> Remedy {
     }
 }
 
-fn unusable(item: &Item, reason: &Reason) -> String {
-    let role = item.role;
-    let what = what_is_wrong(reason, role);
-    if role.kind == Kind::Leaf && COMPONENTS.contains(&role.owner) && reason.breaks_its_user() {
-        return format!("{what}: at its next start {} fails", role.owner);
-    }
-    what
-}
-
-fn what_is_wrong(reason: &Reason, role: &Role) -> String {
-    match reason {
-        Reason::BadBase64 => "its base64 data is damaged".to_owned(),
-        Reason::BadCertificate(index) => {
-            format!("certificate {} in the file is damaged", index + 1)
-        }
-        Reason::BadKubeconfig(Some((line, column))) => {
-            format!("no kubeconfig: wrong at line {line}, column {column}")
-        }
-        Reason::BadKubeconfig(None) => "no kubeconfig".to_owned(),
-        Reason::BadPem(line) => format!("the PEM block at line {line} is cut off or damaged"),
-        Reason::BrokenLink => "a symbolic link to nothing".to_owned(),
-        Reason::Changed => "it changed each time while it was read".to_owned(),
-        Reason::Empty => "the file is empty".to_owned(),
-        Reason::LinkLoop => "symbolic links that lead back to themselves".to_owned(),
-        Reason::Missing if role.kind == Kind::File => "nothing is there".to_owned(),
-        Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
-        Reason::NoCertificate => "no certificate in the file".to_owned(),
-        Reason::NotAFile(kind) => format!("a {kind}, not a file"),
-        Reason::OutOfTime(seconds) => {
-            format!("the {seconds} s of the scan were up before its turn came")
-        }
-        Reason::PermissionDenied => "no permission to read it".to_owned(),
-        Reason::ReadFailed(why) => format!("cannot be read: {}", safe(why)),
-        Reason::TimedOut(seconds) => format!("it did not answer within {seconds} s"),
-        Reason::TooDeep(limit) => {
-            format!("directories nested deeper than {limit} are not searched")
-        }
-        Reason::TooLarge { size, limit } => {
-            format!("{size} bytes are too many: at most {limit} are read")
-        }
-        Reason::TooMany { what, limit } => {
-            format!("more than {limit} {what}: the rest is not judged")
-        }
-    }
-}
-
 fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
@@ -413,10 +235,6 @@ fn kubeadm_phase(name: &str) -> String {
 
 fn words(text: &str) -> Remedy {
     Remedy::Words(text.to_owned())
-}
-
-fn show(path: &Path) -> String {
-    safe(&path.to_string_lossy()).into_owned()
 }
 
 /// The path as a word of a command; `None` for one that would not be the same after pasting.
