@@ -22,6 +22,7 @@ pub mod keeper;
 pub mod log;
 pub mod notify;
 pub mod parse;
+pub mod renew;
 pub mod report;
 pub mod scan;
 pub mod store;

@@ -12,6 +12,7 @@ pub mod message;
 pub mod model;
 pub mod names;
 pub mod policy;
+pub mod renewal;
 pub mod role;
 pub mod text;
 pub mod time;

@@ -1,0 +1,72 @@
+//! The four static pods of a control plane, and which certificates each of them uses.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A static pod of the control plane, in the order in which they are made live: each relies on those
+/// before it (`cmd/kubeadm/app/phases/upgrade/staticpods.go` goes the same way).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// etcd, where it runs on this node.
+    Etcd,
+    /// kube-apiserver.
+    Apiserver,
+    /// kube-controller-manager.
+    ControllerManager,
+    /// kube-scheduler.
+    Scheduler,
+}
+
+impl Component {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] =
+        [Self::Etcd, Self::Apiserver, Self::ControllerManager, Self::Scheduler];
+
+    /// Name of its program, of its container, and of its manifest without `.yaml`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Apiserver => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+        }
+    }
+
+    /// The certificates that it uses, by kubeadm's NAME
+    /// (`renewCertsByComponent` in kubeadm's `phases/upgrade/staticpods.go`).
+    pub const fn uses(self) -> &'static [&'static str] {
+        match self {
+            Self::Etcd => &["etcd-server", "etcd-peer", "etcd-healthcheck-client"],
+            Self::Apiserver => &[
+                "apiserver",
+                "apiserver-etcd-client",
+                "apiserver-kubelet-client",
+                "front-proxy-client",
+            ],
+            Self::ControllerManager => &["controller-manager.conf"],
+            Self::Scheduler => &["scheduler.conf"],
+        }
+    }
+
+    /// Whether it reads renewed files by itself, without a restart.
+    ///
+    /// etcd reads its pairs at each handshake since 3.2, so any that kubeadm installs. kube-apiserver
+    /// reads its serving pair and its front-proxy pair again each minute and its other client pairs
+    /// at new connections; all of these are known to since 1.20, and only the first since 1.17. The
+    /// other two hold what their kubeconfig said when they started.
+    pub fn reloads(self, version: Option<(u32, u32)>) -> bool {
+        match self {
+            Self::Etcd => true,
+            Self::Apiserver => version.is_some_and(|version| version >= (1, 20)),
+            Self::ControllerManager | Self::Scheduler => false,
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,135 @@
+//! What a renewal remembers while it is under way: enough to go on, or back, after a crash at any
+//! moment. Written to disk before each step is begun.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::time::UnixTime;
+
+use super::{Component, Fault};
+
+/// One renewal, from its first step to its end. Kept for a while after that.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Journal {
+    /// Its name, and that of its backup: `2027-01-31T02-00-00Z`.
+    pub id: String,
+    /// What is done.
+    pub task: Task,
+    /// When it began.
+    pub begun: UnixTime,
+    /// When it ended, once it has.
+    pub ended: Option<UnixTime>,
+    /// kubeadm's NAMEs, in kubeadm's order.
+    pub names: Vec<String>,
+    /// The static pods that have to use the new files, in order.
+    pub live: Vec<Live>,
+    /// Whether a component that does not take its new certificate may be restarted.
+    pub may_restart: bool,
+    /// The kubelet gets a new client certificate.
+    pub kubelet: bool,
+    /// Copies of admin.conf to refresh.
+    pub copies: Vec<PathBuf>,
+    /// The earliest end of what is replaced: what is put back after that is of no use.
+    pub old_ends: Option<UnixTime>,
+    /// What changes on disk, known once the staged files have been looked at.
+    pub changes: Vec<Change>,
+    /// What is done now, or is to be done next.
+    pub step: Step,
+    /// What went wrong first, and in which step.
+    pub fault: Option<(Step, Fault)>,
+    /// What went wrong while it was undone.
+    pub second_fault: Option<(Step, Fault)>,
+    /// What a person should know, one sentence each, in the order in which it happened.
+    pub notes: Vec<String>,
+    /// How often it was taken up again after a crash.
+    pub resumed: u32,
+}
+
+/// What is done.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Certificates are renewed by kubeadm.
+    Renew,
+    /// The same, on a node that has expired already.
+    Rescue,
+    /// The backup of this name is put back.
+    Restore(String),
+}
+
+/// A static pod that has to use what is installed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Live {
+    /// Which.
+    pub component: Component,
+    /// It is restarted whether or not it reads its files by itself.
+    pub restart: bool,
+    /// It was worked on: begun to be restarted, or proved to use the new files.
+    pub reached: bool,
+}
+
+/// A file that is replaced.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Change {
+    /// Below the directory that stands for `/etc/kubernetes`: `pki/etcd/server.key`. The key of a
+    /// pair stands before its certificate.
+    pub path: PathBuf,
+    /// SHA-256 of the content before, in hexadecimal; `None` where there was no file.
+    pub before: Option<String>,
+    /// SHA-256 of the new content, in hexadecimal.
+    pub after: String,
+}
+
+/// One step. Each can be taken again after a crash in the middle of it, and then ends as if it had
+/// been taken once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Copies what may be replaced to `backups/ID`.
+    BackUp,
+    /// Copies the live tree to the stage and lets kubeadm renew there; for [`Task::Restore`], lays
+    /// the backup over the copy.
+    Stage,
+    /// Reads every staged file again and says what changes.
+    Inspect,
+    /// Puts the staged files into the live tree, each by a rename.
+    Install,
+    /// Gives the kubelet a new kubelet.conf and restarts it.
+    Kubelet,
+    /// Makes one static pod use the new files, and proves it: the first of `live` that is not done.
+    MakeLive(usize),
+    /// Proves once more that everything uses the new files and is healthy.
+    Verify,
+    /// Turns the kubelet's rotation on again.
+    KubeletRotation,
+    /// Refreshes copies of admin.conf.
+    Copies,
+    /// Puts the backup back into the live tree.
+    PutBack,
+    /// Makes one static pod use the old files again, and proves it.
+    MakeOldLive(usize),
+    /// Proves that everything uses the old files and is healthy.
+    VerifyOld,
+    /// Removes the stage, and all backups but the last few.
+    CleanUp(Outcome),
+    /// Nothing is left to do.
+    End(Outcome),
+}
+
+/// How a renewal ends.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The new certificates are in place and proved to be in use.
+    Renewed,
+    /// Nothing was touched.
+    Unchanged,
+    /// It failed, and everything is as it was before, proved.
+    Undone,
+    /// It failed after the new certificates were installed. They are sound and stay, because the old
+    /// ones are over, or nearly; not everything uses them yet.
+    Kept,
+    /// It failed, and so did going back: a person has to look.
+    Stuck,
+}

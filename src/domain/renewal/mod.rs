@@ -1,0 +1,49 @@
+//! Renewal: what is due, what has to be restarted for it, in which order all of it happens, and what
+//! follows a failure.
+//!
+//! Pure: the edge (`renew/`) gathers facts and carries out steps, one at a time; everything that is
+//! decided is decided here.
+
+pub mod component;
+pub mod journal;
+pub mod obstacle;
+pub mod plan;
+
+use serde::{Deserialize, Serialize};
+
+pub use component::Component;
+pub use journal::{Change, Journal, Live, Outcome, Step, Task};
+
+/// Why a step did not do what it is for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
+#[error("{what}")]
+pub struct Fault {
+    /// What follows from it.
+    pub kind: FaultKind,
+    /// What went wrong, where, and what to do: whole sentences without the last full stop, safe to
+    /// print, without a byte of a key.
+    pub what: String,
+}
+
+/// What follows from a fault.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The step failed.
+    Failed,
+    /// A component did not take the new certificate in time, but is otherwise well: to restart it
+    /// may help.
+    NotTaken,
+}
+
+impl Fault {
+    /// A step that failed.
+    pub fn failed(what: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Failed, what: what.into() }
+    }
+
+    /// A component that did not take the new certificate in time.
+    pub fn not_taken(what: impl Into<String>) -> Self {
+        Self { kind: FaultKind::NotTaken, what: what.into() }
+    }
+}

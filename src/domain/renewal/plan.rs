@@ -1,0 +1,208 @@
+//! What would be renewed, what would be restarted for it, and why; what would not, and why not.
+
+use std::path::PathBuf;
+
+use crate::domain::model::{Reason, Sha256};
+use crate::domain::time::{Span, UnixTime};
+
+use super::{Component, obstacle::Obstacle};
+
+/// What a person, or the daemon, asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Wish {
+    /// Which certificates.
+    pub which: Which,
+    /// Go on in spite of what can be overridden.
+    pub force: bool,
+    /// Bring a node back whose certificates have expired, the kubelet's included.
+    pub rescue: bool,
+}
+
+/// Which certificates are asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Which {
+    /// All that kubeadm can renew, due or not.
+    All,
+    /// Those that are due.
+    Due,
+    /// These, by kubeadm's NAME, due or not.
+    Named(Vec<String>),
+}
+
+/// Which components are restarted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RestartPolicy {
+    /// All four.
+    All,
+    /// Those that would not use what is renewed otherwise.
+    #[default]
+    Needed,
+    /// None: a person does it.
+    None,
+}
+
+/// The settings that a plan goes by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Terms {
+    /// A certificate is due when it has less than this left.
+    pub before: Span,
+    /// One that lives shorter than this in all is due in the last third of its life.
+    pub short_lived: Span,
+    /// What is restarted.
+    pub restart: RestartPolicy,
+}
+
+/// What is known of the node beside its certificates.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct NodeFacts {
+    /// The static pods whose manifests are there.
+    pub components: Vec<ComponentFacts>,
+    /// etcd runs elsewhere: kubeadm then renews nothing of etcd's, nor the API server's client
+    /// certificate for it.
+    pub has_external_etcd: bool,
+    /// kubeadm's cluster configuration has its own lifetime for leaves
+    /// (`certificateValidityPeriod`, Kubernetes 1.31); a year otherwise.
+    pub leaf_lifetime: Option<Span>,
+    /// What stands in the way.
+    pub obstacles: Vec<Obstacle>,
+    /// Copies of admin.conf that a renewal of it would make stale, or that are stale already.
+    pub copies: Vec<PathBuf>,
+    /// The kubelet's client certificate, in the last second of its validity.
+    pub kubelet_not_after: Option<UnixTime>,
+}
+
+/// What is known of one static pod.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ComponentFacts {
+    /// Which.
+    pub component: Component,
+    /// Version of Kubernetes in its manifest (of etcd's: none).
+    pub version: Option<(u32, u32)>,
+    /// When its process started, if one runs.
+    pub started: Option<UnixTime>,
+    /// The certificate that it serves, if it answered.
+    pub served: Option<Sha256>,
+    /// Evidence that it does not use what lies on disk now, as a sentence: it serves another
+    /// certificate, or started before its kubeconfig was written.
+    pub stale: Option<String>,
+    /// Of kube-apiserver: the end of the certificate in its memory.
+    pub loopback_not_after: Option<UnixTime>,
+    /// Its manifest is readable and writable, so that it can be moved should a signal not do.
+    pub is_ours_to_signal: bool,
+}
+
+/// A plan.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    /// What is renewed, in kubeadm's order.
+    pub renew: Vec<Renewal>,
+    /// What is not, and why.
+    pub skip: Vec<Skip>,
+    /// What is restarted, in this order.
+    pub restart: Vec<(Component, RestartReason)>,
+    /// What is not, and why.
+    pub leave: Vec<(Component, LeaveReason)>,
+    /// Copies of admin.conf that are refreshed.
+    pub copies: Vec<PathBuf>,
+    /// The kubelet gets a new client certificate (`--rescue`).
+    pub kubelet: bool,
+    /// What stands in the way and is not overridden: with any, nothing is done.
+    pub obstacles: Vec<Obstacle>,
+    /// What stands in the way and is overridden.
+    pub overridden: Vec<Obstacle>,
+    /// What a person should know before it begins, whole sentences.
+    pub warnings: Vec<String>,
+}
+
+/// A certificate that is renewed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Renewal {
+    /// kubeadm's NAME.
+    pub name: &'static str,
+    /// The file of its certificate.
+    pub path: PathBuf,
+    /// When it ends now (it or its CA, whichever is first); `None` if it cannot be read.
+    pub ends: Option<UnixTime>,
+    /// Why.
+    pub why: RenewReason,
+}
+
+/// Why a certificate is renewed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RenewReason {
+    /// It is over.
+    Expired,
+    /// It ends before the time set for it.
+    Due,
+    /// It was asked for.
+    Asked,
+}
+
+/// A certificate that is not renewed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Skip {
+    /// kubeadm's NAME, or the word that was asked for.
+    pub name: String,
+    /// When it ends, if that is known.
+    pub ends: Option<UnixTime>,
+    /// Why not.
+    pub why: SkipReason,
+}
+
+/// Why a certificate is not renewed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SkipReason {
+    /// A CA: a person plans that, months ahead.
+    Ca,
+    /// Its CA ends too soon for a new one to gain anything; at this time.
+    CaTooShort(UnixTime),
+    /// The CA's certificate has expired.
+    CaExpired(UnixTime),
+    /// The CA's key is not on this node.
+    ExternalCa,
+    /// etcd runs elsewhere.
+    ExternalEtcd,
+    /// The file is not there, and not every node has it.
+    Absent,
+    /// The file should be there and is not: kubeadm cannot renew what it cannot read.
+    Missing,
+    /// The kubeconfig names files, and kubeadm renews embedded certificates only.
+    NotEmbedded,
+    /// Not kubeadm's: who renews it.
+    NotKubeadms(&'static str),
+    /// It ends later than the time set.
+    NotDue,
+    /// No such name.
+    Unknown,
+    /// It cannot be read, so nobody knows what it was for.
+    Unreadable(Reason),
+    /// Something else signed it than the CA on this node: a new one would be refused by those who
+    /// trust the other.
+    OtherCa,
+}
+
+/// Why a component is restarted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RestartReason {
+    /// `renew.restart = "all"`.
+    Always,
+    /// It reads its kubeconfig only when it starts.
+    HoldsKubeconfig,
+    /// The certificate in its memory ends before the next renewal, at this time.
+    Loopback(UnixTime),
+    /// Its version does not read renewed files by itself.
+    OldVersion,
+    /// It does not use what lies on disk already now; the evidence.
+    Stale(String),
+}
+
+/// Why a component is not restarted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LeaveReason {
+    /// Nothing that it uses is renewed.
+    NotConcerned,
+    /// It reads renewed files by itself, which is proved by what it serves.
+    Reloads,
+    /// `renew.restart = "none"`; a person has to.
+    Forbidden,
+}

@@ -1,0 +1,46 @@
+//! Where things are on the node.
+
+use std::path::PathBuf;
+
+/// Where a renewal works.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The live tree: `/etc/kubernetes`, or the name under which the unit shows it.
+    pub kubernetes: PathBuf,
+    /// The kubelet's directory: `/var/lib/kubelet`.
+    pub kubelet: PathBuf,
+    /// certwatch's own directory for renewals, for root alone: journal, staging copy, backups.
+    pub work: PathBuf,
+    /// The program.
+    pub kubeadm: PathBuf,
+    /// The service manager already shows `work/stage` as /etc/kubernetes to this process and all it
+    /// starts, and the live tree elsewhere; otherwise a mount namespace has to be made.
+    pub is_stage_shown: bool,
+}
+
+impl Places {
+    /// kubeadm's certificates.
+    pub fn pki(&self) -> PathBuf {
+        self.kubernetes.join("pki")
+    }
+
+    /// The manifests of the static pods.
+    pub fn manifests(&self) -> PathBuf {
+        self.kubernetes.join("manifests")
+    }
+
+    /// The copy that kubeadm works on.
+    pub fn stage(&self) -> PathBuf {
+        self.work.join("stage")
+    }
+
+    /// All backups, one directory each.
+    pub fn backups(&self) -> PathBuf {
+        self.work.join("backups")
+    }
+
+    /// The cluster's configuration, kept for the day on which the API does not answer.
+    pub fn cluster_config(&self) -> PathBuf {
+        self.work.join("cluster-config.yaml")
+    }
+}
