@@ -8,11 +8,13 @@ pub mod component;
 pub mod journal;
 pub mod obstacle;
 pub mod plan;
+pub mod window;
 
 use serde::{Deserialize, Serialize};
 
 pub use component::Component;
 pub use journal::{Change, Journal, Live, Outcome, Step, Task};
+pub use window::Window;
 
 /// Why a step did not do what it is for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]
