@@ -8,7 +8,10 @@ pub mod component;
 pub mod journal;
 pub mod obstacle;
 pub mod plan;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod window;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 
