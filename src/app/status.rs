@@ -14,6 +14,7 @@ use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
+use crate::report::lines::columns;
 use crate::{store, sys};
 
 const NO_STATUS: &str =
@@ -207,7 +208,7 @@ impl<'a> Status<'a> {
             let state = it.severity.name().to_uppercase();
             [state, it.name.to_owned(), it.now(now), since, it.place.to_owned()]
         });
-        columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows);
+        columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows, None);
         let _ = writeln!(out, "What to do about each: certwatch check");
     }
 
@@ -222,7 +223,7 @@ impl<'a> Status<'a> {
             let state = it.state.to_owned();
             [it.shown.clone(), state, when(it.last_success), when(it.last_failure), queue]
         });
-        columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows);
+        columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows, None);
         for receiver in self.receivers.iter().filter(|it| it.state != "ok") {
             if let Some(failure) = &receiver.failure {
                 let _ = writeln!(out, "{}: {failure}", receiver.shown);
@@ -340,23 +341,4 @@ impl Receiver {
 fn ago(at: UnixTime, now: UnixTime) -> String {
     let is_recent = now - at < Span::seconds(10);
     if is_recent { "just now".to_owned() } else { format!("{} ago", now - at) }
-}
-
-/// Columns as wide as they need to be; the last is not padded.
-fn columns<const N: usize>(
-    out: &mut String,
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) {
-    let mut all = vec![head.map(str::to_owned)];
-    all.extend(rows);
-    let width =
-        |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..N).map(width).collect();
-    for row in &all {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
 }

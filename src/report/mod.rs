@@ -4,10 +4,13 @@
 //! hundred thousand certificates need no more memory than ten.
 
 mod escape;
+pub mod journal;
 mod json;
 pub(crate) mod lines;
 mod nagios;
+pub mod plan;
 mod prometheus;
+pub mod renewal;
 mod series;
 mod table;
 

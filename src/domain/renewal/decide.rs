@@ -107,7 +107,7 @@ fn not_kubeadms(name: &str) -> Option<Skip> {
     let why = if role::KUBEADM_CAS.iter().any(|role| role.id == name) {
         SkipReason::Ca
     } else if name.starts_with("kubelet") {
-        SkipReason::NotKubeadms("the kubelet renews it")
+        SkipReason::NotKubeadms("the kubelet")
     } else {
         SkipReason::Unknown
     };

@@ -1,0 +1,58 @@
+//! What is remembered of renewals from one run to the next.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::renewal::Journal;
+
+/// How many renewals are remembered after their end.
+const KEPT: usize = 20;
+
+/// The content of the state file in `renew.state-dir`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The renewal that is under way, or was when its process died.
+    pub current: Option<Journal>,
+    /// Those that have ended, newest first, at most 20.
+    pub history: Vec<Journal>,
+}
+
+impl Memory {
+    /// Notes that the current one, if there is one, has ended.
+    pub fn end(&mut self) {
+        if let Some(journal) = self.current.take() {
+            self.history.insert(0, journal);
+            self.history.truncate(KEPT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::renewal::sample::journal;
+    use crate::domain::renewal::{Outcome, Task};
+
+    #[test]
+    fn the_last_twenty_are_kept_newest_first() {
+        let mut memory = Memory::default();
+        memory.end();
+        assert_eq!(memory, Memory::default());
+        for id in 0..25 {
+            let journal = journal(Task::Renew, Outcome::Renewed);
+            memory.current = Some(Journal { id: id.to_string(), ..journal });
+            memory.end();
+        }
+        let ids: Vec<_> = memory.history.iter().map(|journal| journal.id.parse::<u32>()).collect();
+        assert_eq!(ids, (5..25).rev().map(Ok).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let steps = [Outcome::Undone, Outcome::Stuck].map(|end| journal(Task::Rescue, end));
+        let memory = Memory { current: Some(steps[0].clone()), history: steps.to_vec() };
+        let written = serde_json::to_string(&memory).unwrap();
+        assert_eq!(serde_json::from_str::<Memory>(&written).unwrap(), memory);
+        assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
+    }
+}
