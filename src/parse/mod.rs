@@ -1,6 +1,7 @@
 //! Pure parsing: bytes in, observations out. Private keys are stepped over, never decoded.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod cluster_config;
 pub mod kubeconfig;
 pub mod manifest;
 pub mod pem;
