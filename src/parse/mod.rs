@@ -1,9 +1,12 @@
 //! Pure parsing: bytes in, observations out. Private keys are stepped over, never decoded.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod credential;
 pub mod kubeconfig;
+pub mod kubelet;
 pub mod manifest;
 pub mod pem;
+pub mod process;
 pub mod x509;
 mod yaml;
 
