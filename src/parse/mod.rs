@@ -2,9 +2,12 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster_config;
+pub mod credential;
 pub mod kubeconfig;
+pub mod kubelet;
 pub mod manifest;
 pub mod pem;
+pub mod process;
 pub mod x509;
 mod yaml;
 

@@ -229,7 +229,8 @@ fn can_be_checked(certificate: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<
     !is_pss && !is_odd_rsa
 }
 
-fn sha256(bytes: &[u8]) -> Sha256 {
+/// SHA-256 of bytes.
+pub fn sha256(bytes: &[u8]) -> Sha256 {
     let mut sum = [0; 32];
     sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     Sha256(sum)
