@@ -1,6 +1,7 @@
 //! Renewal on a real node: facts, steps, proofs. What is to be done is decided in
 //! `domain::renewal`; here it is done, bounded in time and size, and its outcome reported.
 
+pub mod kubelet;
 pub mod places;
 
 pub use places::Places;
