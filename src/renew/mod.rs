@@ -2,6 +2,7 @@
 //! `domain::renewal`; here it is done, bounded in time and size, and its outcome reported.
 
 pub mod control_plane;
+pub mod kubelet;
 pub mod memory;
 pub mod places;
 
