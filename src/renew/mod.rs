@@ -1,6 +1,12 @@
 //! Renewal on a real node: facts, steps, proofs. What is to be done is decided in
 //! `domain::renewal`; here it is done, bounded in time and size, and its outcome reported.
 
+pub mod backup;
+pub mod files;
+pub mod install;
 pub mod places;
+pub mod stage;
+#[cfg(test)]
+mod testing;
 
 pub use places::Places;
