@@ -4,7 +4,9 @@
 pub mod backup;
 pub mod files;
 pub mod install;
+pub mod kubeadm;
 pub mod places;
+mod program;
 pub mod stage;
 #[cfg(test)]
 mod testing;
