@@ -1,4 +1,4 @@
-//! Static pod manifests: which version of Kubernetes runs here.
+//! Static pod manifests: which pod it is, and which version of Kubernetes runs here.
 
 use serde::Deserialize;
 
@@ -21,6 +21,21 @@ struct Spec {
 #[derive(Deserialize)]
 struct Container {
     image: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+/// The pod's name; `None` for a manifest that cannot be read.
+pub fn name(manifest: &[u8]) -> Option<String> {
+    yaml::read::<Named>(manifest).ok().map(|pod| pod.metadata.name)
 }
 
 /// The version in the tag of the first container's image, such as `v1.33.2`; `None` for a

@@ -5,7 +5,7 @@ pub mod kubeconfig;
 pub mod manifest;
 pub mod pem;
 pub mod x509;
-mod yaml;
+pub(crate) mod yaml;
 
 /// What a file holds, by its content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,7 +2,9 @@
 //! `domain::renewal`; here it is done, bounded in time and size, and its outcome reported.
 
 pub mod backup;
+mod credential;
 pub mod files;
+pub mod inspect;
 pub mod install;
 pub mod kubeadm;
 pub mod places;
