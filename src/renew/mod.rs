@@ -2,6 +2,7 @@
 //! `domain::renewal`; here it is done, bounded in time and size, and its outcome reported.
 
 pub mod backup;
+pub mod copies;
 mod credential;
 pub mod files;
 pub mod inspect;
