@@ -8,7 +8,9 @@ pub mod files;
 pub mod inspect;
 pub mod install;
 pub mod kubeadm;
+mod manifests;
 pub mod places;
+pub mod preflight;
 mod program;
 pub mod stage;
 #[cfg(test)]
