@@ -46,7 +46,7 @@ impl Keeper {
     /// again and again.
     pub fn asks_for_renewal(&mut self, found: String, now: UnixTime) {
         let attempts = &mut self.memory.renewals.attempts;
-        attempts.push(Attempt { at: now, ok: false, found });
+        attempts.push(Attempt { at: now, ok: true, found });
         let too_many = attempts.len().saturating_sub(REMEMBERED);
         attempts.drain(..too_many);
         self.save();
@@ -74,7 +74,7 @@ impl Keeper {
         !news.is_empty()
     }
 
-    /// A renewal that went well lets the next one begin at once.
+    /// After a failure, the same is not tried again for a day.
     fn learn(&mut self, journal: &Journal) {
         let is_ok = journal.outcome() == Some(Outcome::Renewed);
         let attempts = self.memory.renewals.attempts.iter_mut();

@@ -1,4 +1,4 @@
-//! Static pod manifests: which version of Kubernetes runs here, and what its flags say.
+//! Static pod manifests: which pod it is, which version of Kubernetes runs here, and what its flags say.
 
 use std::path::{Path, PathBuf};
 
@@ -71,6 +71,21 @@ pub fn read(manifest: &[u8]) -> Option<StaticPod> {
         words,
         mounts: on_host(mounts, &volumes.unwrap_or_default()),
     })
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+/// The pod's name; `None` for a manifest that cannot be read.
+pub fn name(manifest: &[u8]) -> Option<String> {
+    yaml::read::<Named>(manifest).ok().map(|pod| pod.metadata.name)
 }
 
 /// The version in the tag of the first container's image, such as `v1.33.2`; `None` for a

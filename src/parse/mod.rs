@@ -9,7 +9,7 @@ pub mod manifest;
 pub mod pem;
 pub mod process;
 pub mod x509;
-mod yaml;
+pub(crate) mod yaml;
 
 /// What a file holds, by its content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,11 +4,13 @@
 //! A copy is kept while the API answers. On the day on which there is neither, one is made from what
 //! the manifests say; everything else that matters kubeadm takes from the old certificates.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::domain::renewal::Fault;
 use crate::domain::text::safe;
 use crate::parse::cluster_config::{self, ClusterConfig};
+use crate::parse::{pem, x509};
 
 use super::control_plane::ControlPlane;
 use super::files::{self, shown};
@@ -59,7 +61,10 @@ pub fn settle(
             shown(dir)
         )));
     }
-    let text = if config.has_init { text } else { with_init(&text, &config, plane) };
+    let text = match plane.advertise_address() {
+        Some(address) if !config.has_init => with_init(&text, &config, address),
+        _ => text,
+    };
     Ok(Settled { text, source, config })
 }
 
@@ -83,9 +88,8 @@ fn find(
     given: Option<&Path>,
 ) -> Result<(String, Source), Fault> {
     if let Some(path) = given {
-        let text = read(path)?.ok_or_else(|| {
-            Fault::failed(format!("there is no {}", shown(path)))
-        })?;
+        let text =
+            read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
         return Ok((text, Source::Given));
     }
     let fault = match plane.cluster_config() {
@@ -112,8 +116,7 @@ fn read(path: &Path) -> Result<Option<String>, Fault> {
 /// its own, and the version, so that it does not ask the network for one.
 fn from_manifests(places: &Places, plane: &ControlPlane) -> Option<String> {
     let (major, minor) = plane.version()?;
-    let has_rsa_keys = super::inspect::has_rsa_key(&places.pki().join("apiserver.crt"));
-    if plane.has_external_etcd() || !has_rsa_keys {
+    if plane.has_external_etcd() || !has_rsa_key(places) {
         return None;
     }
     // v1beta3 came with 1.22, and v1beta2 went with 1.27 (kubernetes/kubeadm#1796).
@@ -126,14 +129,20 @@ fn from_manifests(places: &Places, plane: &ControlPlane) -> Option<String> {
     ))
 }
 
+/// True if the API server's certificate is for an RSA key, which is kubeadm's default.
+fn has_rsa_key(places: &Places) -> bool {
+    let bytes = files::read(&places.pki().join("apiserver.crt")).ok().flatten();
+    let first = bytes.and_then(|bytes| pem::certificates(&bytes).into_iter().next());
+    first.and_then(Result::ok).is_some_and(|block| x509::has_rsa_key(&block.der))
+}
+
 /// kubeadm would look for an address of its own, and fail on a node without a default route; that of
 /// the API server does for it, and gets into no certificate.
-fn with_init(text: &str, config: &ClusterConfig, plane: &ControlPlane) -> String {
+fn with_init(text: &str, config: &ClusterConfig, address: IpAddr) -> String {
     format!(
-        "{}\n---\napiVersion: {}\nkind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: {}\n",
+        "{}\n---\napiVersion: {}\nkind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: {address}\n",
         text.trim_end(),
         safe(&config.api_version),
-        plane.advertise_address()
     )
 }
 

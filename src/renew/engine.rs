@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::renewal::{Done, Fault, Journal, Outcome, Step, Task};
+use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::{Done, Fault, Journal, Live, Outcome, Step, Task};
+use crate::domain::time::UnixTime;
 use crate::store::{Store, StoreError};
 use crate::sys;
 
@@ -20,6 +22,9 @@ pub struct Renewer {
     store: Store,
     memory: Memory,
 }
+
+/// How many attempts are remembered: more than an hour can hold.
+const ATTEMPTS: usize = 10;
 
 /// Told of each step that has ended.
 pub type Progress<'a> = dyn FnMut(&Journal) + 'a;
@@ -86,19 +91,21 @@ impl Renewer {
 
     fn perform(&self, journal: &Journal) -> Result<Done, Fault> {
         let places = &self.places;
-        let live = |index: usize| journal.live[index];
         match journal.step {
             Step::BackUp => self.back_up(journal),
             Step::Stage => self.stage(journal).map(|()| Done::default()),
             Step::Inspect => self.inspect(journal),
-            Step::Install => {
-                install::install(&places.stage(), &places.kubernetes, &journal.changes, Direction::Forward)
-                    .map(|()| Done::default())
-            }
+            Step::Install => install::install(
+                &places.stage(),
+                &places.kubernetes,
+                &journal.changes,
+                Direction::Forward,
+            )
+            .map(|()| Done::default()),
             Step::Kubelet => kubelet::renew(places, &self.config()).map(Done::with),
-            Step::MakeLive(index) | Step::MakeOldLive(index) => {
-                let live = live(index);
-                ControlPlane::read(places)?.make_live(live.component, live.restart).map(Done::with)
+            Step::MakeLive(index) => self.make_live(journal.live[index], journal.begun),
+            Step::MakeOldLive(index) => {
+                self.make_live(journal.live[index], journal.turned.unwrap_or(journal.begun))
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
             Step::KubeletRotation => kubelet::rotate(places).map(Done::with),
@@ -138,6 +145,12 @@ impl Renewer {
         Ok(Done { note: None, changes })
     }
 
+    /// A process that started after `since` needs no restart: this may be the second time.
+    fn make_live(&self, live: Live, since: UnixTime) -> Result<Done, Fault> {
+        let plane = ControlPlane::read(&self.places)?;
+        plane.make_live(live.component, live.restart.then_some(since)).map(Done::with)
+    }
+
     fn verify(&self, journal: &Journal) -> Result<Done, Fault> {
         let plane = ControlPlane::read(&self.places)?;
         for live in &journal.live {
@@ -161,7 +174,7 @@ impl Renewer {
         files::remove_temporaries(&[self.places.kubernetes.clone(), pki.join("etcd"), pki])?;
         match outcome {
             // Its backup is of what is there anyway, and would push out one that is worth something.
-            Outcome::Unchanged => backup::remove(&self.places, &journal.id)?,
+            Outcome::Unchanged => backup::forget(&self.places, &journal.id)?,
             _ => backup::prune(&self.places, self.keep_backups, &journal.id)?,
         }
         Ok(Done::default())
@@ -170,6 +183,30 @@ impl Renewer {
     /// The configuration for kubeadm, as it was settled before the plan was made.
     fn config(&self) -> PathBuf {
         self.memory.config.clone().unwrap_or_else(|| self.places.cluster_config())
+    }
+
+    /// What was tried without a person.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.memory.attempts
+    }
+
+    /// Notes that somebody looked without a person.
+    pub fn note_run(&mut self, now: UnixTime) {
+        self.memory.last_run = Some(now);
+    }
+
+    /// Notes what was tried without a person, and how it went.
+    pub fn note_attempt(&mut self, attempt: Attempt) {
+        self.memory.attempts.insert(0, attempt);
+        self.memory.attempts.truncate(ATTEMPTS);
+    }
+
+    /// Writes down what is remembered.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save(&mut self) -> Result<(), Fault> {
+        self.store.save(&self.memory).map_err(|error| Fault::failed(error.to_string()))
     }
 
     /// Which configuration kubeadm is given from now on.

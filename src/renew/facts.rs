@@ -1,6 +1,6 @@
 //! What a plan rests on beside the certificates: gathered, nothing changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::NodeFacts;
@@ -21,7 +21,9 @@ pub struct Question<'a> {
     /// A ClusterConfiguration that a person gave.
     pub cluster_config: Option<&'a Path>,
     /// Copies of admin.conf that are looked at.
-    pub copies: &'a [std::path::PathBuf],
+    pub copies: &'a [PathBuf],
+    /// Those that are not stale yet will be.
+    pub admin_is_renewed: bool,
 }
 
 /// The facts, and the cluster's configuration if it could be had.
@@ -29,7 +31,7 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
     let places = question.places;
     let mut facts = NodeFacts {
         obstacles: preflight::obstacles(places, now),
-        copies: copies::stale(places, question.copies),
+        copies: copies::stale(places, question.copies, question.admin_is_renewed),
         not_embedded: not_embedded(places),
         kubelet_not_after: kubelet::client_not_after(places),
         ..NodeFacts::default()
@@ -43,7 +45,7 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
             return (facts, None);
         }
     };
-    facts.components = plane.facts(now);
+    facts.components = plane.facts();
     facts.has_external_etcd = plane.has_external_etcd();
     facts.obstacles.extend(plane.obstacles());
     match cluster_config::settle(places, &plane, question.cluster_config) {

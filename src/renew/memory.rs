@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::renewal::Journal;
+use crate::domain::renewal::pace::Attempt;
 use crate::domain::time::UnixTime;
 
 /// How many renewals are remembered after their end.
@@ -20,6 +21,8 @@ pub struct Memory {
     pub history: Vec<Journal>,
     /// The configuration that kubeadm is given.
     pub config: Option<PathBuf>,
+    /// What was tried without a person.
+    pub attempts: Vec<Attempt>,
     /// When a renewer that was not started by a person looked last.
     pub last_run: Option<UnixTime>,
 }

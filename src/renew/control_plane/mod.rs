@@ -18,7 +18,7 @@ mod spare;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
@@ -50,6 +50,16 @@ impl ControlPlane {
     /// True if etcd does not run on this node.
     pub fn has_external_etcd(&self) -> bool {
         self.pod(Component::Etcd).is_err()
+    }
+
+    /// The API server's version of Kubernetes, by its image.
+    pub fn version(&self) -> Option<(u32, u32)> {
+        self.pod(Component::Apiserver).ok()?.version()
+    }
+
+    /// The address of the API server, by its manifest.
+    pub fn advertise_address(&self) -> Option<IpAddr> {
+        self.api_server().map(|address| address.ip())
     }
 
     /// What is known of each static pod whose manifest is there, in the order of [`Component::ALL`].
