@@ -97,7 +97,7 @@ struct Ended<'a> {
     begun: String,
     ended: Option<String>,
     names: &'a [String],
-    components: Vec<Reached>,
+    components: Vec<Use>,
     kubelet: bool,
     changed: Vec<String>,
     fault: Option<Failure<'a>>,
@@ -108,10 +108,9 @@ struct Ended<'a> {
 }
 
 #[derive(Serialize)]
-struct Reached {
+struct Use {
     component: &'static str,
     restart: bool,
-    reached: bool,
 }
 
 #[derive(Serialize)]
@@ -192,7 +191,7 @@ impl<'a> Ended<'a> {
             begun: journal.begun.to_string(),
             ended: journal.ended.map(|ended| ended.to_string()),
             names: &journal.names,
-            components: journal.live.iter().map(Reached::of).collect(),
+            components: journal.live.iter().map(Use::of).collect(),
             kubelet: journal.kubelet,
             changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
             fault: Failure::of(journal.fault.as_ref(), journal),
@@ -204,10 +203,10 @@ impl<'a> Ended<'a> {
     }
 }
 
-impl Reached {
+impl Use {
     fn of(live: &Live) -> Self {
-        let Live { component, restart, reached } = *live;
-        Self { component: component.name(), restart, reached }
+        let Live { component, restart } = *live;
+        Self { component: component.name(), restart }
     }
 }
 

@@ -65,8 +65,6 @@ pub struct Live {
     pub component: Component,
     /// It is restarted whether or not it reads its files by itself.
     pub restart: bool,
-    /// It was worked on: begun to be restarted, or proved to use the new files.
-    pub reached: bool,
 }
 
 /// A file that is replaced.

@@ -5,8 +5,11 @@
 //! decided is decided here.
 
 pub mod component;
+pub mod decide;
 pub mod journal;
+pub mod machine;
 pub mod obstacle;
+pub mod pace;
 pub mod plan;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use component::Component;
 pub use journal::{Change, Journal, Live, Outcome, Step, Task};
+pub use machine::Done;
 pub use window::Window;
 
 /// Why a step did not do what it is for.

@@ -65,7 +65,7 @@ pub(crate) fn plan() -> Plan {
 /// A renewal or restoration that ended so.
 pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
     let names = ["apiserver", "apiserver-etcd-client", "front-proxy-client", "scheduler.conf"];
-    let live = |component, restart| Live { component, restart, reached: true };
+    let live = |component, restart| Live { component, restart };
     let change = |path: &str| Change {
         path: path.into(),
         before: Some("00".repeat(32)),
