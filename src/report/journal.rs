@@ -30,15 +30,18 @@ impl Progress {
     }
 
     fn news(&self, journal: &Journal) -> Vec<String> {
-        let Some(last) = &self.last else { return Vec::new() };
+        let last = self.last.as_ref();
         let mut news: Vec<_> = new_fault(last, journal).into_iter().collect();
-        news.extend(journal.notes.iter().skip(last.notes.len()).map(|note| harmless(note)));
+        let known = last.map_or(0, |last| last.notes.len());
+        news.extend(journal.notes.iter().skip(known).map(|note| harmless(note)));
         // A note says more; where it is of what went wrong in a step that does not count, the
         // opposite.
-        if news.is_empty() && last.step != journal.step {
-            news.push(self.done(last.step, journal));
+        match last {
+            Some(last) if news.is_empty() && last.step != journal.step => {
+                vec![self.done(last.step, journal)]
+            }
+            _ => news,
         }
-        news
     }
 
     /// What has been done after a step.
@@ -68,10 +71,12 @@ impl Progress {
     }
 }
 
-fn new_fault(last: &Journal, journal: &Journal) -> Option<String> {
-    let faults = [(&last.fault, &journal.fault), (&last.second_fault, &journal.second_fault)];
-    let mut new = faults.into_iter().filter(|(old, new)| old != new);
-    let (step, fault) = new.find_map(|(_, new)| new.as_ref())?;
+/// A fault that `last` does not have.
+fn new_fault(last: Option<&Journal>, journal: &Journal) -> Option<String> {
+    let first = last.is_none_or(|last| last.fault.is_none());
+    let second = last.is_none_or(|last| last.second_fault.is_none());
+    let new = journal.fault.as_ref().filter(|_| first);
+    let (step, fault) = new.or(journal.second_fault.as_ref().filter(|_| second))?;
     Some(format!("FAILED {}: {}", step.doing(journal), harmless(&fault.what)))
 }
 
@@ -79,7 +84,7 @@ fn new_fault(last: &Journal, journal: &Journal) -> Option<String> {
 pub fn outcome(journal: &Journal, backups: &Path, width: Option<usize>) -> String {
     let mut lines = vec![format!("{}: {}", word(journal), outcome_headline(journal))];
     lines.extend(outcome_text(journal));
-    if journal.has_backup() && journal.outcome() != Some(Outcome::Unchanged) {
+    if journal.has_backup() {
         lines.push(format!("The backup is in {}", backup(backups, journal)));
     }
     let room = width.unwrap_or(usize::MAX);
@@ -176,6 +181,14 @@ mod tests {
             End(undone),
         ];
         insta::assert_snapshot!(shown(journal(Task::Renew, undone), &steps));
+    }
+
+    #[test]
+    fn a_first_step_that_fails_is_told() {
+        let journal = journal(Task::Renew, Outcome::Unchanged);
+        let lines = Progress::new(BACKUPS.into()).lines(&journal, NOW);
+        let line = "12:00:00 FAILED renewing a copy with kubeadm: kubeadm ended with status 1: see its output";
+        assert_eq!(lines, [line]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ struct Ended<'a> {
     second_fault: Option<Failure<'a>>,
     notes: &'a [String],
     resumed: u32,
-    backup: String,
+    backup: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -198,7 +198,7 @@ impl<'a> Ended<'a> {
             second_fault: Failure::of(journal.second_fault.as_ref(), journal),
             notes: &journal.notes,
             resumed: journal.resumed,
-            backup: lossy(&backups.join(&journal.id)),
+            backup: journal.has_backup().then(|| lossy(&backups.join(&journal.id))),
         }
     }
 }

@@ -171,9 +171,9 @@ impl Step {
 }
 
 impl Journal {
-    /// True if there is a backup of what was replaced.
-    pub const fn has_backup(&self) -> bool {
-        !self.changes.is_empty()
+    /// True if there is a backup of what was replaced, or would have been.
+    pub fn has_backup(&self) -> bool {
+        !self.changes.is_empty() && self.outcome() != Some(Outcome::Unchanged)
     }
 
     /// The name of the static pod at `index` of [`live`](Self::live).
