@@ -1,19 +1,23 @@
 //! `certwatch renew`, once it is known what is asked for: survey, plan, carry out.
 
+use std::path::Path;
+
 use crate::config::Config;
 use crate::daemon;
+use crate::domain::model::Inventory;
 use crate::domain::renewal::decide;
 use crate::domain::renewal::obstacle::Obstacle;
-use crate::domain::renewal::plan::{Plan, Terms};
+use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::plan::{Plan, Terms, Which};
 use crate::domain::renewal::{Fault, Journal, Outcome, Task};
-use crate::domain::role;
+use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::renew::cluster_config::{self, Settled};
 use crate::renew::facts::{self, Question};
-use crate::renew::{Renewer, backup};
+use crate::renew::{Renewer, backup, inspect};
 use crate::store::{self, StoreError};
-use crate::{scan, sys};
+use crate::{keeper, scan, sys};
 
 use super::renew::Request;
 
@@ -41,7 +45,7 @@ pub(super) fn renew(request: &Request) -> Exit {
         return exit;
     }
     let now = sys::now();
-    let Survey { plan, settled, is_time } = match survey_for(request, &mut renewer, now) {
+    let Survey { plan, settled, is_time, found } = match survey_for(request, &mut renewer, now) {
         Ok(survey) => survey,
         Err(fault) => return failed(&fault),
     };
@@ -49,7 +53,7 @@ pub(super) fn renew(request: &Request) -> Exit {
         return Exit::Done;
     }
     if plan.is_empty() || !plan.obstacles.is_empty() {
-        return nothing_done(request, &mut renewer, &plan, now);
+        return nothing_done(request, &mut renewer, &plan, found, now);
     }
     if let Err(fault) = keep_config(request, &mut renewer, settled.as_ref()) {
         return failed(&fault);
@@ -58,6 +62,7 @@ pub(super) fn renew(request: &Request) -> Exit {
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.carry_out(journal, &mut request.progress());
+    note_attempt(request, &mut renewer, &journal, found);
     request.show_outcome(&journal)
 }
 
@@ -88,15 +93,17 @@ pub(super) fn restore(request: &Request, id: &str) -> Exit {
 struct Survey {
     plan: Plan,
     settled: Option<Settled>,
-    /// Nobody asked for this, and it is not its time.
+    /// A person asks, or it is time.
     is_time: bool,
+    /// What is due, if no person asks.
+    found: String,
 }
 
 fn survey(request: &Request, now: UnixTime) -> Result<Survey, Fault> {
     let inventory = inventory(request, now)?;
     let (facts, settled) = facts::gather(&question(request), now);
     let plan = decide::plan(&inventory, &facts, &request.wish, &terms(&request.config), now);
-    Ok(Survey { plan, settled, is_time: true })
+    Ok(Survey { plan, settled, is_time: true, found: String::new() })
 }
 
 /// The same; without a person, only if it is time, and noted in either case.
@@ -104,21 +111,20 @@ fn survey_for(request: &Request, renewer: &mut Renewer, now: UnixTime) -> Result
     let mut survey = survey(request, now)?;
     if request.is_auto {
         let inventory = inventory(request, now)?;
-        let routine = crate::keeper::routine(&request.config);
+        let routine = keeper::routine(&request.config);
         let next = routine.and_then(|it| it.next(&inventory, renewer.attempts(), now));
         let next = next.filter(|next| next.at <= now && !next.found.is_empty());
         survey.is_time = next.is_some();
-        renewer.note_run(next.map(|next| next.found), now);
+        survey.found = next.map(|next| next.found).unwrap_or_default();
+        renewer.note_run(now);
         keep_config(request, renewer, survey.settled.as_ref())?;
+        renewer.save()?;
     }
     Ok(survey)
 }
 
-fn inventory(
-    request: &Request,
-    now: UnixTime,
-) -> Result<crate::domain::model::Inventory, Fault> {
-    let mut scanned = daemon::request(&request.config, std::path::Path::new("/"));
+fn inventory(request: &Request, now: UnixTime) -> Result<Inventory, Fault> {
+    let mut scanned = daemon::request(&request.config, Path::new("/"));
     scanned.paths.clear();
     if request.places.is_stage_shown {
         scanned.paths.push(request.places.kubernetes.to_string_lossy().into_owned());
@@ -132,6 +138,7 @@ fn question(request: &Request) -> Question<'_> {
         places: &request.places,
         cluster_config: request.cluster_config.as_deref(),
         copies: &request.config.renew.copies,
+        admin_is_renewed: request.wish.which != Which::Due,
     }
 }
 
@@ -144,13 +151,16 @@ fn terms(config: &Config) -> Terms {
 }
 
 fn restoring(request: &Request, id: &str, now: UnixTime) -> Result<Plan, Fault> {
-    let names = backup::read(&request.places, id)?.names();
-    let known = role::KUBEADM.iter().map(|role| role.id);
-    let names: Vec<_> = known.filter(|id| names.iter().any(|name| name == id)).collect();
+    let paths = backup::read(&request.places, id)?.paths();
+    let is_in = |role: &&Role| {
+        let files = inspect::paths_of(&request.places.kubernetes, role.id).unwrap_or_default();
+        files.iter().any(|file| paths.contains(file))
+    };
+    let names: Vec<_> = role::KUBEADM.iter().filter(is_in).map(|role| role.id).collect();
     let (mut facts, _) = facts::gather(&question(request), now);
     // kubeadm has no part in it.
     facts.obstacles.retain(|obstacle| !obstacle.is_about_kubeadm());
-    Ok(decide::restoring(&names, &facts, &request.wish, &terms(&request.config), now))
+    Ok(decide::restoring(&names, &facts, request.wish.force, &terms(&request.config), now))
 }
 
 fn open(request: &Request) -> Result<Renewer, Exit> {
@@ -181,12 +191,31 @@ fn recover(request: &Request, renewer: &mut Renewer) -> Result<(), Exit> {
     }
 }
 
-/// What stands in the way of a renewal that nobody sees is told like one that failed.
-fn nothing_done(request: &Request, renewer: &mut Renewer, plan: &Plan, now: UnixTime) -> Exit {
-    if request.is_auto && !plan.obstacles.is_empty() {
-        renewer.conclude(Journal::refused(plan, now));
+/// What stands in the way of a renewal that nobody sees is told like one that failed, unless it goes
+/// away by itself.
+fn nothing_done(
+    request: &Request,
+    renewer: &mut Renewer,
+    plan: &Plan,
+    found: String,
+    now: UnixTime,
+) -> Exit {
+    let stays = |obstacle: &Obstacle| !obstacle.passes();
+    if request.is_auto && plan.obstacles.iter().any(stays) {
+        let journal = Journal::refused(plan, now);
+        note_attempt(request, renewer, &journal, found);
+        renewer.conclude(journal);
     }
     request.show_plan(plan, now)
+}
+
+fn note_attempt(request: &Request, renewer: &mut Renewer, journal: &Journal, found: String) {
+    if request.is_auto {
+        let ok = journal.outcome() == Some(Outcome::Renewed);
+        renewer.note_attempt(Attempt { at: journal.begun, ok, found });
+        // Without it the daemon's own note has to do.
+        let _ = renewer.save();
+    }
 }
 
 fn keep_config(
@@ -204,17 +233,3 @@ fn failed(fault: &Fault) -> Exit {
     super::complain(&fault.what);
     Exit::Failed
 }
-
-impl Obstacle {
-    /// True for what keeps kubeadm from its work, and nobody else.
-    fn is_about_kubeadm(&self) -> bool {
-        matches!(
-            self,
-            Self::KubeadmMissing(_)
-                | Self::KubeadmNotRoots(_)
-                | Self::KubeadmVersion { .. }
-                | Self::NoClusterConfig(_)
-        )
-    }
-}
-

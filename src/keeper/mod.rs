@@ -25,6 +25,7 @@ use crate::scan::ScanError;
 use crate::store::Store;
 use crate::sys;
 pub use memory::{Memory, ScanNote, Writer};
+pub use renewal::routine;
 pub use troubles::Trouble as OwnTrouble;
 use troubles::Troubles;
 

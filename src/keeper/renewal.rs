@@ -1,5 +1,6 @@
 //! Renewals: when the next one is due, and how those that were ended are told.
 
+use crate::config::Config;
 use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
 use crate::domain::message::Kind;
@@ -16,19 +17,23 @@ use super::{Keeper, OwnTrouble};
 /// How many attempts are remembered: more than an hour can hold.
 const REMEMBERED: usize = 10;
 
+/// How certificates are renewed without a person, if they are.
+pub fn routine(config: &Config) -> Option<Routine> {
+    let renew = &config.renew;
+    renew.enabled.then(|| Routine {
+        terms: Terms {
+            before: renew.before,
+            short_lived: config.policy.short_lived,
+            restart: renew.restart,
+        },
+        windows: renew.windows.clone(),
+        deadline: renew.deadline,
+    })
+}
+
 impl Keeper {
-    /// How certificates are renewed without a person, if they are.
     pub(super) fn routine(&self) -> Option<Routine> {
-        let renew = &self.config.renew;
-        renew.enabled.then(|| Routine {
-            terms: Terms {
-                before: renew.before,
-                short_lived: self.config.policy.short_lived,
-                restart: renew.restart,
-            },
-            windows: renew.windows.clone(),
-            deadline: renew.deadline,
-        })
+        routine(&self.config)
     }
 
     /// The next renewal by the last scan.

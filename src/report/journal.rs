@@ -23,23 +23,25 @@ impl Progress {
 
     /// What is new in `journal`, a line each: `12:00:03 installed 7 files`. The time is UTC.
     pub fn lines(&mut self, journal: &Journal, now: UnixTime) -> Vec<String> {
-        let last = self.last.replace(journal.clone());
         let clock = clock(now);
-        let known = last.as_ref().map_or(0, |last| last.notes.len());
-        let notes = journal.notes.iter().skip(known).map(|note| harmless(note));
-        let news = last.and_then(|last| self.news(&last, journal));
-        notes.chain(news).map(|line| format!("{clock} {line}")).collect()
+        let news = self.news(journal);
+        self.last = Some(journal.clone());
+        news.into_iter().map(|line| format!("{clock} {line}")).collect()
     }
 
-    fn news(&self, last: &Journal, journal: &Journal) -> Option<String> {
-        let faults = [(&last.fault, &journal.fault), (&last.second_fault, &journal.second_fault)];
-        let new = |(old, new): &(_, _)| old != new;
-        if let Some((step, fault)) =
-            faults.into_iter().filter(new).find_map(|(_, new)| new.as_ref())
-        {
-            return Some(format!("FAILED {}: {}", step.doing(journal), harmless(&fault.what)));
+    fn news(&self, journal: &Journal) -> Vec<String> {
+        let last = self.last.as_ref();
+        let mut news: Vec<_> = new_fault(last, journal).into_iter().collect();
+        let known = last.map_or(0, |last| last.notes.len());
+        news.extend(journal.notes.iter().skip(known).map(|note| harmless(note)));
+        // A note says more; where it is of what went wrong in a step that does not count, the
+        // opposite.
+        match last {
+            Some(last) if news.is_empty() && last.step != journal.step => {
+                vec![self.done(last.step, journal)]
+            }
+            _ => news,
         }
-        (last.step != journal.step).then(|| self.done(last.step, journal))
     }
 
     /// What has been done after a step.
@@ -51,7 +53,10 @@ impl Progress {
             }
             Step::Stage => "renewed a copy with kubeadm".to_owned(),
             Step::Inspect => "checked the staged files".to_owned(),
-            Step::Install => format!("installed {} files", journal.changes.len()),
+            Step::Install => {
+                let count = journal.changes.len();
+                format!("installed {count} file{}", if count == 1 { "" } else { "s" })
+            }
             Step::Kubelet => "renewed the kubelet's certificate".to_owned(),
             Step::MakeLive(index) => format!("{} uses the new files", journal.live_name(index)),
             Step::Verify => "proved that everything uses the new files".to_owned(),
@@ -66,11 +71,20 @@ impl Progress {
     }
 }
 
+/// A fault that `last` does not have.
+fn new_fault(last: Option<&Journal>, journal: &Journal) -> Option<String> {
+    let first = last.is_none_or(|last| last.fault.is_none());
+    let second = last.is_none_or(|last| last.second_fault.is_none());
+    let new = journal.fault.as_ref().filter(|_| first);
+    let (step, fault) = new.or(journal.second_fault.as_ref().filter(|_| second))?;
+    Some(format!("FAILED {}: {}", step.doing(journal), harmless(&fault.what)))
+}
+
 /// How it ended, where the backup is, and what a person has to do; broken at `width` columns.
 pub fn outcome(journal: &Journal, backups: &Path, width: Option<usize>) -> String {
     let mut lines = vec![format!("{}: {}", word(journal), outcome_headline(journal))];
     lines.extend(outcome_text(journal));
-    if journal.outcome() != Some(Outcome::Unchanged) {
+    if journal.has_backup() {
         lines.push(format!("The backup is in {}", backup(backups, journal)));
     }
     let room = width.unwrap_or(usize::MAX);
@@ -119,6 +133,9 @@ mod tests {
                     let fault = Fault::failed("kube-scheduler did not start\u{1b}[2J again");
                     journal.fault = Some((Step::MakeLive(1), fault));
                 }
+                Step::CleanUp(_) if journal.fault.is_none() => {
+                    journal.notes.push("/root/.kube/config could not be refreshed".to_owned());
+                }
                 Step::MakeLive(1) => {
                     journal.notes.push("kube-apiserver serves the new certificate".to_owned());
                 }
@@ -164,6 +181,14 @@ mod tests {
             End(undone),
         ];
         insta::assert_snapshot!(shown(journal(Task::Renew, undone), &steps));
+    }
+
+    #[test]
+    fn a_first_step_that_fails_is_told() {
+        let journal = journal(Task::Renew, Outcome::Unchanged);
+        let lines = Progress::new(BACKUPS.into()).lines(&journal, NOW);
+        let line = "12:00:00 FAILED renewing a copy with kubeadm: kubeadm ended with status 1: see its output";
+        assert_eq!(lines, [line]);
     }
 
     #[test]

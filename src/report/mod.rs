@@ -3,6 +3,7 @@
 //! Every format streams: a row is written and forgotten before the next is looked at, so that a
 //! hundred thousand certificates need no more memory than ten.
 
+pub mod backups;
 mod escape;
 pub mod journal;
 mod json;

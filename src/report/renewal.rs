@@ -97,18 +97,18 @@ struct Ended<'a> {
     begun: String,
     ended: Option<String>,
     names: &'a [String],
-    components: Vec<LivePod>,
+    components: Vec<Use>,
     kubelet: bool,
     changed: Vec<String>,
     fault: Option<Failure<'a>>,
     second_fault: Option<Failure<'a>>,
     notes: &'a [String],
     resumed: u32,
-    backup: String,
+    backup: Option<String>,
 }
 
 #[derive(Serialize)]
-struct LivePod {
+struct Use {
     component: &'static str,
     restart: bool,
 }
@@ -191,19 +191,19 @@ impl<'a> Ended<'a> {
             begun: journal.begun.to_string(),
             ended: journal.ended.map(|ended| ended.to_string()),
             names: &journal.names,
-            components: journal.live.iter().map(LivePod::of).collect(),
+            components: journal.live.iter().map(Use::of).collect(),
             kubelet: journal.kubelet,
             changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
             fault: Failure::of(journal.fault.as_ref(), journal),
             second_fault: Failure::of(journal.second_fault.as_ref(), journal),
             notes: &journal.notes,
             resumed: journal.resumed,
-            backup: lossy(&backups.join(&journal.id)),
+            backup: journal.has_backup().then(|| lossy(&backups.join(&journal.id))),
         }
     }
 }
 
-impl LivePod {
+impl Use {
     fn of(live: &Live) -> Self {
         let Live { component, restart } = *live;
         Self { component: component.name(), restart }

@@ -43,7 +43,13 @@ pub fn plan(
 }
 
 /// The plan for putting back a backup of these certificates: kubeadm has no part in it.
-pub fn restoring(names: &[&'static str], node: &NodeFacts, terms: &Terms, now: UnixTime) -> Plan {
+pub fn restoring(
+    names: &[&'static str],
+    node: &NodeFacts,
+    force: bool,
+    terms: &Terms,
+    now: UnixTime,
+) -> Plan {
     let renewal = |name: &&'static str| Renewal {
         name,
         path: PathBuf::from(name),
@@ -51,7 +57,7 @@ pub fn restoring(names: &[&'static str], node: &NodeFacts, terms: &Terms, now: U
         why: RenewReason::Asked,
     };
     let which = Which::Named(names.iter().map(|name| (*name).to_owned()).collect());
-    let wish = Wish { which, force: false, rescue: false };
+    let wish = Wish { which, force, rescue: false };
     let inventory = Inventory::default();
     let judge = Judge { inventory: &inventory, node, wish: &wish, terms, now };
     let mut plan = Plan { renew: names.iter().map(renewal).collect(), ..Plan::default() };

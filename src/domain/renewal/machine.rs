@@ -10,6 +10,7 @@
 
 use crate::domain::time::{Span, UnixTime};
 
+use super::obstacle::Obstacle;
 use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason};
 use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 
@@ -57,6 +58,15 @@ impl Journal {
             notes: Vec::new(),
             resumed: 0,
         }
+    }
+
+    /// The journal of a renewal that was not begun, because of what stands in its way.
+    pub fn refused(plan: &Plan, now: UnixTime) -> Self {
+        let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
+        let one = |obstacle: &Obstacle| format!("{}: {}", obstacle.what(), obstacle.way_out());
+        journal.blame(Fault::failed(plan.obstacles.iter().map(one).collect::<Vec<_>>().join("; ")));
+        journal.go_to(Step::End(Outcome::Unchanged), now);
+        journal
     }
 
     /// How it ended, once it has.

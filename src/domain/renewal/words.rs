@@ -49,7 +49,7 @@ impl SkipReason {
             Self::NotEmbedded => {
                 "names files: kubeadm renews only what is in the kubeconfig itself".to_owned()
             }
-            Self::NotKubeadms(who) => format!("not kubeadm's: renewed by {who}"),
+            Self::NotKubeadms(who) => format!("not kubeadm's: {who}"),
             Self::NotDue => "not due yet".to_owned(),
             Self::Shorter(end) => {
                 format!("kubeadm's would end sooner, on {}: --force renews it anyway", end.date())
@@ -171,6 +171,11 @@ impl Step {
 }
 
 impl Journal {
+    /// True if there is a backup of what was replaced, or would have been.
+    pub fn has_backup(&self) -> bool {
+        !self.changes.is_empty() && self.outcome() != Some(Outcome::Unchanged)
+    }
+
     /// The name of the static pod at `index` of [`live`](Self::live).
     pub fn live_name(&self, index: usize) -> &'static str {
         self.live.get(index).map_or("a component", |live| live.component.name())
@@ -179,24 +184,21 @@ impl Journal {
 
 /// How it ended in one line, for a subject: neither node nor severity is in it, nor a full stop.
 pub fn outcome_headline(journal: &Journal) -> String {
-    let (what, be, done) = match &journal.task {
-        Task::Restore(backup) => (format!("the backup {}", safe(backup)), "is", "put back"),
-        Task::Renew | Task::Rescue => (subject(journal), verb(journal), "renewed"),
-    };
+    let (what, be, done) = subject(journal);
+    let failed = format!("{what} could not be {done}");
     match journal.outcome() {
         None => format!("{what} {be} being {done}"),
         Some(Outcome::Renewed) => format!("{what} {be} {done}"),
-        Some(Outcome::Unchanged) if journal.fault.is_none() => {
-            format!("nothing had to be {done}")
-        }
-        Some(Outcome::Unchanged) => format!("{what} could not be {done}, nothing was touched"),
-        Some(Outcome::Undone) => {
-            format!("{what} could not be {done}, everything is as it was before")
-        }
+        Some(Outcome::Unchanged) if journal.fault.is_none() => format!("nothing had to be {done}"),
+        Some(Outcome::Unchanged) => format!("{failed}, nothing was touched"),
+        Some(Outcome::Undone) => format!("{failed}, everything is as it was before"),
         Some(Outcome::Kept) => format!("{what} {be} {done}, but not everything uses that yet"),
-        Some(Outcome::Stuck) => format!(
-            "{what} could not be {done}, and going back failed as well: look at this node now"
-        ),
+        Some(Outcome::Stuck) if journal.second_fault.is_none() => {
+            format!("{failed}: look at this node now")
+        }
+        Some(Outcome::Stuck) => {
+            format!("{failed}, and going back failed as well: look at this node now")
+        }
     }
 }
 
@@ -222,6 +224,7 @@ pub fn outcome_text(journal: &Journal) -> Vec<String> {
 fn to_do(journal: &Journal) -> Option<String> {
     let id = safe(&journal.id);
     Some(match journal.outcome()? {
+        Outcome::Renewed if !journal.has_backup() => return None,
         Outcome::Renewed => format!("To go back: `certwatch restore {id}`."),
         Outcome::Unchanged | Outcome::Undone if journal.fault.is_some() => {
             "Remove the cause and try again; `certwatch renew --dry-run` shows what stands in the way."
@@ -232,6 +235,10 @@ fn to_do(journal: &Journal) -> Option<String> {
                           or nearly. `certwatch renew --dry-run` shows what does not use it yet: \
                           restart that."
             .to_owned(),
+        Outcome::Stuck if !journal.has_backup() => {
+            "No file was changed; `certwatch renew --dry-run` shows what is not as it should be."
+                .to_owned()
+        }
         Outcome::Stuck => format!(
             "What was there before is in the backup {id}: `certwatch restore {id}` tries once more to put it back."
         ),
@@ -242,19 +249,32 @@ fn failure(begin: &str, (step, fault): &(Step, Fault), journal: &Journal) -> Str
     sentence(&format!("{begin} while {}: {}", step.doing(journal), fault.what))
 }
 
-/// What is renewed, at most three names of it.
-fn subject(journal: &Journal) -> String {
+/// What is worked on, whether that is one or several, and what is done with it.
+fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
+    let pods: Vec<_> = journal.live.iter().map(|live| live.component.name().into()).collect();
     let names = names(journal);
-    match names.as_slice() {
-        [] => "the kubelet's certificate".to_owned(),
-        [one] => one.clone().into_owned(),
-        [first @ .., last] if names.len() <= NAMED => format!("{} and {last}", first.join(", ")),
-        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    match &journal.task {
+        Task::Restore(backup) => (format!("the backup {}", safe(backup)), "is", "put back"),
+        _ if !names.is_empty() => (listed(&names), be(names.len()), "renewed"),
+        _ if journal.kubelet => ("the kubelet's certificate".to_owned(), "is", "renewed"),
+        _ if !pods.is_empty() => (listed(&pods), be(pods.len()), "restarted"),
+        _ => ("the copies of admin.conf".to_owned(), "are", "refreshed"),
     }
 }
 
-fn verb(journal: &Journal) -> &'static str {
-    if journal.names.len() > 1 { "are" } else { "is" }
+/// At most three names, then a number.
+fn listed(names: &[Cow<'_, str>]) -> String {
+    match names {
+        [first @ .., last] if (2..=NAMED).contains(&names.len()) => {
+            format!("{} and {last}", first.join(", "))
+        }
+        [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
+        _ => names.concat(),
+    }
+}
+
+const fn be(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
 }
 
 fn names(journal: &Journal) -> Vec<Cow<'_, str>> {
@@ -297,10 +317,28 @@ mod tests {
             let names = names.iter().map(ToString::to_string).collect();
             outcome_headline(&Journal { names, ..journal(Task::Rescue, Outcome::Renewed) })
         };
-        assert_eq!(headline(&[]), "the kubelet's certificate is renewed");
         assert_eq!(headline(&["apiserver"]), "apiserver is renewed");
         assert_eq!(headline(&["a", "b", "c"]), "a, b and c are renewed");
         assert_eq!(headline(&["a", "b", "c", "d"]), "a and 3 more are renewed");
+    }
+
+    #[test]
+    fn where_no_certificate_is_renewed_it_says_what_is_done() {
+        let none = Journal {
+            names: Vec::new(),
+            changes: Vec::new(),
+            ..journal(Task::Rescue, Outcome::Stuck)
+        };
+        let kubelet = Journal { kubelet: true, step: Step::Kubelet, ..none.clone() };
+        assert_eq!(outcome_headline(&kubelet), "the kubelet's certificate is being renewed");
+        let stuck = Journal { second_fault: None, ..none.clone() };
+        assert_eq!(
+            outcome_headline(&stuck),
+            "kube-apiserver and kube-scheduler could not be restarted: look at this node now"
+        );
+        assert!(!outcome_text(&stuck).concat().contains("certwatch restore"));
+        let copies = Journal { live: Vec::new(), step: Step::End(Outcome::Renewed), ..none };
+        assert_eq!(outcome_headline(&copies), "the copies of admin.conf are refreshed");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `certwatch status`: what the daemon knows, read from its state.
 
+mod renewal;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -14,8 +16,10 @@ use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
+use crate::renew;
 use crate::report::lines::columns;
 use crate::{store, sys};
+use renewal::Renewals;
 
 const NO_STATUS: &str =
     "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run";
@@ -54,13 +58,22 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
     };
     let now = sys::now();
     let in_use = store::is_in_use(&config.daemon.state_dir);
-    let status =
-        Status { config_refused, ..Status::of(node_name(config), &specs, memory, in_use, now) };
+    let renewals = Renewals::of(&config.renew, renewals(config), memory.scan.as_ref(), now);
+    let status = Status {
+        config_refused,
+        ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)
+    };
     let printed = super::print(&match output {
         StatusFormat::Table => status.table(now),
         StatusFormat::Json => status.json(),
     });
     if status.daemon.has_gone() { Exit::Failed } else { printed }
+}
+
+/// What is remembered of renewals, which is root's alone.
+fn renewals(config: &Config) -> Result<renew::Memory, String> {
+    let memory = store::peek(&config.renew.state_dir).map_err(|error| error.to_string())?;
+    Ok(memory.unwrap_or_default())
 }
 
 /// A receiver of which the state alone is known. Its min-severity is not in there, so that more may
@@ -79,6 +92,7 @@ struct Status<'a> {
     config_refused: bool,
     daemon: Daemon<'a>,
     last_scan: Option<Scan<'a>>,
+    renewal: Renewals,
     firing: Vec<Firing<'a>>,
     receivers: Vec<Receiver>,
 }
@@ -152,6 +166,7 @@ impl<'a> Status<'a> {
         specs: &[Spec],
         memory: &'a Memory,
         is_in_use: bool,
+        renewal: Renewals,
         now: UnixTime,
     ) -> Self {
         let writer = &memory.writer;
@@ -170,6 +185,7 @@ impl<'a> Status<'a> {
                 watch: &writer.watch,
             },
             last_scan: memory.scan.as_ref().map(Scan::of),
+            renewal,
             firing: firing.into_iter().map(|(id, open)| Firing::of(id.on(&node), open)).collect(),
             receivers: specs.iter().map(|spec| Receiver::of(spec, memory, now)).collect(),
             node,
@@ -193,6 +209,8 @@ impl<'a> Status<'a> {
         }
         out.push('\n');
         self.table_of_firing(&mut out, now);
+        out.push('\n');
+        self.renewal.table(&mut out, now);
         out.push('\n');
         self.table_of_receivers(&mut out, now);
         out
