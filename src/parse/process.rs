@@ -20,14 +20,14 @@ pub fn program(cmdline: &[u8]) -> Option<&str> {
 /// `/kubepods.slice/…/kubepods-burstable-podUID.slice/…`, where `_` stands for `-`.
 pub fn pod(cgroup: &str) -> Option<&str> {
     let paths = cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    paths.filter(|path| path.contains("/kubepods")).find_map(pod_in)
+    paths.filter(|path| path.contains("kubepods")).find_map(pod_in)
 }
 
 fn pod_in(path: &str) -> Option<&str> {
     path.split('/').find_map(|part| {
         let name = part.strip_suffix(".slice").unwrap_or(part);
         let uid = match name.rsplit_once("-pod") {
-            Some((before, uid)) if before.starts_with("kubepods") => uid,
+            Some((before, uid)) if before.contains("kubepods") => uid,
             _ => name.strip_prefix("pod")?,
         };
         (uid.len() >= 32).then_some(uid)
@@ -75,6 +75,9 @@ mod tests {
             format!("11:memory:/kubepods.slice/kubepods-pod{HASH}.slice/docker-c0ffee.scope\n"),
             format!(
                 "0::/../../kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{HASH}.slice/x\n"
+            ),
+            format!(
+                "0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{HASH}.slice/cri-containerd-c0ffee.scope\n"
             ),
         ] {
             assert_eq!(pod(&cgroup), Some(HASH), "{cgroup}");

@@ -2,12 +2,13 @@
 //!
 //! It has to run in the node, where the processes are: so this test program is installed there, and
 //! runs the one test of its own that only does what it is told ([`in_the_node`]).
+#![expect(clippy::print_stdout, reason = "how the node answers, and what a failed test shows")]
 
 use std::fmt::Debug;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use certwatch::domain::renewal::Component;
+use certwatch::domain::time::Span;
 use certwatch::renew::Places;
 use certwatch::renew::control_plane::{ControlPlane, put_manifests_back};
 use certwatch::sys;
@@ -40,10 +41,7 @@ fn in_the_node() {
         "put-back" => say(put_manifests_back(&places)),
         "live" => say(plane.make_live(component.unwrap(), None)),
         "restart" => say(plane.make_live(component.unwrap(), Some(sys::now()))),
-        "finish" => say(plane.make_live(
-            component.unwrap(),
-            Some(sys::now() - certwatch::domain::time::Span::minutes(10)),
-        )),
+        "finish" => say(plane.make_live(component.unwrap(), Some(sys::now() - Span::minutes(10)))),
         "verify" => say(plane.verify(component.unwrap())),
         _ => panic!("{told}"),
     }
@@ -83,6 +81,8 @@ fn a_control_plane_that_is_well_is_found_to_be() {
     let facts = tell(node, "facts -");
     for component in Component::ALL {
         assert!(facts.contains(&format!("component: {component:?}")), "{facts}");
+        // A leader that was reset waits for the lease of its former self to end.
+        prove(node, &format!("live {component}"));
         prove(node, &format!("verify {component}"));
     }
     assert_eq!(facts.matches("started: Some").count(), 4, "{facts}");
@@ -150,8 +150,7 @@ fn what_does_not_end_by_a_signal_ends_without_its_manifest() {
 fn a_manifest_that_a_killed_certwatch_left_is_put_back() {
     let cluster = Cluster::fresh(1);
     let node = prepare(&cluster);
-    let away = PathBuf::from(format!("{KUBERNETES}/.certwatch-manifests"));
-    let away = away.to_str().unwrap();
+    let away = &format!("{KUBERNETES}/.certwatch-manifests");
     let manifest = format!("{KUBERNETES}/manifests/kube-scheduler.yaml");
     node.run(&["mkdir", away]);
     node.run(&["mv", &manifest, away]);
@@ -163,4 +162,18 @@ fn a_manifest_that_a_killed_certwatch_left_is_put_back() {
         tell(node, "verify kube-scheduler").starts_with("Ok(").then_some(())
     });
     assert_eq!(tell(node, "put-back -"), "Ok([])");
+}
+
+#[test]
+fn a_member_that_is_down_is_named_while_etcd_has_a_majority() {
+    let cluster = Cluster::fresh(3);
+    let node = prepare(&cluster);
+    assert_eq!(tell(node, "obstacles -"), "[]");
+    cluster.script(&["stop", "cp3"]);
+    let said = tell(node, "obstacles -");
+    assert!(
+        said.contains("PeerUnhealthy(\"etcd's member cp3: https://10.77.0.3:2379/health: "),
+        "{said}"
+    );
+    assert!(!said.contains("cp2"), "{said}");
 }

@@ -55,8 +55,7 @@ impl Api {
     pub(super) fn get(&self, path: &str) -> Result<Answer, String> {
         let Self { client, server, user } = self;
         let answer = client.get(&format!("https://{server}{path}"));
-        let answer =
-            answer.map_err(|why| format!("the API server at {server} did not answer: {why}"))?;
+        let answer = answer.map_err(|why| format!("the API server did not answer: {why}"))?;
         match answer.status {
             401 => {
                 Err(format!("the API server at {server} does not take the credential of {user}"))

@@ -81,9 +81,9 @@ impl Client {
     /// Asks for `url`.
     ///
     /// # Errors
-    /// There was no whole answer within 3 s; why, as a clause.
+    /// There was no whole answer within 3 s; where and why, as a clause.
     pub(super) fn get(&self, url: &str) -> Result<Answer, String> {
-        read(self.0.get(url).call())
+        read(self.0.get(url).call()).map_err(|error| explain(url, &error))
     }
 
     /// Posts JSON to `url`.
@@ -91,16 +91,25 @@ impl Client {
     /// # Errors
     /// As [`Self::get`].
     pub(super) fn post(&self, url: &str, json: &str) -> Result<Answer, String> {
-        read(self.0.post(url).header("Content-Type", "application/json").send(json))
+        let sent = self.0.post(url).header("Content-Type", "application/json").send(json);
+        read(sent).map_err(|error| explain(url, &error))
     }
 }
 
-fn read(answer: Result<Response<Body>, ureq::Error>) -> Result<Answer, String> {
-    let mut response = answer.map_err(|error| safe(&error.to_string()).into_owned())?;
+fn read(answer: Result<Response<Body>, ureq::Error>) -> Result<Answer, ureq::Error> {
+    let mut response = answer?;
     let mut body = Vec::new();
-    let read = response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body);
-    read.map_err(|error| format!("its answer broke off: {}", safe(&error.to_string())))?;
+    response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body)?;
     Ok(Answer { status: response.status().as_u16(), body })
+}
+
+fn explain(url: &str, error: &ureq::Error) -> String {
+    let why = match error {
+        ureq::Error::Io(error) => error.to_string(),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", REQUEST.as_secs()),
+        other => other.to_string(),
+    };
+    format!("{url}: {}", safe(&why))
 }
 
 fn chain(text: &[u8]) -> Vec<Certificate<'static>> {

@@ -51,7 +51,7 @@ impl ControlPlane {
             Ok(answer) => {
                 Some(Obstacle::KubeletDown(format!("{url} answers with status {}", answer.status)))
             }
-            Err(why) => Some(Obstacle::KubeletDown(format!("{url}: {why}"))),
+            Err(why) => Some(Obstacle::KubeletDown(why)),
         }
     }
 
@@ -90,7 +90,7 @@ impl Member {
         let answer = client.get(&format!("https://{address}/health"));
         answer
             .and_then(|answer| says_healthy(&answer))
-            .map_err(|why| format!("etcd's member {name} at {address}: {why}"))
+            .map_err(|why| format!("etcd's member {name}: {why}"))
     }
 }
 

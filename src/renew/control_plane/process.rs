@@ -54,14 +54,17 @@ fn candidates(proc: &Path, component: Component) -> Vec<(Process, bool)> {
     pids.filter_map(Pid::from_raw).filter_map(|pid| candidate(proc, pid, component)).collect()
 }
 
+/// The cgroup is looked at first: to read the command line of a process that hangs in its memory
+/// hangs as well, and only the pods' own are worth that.
 fn candidate(proc: &Path, pid: Pid, component: Component) -> Option<(Process, bool)> {
     let at = proc.join(pid.as_raw_nonzero().to_string());
+    let cgroup = fs::read_to_string(at.join("cgroup")).ok()?;
+    let is_static = is_static(pod(&cgroup)?);
     if program(&fs::read(at.join("cmdline")).ok()?)? != component.name() {
         return None;
     }
-    let cgroup = fs::read_to_string(at.join("cgroup")).ok()?;
     let ticks = started_after_boot(&fs::read(at.join("stat")).ok()?)?;
-    Some((Process { pid, ticks }, is_static(pod(&cgroup)?)))
+    Some((Process { pid, ticks }, is_static))
 }
 
 impl Process {
@@ -70,7 +73,8 @@ impl Process {
         let [since_epoch, since_boot] = [ClockId::Realtime, ClockId::Boottime]
             .map(|clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default());
         let boot = UNIX_EPOCH + since_epoch.saturating_sub(since_boot);
-        boot + Duration::from_millis(self.ticks * 1000 / rustix::param::clock_ticks_per_second())
+        let millis = self.ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second();
+        boot + Duration::from_millis(millis)
     }
 
     /// Tells it to end, and no other that was given its number since.

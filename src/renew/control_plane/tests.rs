@@ -107,7 +107,10 @@ fn the_served_leaf_is_seen_whether_or_not_ours_is_demanded() {
 fn a_server_that_says_nothing_or_no_tls_serves_no_leaf() {
     // Its backlog takes the connection, and nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    assert!(served(silent.local_addr().unwrap()).is_err());
+    let address = silent.local_addr().unwrap();
+    assert!(served(address).is_err());
+    let said = Client::anonymous().get(&format!("http://{address}/")).err().unwrap();
+    assert_eq!(said, format!("http://{address}/: no answer within 3 s"));
 
     let http = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = http.local_addr().unwrap();
