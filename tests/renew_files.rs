@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -77,6 +77,15 @@ impl Node {
         files::sha256(&self.live(below)).unwrap()
     }
 
+    /// As the unit's `BindPaths=` does, in this process's own mount namespace.
+    fn show_stage(&mut self) {
+        stage::clean(&self.places).unwrap();
+        let mut mount = Command::new("mount");
+        mount.arg("--bind").arg(self.places.stage()).arg("/etc/kubernetes");
+        assert!(mount.status().unwrap().success());
+        self.places.is_stage_shown = true;
+    }
+
     /// From the stage to what would change.
     fn renew(&self, names: &[&str]) -> Result<Vec<Change>, Fault> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -87,36 +96,68 @@ impl Node {
     }
 }
 
-/// Runs [`the_whole_way`] where `/etc` is empty but for what `make` puts there.
-fn again(make: &str, is_root_expected: bool) {
-    let script = format!(
-        "mount -t tmpfs none /etc && {make} && exec \"$0\" --exact the_whole_way --ignored"
-    );
+/// Runs one of the ignored tests below by way of `script`, which ends in it.
+fn again(test: &str, view: &str, script: &str) {
+    let script = format!("{script} \"$0\" --exact {test} --ignored");
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
-    command
-        .arg(std::env::current_exe().unwrap())
-        .env("ROOT_EXPECTED", is_root_expected.to_string());
-    let output = command.output().unwrap();
+    let output = command.arg(std::env::current_exe().unwrap()).env("VIEW", view).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{output:?}");
 }
 
 #[test]
 fn in_a_mount_namespace() {
-    again("mkdir /etc/kubernetes", false);
+    again(
+        "the_whole_way",
+        "namespace",
+        "mount -t tmpfs none /etc && mkdir /etc/kubernetes && exec",
+    );
 }
 
 /// Without a place to mount it at, the other way is taken.
 #[test]
 fn in_a_root_of_its_own() {
-    again("true", true);
+    again("the_whole_way", "root", "mount -t tmpfs none /etc && exec");
 }
 
 #[test]
-#[ignore = "run by the two before it, each in surroundings of its own"]
+fn where_the_unit_shows_the_stage() {
+    again("the_whole_way", "unit", "mount -t tmpfs none /etc && mkdir /etc/kubernetes && exec");
+}
+
+/// As in a unit without capabilities.
+#[test]
+fn where_no_owner_can_be_given() {
+    let dir = TempDir::new().unwrap();
+    let strange = dir.path().join("to");
+    fs::write(&strange, "old and longer").unwrap();
+    chown(&strange, Some(7), Some(8)).unwrap();
+    let before = fs::metadata(&strange).unwrap();
+    let script = format!("cd {} && exec setpriv --bounding-set -chown", dir.path().display());
+    again("the_old_inode_is_written_anew", "", &script);
+    let after = fs::metadata(&strange).unwrap();
+    assert_eq!((after.ino(), after.uid(), after.gid()), (before.ino(), 7, 8));
+    assert_eq!(fs::read(&strange).unwrap(), b"new");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left over");
+}
+
+#[test]
+#[ignore = "run by the one before it, without CAP_CHOWN"]
+fn the_old_inode_is_written_anew() {
+    let dir = std::env::current_dir().unwrap();
+    fs::write(dir.join("from"), "new").unwrap();
+    files::replace(&dir.join("from"), &dir.join("to")).unwrap();
+}
+
+#[test]
+#[ignore = "run by the tests before it, each in surroundings of its own"]
 fn the_whole_way() {
-    let node = Node::new();
+    let view = std::env::var("VIEW").unwrap();
+    let mut node = Node::new();
+    if view == "unit" {
+        node.show_stage();
+    }
     let places = &node.places;
     let paths: Vec<PathBuf> =
         ALL.iter().flat_map(|name| inspect::paths_of(&places.kubernetes, name).unwrap()).collect();
@@ -132,8 +173,7 @@ fn the_whole_way() {
     let changes = later(&node);
     assert_eq!(changes.len(), 17, "7 pairs and 3 kubeconfigs: {changes:?}");
     let calls = fs::read_to_string(node.root.path().join("calls")).unwrap();
-    let is_root_expected = std::env::var("ROOT_EXPECTED").unwrap() == "true";
-    assert_eq!(calls.contains("--rootfs"), is_root_expected, "{calls}");
+    assert_eq!(calls.contains("--rootfs"), view == "root", "{calls}");
     assert!(!places.stage().join(".certwatch-config.yaml").exists());
     assert_eq!(sums(&node, &paths), before, "the live tree is untouched");
 
@@ -167,10 +207,13 @@ fn sums(node: &Node, paths: &[PathBuf]) -> Vec<Option<String>> {
     paths.iter().map(|path| files::sha256(&node.places.kubernetes.join(path)).unwrap()).collect()
 }
 
+/// What is spoilt, the certificate that is asked for, how it is spoilt, and what is told.
+type Row = (&'static str, &'static str, fn(&Node), &'static str);
+
 /// Of each row the live tree stays what it is, and the reason is told.
 #[test]
 fn what_kubeadm_fails_at_or_passes_over_is_told() {
-    let spoil: [(&str, &str, fn(&Node), &str); 6] = [
+    let rows: [Row; 6] = [
         (
             "a certificate that is missing",
             "apiserver",
@@ -224,7 +267,7 @@ fn what_kubeadm_fails_at_or_passes_over_is_told() {
             "admin.conf",
         ),
     ];
-    for (what, name, spoil, expected) in spoil {
+    for (what, name, spoil, expected) in rows {
         let node = Node::new();
         spoil(&node);
         let before = node.sum("pki/apiserver.key");

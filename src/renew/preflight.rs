@@ -169,13 +169,15 @@ fn another_kubeadm(proc: &Path) -> Option<u32> {
     pids.next()
 }
 
-/// Field 4 of /proc/PID/stat is the parent (proc(5)), after the name in parentheses.
+/// The state and the parent stand in /proc/PID/stat (proc(5)) after the name in parentheses. A
+/// zombie writes no more.
 fn is_kubeadm(process: &Path) -> bool {
     let comm = fs::read_to_string(process.join("comm")).unwrap_or_default();
     let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let parent = after_name.split_ascii_whitespace().nth(4 - 3).and_then(|it| it.parse().ok());
-    comm.trim_end() == "kubeadm" && parent != Some(std::process::id())
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+    let is_zombie = fields.next() == Some("Z");
+    let is_ours = fields.next() == Some(&std::process::id().to_string());
+    comm.trim_end() == "kubeadm" && !is_zombie && !is_ours
 }
 
 #[cfg(test)]

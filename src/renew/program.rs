@@ -46,11 +46,7 @@ impl Ran {
     /// How it ended and its last lines, fit for a message: no line of PEM or base64 among them.
     pub(super) fn said(&self) -> String {
         let text = self.text();
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !may_be_key(line))
-            .collect();
+        let lines = without_keys(&text);
         let last = lines[lines.len().saturating_sub(LINES)..].join("; ");
         let end =
             if self.is_late { "it took too long".to_owned() } else { self.status.to_string() };
@@ -58,11 +54,24 @@ impl Ran {
     }
 }
 
-/// 32 characters of base64 on end, which no sentence has and a path hardly.
-fn may_be_key(line: &str) -> bool {
+/// The lines that are neither empty nor part of a PEM block nor base64.
+fn without_keys(text: &str) -> Vec<&str> {
+    let mut is_block = false;
+    let mut is_plain = |line: &&str| {
+        is_block |= line.contains("-----BEGIN");
+        let is_plain = !is_block && !line.is_empty() && !has_base64(line);
+        is_block &= !line.contains("-----END");
+        is_plain
+    };
+    text.lines().map(str::trim).filter(|line| is_plain(line)).collect()
+}
+
+/// 32 characters of base64 on end, one of them a capital: no word is like that, and no path of
+/// kubeadm's.
+fn has_base64(line: &str) -> bool {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let longest = line.split(|c| !is_base64(c)).map(str::len).max().unwrap_or(0);
-    line.contains("-----") || longest >= 32
+    let is_key = |run: &str| run.len() >= 32 && run.contains(|c: char| c.is_ascii_uppercase());
+    line.split(|c| !is_base64(c)).any(is_key)
 }
 
 /// A program with nothing of this process's surroundings: no variables, no input, `/` to work in,
@@ -122,20 +131,20 @@ fn ends_within(
     let start = Instant::now();
     loop {
         let has_ended = has_ended(child);
-        let mut is_idle = true;
-        while start.elapsed() < limit.max(GRACE) && is_ready(reader, Duration::ZERO) {
-            if !take(reader, output) {
-                break;
-            }
-            is_idle = false;
-        }
+        let has_read = drain(reader, output);
         if has_ended || start.elapsed() >= limit {
             return has_ended;
         }
-        if is_idle {
+        if !has_read {
             pause(reader);
         }
     }
+}
+
+/// Reads what a full pipe can hold, and no more: one that never ends must not hold this up.
+fn drain(reader: &mut PipeReader, output: &mut Vec<u8>) -> bool {
+    let mut has_more = || is_ready(reader, Duration::ZERO) && take(reader, output);
+    (0..16).take_while(|_| has_more()).count() > 0
 }
 
 /// Until something can be read or a tick is over; at the end of the output, a tick.

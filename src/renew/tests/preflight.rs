@@ -81,15 +81,16 @@ fn too_little_room_is_told_with_numbers() {
 #[test]
 fn another_kubeadm_is_found_by_its_name() {
     let node = Node::new();
-    let put = |pid: u32, name: &str, parent: u32| {
+    let put = |pid: u32, name: &str, state: &str, parent: u32| {
         let dir = node.path(&format!("proc/{pid}"));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("comm"), format!("{name}\n")).unwrap();
-        fs::write(dir.join("stat"), format!("{pid} ({name}) S {parent} 1 1 0")).unwrap();
+        fs::write(dir.join("stat"), format!("{pid} ({name}) {state} {parent} 1 1 0")).unwrap();
     };
-    put(10, "kubelet", 1);
-    put(11, "kubeadm", std::process::id());
+    put(10, "kubelet", "S", 1);
+    put(11, "kubeadm", "S", std::process::id());
+    put(9, "kubeadm", "Z", 1);
     assert_eq!(another_kubeadm(&node.path("proc")), None);
-    put(12, "kubeadm", 1);
+    put(12, "kubeadm", "R", 1);
     assert_eq!(another_kubeadm(&node.path("proc")), Some(12));
 }
