@@ -20,10 +20,11 @@ pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{}   {} ago, {} files",
+            "{}   {} ago, {} file{}",
             safe(&backup.id),
             now - backup.at,
-            backup.files.len()
+            backup.files.len(),
+            if backup.files.len() == 1 { "" } else { "s" }
         );
     }
     text.push_str("\nPut one back with `certwatch restore BACKUP`.\n");
@@ -50,7 +51,13 @@ mod tests {
         )
         .unwrap();
         let now = UnixTime::new(1000 + 86_400 * 3);
-        insta::assert_snapshot!(table(&[backup.clone()], Path::new("/b"), now), @"");
+        insta::assert_snapshot!(table(&[backup.clone()], Path::new("/b"), now), @"
+        Backups in /b, the newest first:
+
+        2026-11-23T10-00-00Z   3 d ago, 1 file
+
+        Put one back with `certwatch restore BACKUP`.
+        ");
         assert!(table(&[], Path::new("/b"), now).contains("no backup"));
         let json: serde_json::Value = serde_json::from_str(&json(&[backup])).unwrap();
         assert_eq!(json[0]["files"][0]["path"], "admin.conf");

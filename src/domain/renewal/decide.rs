@@ -219,7 +219,7 @@ impl Judge<'_> {
             Err(SkipReason::CaExpired(ca_end))
         } else if ca_end <= certificate.not_after {
             Err(SkipReason::CaTooShort(ca_end))
-        } else if leaf_end < certificate.not_after && !self.wish.force {
+        } else if leaf_end <= certificate.not_after && !self.wish.force {
             Err(SkipReason::Shorter(leaf_end))
         } else {
             Ok(())
