@@ -51,7 +51,7 @@ mod tests {
         )
         .unwrap();
         let now = UnixTime::new(1000 + 86_400 * 3);
-        insta::assert_snapshot!(table(&[backup.clone()], Path::new("/b"), now), @"
+        insta::assert_snapshot!(table(std::slice::from_ref(&backup), Path::new("/b"), now), @"
         Backups in /b, the newest first:
 
         2026-11-23T10-00-00Z   3 d ago, 1 file
