@@ -4,6 +4,7 @@
 //! It neither waits nor sends: both do that in their own way.
 
 mod memory;
+mod renewal;
 mod state;
 mod summary;
 mod troubles;
@@ -112,7 +113,10 @@ impl Keeper {
         let (mut sight, judge_again) = match &self.seen {
             Some(inventory) => {
                 let assessment = assess(inventory, &self.config.policy, now);
-                (Sight::of(inventory, &assessment, now), assessment.next_change)
+                (
+                    Sight::of(inventory, &assessment, self.routine().as_ref(), now),
+                    assessment.next_change,
+                )
             }
             // Nothing is known to be gone.
             None => (Sight { blind: vec!["/".to_owned()], ..Sight::default() }, None),

@@ -1,8 +1,12 @@
 //! What is remembered of renewals from one run to the next.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::renewal::Journal;
+use crate::domain::renewal::pace::Attempt;
+use crate::domain::time::UnixTime;
 
 /// How many renewals are remembered after their end.
 const KEPT: usize = 20;
@@ -15,15 +19,20 @@ pub struct Memory {
     pub current: Option<Journal>,
     /// Those that have ended, newest first, at most 20.
     pub history: Vec<Journal>,
+    /// The configuration that kubeadm is given.
+    pub config: Option<PathBuf>,
+    /// What was tried without a person.
+    pub attempts: Vec<Attempt>,
+    /// When a renewer that was not started by a person looked last.
+    pub last_run: Option<UnixTime>,
 }
 
 impl Memory {
-    /// Notes that the current one, if there is one, has ended.
-    pub fn end(&mut self) {
-        if let Some(journal) = self.current.take() {
-            self.history.insert(0, journal);
-            self.history.truncate(KEPT);
-        }
+    /// Notes a renewal that has ended, or was refused before it began.
+    pub fn conclude(&mut self, journal: Journal) {
+        self.current = None;
+        self.history.insert(0, journal);
+        self.history.truncate(KEPT);
     }
 }
 
@@ -36,12 +45,11 @@ mod tests {
     #[test]
     fn the_last_twenty_are_kept_newest_first() {
         let mut memory = Memory::default();
-        memory.end();
-        assert_eq!(memory, Memory::default());
         for id in 0..25 {
             let journal = journal(Task::Renew, Outcome::Renewed);
-            memory.current = Some(Journal { id: id.to_string(), ..journal });
-            memory.end();
+            memory.current = Some(journal.clone());
+            memory.conclude(Journal { id: id.to_string(), ..journal });
+            assert_eq!(memory.current, None);
         }
         let ids: Vec<_> = memory.history.iter().map(|journal| journal.id.parse::<u32>()).collect();
         assert_eq!(ids, (5..25).rev().map(Ok).collect::<Vec<_>>());
@@ -50,7 +58,11 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let steps = [Outcome::Undone, Outcome::Stuck].map(|end| journal(Task::Rescue, end));
-        let memory = Memory { current: Some(steps[0].clone()), history: steps.to_vec() };
+        let memory = Memory {
+            current: Some(steps[0].clone()),
+            history: steps.to_vec(),
+            ..Memory::default()
+        };
         let written = serde_json::to_string(&memory).unwrap();
         assert_eq!(serde_json::from_str::<Memory>(&written).unwrap(), memory);
         assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());

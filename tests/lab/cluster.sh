@@ -5,7 +5,8 @@
 #   cluster.sh fresh [NODES]          the same, and whatever was done to it since is undone
 #   cluster.sh down                   remove it and every trace of it
 #   cluster.sh stop NODE              cut the power of a node
-#   cluster.sh start NODE             boot it again
+#   cluster.sh start NODE             boot it again, and wait until all is healthy
+#   cluster.sh boot NODE              boot it again, whatever comes of it
 #   cluster.sh run NODE COMMAND...    run a command in a node
 #   cluster.sh shell [NODE]           a root shell in a node
 #   cluster.sh status                 its nodes and how they are
@@ -207,6 +208,10 @@ case $command in
         lock "cluster-$CLUSTER"
         step "boot $1" node_reboot "$1"
         step "wait until all is healthy" await_health
+        ;;
+    boot)
+        lock "cluster-$CLUSTER"
+        step "boot $1" node_reboot "$1"
         ;;
     run) node_run "$@" ;;
     shell) node_run "${1:-cp1}" bash -i ;;

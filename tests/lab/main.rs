@@ -7,5 +7,6 @@ mod harness;
 
 mod ageing;
 mod check;
+mod control_plane;
 mod daemon;
 mod itself;

@@ -188,7 +188,7 @@ mod tests {
         let restored = Task::Restore("2026-11-01T02-00-00Z".to_owned());
         let history =
             vec![journal(restored, Outcome::Renewed), journal(Task::Renew, Outcome::Undone)];
-        let memory = Memory { current: Some(running), history };
+        let memory = Memory { current: Some(running), history, ..Memory::default() };
         let renewals = Renewals::of(&Renew::default(), Ok(memory), None, NOW);
         insta::assert_snapshot!(shown(&renewals));
     }

@@ -42,6 +42,24 @@ pub fn plan(
     plan
 }
 
+/// The plan for putting back a backup of these certificates: kubeadm has no part in it.
+pub fn restoring(names: &[&'static str], node: &NodeFacts, terms: &Terms, now: UnixTime) -> Plan {
+    let renewal = |name: &&'static str| Renewal {
+        name,
+        path: PathBuf::from(name),
+        ends: None,
+        why: RenewReason::Asked,
+    };
+    let which = Which::Named(names.iter().map(|name| (*name).to_owned()).collect());
+    let wish = Wish { which, force: false, rescue: false };
+    let inventory = Inventory::default();
+    let judge = Judge { inventory: &inventory, node, wish: &wish, terms, now };
+    let mut plan = Plan { renew: names.iter().map(renewal).collect(), ..Plan::default() };
+    judge.components(&mut plan);
+    judge.obstacles(&mut plan);
+    plan
+}
+
 /// What kubeadm can renew and is due at `now`, by the inventory alone: enough to ask for a renewal,
 /// which then looks at everything again. The most urgent first.
 pub fn due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Vec<Renewal> {
@@ -90,7 +108,7 @@ impl Which {
 
 impl Terms {
     /// How long before its end a certificate that lives so long is due.
-    fn lead(&self, lifetime: Span) -> Span {
+    pub(super) fn lead(&self, lifetime: Span) -> Span {
         if lifetime < self.short_lived {
             self.before.min(lifetime.fraction(1, 3))
         } else {
@@ -107,7 +125,7 @@ fn not_kubeadms(name: &str) -> Option<Skip> {
     let why = if role::KUBEADM_CAS.iter().any(|role| role.id == name) {
         SkipReason::Ca
     } else if name.starts_with("kubelet") {
-        SkipReason::NotKubeadms("the kubelet renews it")
+        SkipReason::NotKubeadms("the kubelet")
     } else {
         SkipReason::Unknown
     };

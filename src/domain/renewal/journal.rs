@@ -18,6 +18,8 @@ pub struct Journal {
     pub task: Task,
     /// When it began.
     pub begun: UnixTime,
+    /// When it turned back, if it did.
+    pub turned: Option<UnixTime>,
     /// When it ended, once it has.
     pub ended: Option<UnixTime>,
     /// kubeadm's NAMEs, in kubeadm's order.

@@ -42,6 +42,7 @@ impl Journal {
             id: id(now),
             task,
             begun: now,
+            turned: None,
             ended: None,
             names: plan.renew.iter().map(|renewal| renewal.name.to_owned()).collect(),
             live: live(plan),
@@ -103,6 +104,9 @@ impl Journal {
 
     fn go_to(&mut self, next: Step, now: UnixTime) {
         self.step = next;
+        if next == Step::PutBack && self.turned.is_none() {
+            self.turned = Some(now);
+        }
         if self.outcome().is_some() {
             self.ended = Some(now);
         }

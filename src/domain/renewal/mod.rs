@@ -11,6 +11,7 @@ pub mod machine;
 pub mod obstacle;
 pub mod pace;
 pub mod plan;
+pub mod routine;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod window;

@@ -7,6 +7,9 @@ use crate::domain::time::{Span, UnixTime};
 /// How long nothing is tried after a failure, unless something has changed since.
 const PAUSE: Span = Span::hours(24);
 
+/// The same after one of which no failure is known: it may have met somebody at work.
+const BREATH: Span = Span::minutes(3);
+
 /// The most renewals in one hour, whatever has changed.
 const PER_HOUR: usize = 3;
 
@@ -15,7 +18,7 @@ const PER_HOUR: usize = 3;
 pub struct Attempt {
     /// When it began.
     pub at: UnixTime,
-    /// It ended well.
+    /// No failure of it is known.
     pub ok: bool,
     /// What it found: the same as long as nothing has changed on the node and in the settings.
     pub found: String,
@@ -25,15 +28,15 @@ pub struct Attempt {
 pub fn not_before(attempts: &[Attempt], found: &str, now: UnixTime) -> UnixTime {
     // A clock that was set back has made attempts of the future: they count as of now.
     let at = |attempt: &Attempt| attempt.at.min(now);
-    let after_failure = attempts
+    let after_last = attempts
         .iter()
         .max_by_key(|attempt| attempt.at)
-        .filter(|last| !last.ok && last.found == found)
-        .map(|last| at(last) + PAUSE);
+        .filter(|last| last.found == found)
+        .map(|last| at(last) + if last.ok { BREATH } else { PAUSE });
     let mut recent: Vec<UnixTime> = attempts.iter().map(at).collect();
     recent.sort_unstable();
     let after_many = recent.len().checked_sub(PER_HOUR).map(|first| recent[first] + Span::hours(1));
-    after_failure.into_iter().chain(after_many).fold(now, UnixTime::max)
+    after_last.into_iter().chain(after_many).fold(now, UnixTime::max)
 }
 
 #[cfg(test)]
@@ -51,7 +54,8 @@ mod tests {
         let failed = [attempt(999_000, false, "a")];
         assert_eq!(not_before(&failed, "a", now), UnixTime::new(999_000) + PAUSE);
         assert_eq!(not_before(&failed, "b", now), now);
-        assert_eq!(not_before(&[attempt(999_000, true, "a")], "a", now), now);
+        let unknown = [attempt(999_990, true, "a")];
+        assert_eq!(not_before(&unknown, "a", now), UnixTime::new(999_990) + BREATH);
         assert_eq!(not_before(&[], "a", now), now);
     }
 

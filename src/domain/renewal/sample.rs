@@ -76,6 +76,7 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         id: "2026-11-23T12-00-00Z".to_owned(),
         task,
         begun: NOW,
+        turned: None,
         ended: Some(NOW + Span::seconds(95)),
         names: names.map(str::to_owned).to_vec(),
         live: vec![live(Component::Apiserver, false), live(Component::Scheduler, true)],

@@ -1,0 +1,287 @@
+//! The kubelet's client certificate, once it is over: the kubelet then ends at once, and without it
+//! no static pod starts again.
+//!
+//! It is the documented way back (kubeadm's "kubelet client certificate rotation fails"): a
+//! kubelet.conf with a certificate of its own in it, and its rotation again as soon as the API
+//! answers. Whatever was there before is kept in `kubelet-before`.
+
+mod conf;
+mod program;
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::model::{Attribute, Certificate};
+use crate::domain::renewal::Fault;
+use crate::domain::text::{safe, shell_word};
+use crate::domain::time::UnixTime;
+use crate::parse::kubeconfig::{self, Source};
+use crate::parse::pem;
+use crate::parse::x509::{self, Authority, Issuers};
+use crate::sys;
+
+use super::Places;
+use conf::Pair;
+use program::{is_healthy, run, wait_until};
+
+/// Every name that the kubelet gives to a client certificate and its key begins so.
+const CLIENT: &str = "kubelet-client";
+
+/// The name under which the kubelet looks for the one to use.
+const CURRENT: &str = "kubelet-client-current.pem";
+
+/// Most bytes of a file that is read; a kubelet.conf has 6 kB.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// kubeadm signs one certificate within a second.
+const SIGNING: Duration = Duration::from_secs(60);
+
+/// The old kubelet has to end first, which takes it up to 90 s if it hangs.
+const RESTART: Duration = Duration::from_secs(120);
+
+/// From its start until it answers, the kubelet takes some 6 s.
+const START: Duration = Duration::from_secs(60);
+
+/// The kubelet asks for its certificate when it starts, and again after a pause if nobody signs.
+const ROTATION: Duration = Duration::from_secs(120);
+
+/// The end of the kubelet's client certificate, the one that its kubelet.conf has or names, in the
+/// last second of its validity; `None` if there is none that can be read.
+pub fn client_not_after(places: &Places) -> Option<UnixTime> {
+    Some(client(places)?.not_after)
+}
+
+/// The same, if it is over: the kubelet does not start with it.
+pub fn is_client_expired(places: &Places, now: UnixTime) -> Option<UnixTime> {
+    client_not_after(places).filter(|not_after| *not_after < now)
+}
+
+/// Gives the kubelet a kubelet.conf with a new certificate in it, signed by kubeadm with the CA of
+/// this node, and restarts it. `config` is the cluster's configuration. What it says is for people.
+///
+/// Taken again after a crash, it goes on where it was.
+///
+/// # Errors
+/// The node's name is not to be found, kubeadm signs nothing within a minute, a file cannot be
+/// written, or the kubelet does not answer within a minute after its start.
+pub fn renew(places: &Places, config: &Path) -> Result<String, Fault> {
+    let path = conf_path(places);
+    if !has_fresh_pair(places) {
+        let name = node_name(places)?;
+        let pair = sign(places, config, &name)?;
+        keep_aside(places)?;
+        let text = conf::with_pair(&read(&path)?, &pair).ok_or_else(|| unusual(&path))?;
+        write(&path, &text)?;
+    }
+    remove_expired(places)?;
+    restart()?;
+    let not_after = client_not_after(places).map_or_else(|| "?".to_owned(), UnixTime::date);
+    Ok(format!("the kubelet runs again, with a certificate that ends on {not_after}"))
+}
+
+/// Waits until the kubelet has got a certificate by its own rotation, makes its kubelet.conf name
+/// that one, as kubeadm does, and restarts it. For when the API answers. May be taken again.
+///
+/// # Errors
+/// No certificate comes within two minutes, a file cannot be written, or the kubelet does not answer
+/// within a minute after its start.
+pub fn rotate(places: &Places) -> Result<String, Fault> {
+    let current = pki(places).join(CURRENT);
+    let fresh = wait_until(ROTATION, || fresh(&current));
+    let fresh = fresh.ok_or_else(|| {
+        Fault::failed(format!(
+            "the kubelet has got no certificate by itself within {} s: {} is not there or is over. \
+             It goes on with the one in kubelet.conf. See `kubectl get csr` and `journalctl -u kubelet`",
+            ROTATION.as_secs(),
+            shown(&current)
+        ))
+    })?;
+    let path = conf_path(places);
+    let old = read(&path)?;
+    let text = conf::with_pair(&old, &Pair::in_file(&current)).ok_or_else(|| unusual(&path))?;
+    if text != old {
+        write(&path, &text)?;
+    }
+    restart()?;
+    Ok(format!(
+        "the kubelet renews its certificate by itself again; the present one ends on {}",
+        fresh.not_after.date()
+    ))
+}
+
+/// The certificate that the kubelet starts with.
+fn client(places: &Places) -> Option<Certificate> {
+    embedded(places).or_else(|| certificate(&bytes(&pki(places).join(CURRENT)).ok()?))
+}
+
+/// The certificate inside kubelet.conf.
+fn embedded(places: &Places) -> Option<Certificate> {
+    let conf = kubeconfig::read(&bytes(&conf_path(places)).ok()?).ok()?;
+    match &conf.users.first()?.certificate {
+        Source::Inline(Ok(pem)) => certificate(pem),
+        Source::Inline(Err(_)) | Source::File(_) => None,
+    }
+}
+
+fn has_fresh_pair(places: &Places) -> bool {
+    embedded(places).is_some_and(|it| it.not_after >= sys::now())
+}
+
+fn fresh(path: &Path) -> Option<Certificate> {
+    certificate(&bytes(path).ok()?).filter(|it| it.not_after >= sys::now())
+}
+
+/// The first certificate of some PEM.
+fn certificate(bytes: &[u8]) -> Option<Certificate> {
+    let block = pem::certificates(bytes).into_iter().next()?.ok()?;
+    x509::read(&block.der, false, Authority::Beside(&[]), &Issuers::default()).ok()
+}
+
+/// What the old certificate calls the node: it need not be the host's name.
+fn node_name(places: &Places) -> Result<String, Fault> {
+    const PREFIX: &str = "system:node:";
+    let certificate = client(places).map(|it| it.subject.value(&Attribute::Cn).into_owned());
+    // A kubelet.conf of kubeadm's names its user so, and may be all that is left.
+    let conf = kubeconfig::read(read(&conf_path(places))?.as_bytes()).ok();
+    let user = conf.and_then(|conf| Some(conf.users.first()?.name.clone()));
+    let names = [certificate, user].into_iter().flatten();
+    names.into_iter().find(|name| name.len() > PREFIX.len() && name.starts_with(PREFIX)).ok_or_else(
+        || {
+            Fault::failed(format!(
+                "the node's name is not to be found: neither {} nor kubelet.conf has a certificate for {PREFIX}NAME",
+                shown(&pki(places).join(CURRENT))
+            ))
+        },
+    )
+}
+
+/// A new pair from kubeadm, which prints it within a kubeconfig.
+fn sign(places: &Places, config: &Path, name: &str) -> Result<Pair, Fault> {
+    let config = config.to_string_lossy();
+    let rest = ["user", "--org", "system:nodes", "--client-name", name, "--config", &config];
+    // `kubeconfig` was `alpha kubeconfig` up to 1.20.
+    let current = run(&places.kubeadm, &[&["kubeconfig"], &rest[..]].concat(), SIGNING);
+    let said = match current {
+        Ok(said) => said,
+        Err(_) => run(&places.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?,
+    };
+    let pair = Pair::of(&said).filter(|pair| {
+        let certificate = pair.certificate().and_then(|pem| certificate(&pem));
+        certificate.is_some_and(|it| {
+            it.not_after >= sys::now() && it.subject.value(&Attribute::Cn) == name
+        })
+    });
+    pair.ok_or_else(|| {
+        Fault::failed(format!(
+            "kubeadm has signed no certificate for {}; see what it says to: {} kubeconfig user \
+             --client-name {} --config {} >/dev/null",
+            safe(name),
+            shown(&places.kubeadm),
+            shell_word(&safe(name)),
+            shell_word(&safe(&config))
+        ))
+    })
+}
+
+/// Copies kubelet.conf and all client certificates to `kubelet-before`, in the place of those of an
+/// earlier rescue.
+fn keep_aside(places: &Places) -> Result<(), Fault> {
+    let aside = places.work.join("kubelet-before");
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(|error| failed("clear", &aside, &error))?;
+    }
+    rustix::fs::mkdir(&aside, rustix::fs::Mode::RWXU)
+        .map_err(|error| failed("create", &aside, &error.into()))?;
+    for path in clients(places).into_iter().chain([conf_path(places)]) {
+        // A link to nothing has nothing to keep.
+        if path.exists() {
+            write(&aside.join(path.file_name().unwrap_or_default()), &read(&path)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the kubelet's own certificates, unless they are good: they were kept aside.
+fn remove_expired(places: &Places) -> Result<(), Fault> {
+    if fresh(&pki(places).join(CURRENT)).is_some() {
+        return Ok(());
+    }
+    clients(places)
+        .iter()
+        .try_for_each(|path| fs::remove_file(path).map_err(|error| failed("remove", path, &error)))
+}
+
+fn clients(places: &Places) -> Vec<PathBuf> {
+    let entries = fs::read_dir(pki(places)).into_iter().flatten().flatten();
+    let is_client = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CLIENT))
+    };
+    entries.map(|entry| entry.path()).filter(is_client).collect()
+}
+
+fn restart() -> Result<(), Fault> {
+    run(Path::new("systemctl"), &["restart", "kubelet"], RESTART)?;
+    wait_until(START, || is_healthy().then_some(())).ok_or_else(|| {
+        Fault::failed(format!(
+            "the kubelet was restarted and does not answer within {} s; see `journalctl -u kubelet`",
+            START.as_secs()
+        ))
+    })
+}
+
+fn conf_path(places: &Places) -> PathBuf {
+    places.kubernetes.join("kubelet.conf")
+}
+
+fn pki(places: &Places) -> PathBuf {
+    places.kubelet.join("pki")
+}
+
+/// It holds a key, so it is neither printed nor logged by anybody.
+fn read(path: &Path) -> Result<String, Fault> {
+    bytes(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text")))
+        .map_err(|error| failed("read", path, &error))
+}
+
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // Looked at before it is opened: opening a device can do anything.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Puts `text` in the place of a file, for this user alone, all of it or nothing.
+fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".certwatch-{name}"));
+    program::create_private(&temporary, text.as_bytes())
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| fs::File::open(path.parent().unwrap_or(path))?.sync_all())
+        .map_err(|error| failed("write", path, &error))
+}
+
+fn unusual(path: &Path) -> Fault {
+    Fault::failed(format!(
+        "{} is not as kubeadm writes it, with one certificate and one key of one user, each on a \
+         line of its own: give it a new certificate by hand",
+        shown(path)
+    ))
+}
+
+fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::failed(format!("cannot {doing} {}: {error}", shown(path)))
+}
+
+fn shown(path: &Path) -> String {
+    safe(&path.to_string_lossy()).into_owned()
+}
+
+#[cfg(test)]
+#[path = "tests/kubelet.rs"]
+mod tests;
