@@ -87,3 +87,16 @@ fn the_service_does_nothing_unless_it_is_enabled() {
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
     assert!(!dir.path().join("renew").exists());
 }
+
+#[test]
+fn without_a_name_restore_lists_the_backups() {
+    let (_dir, path) = config("");
+    let path = path.to_str().unwrap();
+    for arguments in [&["restore", "--config", path][..], &["restore", "--list", "--config", path]]
+    {
+        let run = certwatch(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (0, "There is no backup.\n"), "{run:?}");
+    }
+    let run = certwatch(["restore", "-o", "json", "--config", path]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "[]\n"));
+}

@@ -32,7 +32,7 @@ pub struct Request {
     pub cluster_config: Option<PathBuf>,
     /// How to print.
     pub output: StatusFormat,
-    /// No person asks.
+    /// The service asks, and no person.
     pub is_auto: bool,
 }
 
@@ -112,25 +112,20 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 impl Request {
-    /// Prints the plan, with `journal` as what became of it in JSON, and gives the exit status: 1 if
-    /// something stands in the way.
+    /// Prints the plan, and gives the exit status: 1 if something stands in the way.
     pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
-        let node = node_name(&self.config);
-        let cluster_config = self.places.cluster_config();
-        let report = PlanReport {
-            node: &node,
-            plan,
-            now,
-            kubeadm: &self.places.kubeadm,
-            cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
-        };
-        let printed = super::print(&match self.output {
+        let printed = super::print(&self.with_report(plan, now, |report| match self.output {
             StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
-            StatusFormat::Json => {
-                renewal::json(&node, now, Some(&report), None, &self.places.backups())
-            }
-        });
+            StatusFormat::Json => self.json(Some(report), None, now),
+        }));
         if plan.obstacles.is_empty() { printed } else { Exit::Failed }
+    }
+
+    /// Prints a plan that is about to be carried out; as JSON it comes with the outcome.
+    pub fn announce(&self, plan: &Plan, now: UnixTime) {
+        if self.output == StatusFormat::Table {
+            self.show_plan(plan, now);
+        }
     }
 
     /// A line for each step that has ended, on standard error: standard output is for the outcome.
@@ -144,30 +139,48 @@ impl Request {
         }
     }
 
-    /// Prints how it ended, and gives the exit status.
-    pub fn show_outcome(&self, journal: &Journal) -> Exit {
-        show_outcome(&self.config, &self.places, self.output, journal)
-    }
-}
-
-/// Prints how a renewal or a restoration ended, and gives the exit status.
-pub(super) fn show_outcome(
-    config: &Config,
-    places: &Places,
-    output: StatusFormat,
-    journal: &Journal,
-) -> Exit {
-    let backups = places.backups();
-    let printed = super::print(&match output {
-        StatusFormat::Table => outcome(journal, &backups, sys::terminal_width(&std::io::stdout())),
-        StatusFormat::Json => {
-            renewal::json(&node_name(config), sys::now(), None, Some(journal), &backups)
+    /// Prints how it ended, in JSON with the plan that was carried out, and gives the exit status.
+    pub fn show_outcome(&self, plan: Option<&Plan>, journal: &Journal) -> Exit {
+        let backups = self.places.backups();
+        let printed = super::print(&match (self.output, plan) {
+            (StatusFormat::Table, _) => {
+                outcome(journal, &backups, sys::terminal_width(&std::io::stdout()))
+            }
+            (StatusFormat::Json, None) => self.json(None, Some(journal), sys::now()),
+            (StatusFormat::Json, Some(plan)) => self.with_report(plan, journal.begun, |report| {
+                self.json(Some(report), Some(journal), sys::now())
+            }),
+        });
+        match journal.outcome() {
+            Some(Outcome::Renewed) => printed,
+            Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
+            _ => Exit::Failed,
         }
-    });
-    match journal.outcome() {
-        Some(Outcome::Renewed) => printed,
-        Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
-        _ => Exit::Failed,
+    }
+
+    fn with_report(
+        &self,
+        plan: &Plan,
+        now: UnixTime,
+        write: impl FnOnce(&PlanReport<'_>) -> String,
+    ) -> String {
+        let cluster_config = self.places.cluster_config();
+        write(&PlanReport {
+            node: &node_name(&self.config),
+            plan,
+            now,
+            kubeadm: &self.places.kubeadm,
+            cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
+        })
+    }
+
+    fn json(
+        &self,
+        plan: Option<&PlanReport<'_>>,
+        journal: Option<&Journal>,
+        now: UnixTime,
+    ) -> String {
+        renewal::json(&node_name(&self.config), now, plan, journal, &self.places.backups())
     }
 }
 

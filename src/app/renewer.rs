@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cli::StatusFormat;
 use crate::config::Config;
 use crate::daemon;
 use crate::domain::model::Inventory;
@@ -58,12 +59,12 @@ pub(super) fn renew(request: &Request) -> Exit {
     if let Err(fault) = keep_config(request, &mut renewer, settled.as_ref()) {
         return failed(&fault);
     }
-    request.show_plan(&plan, now);
+    request.announce(&plan, now);
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.carry_out(journal, &mut request.progress());
     note_attempt(request, &mut renewer, &journal, found);
-    request.show_outcome(&journal)
+    request.show_outcome(Some(&plan), &journal)
 }
 
 /// Puts a backup back.
@@ -86,7 +87,7 @@ pub(super) fn restore(request: &Request, id: &str) -> Exit {
     let task = Task::Restore(id.to_owned());
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.carry_out(journal, &mut request.progress());
-    request.show_outcome(&journal)
+    request.show_outcome(Some(&plan), &journal)
 }
 
 /// What was found.
@@ -184,7 +185,9 @@ fn recover(request: &Request, renewer: &mut Renewer) -> Result<(), Exit> {
         Ok(None) => Ok(()),
         Ok(Some(journal)) => {
             super::complain("a renewal that was interrupted has been brought to its end:");
-            request.show_outcome(&journal);
+            if request.output == StatusFormat::Table {
+                request.show_outcome(None, &journal);
+            }
             let is_bad = matches!(journal.outcome(), Some(Outcome::Stuck | Outcome::Kept));
             if is_bad { Err(Exit::Failed) } else { Ok(()) }
         }

@@ -97,7 +97,7 @@ struct Ended<'a> {
     begun: String,
     ended: Option<String>,
     names: &'a [String],
-    components: Vec<Use>,
+    components: Vec<LivePod>,
     kubelet: bool,
     changed: Vec<String>,
     fault: Option<Failure<'a>>,
@@ -108,7 +108,7 @@ struct Ended<'a> {
 }
 
 #[derive(Serialize)]
-struct Use {
+struct LivePod {
     component: &'static str,
     restart: bool,
 }
@@ -191,7 +191,7 @@ impl<'a> Ended<'a> {
             begun: journal.begun.to_string(),
             ended: journal.ended.map(|ended| ended.to_string()),
             names: &journal.names,
-            components: journal.live.iter().map(Use::of).collect(),
+            components: journal.live.iter().map(LivePod::of).collect(),
             kubelet: journal.kubelet,
             changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
             fault: Failure::of(journal.fault.as_ref(), journal),
@@ -203,7 +203,7 @@ impl<'a> Ended<'a> {
     }
 }
 
-impl Use {
+impl LivePod {
     fn of(live: &Live) -> Self {
         let Live { component, restart } = *live;
         Self { component: component.name(), restart }
