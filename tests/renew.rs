@@ -95,7 +95,7 @@ fn without_a_name_restore_lists_the_backups() {
     for arguments in [&["restore", "--config", path][..], &["restore", "--list", "--config", path]]
     {
         let run = certwatch(arguments);
-        assert_eq!((run.code, run.stdout.as_str()), (0, "There is no backup.\n"), "{run:?}");
+        assert!(run.code == 0 && run.stdout.starts_with("There is no backup in "), "{run:?}");
     }
     let run = certwatch(["restore", "-o", "json", "--config", path]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "[]\n"));
