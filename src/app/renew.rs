@@ -112,13 +112,14 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 impl Request {
-    /// Prints the plan, and gives the exit status: 1 if something stands in the way.
+    /// Prints the plan, and gives the exit status: 1 if something stands in the way, or what is due
+    /// cannot be renewed.
     pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
         let printed = super::print(&self.with_report(plan, now, |report| match self.output {
             StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
             StatusFormat::Json => self.json(Some(report), None, now),
         }));
-        if plan.obstacles.is_empty() { printed } else { Exit::Failed }
+        if plan.obstacles.is_empty() && !plan.falls_short { printed } else { Exit::Failed }
     }
 
     /// Prints a plan that is about to be carried out; as JSON it comes with the outcome.
@@ -152,6 +153,7 @@ impl Request {
             }),
         });
         match journal.outcome() {
+            Some(Outcome::Renewed) if plan.is_some_and(|plan| plan.falls_short) => Exit::Failed,
             Some(Outcome::Renewed) => printed,
             Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
             _ => Exit::Failed,

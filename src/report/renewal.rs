@@ -57,6 +57,7 @@ struct Planned<'a> {
     copies: Vec<String>,
     kubelet: bool,
     commands: Vec<String>,
+    falls_short: bool,
     warnings: &'a [String],
     overridden: Vec<InTheWay>,
     obstacles: Vec<InTheWay>,
@@ -121,8 +122,18 @@ struct Failure<'a> {
 
 impl<'a> Planned<'a> {
     fn of(report: &PlanReport<'a>) -> Self {
-        let Plan { renew, skip, restart, leave, copies, kubelet, obstacles, overridden, warnings } =
-            report.plan;
+        let Plan {
+            renew,
+            skip,
+            restart,
+            leave,
+            copies,
+            kubelet,
+            obstacles,
+            overridden,
+            falls_short,
+            warnings,
+        } = report.plan;
         let pod = |component: &Component, reason, message, outage| Pod {
             component: component.name(),
             reason,
@@ -139,6 +150,7 @@ impl<'a> Planned<'a> {
             copies: copies.iter().map(|path| lossy(path)).collect(),
             kubelet: *kubelet,
             commands: report.commands(),
+            falls_short: *falls_short,
             warnings,
             overridden: overridden.iter().map(InTheWay::of).collect(),
             obstacles: obstacles.iter().map(InTheWay::of).collect(),
