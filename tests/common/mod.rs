@@ -9,6 +9,8 @@
 )]
 
 #[cfg(test)]
+pub mod dice;
+#[cfg(test)]
 pub mod events;
 #[cfg(test)]
 pub mod message;

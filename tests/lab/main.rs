@@ -9,3 +9,6 @@ mod ageing;
 mod check;
 mod daemon;
 mod itself;
+mod renew_crash;
+mod renewal;
+mod rescue;
