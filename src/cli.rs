@@ -36,6 +36,19 @@ pub enum Verb {
     /// Try the ways in which people are told
     #[command(subcommand)]
     Notify(NotifyVerb),
+    /// Renew the certificates of this node that are due, and see to it that they are used
+    ///
+    /// kubeadm renews them in a copy. The copy is checked and put in place, what does not read it by
+    /// itself is restarted, one component at a time, and everything is proved to use it. If anything
+    /// fails, the old files are put back and proved as well. --dry-run shows the plan and changes
+    /// nothing.
+    ///
+    /// Exit status: 0 if it is done or nothing is to do, 1 if it failed or something stands in the way.
+    Renew(RenewArgs),
+    /// Put a backup of a renewal back, by the same steps; without BACKUP, list them
+    ///
+    /// Exit status: 0 if it is done, 1 if it failed.
+    Restore(RestoreArgs),
     /// Watch the certificates of this node and tell people ahead of their end: the daemon
     ///
     /// It scans at its start, every hour, and whenever something changes on disk. SIGHUP lets it read
@@ -75,6 +88,61 @@ pub struct CheckArgs {
     /// delivered is said on standard error and does not change the exit status
     #[arg(long, conflicts_with_all = ["paths", "at", "in"])]
     pub notify: bool,
+}
+
+/// The command line of `renew`.
+#[derive(Args, Debug)]
+pub struct RenewArgs {
+    /// Renew these, due or not, by kubeadm's names: apiserver, etcd-peer, scheduler.conf, …
+    #[arg(value_name = "NAME", conflicts_with = "all")]
+    pub names: Vec<String>,
+    /// Renew all that kubeadm can renew, due or not
+    #[arg(long)]
+    pub all: bool,
+    /// Go on in spite of what stands in the way and says so
+    #[arg(long)]
+    pub force: bool,
+    /// Show the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Bring a node back whose certificates have expired, the kubelet's included
+    #[arg(long)]
+    pub rescue: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Table, value_name = "FORMAT")]
+    pub output: StatusFormat,
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Give kubeadm this ClusterConfiguration, where the API server cannot be asked for it
+    #[arg(long, value_name = "FILE")]
+    pub cluster_config: Option<PathBuf>,
+    /// For the service: only if `renew.enabled`, within windows, and not again at once after a failure
+    #[arg(long, hide = true, conflicts_with_all = ["names", "all", "force", "dry_run", "rescue"])]
+    pub auto: bool,
+    /// The name under which the service sees the live tree; /etc/kubernetes is the copy then
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub live: Option<PathBuf>,
+}
+
+/// The command line of `restore`.
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// Put this backup back
+    #[arg(value_name = "BACKUP")]
+    pub backup: Option<String>,
+    /// List the backups, the newest first
+    #[arg(long, conflicts_with = "backup")]
+    pub list: bool,
+    /// Go on in spite of what stands in the way and says so
+    #[arg(long)]
+    pub force: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Table, value_name = "FORMAT")]
+    pub output: StatusFormat,
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// The command line of `run`.

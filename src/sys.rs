@@ -12,8 +12,13 @@ use crate::domain::time::UnixTime;
 
 /// The wall clock, in whole seconds.
 pub fn now() -> UnixTime {
+    unix_time(SystemTime::now())
+}
+
+/// A time of the operating system's, in whole seconds.
+pub fn unix_time(time: SystemTime) -> UnixTime {
     let seconds = |length: std::time::Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
-    UnixTime::new(match SystemTime::now().duration_since(UNIX_EPOCH) {
+    UnixTime::new(match time.duration_since(UNIX_EPOCH) {
         Ok(since) => seconds(since),
         Err(before) => -seconds(before.duration()),
     })

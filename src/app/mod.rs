@@ -3,6 +3,9 @@
 pub mod check;
 pub mod config;
 pub mod notify;
+pub mod renew;
+mod renewer;
+pub mod restore;
 pub mod run;
 pub mod status;
 mod tell;
@@ -19,6 +22,8 @@ pub fn run(cli: Cli) -> Exit {
         Verb::Check(args) => check::run(&args),
         Verb::Config(verb) => run_config(verb),
         Verb::Notify(NotifyVerb::Test(args)) => notify::test(&args),
+        Verb::Renew(args) => renew::run(&args),
+        Verb::Restore(args) => restore::run(&args),
         Verb::Run(args) => run::run(args),
         Verb::Status(args) => status::run(&args),
     }
@@ -31,7 +36,7 @@ pub fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> Exit {
         return Exit::Done;
     }
     match words.get(1).and_then(|verb| verb.to_str()) {
-        Some("config" | "notify" | "run" | "status") => Exit::Usage,
+        Some("config" | "notify" | "renew" | "restore" | "run" | "status") => Exit::Usage,
         _ => Exit::Checked(Severity::Unknown),
     }
 }

@@ -19,8 +19,9 @@ pub fn run(args: RunArgs) -> Exit {
         }
     };
     let config = args.config;
-    let load = Box::new(move || super::config::effective(config.as_deref()));
-    let ended = runtime.block_on(daemon::run(load, args.root));
+    let file = config.clone();
+    let load = Box::new(move || super::config::effective(file.as_deref()));
+    let ended = runtime.block_on(daemon::run(load, args.root, config));
     // A scan of a dead file system would hold up the end.
     runtime.shutdown_background();
     match ended {

@@ -10,6 +10,7 @@ mod file;
 mod path;
 mod read;
 mod read_channels;
+mod renew;
 mod section;
 pub mod span;
 mod unknown;
@@ -24,6 +25,7 @@ use crate::domain::policy::Policy;
 use crate::domain::time::Span;
 pub use channels::{Alerts, Channels};
 pub use error::ConfigErrors;
+pub use renew::Renew;
 use section::Reader;
 
 /// Where the file is when nobody says otherwise.
@@ -40,6 +42,8 @@ pub struct Config {
     pub policy: Policy,
     /// How the daemon runs.
     pub daemon: Daemon,
+    /// How certificates are renewed.
+    pub renew: Renew,
     /// When something is told again.
     pub alerts: Alerts,
     /// How people are told.

@@ -1,13 +1,14 @@
 //! Which keys there are, and what holds for them.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::policy::{Ladder, Policy};
 use crate::domain::time::Span;
 
 use super::section::{Section, Setting};
-use super::{Config, Daemon, Scan, path, read_channels, value};
+use super::{Config, Daemon, Scan, path, read_channels, renew, value};
 
 /// 100 years: the longest that a CA lives in practice, and far from any overflow.
 const THRESHOLD: RangeInclusive<Span> = Span::seconds(1)..=Span::days(36_500);
@@ -18,11 +19,16 @@ const PERCENT: RangeInclusive<u8> = 1..=100;
 
 /// The whole file.
 pub(super) fn config(file: &mut Section<'_, '_>) -> Config {
+    let node = file.take("node-name", None, |name| value::node_name(name).map(Some)).value;
+    let scan = file.section("scan", scan);
+    let policy = file.section("thresholds", thresholds);
+    let (daemon, state_dir) = file.section("daemon", daemon);
     Config {
-        node: file.take("node-name", None, |name| value::node_name(name).map(Some)).value,
-        scan: file.section("scan", scan),
-        policy: file.section("thresholds", thresholds),
-        daemon: file.section("daemon", daemon),
+        node,
+        scan,
+        policy,
+        daemon,
+        renew: file.section("renew", |section| renew::read(section, &state_dir)),
         alerts: file.section("alerts", read_channels::alerts),
         channels: read_channels::channels(file),
     }
@@ -53,13 +59,13 @@ fn timeout(section: &mut Section<'_, '_>, default: Duration) -> Duration {
     Duration::from_secs(timeout.as_seconds().unsigned_abs())
 }
 
-fn daemon(section: &mut Section<'_, '_>) -> Daemon {
+/// The section, with the setting of its directory.
+fn daemon(section: &mut Section<'_, '_>) -> (Daemon, Setting<PathBuf>) {
     let default = Daemon::default();
     let interval = |time: &_| value::span(time, &INTERVAL);
-    Daemon {
-        interval: section.take("interval", default.interval, interval).value,
-        state_dir: section.take("state-dir", default.state_dir, path::file).value,
-    }
+    let interval = section.take("interval", default.interval, interval).value;
+    let state_dir = section.take("state-dir", default.state_dir, path::file);
+    (Daemon { interval, state_dir: state_dir.value.clone() }, state_dir)
 }
 
 fn thresholds(section: &mut Section<'_, '_>) -> Policy {

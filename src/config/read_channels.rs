@@ -217,7 +217,7 @@ impl Security {
 }
 
 /// The word that stands for `wanted` in the file.
-fn word_of<T: PartialEq>(wanted: &T, words: &[(&'static str, T)]) -> &'static str {
+pub(super) fn word_of<T: PartialEq>(wanted: &T, words: &[(&'static str, T)]) -> &'static str {
     words.iter().find(|(_, it)| it == wanted).map_or("", |(word, _)| word)
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::domain::policy::Ladder;
 use crate::domain::time::Span;
 
-use super::{Config, Scan, span, write_channels};
+use super::{Config, Scan, renew, span, write_channels};
 
 impl Config {
     /// The configuration as TOML, every key in it: [`parse`](super::parse) gives back the same.
@@ -38,9 +38,10 @@ rotation-percent = {rotation_percent}
 [daemon]
 interval = {interval}
 state-dir = {state_dir}
-{alerts}{channels}",
+{renew}{alerts}{channels}",
             interval = time(self.daemon.interval),
             state_dir = quote(&self.daemon.state_dir.to_string_lossy()),
+            renew = renew::write(&self.renew),
             alerts = write_channels::alerts(&self.alerts),
             channels = write_channels::channels(&self.channels),
             paths = list(paths.iter().map(|path| quote(path))),

@@ -91,14 +91,14 @@ fn heartbeat(heartbeat: &Heartbeat) -> String {
 }
 
 /// A section of the file.
-struct Table(String);
+pub(super) struct Table(pub(super) String);
 
 impl Table {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self(format!("\n[{name}]\n"))
     }
 
-    fn add(&mut self, key: &str, value: impl AsRef<str>) {
+    pub(super) fn add(&mut self, key: &str, value: impl AsRef<str>) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{key} = {}", value.as_ref());
     }
@@ -117,6 +117,6 @@ impl Table {
     }
 }
 
-fn path_text(path: &Path) -> String {
+pub(super) fn path_text(path: &Path) -> String {
     quote(&path.to_string_lossy())
 }

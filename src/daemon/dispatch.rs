@@ -31,7 +31,8 @@ impl Daemon {
     fn set_alarm(&mut self, next: Option<UnixTime>, now: UnixTime) {
         // While a scan goes on, its end is the next wake.
         let is_idle = |at: &UnixTime| !self.is_scanning || *at > now;
-        let wakes = [Some(self.next_scan), self.scan_again, self.judge_again, next];
+        let wakes =
+            [Some(self.next_scan), self.scan_again, self.judge_again, self.renewals.next, next];
         let wakes = wakes.into_iter().flatten().filter(is_idle);
         let alive = self.alive.map(|(_, next)| next);
         self.alarm.set(wakes.chain(alive).min().unwrap_or(now + IDLE));

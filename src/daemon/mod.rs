@@ -6,6 +6,7 @@
 mod dispatch;
 mod log;
 mod reload;
+mod renewal;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use crate::scan::{self, Request, ScanError};
 use crate::store::StoreError;
 use crate::watch::{Mode, Watcher};
 use crate::{sys, systemd};
+use renewal::Renewals;
 
 /// How often files are compared where there is no inotify.
 const POLL: Duration = Duration::from_secs(60);
@@ -72,16 +74,28 @@ enum Wake {
 
 /// What runs beside the loop and has ended.
 enum Event {
-    Delivered { delivery: Box<Delivery>, result: Result<Receipt, Failure> },
-    Scanned { inventory: Result<Inventory, ScanError>, took: Duration },
+    /// A renewer that the daemon started has ended.
+    RenewerEnded,
+    Delivered {
+        delivery: Box<Delivery>,
+        result: Result<Receipt, Failure>,
+    },
+    Scanned {
+        inventory: Result<Inventory, ScanError>,
+        took: Duration,
+    },
 }
 
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// It could not begin.
-pub async fn run(load: Load, root: PathBuf) -> Result<(), StartError> {
-    let mut daemon = Daemon::begin(load, root).await?;
+pub async fn run(
+    load: Load,
+    root: PathBuf,
+    config_file: Option<PathBuf>,
+) -> Result<(), StartError> {
+    let mut daemon = Daemon::begin(load, root, config_file).await?;
     daemon.start_scan();
     loop {
         let wake = daemon.wait().await;
@@ -90,6 +104,7 @@ pub async fn run(load: Load, root: PathBuf) -> Result<(), StartError> {
             return Ok(());
         }
         daemon.act(wake).await;
+        daemon.mind_renewals();
         daemon.dispatch();
     }
 }
@@ -98,6 +113,8 @@ struct Daemon {
     keeper: Keeper,
     load: Load,
     root: PathBuf,
+    /// Which configuration a renewer is to read.
+    config_file: Option<PathBuf>,
     watcher: Watcher,
     alarm: Alarm,
     signals: Signals,
@@ -118,6 +135,7 @@ struct Daemon {
     next_scan: UnixTime,
     scan_again: Option<UnixTime>,
     judge_again: Option<UnixTime>,
+    renewals: Renewals,
 }
 
 struct Signals {
@@ -127,7 +145,11 @@ struct Signals {
 }
 
 impl Daemon {
-    async fn begin(load: Load, root: PathBuf) -> Result<Self, StartError> {
+    async fn begin(
+        load: Load,
+        root: PathBuf,
+        config_file: Option<PathBuf>,
+    ) -> Result<Self, StartError> {
         let now = sys::now();
         let signals = Signals {
             hangup: signal(SignalKind::hangup())?,
@@ -148,6 +170,7 @@ impl Daemon {
             keeper,
             load,
             root,
+            config_file,
             watcher: Watcher::beside(state_dir, places, POLL).await,
             alarm: Alarm::new(),
             signals,
@@ -163,6 +186,7 @@ impl Daemon {
             next_scan: now,
             scan_again: None,
             judge_again: None,
+            renewals: Renewals::default(),
         })
     }
 
@@ -192,6 +216,7 @@ impl Daemon {
             Wake::Event(Event::Delivered { delivery, result }) => {
                 self.delivered(&delivery, &result);
             }
+            Wake::Event(Event::RenewerEnded) => self.renewer_ended(),
             Wake::Event(Event::Scanned { inventory, took }) => self.scanned(inventory, took).await,
             Wake::Impatient => self.get_ready(),
             Wake::Reload => self.reload().await,
@@ -234,6 +259,8 @@ impl Daemon {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let seen = self.keeper.scanned(inventory, took, now);
         self.next_scan = now + with_jitter(self.keeper.config.daemon.interval);
+        // What is due is known anew.
+        self.renewals.next = None;
         self.watcher.refresh().await;
         self.keeper.set_watch(how(&self.watcher.mode()));
         self.take(&seen);
@@ -277,7 +304,7 @@ impl Daemon {
                     Some(Event::Delivered { delivery, result }) => {
                         self.delivered(&delivery, &result);
                     }
-                    Some(Event::Scanned { .. }) => {}
+                    Some(Event::Scanned { .. } | Event::RenewerEnded) => {}
                     None => break,
                 }
             }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Content, Entry, Inventory, Item, Place, Reason};
 use super::policy::{Assessment, Fact, Row, Severity};
+use super::renewal::routine::Routine;
 use super::time::{Span, UnixTime};
 use super::{advice, names};
 
@@ -154,7 +155,13 @@ fn nearness(stage: Option<Span>) -> i64 {
 
 impl Sight {
     /// What `inventory`, judged as of `now`, means for the alerts of a node, whatever its name.
-    pub fn of(inventory: &Inventory, assessment: &Assessment, now: UnixTime) -> Self {
+    /// `routine` is how certwatch renews without being asked, if it does.
+    pub fn of(
+        inventory: &Inventory,
+        assessment: &Assessment,
+        routine: Option<&Routine>,
+        now: UnixTime,
+    ) -> Self {
         let mut sight = Self { blind: blind_spots(inventory), ..Self::default() };
         let mut untold = Severity::Ok;
         for row in assessment.rows.iter().filter(|row| !row.repeats) {
@@ -168,7 +175,7 @@ impl Sight {
                     untold = untold.max(severity);
                     sight.beyond.insert(id);
                 }
-                _ => sight.alerts.push(of_row(id, inventory, row, now)),
+                _ => sight.alerts.push(of_row(id, inventory, row, routine, now)),
             }
         }
         if assessment.rows.is_empty() {
@@ -212,7 +219,13 @@ fn before_pattern(path: &Path) -> PathBuf {
     path.components().take_while(is_plain).collect()
 }
 
-fn of_row(id: AlertId, inventory: &Inventory, row: &Row, now: UnixTime) -> Alert {
+fn of_row(
+    id: AlertId,
+    inventory: &Inventory,
+    row: &Row,
+    routine: Option<&Routine>,
+    now: UnixTime,
+) -> Alert {
     let item = &inventory.items[row.item];
     let facts = || row.findings.iter().map(|finding| &finding.fact);
     let stage = facts().filter_map(stage).min();
@@ -234,7 +247,12 @@ fn of_row(id: AlertId, inventory: &Inventory, row: &Row, now: UnixTime) -> Alert
             brief: facts().next().map(|fact| advice::brief(item, fact, now)).unwrap_or_default(),
             expires: row.expires,
             lines: facts().map(|fact| advice::message(item, fact, now)).collect(),
-            by_itself: advice::by_itself(item, row.expires, now),
+            by_itself: advice::by_itself(
+                item,
+                row.expires,
+                routine.and_then(|routine| routine.begins_for(item, now)),
+                now,
+            ),
             remedies,
         },
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ledger::Ledger;
 use crate::domain::policy::Severity;
+use crate::domain::renewal::pace::Attempt;
 use crate::domain::time::UnixTime;
 
 /// The content of the state file.
@@ -16,6 +17,18 @@ pub struct Memory {
     pub scan: Option<ScanNote>,
     /// Who wrote this.
     pub writer: Writer,
+    /// What is known of renewals.
+    pub renewals: Renewals,
+}
+
+/// What the daemon remembers of renewals; the renewer has a memory of its own.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Renewals {
+    /// When it asked for one, and how that went.
+    pub attempts: Vec<Attempt>,
+    /// The name of the last one that people were told of; `None` before the first look.
+    pub told: Option<String>,
 }
 
 /// One scan in figures.

@@ -4,6 +4,7 @@
 //! It neither waits nor sends: both do that in their own way.
 
 mod memory;
+mod renewal;
 mod state;
 mod summary;
 mod troubles;
@@ -24,6 +25,7 @@ use crate::scan::ScanError;
 use crate::store::Store;
 use crate::sys;
 pub use memory::{Memory, ScanNote, Writer};
+pub use renewal::routine;
 pub use troubles::Trouble as OwnTrouble;
 use troubles::Troubles;
 
@@ -112,7 +114,10 @@ impl Keeper {
         let (mut sight, judge_again) = match &self.seen {
             Some(inventory) => {
                 let assessment = assess(inventory, &self.config.policy, now);
-                (Sight::of(inventory, &assessment, now), assessment.next_change)
+                (
+                    Sight::of(inventory, &assessment, self.routine().as_ref(), now),
+                    assessment.next_change,
+                )
             }
             // Nothing is known to be gone.
             None => (Sight { blind: vec!["/".to_owned()], ..Sight::default() }, None),

@@ -13,6 +13,8 @@ pub enum Trouble {
     Blind,
     /// The configuration on disk is refused, and the old one is still in effect.
     Config,
+    /// A renewal was asked for, and nobody renews.
+    Renewer,
     /// It cannot write down whom it has told what.
     Unsaved,
 }
@@ -62,6 +64,7 @@ impl Trouble {
         match self {
             Self::Blind => "",
             Self::Config => "configuration refused, the old one is in effect",
+            Self::Renewer => "nobody renews",
             Self::Unsaved => "cannot write its state",
         }
     }
@@ -82,6 +85,13 @@ impl Trouble {
                 "still works with its old configuration",
                 &format!("the new one is wrong: {first}"),
                 "see all of it with `certwatch config check`, mend it, and run `systemctl reload certwatch`",
+            ),
+            Self::Renewer => of_certwatch(
+                "renewer_silent",
+                Severity::Critical,
+                "cannot have anything renewed",
+                &first,
+                "see `systemctl status certwatch-renew.path certwatch-renew.service`, or renew by hand: `certwatch renew`",
             ),
             Self::Unsaved => of_certwatch(
                 "state_unsaved",

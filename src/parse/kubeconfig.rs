@@ -142,7 +142,7 @@ impl Source {
     }
 }
 
-fn decode(data: &str) -> Result<Vec<u8>, Reason> {
+pub(super) fn decode(data: &str) -> Result<Vec<u8>, Reason> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &STANDARD,
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -1,4 +1,6 @@
-//! Static pod manifests: which version of Kubernetes runs here.
+//! Static pod manifests: which pod it is, which version of Kubernetes runs here, and what its flags say.
+
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -8,6 +10,16 @@ use super::yaml;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Version(pub u32, pub u32);
 
+/// A static pod, as far as its first container says what a renewal has to know.
+#[derive(Debug, Eq, PartialEq)]
+pub struct StaticPod {
+    /// The version in the tag of its image; `None` if that has none such as `v1.33.2`.
+    pub version: Option<Version>,
+    words: Vec<String>,
+    /// Where a path of the container is on the host, the deepest first.
+    mounts: Vec<(PathBuf, PathBuf)>,
+}
+
 #[derive(Deserialize)]
 struct Pod {
     spec: Spec,
@@ -16,18 +28,111 @@ struct Pod {
 #[derive(Deserialize)]
 struct Spec {
     containers: Vec<Container>,
+    volumes: Option<Vec<Volume>>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Container {
     image: String,
+    command: Option<Vec<String>>,
+    args: Option<Vec<String>>,
+    volume_mounts: Option<Vec<Mount>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Mount {
+    name: String,
+    mount_path: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Volume {
+    name: String,
+    host_path: Option<HostPath>,
+}
+
+#[derive(Deserialize)]
+struct HostPath {
+    path: PathBuf,
+}
+
+/// Reads a manifest; `None` if it is no pod, or has no container.
+pub fn read(manifest: &[u8]) -> Option<StaticPod> {
+    let Spec { containers, volumes } = yaml::read::<Pod>(manifest).ok()?.spec;
+    let container = containers.into_iter().next()?;
+    let mut words = container.command.unwrap_or_default();
+    words.extend(container.args.unwrap_or_default());
+    let mounts = container.volume_mounts.unwrap_or_default();
+    Some(StaticPod {
+        version: tag_version(&container.image),
+        words,
+        mounts: on_host(mounts, &volumes.unwrap_or_default()),
+    })
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+/// The pod's name; `None` for a manifest that cannot be read.
+pub fn name(manifest: &[u8]) -> Option<String> {
+    yaml::read::<Named>(manifest).ok().map(|pod| pod.metadata.name)
 }
 
 /// The version in the tag of the first container's image, such as `v1.33.2`; `None` for a
 /// manifest that cannot be read or an image without such a tag.
 pub fn version(manifest: &[u8]) -> Option<Version> {
-    let pod: Pod = yaml::read(manifest).ok()?;
-    tag_version(&pod.spec.containers.first()?.image)
+    read(manifest)?.version
+}
+
+impl StaticPod {
+    /// The value of a flag, given without dashes; the last one counts. A flag without a value is
+    /// `true`.
+    pub fn flag(&self, name: &str) -> Option<&str> {
+        self.words.iter().enumerate().rev().find_map(|(position, word)| {
+            let word = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+            match word.split_once('=') {
+                Some((flag, value)) => (flag == name).then_some(value),
+                None if word == name => {
+                    let next = self.words.get(position + 1).map_or("true", String::as_str);
+                    Some(if next.starts_with('-') { "true" } else { next })
+                }
+                None => None,
+            }
+        })
+    }
+
+    /// Where a file of the container is on the host; the same path where nothing says otherwise.
+    pub fn on_host(&self, path: &Path) -> PathBuf {
+        let below = |(inside, outside): &(PathBuf, PathBuf)| {
+            let rest = path.strip_prefix(inside).ok()?;
+            // `join("")` would end in a slash.
+            Some(if rest.as_os_str().is_empty() { outside.clone() } else { outside.join(rest) })
+        };
+        self.mounts.iter().find_map(below).unwrap_or_else(|| path.to_owned())
+    }
+}
+
+fn on_host(mounts: Vec<Mount>, volumes: &[Volume]) -> Vec<(PathBuf, PathBuf)> {
+    let host_path = |name: &str| {
+        let volume = volumes.iter().find(|volume| volume.name == name)?;
+        Some(volume.host_path.as_ref()?.path.clone())
+    };
+    let mut found: Vec<(PathBuf, PathBuf)> = mounts
+        .into_iter()
+        .filter_map(|mount| Some((mount.mount_path, host_path(&mount.name)?)))
+        .collect();
+    found.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.components().count()));
+    found
 }
 
 fn tag_version(image: &str) -> Option<Version> {
@@ -50,5 +155,36 @@ mod tests {
             assert_eq!(tag_version(odd), None, "{odd}");
         }
         assert_eq!(version(b"]"), None);
+    }
+
+    fn pod(command: &str) -> StaticPod {
+        let text = format!(
+            "spec:\n  containers:\n  - image: x/etcd:3.5.6-0\n    command: {command}\n    volumeMounts:\n    \
+             - {{mountPath: /certs/etcd, name: etcd}}\n    - {{mountPath: /certs, name: all}}\n    - {{mountPath: /tmp, name: none}}\n  \
+             volumes:\n  - {{name: all, hostPath: {{path: /etc/kubernetes/pki}}}}\n  - {{name: etcd, hostPath: {{path: /srv/etcd, type: Directory}}}}\n  \
+             - {{name: none, emptyDir: {{}}}}\n"
+        );
+        read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn flags_are_read_as_their_programs_do() {
+        let pod = pod("[etcd, --a=1, --b, '2', -c=3, --d, --e=x=y, --a=9, --last]");
+        let said = ["a", "b", "c", "d", "e", "last", "f"].map(|name| pod.flag(name));
+        let meant =
+            [Some("9"), Some("2"), Some("3"), Some("true"), Some("x=y"), Some("true"), None];
+        assert_eq!(said, meant);
+        assert_eq!(pod.version, None);
+    }
+
+    #[test]
+    fn the_deepest_mount_says_where_a_file_is() {
+        let pod = pod("[etcd]");
+        let at = |path: &str| pod.on_host(Path::new(path));
+        assert_eq!(at("/certs/ca.crt"), Path::new("/etc/kubernetes/pki/ca.crt"));
+        assert_eq!(at("/certs/etcd/server.crt"), Path::new("/srv/etcd/server.crt"));
+        assert_eq!(at("/certs/etcd").as_os_str(), "/srv/etcd");
+        assert_eq!(at("/tmp/a"), Path::new("/tmp/a"));
+        assert_eq!(at("/certsx/a"), Path::new("/certsx/a"));
     }
 }

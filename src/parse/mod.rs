@@ -1,11 +1,15 @@
 //! Pure parsing: bytes in, observations out. Private keys are stepped over, never decoded.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod cluster_config;
+pub mod credential;
 pub mod kubeconfig;
+pub mod kubelet;
 pub mod manifest;
 pub mod pem;
+pub mod process;
 pub mod x509;
-mod yaml;
+pub(crate) mod yaml;
 
 /// What a file holds, by its content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

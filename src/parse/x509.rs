@@ -59,6 +59,13 @@ impl Issuers {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoCertificate;
 
+/// True if the certificate is for an RSA key; false also for what is none.
+pub fn has_rsa_key(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
+        certificate.public_key().algorithm.algorithm == oid_registry::OID_PKCS1_RSAENCRYPTION
+    })
+}
+
 /// Reads one certificate and checks its signature.
 ///
 /// `trusted` allows what openssl appends to a `TRUSTED CERTIFICATE`.
@@ -229,7 +236,8 @@ fn can_be_checked(certificate: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<
     !is_pss && !is_odd_rsa
 }
 
-fn sha256(bytes: &[u8]) -> Sha256 {
+/// SHA-256 of bytes.
+pub fn sha256(bytes: &[u8]) -> Sha256 {
     let mut sum = [0; 32];
     sum.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     Sha256(sum)

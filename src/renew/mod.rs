@@ -1,7 +1,27 @@
 //! Renewal on a real node: facts, steps, proofs. What is to be done is decided in
 //! `domain::renewal`; here it is done, bounded in time and size, and its outcome reported.
 
+pub mod backup;
+pub mod cluster_config;
+pub mod control_plane;
+pub mod copies;
+mod credential;
+pub mod engine;
+pub mod facts;
+pub mod files;
+pub mod inspect;
+pub mod install;
+pub mod kubeadm;
 pub mod kubelet;
+mod manifests;
+pub mod memory;
 pub mod places;
+pub mod preflight;
+mod program;
+pub mod stage;
+#[cfg(test)]
+mod testing;
 
+pub use engine::Renewer;
+pub use memory::Memory;
 pub use places::Places;

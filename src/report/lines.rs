@@ -1,8 +1,12 @@
 //! Fitting text into columns.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The last of several columns is not broken into lines shorter than this.
+const LEAST_LAST: usize = 20;
 
 /// `text` in at most `width` columns; what is too much is cut out of the middle. Of a path the end
 /// tells more than the beginning, so the end gets three quarters.
@@ -36,6 +40,35 @@ pub(crate) fn wrap(text: &str, width: usize) -> impl Iterator<Item = &str> {
         rest = after.trim_start_matches(' ');
         Some(line.trim_end_matches(' '))
     })
+}
+
+/// Columns as wide as they need to be. Of the last, what goes beyond `width` is put below it.
+pub(crate) fn columns<const N: usize>(
+    out: &mut String,
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    width: Option<usize>,
+) {
+    let mut all = vec![head.map(str::to_owned)];
+    all.extend(rows);
+    let widest = |column: usize| all.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(widest);
+    let before: usize = widths.iter().take(N - 1).map(|width| width + 2).sum();
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(before).max(LEAST_LAST));
+    for row in &all {
+        let padded = |(cell, width): (&String, &usize)| {
+            format!("{cell}{:1$}", "", width.saturating_sub(cell.width()) + 2)
+        };
+        let mut line: String = row.iter().zip(&widths).take(N - 1).map(padded).collect();
+        for part in wrap(&row[N - 1], room) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{line}{part}");
+            line = " ".repeat(before);
+        }
+        if row[N - 1].is_empty() {
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
 }
 
 /// The byte at which the first line ends.

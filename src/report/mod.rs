@@ -3,11 +3,15 @@
 //! Every format streams: a row is written and forgotten before the next is looked at, so that a
 //! hundred thousand certificates need no more memory than ten.
 
+pub mod backups;
 mod escape;
+pub mod journal;
 mod json;
 pub(crate) mod lines;
 mod nagios;
+pub mod plan;
 mod prometheus;
+pub mod renewal;
 mod series;
 mod table;
 

@@ -7,13 +7,10 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::domain::model::{Content, Entry, Item, Loopback, Place};
 use crate::domain::role;
 use crate::domain::time::{Span, UnixTime};
-use crate::parse::manifest::{self, Version};
+use crate::parse::manifest;
+use crate::parse::process::started_after_boot;
 
 use super::host::Host;
-
-/// From this version on the loopback certificate lives three years (kubernetes/kubernetes#130047,
-/// whose release note says 14 months, against its code); one year before.
-const THREE_YEARS_SINCE: Version = Version(1, 33);
 
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
@@ -44,30 +41,8 @@ fn started(host: &Host, pid: u32, now: UnixTime) -> Option<UnixTime> {
     Some(boot + Span::seconds(i64::try_from(seconds_after_boot).ok()?))
 }
 
-/// Field 22 of /proc/PID/stat, in clock ticks (proc(5)); the name in field 2 may hold anything.
-fn started_after_boot(stat: &[u8]) -> Option<u64> {
-    let after_name = stat.rsplit(|byte| *byte == b')').next()?;
-    let fields = std::str::from_utf8(after_name).ok()?;
-    fields.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
-}
-
-/// An unknown version counts as an old one: too early a warning does no harm.
 fn lifetime(host: &Host) -> Span {
     let manifest = host.read(Path::new(MANIFEST), false).ok();
-    match manifest.as_deref().and_then(manifest::version) {
-        Some(version) if version >= THREE_YEARS_SINCE => Span::days(3 * 365),
-        _ => Span::days(365),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_name_cannot_shift_the_fields() {
-        let stat = b"7 (a) 9 (b)) S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 4242 10 20";
-        assert_eq!(started_after_boot(stat), Some(4242));
-        assert_eq!(started_after_boot(b""), None);
-    }
+    let version = manifest.as_deref().and_then(manifest::version);
+    Loopback::lifetime_in(version.map(|version| (version.0, version.1)))
 }

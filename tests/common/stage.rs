@@ -70,12 +70,13 @@ impl Stage {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Writes the configuration: a name, a state directory, and these sections.
+    /// Writes the configuration: a name, state directories, and these sections.
     pub fn configure(&self, sections: &str) {
         let state = self.state();
         let text = format!(
-            "node-name = \"cp1\"\n[daemon]\nstate-dir = \"{}\"\n{sections}",
-            state.display()
+            "node-name = \"cp1\"\n[daemon]\nstate-dir = \"{}\"\n{sections}[renew]\nstate-dir = \"{}\"\n",
+            state.display(),
+            self.path("renew").display()
         );
         fs::write(self.path("config.toml"), text).unwrap();
     }

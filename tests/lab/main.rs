@@ -12,6 +12,7 @@ mod harness;
 
 mod ageing;
 mod check;
+mod control_plane;
 mod daemon;
 mod itself;
 mod odd_clusters;

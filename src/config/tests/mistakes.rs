@@ -117,6 +117,39 @@ fn mistakes_are_named_with_their_place_and_remedy() {
             "thresholds.leaf = ['90d']",
             "1:19: thresholds.short-lived (its default) is below the longest stage of thresholds.leaf: expected short-lived to be at least the longest stage: what lives between the two would be a warning from its first day",
         ),
+        // Renewal.
+        (
+            "renew.restart = 'some'",
+            r#"1:17: renew.restart is none of the words it can be: expected one of "needed", "all", "none""#,
+        ),
+        (
+            "renew.windows = ['02:00-05:00', 'sat 2-5']",
+            r#"1:33: renew.windows, entry 2, is not a window: expected days and times in UTC, such as "sat,sun 02:00-05:00" or "22:00-04:00""#,
+        ),
+        (
+            "renew.before = '5d'",
+            "1:16: renew.deadline (its default) is not below renew.before: expected deadline to be shorter: windows count between the two",
+        ),
+        (
+            "renew.keep-backups = 0",
+            "1:22: renew.keep-backups is out of range: expected a whole number from 1 to 50",
+        ),
+        (
+            "renew.kubeconfig-copies = ['.kube/config']",
+            "1:28: renew.kubeconfig-copies, entry 1, is not the path of a file: expected one that begins with / and has no .. in it",
+        ),
+        (
+            "renew.state-dir = '/etc//kubernetes/./backup'",
+            "1:19: renew.state-dir is below /etc/kubernetes: expected a directory elsewhere: backups there would be taken for what they are of",
+        ),
+        (
+            "renew.state-dir = '/var/lib/certwatch/renew'",
+            "1:19: renew.state-dir is in daemon.state-dir (its default): expected a directory of its own, for root alone: backups hold keys",
+        ),
+        (
+            "daemon.state-dir = '/var/lib/certwatch-renew'",
+            "1:20: renew.state-dir (its default) is in daemon.state-dir: expected a directory of its own, for root alone: backups hold keys",
+        ),
         // Keys that do not exist.
         ("nodename = 'a'", r#"1:1: unknown key "nodename": did you mean node-name?"#),
         (
@@ -183,7 +216,7 @@ leaf = 4
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
     c.toml:7:11: scan.timeout is in months or years, which differ in length: expected a time from 1s to 1h, such as "30s"
     c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
-    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [alerts], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
+    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
     "#);
 }
 

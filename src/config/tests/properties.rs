@@ -3,8 +3,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::parse;
-use crate::config::{Alerts, Config, Daemon, Scan};
+use crate::config::{Alerts, Config, Daemon, Renew, Scan};
 use crate::domain::policy::{Ladder, Policy};
+use crate::domain::renewal::Window;
+use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
 
 #[test]
@@ -40,6 +42,11 @@ fn secrets_stay_in_the_file() {
         "thresholds.leaf",
         "thresholds.short-lived",
         "daemon.state-dir",
+        "renew.before",
+        "renew.restart",
+        "renew.windows",
+        "renew.kubeconfig-copies",
+        "renew.state-dir",
         "alerts.ca-file",
         "email.server",
         "email.security",
@@ -95,6 +102,7 @@ prop_compose! {
         short_lived in length(1..=40_000),
         rotation_percent in 1..=100_u8,
         interval in length(60..=86_400).prop_map(|it| it.min(Span::hours(24))),
+        renew in renew(),
         channels in super::channels::channels(),
     ) -> Config {
         let short_lived = short_lived.max(leaf.warning());
@@ -104,8 +112,41 @@ prop_compose! {
             scan: Scan { standard, paths, exclude, max_files, timeout },
             policy: Policy { leaf, ca, short_lived, rotation_percent },
             daemon: Daemon { interval, ..Daemon::default() },
+            renew,
             alerts: Alerts::default(),
             channels,
+        }
+    }
+}
+
+fn window() -> impl Strategy<Value = Window> {
+    let days = prop_oneof!["", "sat,sun ", "mon-fri ", "wed "];
+    (days, 0..1440_u32, 0..1440_u32).prop_map(|(days, start, end)| {
+        let [start, end] = [start, end].map(|at| format!("{:02}:{:02}", at / 60, at % 60));
+        Window::parse(&format!("{days}{start}-{end}")).unwrap()
+    })
+}
+
+prop_compose! {
+    fn renew()(
+        enabled in any::<bool>(),
+        deadline in length(60..=86_400).prop_map(|it| it.min(Span::days(36_499))),
+        more in length(3_600..=86_400),
+        restart in prop::sample::select(vec![
+            RestartPolicy::All, RestartPolicy::Needed, RestartPolicy::None,
+        ]),
+        windows in prop::collection::vec(window(), 0..3),
+        paths in prop::collection::vec("/[a-zA-Z\"\\\\ é-]{1,20}", 3),
+        copies in prop::collection::vec("/[a-z .\"'-]{0,3}[a-z]", 0..3),
+        keep_backups in 1..=50_usize,
+    ) -> Renew {
+        let [kubeadm, state_dir, request_file] = [0, 1, 2].map(|at| paths[at].clone().into());
+        let before = Span::seconds(deadline.as_seconds() + more.as_seconds());
+        let (before, copies) =
+            (before.min(Span::days(36_500)), copies.into_iter().map(Into::into).collect());
+        Renew {
+            enabled, before, restart, windows, deadline, copies, kubeadm, state_dir, keep_backups,
+            request_file,
         }
     }
 }

@@ -99,8 +99,13 @@ pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
     }
 }
 
-/// What happens to it without anybody, one sentence.
-pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> String {
+/// What happens to it without anybody, one sentence; `renewed` is when certwatch renews it, if it does.
+pub fn by_itself(
+    item: &Item,
+    expires: Option<UnixTime>,
+    renewed: Option<UnixTime>,
+    now: UnixTime,
+) -> String {
     let nobody = "Nothing renews it by itself.".to_owned();
     if expires.is_none() {
         // There is nothing to renew.
@@ -113,7 +118,8 @@ pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> Strin
         _ if policy::is_externally_managed(item) => {
             "Nothing on this node can renew it: its CA's key is elsewhere.".to_owned()
         }
-        Renewer::Hand | Renewer::Kubeadm => nobody,
+        Renewer::Kubeadm => renewed.map_or(nobody, |at| certwatch_renews(at, now)),
+        Renewer::Hand => nobody,
         Renewer::Kubelet if expires < Some(now) => {
             "The kubelet should have renewed it by itself, and can no longer.".to_owned()
         }
@@ -124,6 +130,14 @@ pub fn by_itself(item: &Item, expires: Option<UnixTime>, now: UnixTime) -> Strin
         Renewer::Restart => format!("Any restart of {} renews it.", item.role.owner),
         Renewer::Service(name) => format!("{name} renews it only when {name} starts."),
     }
+}
+
+fn certwatch_renews(at: UnixTime, now: UnixTime) -> String {
+    if at <= now {
+        return "certwatch renews it by itself, now.".to_owned();
+    }
+    let minute: String = at.to_string().replace('T', " at ").chars().take(19).collect();
+    format!("certwatch renews it by itself on {minute} UTC.")
 }
 
 /// The kubelet rotates at 70 to 90 % of the life.

@@ -14,7 +14,7 @@ fn sight_of(items: Vec<Item>) -> Sight {
 
 fn sight(inventory: &Inventory) -> Sight {
     let assessment = policy::assess(inventory, &Policy::default(), NOW);
-    Sight::of(inventory, &assessment, NOW)
+    Sight::of(inventory, &assessment, None, NOW)
 }
 
 fn leaf(path: impl AsRef<Path>, entry: Entry, serial: u8, days: i64) -> Item {

@@ -18,6 +18,8 @@ pub struct Journal {
     pub task: Task,
     /// When it began.
     pub begun: UnixTime,
+    /// When it turned back, if it did.
+    pub turned: Option<UnixTime>,
     /// When it ended, once it has.
     pub ended: Option<UnixTime>,
     /// kubeadm's NAMEs, in kubeadm's order.
@@ -65,8 +67,6 @@ pub struct Live {
     pub component: Component,
     /// It is restarted whether or not it reads its files by itself.
     pub restart: bool,
-    /// It was worked on: begun to be restarted, or proved to use the new files.
-    pub reached: bool,
 }
 
 /// A file that is replaced.

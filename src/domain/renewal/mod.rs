@@ -5,14 +5,24 @@
 //! decided is decided here.
 
 pub mod component;
+pub mod decide;
 pub mod journal;
+pub mod machine;
 pub mod obstacle;
+pub mod pace;
 pub mod plan;
+pub mod routine;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod window;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use component::Component;
 pub use journal::{Change, Journal, Live, Outcome, Step, Task};
+pub use machine::Done;
+pub use window::Window;
 
 /// Why a step did not do what it is for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]

@@ -115,6 +115,22 @@ impl Obstacle {
         )
     }
 
+    /// True for what goes away by itself within minutes.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::KubeadmRuns(_) | Self::ManifestChanged(_))
+    }
+
+    /// True for what keeps kubeadm from its work, and nobody else.
+    pub fn is_about_kubeadm(&self) -> bool {
+        matches!(
+            self,
+            Self::KubeadmMissing(_)
+                | Self::KubeadmNotRoots(_)
+                | Self::KubeadmVersion { .. }
+                | Self::NoClusterConfig(_)
+        )
+    }
+
     /// What stands in the way, one sentence.
     pub fn what(&self) -> String {
         let at = |path: &PathBuf| safe(&path.to_string_lossy()).into_owned();

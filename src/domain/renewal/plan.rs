@@ -63,6 +63,8 @@ pub struct NodeFacts {
     /// kubeadm's cluster configuration has its own lifetime for leaves
     /// (`certificateValidityPeriod`, Kubernetes 1.31); a year otherwise.
     pub leaf_lifetime: Option<Span>,
+    /// Kubeconfigs, by kubeadm's NAME, whose user names files instead of embedding its certificate.
+    pub not_embedded: Vec<&'static str>,
     /// What stands in the way.
     pub obstacles: Vec<Obstacle>,
     /// Copies of admin.conf that a renewal of it would make stale, or that are stale already.
@@ -172,6 +174,8 @@ pub enum SkipReason {
     NotKubeadms(&'static str),
     /// It ends later than the time set.
     NotDue,
+    /// What kubeadm would sign ends at this time, sooner than what is there.
+    Shorter(UnixTime),
     /// No such name.
     Unknown,
     /// It cannot be read, so nobody knows what it was for.

@@ -44,7 +44,7 @@ fn missing(path: &str) -> Item {
 fn sight(items: Vec<Item>, now: UnixTime) -> Sight {
     let inventory = Inventory { items, context: Vec::new(), leftovers: Vec::new() };
     let assessment = policy::assess(&inventory, &Policy::default(), now);
-    Sight::of(&inventory, &assessment, now)
+    Sight::of(&inventory, &assessment, None, now)
 }
 
 /// A ledger with one receiver, as it is after some looks.
@@ -231,7 +231,7 @@ fn the_words_of_the_sample() {
     let inventory = sample::inventory();
     let assessment = policy::assess(&inventory, &Policy::default(), NOW);
     let mut out = String::new();
-    for Alert { words, .. } in Sight::of(&inventory, &assessment, NOW).alerts {
+    for Alert { words, .. } in Sight::of(&inventory, &assessment, None, NOW).alerts {
         let _ = writeln!(out, "{} {}: {}\n  {}", words.name, words.brief, words.title, words.place);
         for line in words.lines.iter().chain([&words.by_itself]).filter(|line| !line.is_empty()) {
             let _ = writeln!(out, "  - {line}");

@@ -27,7 +27,7 @@ pub(super) fn message(kind: Kind, severity: Severity, headline: &str) -> Message
 pub(super) fn firing() -> Vec<Firing> {
     let inventory = inventory();
     let assessment = policy::assess(&inventory, &Policy::default(), NOW);
-    let alerts = Sight::of(&inventory, &assessment, NOW).alerts;
+    let alerts = Sight::of(&inventory, &assessment, None, NOW).alerts;
     let changes = [Change::Worse, Change::New, Change::Still].into_iter().cycle();
     let firing = |(alert, change): (crate::domain::alert::Alert, Change)| Firing {
         id: alert.id,

@@ -1,5 +1,7 @@
 //! `certwatch status`: what the daemon knows, read from its state.
 
+mod renewal;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -14,7 +16,10 @@ use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
+use crate::renew;
+use crate::report::lines::columns;
 use crate::{store, sys};
+use renewal::Renewals;
 
 const NO_STATUS: &str =
     "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run";
@@ -53,13 +58,22 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
     };
     let now = sys::now();
     let in_use = store::is_in_use(&config.daemon.state_dir);
-    let status =
-        Status { config_refused, ..Status::of(node_name(config), &specs, memory, in_use, now) };
+    let renewals = Renewals::of(&config.renew, renewals(config), memory.scan.as_ref(), now);
+    let status = Status {
+        config_refused,
+        ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)
+    };
     let printed = super::print(&match output {
         StatusFormat::Table => status.table(now),
         StatusFormat::Json => status.json(),
     });
     if status.daemon.has_gone() { Exit::Failed } else { printed }
+}
+
+/// What is remembered of renewals, which is root's alone.
+fn renewals(config: &Config) -> Result<renew::Memory, String> {
+    let memory = store::peek(&config.renew.state_dir).map_err(|error| error.to_string())?;
+    Ok(memory.unwrap_or_default())
 }
 
 /// A receiver of which the state alone is known. Its min-severity is not in there, so that more may
@@ -78,6 +92,7 @@ struct Status<'a> {
     config_refused: bool,
     daemon: Daemon<'a>,
     last_scan: Option<Scan<'a>>,
+    renewal: Renewals,
     firing: Vec<Firing<'a>>,
     receivers: Vec<Receiver>,
 }
@@ -151,6 +166,7 @@ impl<'a> Status<'a> {
         specs: &[Spec],
         memory: &'a Memory,
         is_in_use: bool,
+        renewal: Renewals,
         now: UnixTime,
     ) -> Self {
         let writer = &memory.writer;
@@ -169,6 +185,7 @@ impl<'a> Status<'a> {
                 watch: &writer.watch,
             },
             last_scan: memory.scan.as_ref().map(Scan::of),
+            renewal,
             firing: firing.into_iter().map(|(id, open)| Firing::of(id.on(&node), open)).collect(),
             receivers: specs.iter().map(|spec| Receiver::of(spec, memory, now)).collect(),
             node,
@@ -193,6 +210,8 @@ impl<'a> Status<'a> {
         out.push('\n');
         self.table_of_firing(&mut out, now);
         out.push('\n');
+        self.renewal.table(&mut out, now);
+        out.push('\n');
         self.table_of_receivers(&mut out, now);
         out
     }
@@ -207,7 +226,7 @@ impl<'a> Status<'a> {
             let state = it.severity.name().to_uppercase();
             [state, it.name.to_owned(), it.now(now), since, it.place.to_owned()]
         });
-        columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows);
+        columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows, None);
         let _ = writeln!(out, "What to do about each: certwatch check");
     }
 
@@ -222,7 +241,7 @@ impl<'a> Status<'a> {
             let state = it.state.to_owned();
             [it.shown.clone(), state, when(it.last_success), when(it.last_failure), queue]
         });
-        columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows);
+        columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows, None);
         for receiver in self.receivers.iter().filter(|it| it.state != "ok") {
             if let Some(failure) = &receiver.failure {
                 let _ = writeln!(out, "{}: {failure}", receiver.shown);
@@ -340,23 +359,4 @@ impl Receiver {
 fn ago(at: UnixTime, now: UnixTime) -> String {
     let is_recent = now - at < Span::seconds(10);
     if is_recent { "just now".to_owned() } else { format!("{} ago", now - at) }
-}
-
-/// Columns as wide as they need to be; the last is not padded.
-fn columns<const N: usize>(
-    out: &mut String,
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) {
-    let mut all = vec![head.map(str::to_owned)];
-    all.extend(rows);
-    let width =
-        |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..N).map(width).collect();
-    for row in &all {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let line = cells.collect::<Vec<_>>().join("  ");
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
 }

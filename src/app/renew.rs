@@ -1,0 +1,196 @@
+//! `certwatch renew`: what is asked for, checked, and what people see of it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::renewer;
+use crate::cli::{RenewArgs, StatusFormat};
+use crate::config::{self, Config};
+use crate::domain::layout::KUBERNETES;
+use crate::domain::renewal::plan::{Plan, Which, Wish};
+use crate::domain::renewal::{Journal, Outcome};
+use crate::domain::role;
+use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
+use crate::exit::Exit;
+use crate::keeper::node_name;
+use crate::renew::Places;
+use crate::report::journal::{Progress, outcome};
+use crate::report::plan::PlanReport;
+use crate::report::renewal;
+use crate::sys;
+
+/// What is asked for, with all that is needed to do it.
+pub struct Request {
+    /// The configuration in effect.
+    pub config: Config,
+    /// Where things are.
+    pub places: Places,
+    /// Which certificates, and in spite of what.
+    pub wish: Wish,
+    /// The ClusterConfiguration that a person gave.
+    pub cluster_config: Option<PathBuf>,
+    /// How to print.
+    pub output: StatusFormat,
+    /// No person asks.
+    pub is_auto: bool,
+}
+
+/// Renews, or shows what would be done.
+pub fn run(args: &RenewArgs) -> Exit {
+    match request(args) {
+        Ok(Some(request)) if args.dry_run => renewer::rehearse(&request),
+        Ok(Some(request)) => renewer::renew(&request),
+        Ok(None) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+/// Checks the command line; `None` if the service asks and the owner has not enabled renewals.
+fn request(args: &RenewArgs) -> Result<Option<Request>, Exit> {
+    if let Some(why) = args.names.iter().find_map(|name| unknown(name)) {
+        super::complain(&why);
+        return Err(Exit::Usage);
+    }
+    let config = super::config::effective(args.config.as_deref()).map_err(|errors| {
+        super::complain(&errors.to_string());
+        Exit::Config
+    })?;
+    if args.auto && !config.renew.enabled {
+        return Ok(None);
+    }
+    Ok(Some(Request {
+        places: places(&config.renew, args.live.as_deref()),
+        config,
+        wish: wish(args),
+        cluster_config: args.cluster_config.clone(),
+        output: args.output,
+        is_auto: args.auto,
+    }))
+}
+
+fn wish(args: &RenewArgs) -> Wish {
+    let which = match args.names.as_slice() {
+        _ if args.all => Which::All,
+        [] => Which::Due,
+        names => Which::Named(names.to_vec()),
+    };
+    Wish { which, force: args.force, rescue: args.rescue }
+}
+
+/// Where things are; `live` is the unit's name for the live tree.
+pub(super) fn places(renew: &config::Renew, live: Option<&Path>) -> Places {
+    Places {
+        kubernetes: live.unwrap_or(Path::new(KUBERNETES)).to_owned(),
+        kubelet: PathBuf::from("/var/lib/kubelet"),
+        work: renew.state_dir.clone(),
+        kubeadm: renew.kubeadm.clone(),
+        is_stage_shown: live.is_some(),
+    }
+}
+
+/// Why a NAME is none, with the one that was meant. What kubeadm knows and cannot renew is no mistake
+/// of spelling: the plan says who renews it.
+fn unknown(name: &str) -> Option<String> {
+    if role::kubeadm(name).is_some() || name.starts_with("kubelet") {
+        return None;
+    }
+    let shown = safe(name);
+    let near = |known: &&str| {
+        name.len() >= 3 && known.starts_with(name)
+            || strsim::osa_distance(known, name) <= known.len() / 3
+    };
+    let known = role::KUBEADM.iter().map(|role| role.id);
+    let nearest = known.clone().filter(near).min_by_key(|id| strsim::osa_distance(id, name));
+    Some(match nearest {
+        Some(nearest) => format!("there is no certificate {shown}: did you mean {nearest}?"),
+        None => {
+            let all = known.collect::<Vec<_>>().join(", ");
+            format!("there is no certificate {shown}: kubeadm renews {all}")
+        }
+    })
+}
+
+impl Request {
+    /// Prints the plan, with `journal` as what became of it in JSON, and gives the exit status: 1 if
+    /// something stands in the way.
+    pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
+        let node = node_name(&self.config);
+        let cluster_config = self.places.cluster_config();
+        let report = PlanReport {
+            node: &node,
+            plan,
+            now,
+            kubeadm: &self.places.kubeadm,
+            cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
+        };
+        let printed = super::print(&match self.output {
+            StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
+            StatusFormat::Json => {
+                renewal::json(&node, now, Some(&report), None, &self.places.backups())
+            }
+        });
+        if plan.obstacles.is_empty() { printed } else { Exit::Failed }
+    }
+
+    /// A line for each step that has ended, on standard error: standard output is for the outcome.
+    pub fn progress(&self) -> impl FnMut(&Journal) + use<> {
+        let mut progress = Progress::new(self.places.backups());
+        move |journal| {
+            for line in progress.lines(journal, sys::now()) {
+                // A renewal does not stop because nobody reads along.
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
+        }
+    }
+
+    /// Prints how it ended, and gives the exit status.
+    pub fn show_outcome(&self, journal: &Journal) -> Exit {
+        show_outcome(&self.config, &self.places, self.output, journal)
+    }
+}
+
+/// Prints how a renewal or a restoration ended, and gives the exit status.
+pub(super) fn show_outcome(
+    config: &Config,
+    places: &Places,
+    output: StatusFormat,
+    journal: &Journal,
+) -> Exit {
+    let backups = places.backups();
+    let printed = super::print(&match output {
+        StatusFormat::Table => outcome(journal, &backups, sys::terminal_width(&std::io::stdout())),
+        StatusFormat::Json => {
+            renewal::json(&node_name(config), sys::now(), None, Some(journal), &backups)
+        }
+    });
+    match journal.outcome() {
+        Some(Outcome::Renewed) => printed,
+        Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_in_a_name_is_told_with_what_was_meant() {
+        for (name, meant) in [
+            ("apisever", "apiserver"),
+            ("etcd/server", "etcd-server"),
+            ("scheduler", "scheduler.conf"),
+            ("front-proxy", "front-proxy-client"),
+        ] {
+            let why = unknown(name).unwrap();
+            assert!(why.ends_with(&format!("did you mean {meant}?")), "{why}");
+        }
+        for name in ["apiserver", "admin.conf", "ca", "etcd-ca", "kubelet"] {
+            assert_eq!(unknown(name), None);
+        }
+        let why = unknown("x\u{1b}[2J").unwrap();
+        assert!(why.contains("kubeadm renews admin.conf, apiserver"), "{why}");
+        assert!(!why.contains('\u{1b}'));
+    }
+}

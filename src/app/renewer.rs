@@ -1,0 +1,235 @@
+//! `certwatch renew`, once it is known what is asked for: survey, plan, carry out.
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::daemon;
+use crate::domain::model::Inventory;
+use crate::domain::renewal::decide;
+use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::plan::{Plan, Terms, Which};
+use crate::domain::renewal::{Fault, Journal, Outcome, Task};
+use crate::domain::role::{self, Role};
+use crate::domain::time::UnixTime;
+use crate::exit::Exit;
+use crate::renew::cluster_config::{self, Settled};
+use crate::renew::facts::{self, Question};
+use crate::renew::{Renewer, backup, inspect};
+use crate::store::{self, StoreError};
+use crate::{keeper, scan, sys};
+
+use super::renew::Request;
+
+/// Shows what would be done, and changes nothing.
+pub(super) fn rehearse(request: &Request) -> Exit {
+    let now = sys::now();
+    let survey = match survey(request, now) {
+        Ok(survey) => survey,
+        Err(fault) => return failed(&fault),
+    };
+    let mut plan = survey.plan;
+    if store::is_in_use(&request.places.work) {
+        plan.obstacles.insert(0, Obstacle::Busy { pid: None });
+    }
+    request.show_plan(&plan, now)
+}
+
+/// Renews. What a crash has left is brought to its end first.
+pub(super) fn renew(request: &Request) -> Exit {
+    let mut renewer = match open(request) {
+        Ok(renewer) => renewer,
+        Err(exit) => return exit,
+    };
+    if let Err(exit) = recover(request, &mut renewer) {
+        return exit;
+    }
+    let now = sys::now();
+    let Survey { plan, settled, is_time, found } = match survey_for(request, &mut renewer, now) {
+        Ok(survey) => survey,
+        Err(fault) => return failed(&fault),
+    };
+    if !is_time {
+        return Exit::Done;
+    }
+    if plan.is_empty() || !plan.obstacles.is_empty() {
+        return nothing_done(request, &mut renewer, &plan, found, now);
+    }
+    if let Err(fault) = keep_config(request, &mut renewer, settled.as_ref()) {
+        return failed(&fault);
+    }
+    request.show_plan(&plan, now);
+    let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
+    let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
+    let journal = renewer.carry_out(journal, &mut request.progress());
+    note_attempt(request, &mut renewer, &journal, found);
+    request.show_outcome(&journal)
+}
+
+/// Puts a backup back.
+pub(super) fn restore(request: &Request, id: &str) -> Exit {
+    let mut renewer = match open(request) {
+        Ok(renewer) => renewer,
+        Err(exit) => return exit,
+    };
+    if let Err(exit) = recover(request, &mut renewer) {
+        return exit;
+    }
+    let now = sys::now();
+    let plan = match restoring(request, id, now) {
+        Ok(plan) => plan,
+        Err(fault) => return failed(&fault),
+    };
+    if !plan.obstacles.is_empty() {
+        return request.show_plan(&plan, now);
+    }
+    let task = Task::Restore(id.to_owned());
+    let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
+    let journal = renewer.carry_out(journal, &mut request.progress());
+    request.show_outcome(&journal)
+}
+
+/// What was found.
+struct Survey {
+    plan: Plan,
+    settled: Option<Settled>,
+    /// A person asks, or it is time.
+    is_time: bool,
+    /// What is due, if no person asks.
+    found: String,
+}
+
+fn survey(request: &Request, now: UnixTime) -> Result<Survey, Fault> {
+    let inventory = inventory(request, now)?;
+    let (facts, settled) = facts::gather(&question(request), now);
+    let plan = decide::plan(&inventory, &facts, &request.wish, &terms(&request.config), now);
+    Ok(Survey { plan, settled, is_time: true, found: String::new() })
+}
+
+/// The same; without a person, only if it is time, and noted in either case.
+fn survey_for(request: &Request, renewer: &mut Renewer, now: UnixTime) -> Result<Survey, Fault> {
+    let mut survey = survey(request, now)?;
+    if request.is_auto {
+        let inventory = inventory(request, now)?;
+        let routine = keeper::routine(&request.config);
+        let next = routine.and_then(|it| it.next(&inventory, renewer.attempts(), now));
+        let next = next.filter(|next| next.at <= now && !next.found.is_empty());
+        survey.is_time = next.is_some();
+        survey.found = next.map(|next| next.found).unwrap_or_default();
+        renewer.note_run(now);
+        keep_config(request, renewer, survey.settled.as_ref())?;
+        renewer.save()?;
+    }
+    Ok(survey)
+}
+
+fn inventory(request: &Request, now: UnixTime) -> Result<Inventory, Fault> {
+    let mut scanned = daemon::request(&request.config, Path::new("/"));
+    scanned.paths.clear();
+    if request.places.is_stage_shown {
+        scanned.paths.push(request.places.kubernetes.to_string_lossy().into_owned());
+    }
+    scanned.standard = true;
+    scan::scan(&scanned, now).map_err(|error| Fault::failed(error.to_string()))
+}
+
+fn question(request: &Request) -> Question<'_> {
+    Question {
+        places: &request.places,
+        cluster_config: request.cluster_config.as_deref(),
+        copies: &request.config.renew.copies,
+        admin_is_renewed: request.wish.which != Which::Due,
+    }
+}
+
+fn terms(config: &Config) -> Terms {
+    Terms {
+        before: config.renew.before,
+        short_lived: config.policy.short_lived,
+        restart: config.renew.restart,
+    }
+}
+
+fn restoring(request: &Request, id: &str, now: UnixTime) -> Result<Plan, Fault> {
+    let paths = backup::read(&request.places, id)?.paths();
+    let is_in = |role: &&Role| {
+        let files = inspect::paths_of(&request.places.kubernetes, role.id).unwrap_or_default();
+        files.iter().any(|file| paths.contains(file))
+    };
+    let names: Vec<_> = role::KUBEADM.iter().filter(is_in).map(|role| role.id).collect();
+    let (mut facts, _) = facts::gather(&question(request), now);
+    // kubeadm has no part in it.
+    facts.obstacles.retain(|obstacle| !obstacle.is_about_kubeadm());
+    Ok(decide::restoring(&names, &facts, request.wish.force, &terms(&request.config), now))
+}
+
+fn open(request: &Request) -> Result<Renewer, Exit> {
+    let renew = &request.config.renew;
+    Renewer::open(request.places.clone(), renew.keep_backups).map_err(|error| {
+        super::complain(&match error {
+            StoreError::Busy { pid, .. } => {
+                let busy = Obstacle::Busy { pid };
+                format!("{}: {}", busy.what(), busy.way_out())
+            }
+            error => error.to_string(),
+        });
+        Exit::Failed
+    })
+}
+
+/// A renewal that could not be brought to a good end needs a person, not another renewal.
+fn recover(request: &Request, renewer: &mut Renewer) -> Result<(), Exit> {
+    match renewer.recover(&mut request.progress()) {
+        Err(fault) => Err(failed(&fault)),
+        Ok(None) => Ok(()),
+        Ok(Some(journal)) => {
+            super::complain("a renewal that was interrupted has been brought to its end:");
+            request.show_outcome(&journal);
+            let is_bad = matches!(journal.outcome(), Some(Outcome::Stuck | Outcome::Kept));
+            if is_bad { Err(Exit::Failed) } else { Ok(()) }
+        }
+    }
+}
+
+/// What stands in the way of a renewal that nobody sees is told like one that failed, unless it goes
+/// away by itself.
+fn nothing_done(
+    request: &Request,
+    renewer: &mut Renewer,
+    plan: &Plan,
+    found: String,
+    now: UnixTime,
+) -> Exit {
+    let stays = |obstacle: &Obstacle| !obstacle.passes();
+    if request.is_auto && plan.obstacles.iter().any(stays) {
+        let journal = Journal::refused(plan, now);
+        note_attempt(request, renewer, &journal, found);
+        renewer.conclude(journal);
+    }
+    request.show_plan(plan, now)
+}
+
+fn note_attempt(request: &Request, renewer: &mut Renewer, journal: &Journal, found: String) {
+    if request.is_auto {
+        let ok = journal.outcome() == Some(Outcome::Renewed);
+        renewer.note_attempt(Attempt { at: journal.begun, ok, found });
+        // Without it the daemon's own note has to do.
+        let _ = renewer.save();
+    }
+}
+
+fn keep_config(
+    request: &Request,
+    renewer: &mut Renewer,
+    settled: Option<&Settled>,
+) -> Result<(), Fault> {
+    let Some(settled) = settled else { return Ok(()) };
+    let path = cluster_config::keep(&request.places, settled)?;
+    renewer.use_config(&path);
+    Ok(())
+}
+
+fn failed(fault: &Fault) -> Exit {
+    super::complain(&fault.what);
+    Exit::Failed
+}

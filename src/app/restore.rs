@@ -1,0 +1,43 @@
+//! `certwatch restore`: puts a backup back.
+
+use crate::cli::{RestoreArgs, StatusFormat};
+use crate::domain::renewal::plan::{Which, Wish};
+use crate::exit::Exit;
+use crate::renew::backup;
+use crate::report::backups;
+use crate::sys;
+
+use super::renew::{Request, places};
+use super::renewer;
+
+/// Puts a backup back, or lists them.
+pub fn run(args: &RestoreArgs) -> Exit {
+    let config = match super::config::effective(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(errors) => {
+            super::complain(&errors.to_string());
+            return Exit::Config;
+        }
+    };
+    let request = Request {
+        places: places(&config.renew, None),
+        config,
+        wish: Wish { which: Which::All, force: args.force, rescue: false },
+        cluster_config: None,
+        output: args.output,
+        is_auto: false,
+    };
+    match &args.backup {
+        Some(id) => renewer::restore(&request, id),
+        None => list(&request),
+    }
+}
+
+fn list(request: &Request) -> Exit {
+    let list = backup::list(&request.places);
+    let dir = request.places.backups();
+    super::print(&match request.output {
+        StatusFormat::Table => backups::table(&list, &dir, sys::now()),
+        StatusFormat::Json => backups::json(&list),
+    })
+}

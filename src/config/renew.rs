@@ -1,0 +1,141 @@
+//! `[renew]`: its struct, what holds for its keys, and how it is written.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use crate::domain::layout::KUBERNETES;
+use crate::domain::renewal::Window;
+use crate::domain::renewal::plan::RestartPolicy;
+use crate::domain::time::Span;
+
+use super::error::Problem;
+use super::section::{Section, Setting};
+use super::value::{self, wrong};
+use super::write::{list, quote, time};
+use super::write_channels::{Table, path_text};
+use super::{path, read_channels};
+
+const BEFORE: RangeInclusive<Span> = Span::hours(1)..=Span::days(36_500);
+const DEADLINE: RangeInclusive<Span> = Span::minutes(1)..=Span::days(36_500);
+const BACKUPS: RangeInclusive<usize> = 1..=50;
+const RESTARTS: [(&str, RestartPolicy); 3] =
+    [("needed", RestartPolicy::Needed), ("all", RestartPolicy::All), ("none", RestartPolicy::None)];
+
+/// How certificates are renewed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Renew {
+    /// The daemon asks for a renewal by itself.
+    pub enabled: bool,
+    /// A certificate is due when it has less than this left, 1 h to 36,500 d.
+    pub before: Span,
+    /// What is restarted.
+    pub restart: RestartPolicy,
+    /// When the daemon may ask; with none, at any time.
+    pub windows: Vec<Window>,
+    /// With less than this left, windows no longer count; 1 min to 36,500 d, and below `before`.
+    pub deadline: Span,
+    /// Copies of admin.conf that are refreshed with it; absolute.
+    pub copies: Vec<PathBuf>,
+    /// The program; absolute.
+    pub kubeadm: PathBuf,
+    /// Where root keeps journal, staging copy and backups; absolute, neither below /etc/kubernetes nor
+    /// in the daemon's directory.
+    pub state_dir: PathBuf,
+    /// How many backups are kept, 1 to 50.
+    pub keep_backups: usize,
+    /// The file by which the daemon asks; absolute. Nothing is in it.
+    pub request_file: PathBuf,
+}
+
+impl Default for Renew {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            before: Span::days(30),
+            restart: RestartPolicy::default(),
+            windows: Vec::new(),
+            deadline: Span::days(7),
+            copies: vec!["/root/.kube/config".into()],
+            kubeadm: "/usr/bin/kubeadm".into(),
+            state_dir: "/var/lib/certwatch-renew".into(),
+            keep_backups: 3,
+            request_file: "/run/certwatch/renew.request".into(),
+        }
+    }
+}
+
+/// The section; `daemons_dir` is where the daemon's user may write.
+pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>) -> Renew {
+    let default = Renew::default();
+    let (before, deadline) = times(section, &default);
+    Renew {
+        enabled: section.take("enabled", default.enabled, value::flag).value,
+        before,
+        restart: section
+            .take("restart", default.restart, |word| value::one_of(word, &RESTARTS))
+            .value,
+        windows: section.list("windows", default.windows, window).value,
+        deadline,
+        copies: section.list("kubeconfig-copies", default.copies, path::file).value,
+        kubeadm: section.take("kubeadm", default.kubeadm, path::file).value,
+        state_dir: state_dir(section, default.state_dir, daemons_dir),
+        keep_backups: section
+            .take("keep-backups", default.keep_backups, |count| value::number(count, &BACKUPS))
+            .value,
+        request_file: section.take("request-file", default.request_file, path::file).value,
+    }
+}
+
+fn times(section: &mut Section<'_, '_>, default: &Renew) -> (Span, Span) {
+    let before = section.take("before", default.before, |time| value::span(time, &BEFORE));
+    let deadline = section.take("deadline", default.deadline, |time| value::span(time, &DEADLINE));
+    if deadline.value >= before.value {
+        let expected = "deadline to be shorter: windows count between the two";
+        section.refuse_both(&deadline, "is not below", &before, expected);
+    }
+    (before.value, deadline.value)
+}
+
+/// Keys are copied there, so nobody but root may reach it, and kubeadm must not see it as its own.
+fn state_dir(
+    section: &mut Section<'_, '_>,
+    default: PathBuf,
+    daemons_dir: &Setting<PathBuf>,
+) -> PathBuf {
+    let dir = section.take("state-dir", default, path::file);
+    if dir.value.starts_with(KUBERNETES) {
+        let expected = "a directory elsewhere: backups there would be taken for what they are of";
+        section.refuse(&dir, &format!("is below {KUBERNETES}"), expected);
+    } else if dir.value == Path::new("/") {
+        section.refuse(&dir, "is the root directory", "a directory of its own");
+    } else if dir.value.starts_with(&daemons_dir.value) {
+        let expected = "a directory of its own, for root alone: backups hold keys";
+        section.refuse_both(&dir, "is in", daemons_dir, expected);
+    }
+    dir.value
+}
+
+fn window(value: &DeValue<'_>) -> Result<Window, Problem> {
+    Window::parse(value::text(value)?).map_err(|error| {
+        let expected = "days and times in UTC, such as \"sat,sun 02:00-05:00\" or \"22:00-04:00\"";
+        wrong(&error.to_string(), expected)
+    })
+}
+
+/// The section as TOML.
+pub(super) fn write(renew: &Renew) -> String {
+    let mut out = Table::new("renew");
+    out.add("enabled", renew.enabled.to_string());
+    out.add("before", time(renew.before));
+    out.add("restart", quote(read_channels::word_of(&renew.restart, &RESTARTS)));
+    out.add("windows", list(renew.windows.iter().map(|window| quote(&window.to_string()))));
+    out.add("deadline", time(renew.deadline));
+    out.add("kubeconfig-copies", list(renew.copies.iter().map(|copy| path_text(copy))));
+    out.add("kubeadm", path_text(&renew.kubeadm));
+    out.add("state-dir", path_text(&renew.state_dir));
+    out.add("keep-backups", renew.keep_backups.to_string());
+    out.add("request-file", path_text(&renew.request_file));
+    out.0
+}

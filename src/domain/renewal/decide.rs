@@ -1,0 +1,352 @@
+//! From what is on the node to a plan.
+
+use std::path::PathBuf;
+
+use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
+use crate::domain::role::{self, Kind, Renewer, Role};
+use crate::domain::time::{Span, UnixTime};
+
+use super::Component;
+use super::plan::{
+    ComponentFacts, LeaveReason, NodeFacts, Plan, RenewReason, Renewal, RestartPolicy,
+    RestartReason, Skip, SkipReason, Terms, Which, Wish,
+};
+
+/// How long kubeadm's leaves live where its configuration does not say otherwise.
+pub const YEAR: Span = Span::days(365);
+
+/// The plan for `wish`, as things are at `now`.
+pub fn plan(
+    inventory: &Inventory,
+    node: &NodeFacts,
+    wish: &Wish,
+    terms: &Terms,
+    now: UnixTime,
+) -> Plan {
+    let mut plan = Plan::default();
+    let judge = Judge { inventory, node, wish, terms, now };
+    for role in role::KUBEADM.iter().filter(|role| wish.which.asks_for(role.id)) {
+        match judge.certificate(role) {
+            Ok(renewal) => plan.renew.push(renewal),
+            Err(skip) => plan.skip.push(skip),
+        }
+    }
+    plan.skip.extend(wish.which.names().filter_map(not_kubeadms));
+    judge.components(&mut plan);
+    if plan.renew.iter().any(|renewal| renewal.name == "admin.conf") || wish.which == Which::Due {
+        plan.copies.clone_from(&node.copies);
+    }
+    plan.kubelet = wish.rescue && node.kubelet_not_after.is_some_and(|end| end <= now);
+    judge.obstacles(&mut plan);
+    judge.warnings(&mut plan);
+    plan
+}
+
+/// The plan for putting back a backup of these certificates: kubeadm has no part in it.
+pub fn restoring(
+    names: &[&'static str],
+    node: &NodeFacts,
+    force: bool,
+    terms: &Terms,
+    now: UnixTime,
+) -> Plan {
+    let renewal = |name: &&'static str| Renewal {
+        name,
+        path: PathBuf::from(name),
+        ends: None,
+        why: RenewReason::Asked,
+    };
+    let which = Which::Named(names.iter().map(|name| (*name).to_owned()).collect());
+    let wish = Wish { which, force, rescue: false };
+    let inventory = Inventory::default();
+    let judge = Judge { inventory: &inventory, node, wish: &wish, terms, now };
+    let mut plan = Plan { renew: names.iter().map(renewal).collect(), ..Plan::default() };
+    judge.components(&mut plan);
+    judge.obstacles(&mut plan);
+    plan
+}
+
+/// What kubeadm can renew and is due at `now`, by the inventory alone: enough to ask for a renewal,
+/// which then looks at everything again. The most urgent first.
+pub fn due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Vec<Renewal> {
+    let node = NodeFacts::default();
+    let wish = Wish { which: Which::Due, force: false, rescue: false };
+    let judge = Judge { inventory, node: &node, wish: &wish, terms, now };
+    let mut due: Vec<Renewal> =
+        role::KUBEADM.iter().filter_map(|role| judge.certificate(role).ok()).collect();
+    due.sort_by_key(|renewal| renewal.ends);
+    due
+}
+
+/// When the next certificate will be due, if none is at `now`.
+pub fn next_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<UnixTime> {
+    let leaves = inventory.items.iter().filter(|item| item.role.renewer == Renewer::Kubeadm);
+    let due_at = |item: &Item| {
+        let certificate = item.certificate()?;
+        Some(ends(certificate) - terms.lead(certificate.lifetime()))
+    };
+    leaves.filter_map(due_at).filter(|at| *at > now).min()
+}
+
+impl Plan {
+    /// True if carrying it out would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.renew.is_empty() && self.restart.is_empty() && self.copies.is_empty() && !self.kubelet
+    }
+}
+
+impl Which {
+    fn asks_for(&self, name: &str) -> bool {
+        match self {
+            Self::All | Self::Due => true,
+            Self::Named(names) => names.iter().any(|it| it == name),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let names = match self {
+            Self::Named(names) => names.as_slice(),
+            Self::All | Self::Due => &[],
+        };
+        names.iter().map(String::as_str)
+    }
+}
+
+impl Terms {
+    /// How long before its end a certificate that lives so long is due.
+    pub(super) fn lead(&self, lifetime: Span) -> Span {
+        if lifetime < self.short_lived {
+            self.before.min(lifetime.fraction(1, 3))
+        } else {
+            self.before
+        }
+    }
+}
+
+/// A name that was asked for and is not one of those that kubeadm renews.
+fn not_kubeadms(name: &str) -> Option<Skip> {
+    if role::KUBEADM.iter().any(|role| role.id == name) {
+        return None;
+    }
+    let why = if role::KUBEADM_CAS.iter().any(|role| role.id == name) {
+        SkipReason::Ca
+    } else if name.starts_with("kubelet") {
+        SkipReason::NotKubeadms("the kubelet")
+    } else {
+        SkipReason::Unknown
+    };
+    Some(Skip { name: name.to_owned(), ends: None, why })
+}
+
+struct Judge<'a> {
+    inventory: &'a Inventory,
+    node: &'a NodeFacts,
+    wish: &'a Wish,
+    terms: &'a Terms,
+    now: UnixTime,
+}
+
+impl Judge<'_> {
+    fn certificate(&self, role: &'static Role) -> Result<Renewal, Skip> {
+        let skip = |ends, why| Skip { name: role.id.to_owned(), ends, why };
+        if self.node.has_external_etcd && role.ca == Some("etcd/ca.crt") {
+            return Err(skip(None, SkipReason::ExternalEtcd));
+        }
+        let Some(item) = self.item(role) else { return Err(skip(None, SkipReason::Absent)) };
+        let certificate = match &item.content {
+            Content::Certificate(certificate) => certificate,
+            Content::Problem(Reason::Missing) => return Err(skip(None, SkipReason::Missing)),
+            Content::Problem(reason) => {
+                return Err(skip(None, SkipReason::Unreadable(reason.clone())));
+            }
+            Content::Loopback(_) => return Err(skip(None, SkipReason::Absent)),
+        };
+        let end = ends(certificate);
+        match self.why(role, item, certificate) {
+            Ok(why) => {
+                let path: PathBuf = item.place.path.to_path_buf();
+                Ok(Renewal { name: role.id, path, ends: Some(end), why })
+            }
+            Err(why) => Err(skip(Some(end), why)),
+        }
+    }
+
+    /// The leaf of this role; of a kubeconfig with several users the one that ends first.
+    fn item(&self, role: &Role) -> Option<&Item> {
+        let is_leaf = |item: &&Item| match item.place.entry {
+            Entry::Pem(index) | Entry::User { index, .. } => index == 0,
+            Entry::Whole => true,
+            Entry::Cluster { .. } | Entry::Process(_) => false,
+        };
+        let items = self.inventory.items.iter().filter(|item| item.role.id == role.id);
+        items.filter(is_leaf).min_by_key(|item| item.certificate().map(ends))
+    }
+
+    fn why(
+        &self,
+        role: &Role,
+        item: &Item,
+        certificate: &Certificate,
+    ) -> Result<RenewReason, SkipReason> {
+        let end = ends(certificate);
+        let is_due = end - self.now <= self.terms.lead(certificate.lifetime());
+        let why = match &self.wish.which {
+            _ if end <= self.now => RenewReason::Expired,
+            _ if is_due => RenewReason::Due,
+            Which::Due => return Err(SkipReason::NotDue),
+            Which::All | Which::Named(_) => RenewReason::Asked,
+        };
+        if self.node.not_embedded.contains(&role.id) {
+            return Err(SkipReason::NotEmbedded);
+        }
+        if item.has_key == Some(false) {
+            return Err(SkipReason::ExternalCa);
+        }
+        self.gains(certificate)?;
+        Ok(why)
+    }
+
+    /// Whether a new certificate would end later than this one: kubeadm signs for a year whatever
+    /// the CA's own end is, and what counts is the end that comes first.
+    fn gains(&self, certificate: &Certificate) -> Result<(), SkipReason> {
+        let ca_end = match &certificate.signer {
+            Signer::NotCa(_) if !self.wish.force => return Err(SkipReason::OtherCa),
+            Signer::Ca(ca) => ca.not_after,
+            Signer::NotCa(_) | Signer::Unknown => return Ok(()),
+        };
+        let leaf_end = self.now + self.leaf_lifetime();
+        if ca_end <= self.now {
+            Err(SkipReason::CaExpired(ca_end))
+        } else if ca_end <= certificate.not_after {
+            Err(SkipReason::CaTooShort(ca_end))
+        } else if leaf_end < certificate.not_after && !self.wish.force {
+            Err(SkipReason::Shorter(leaf_end))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn components(&self, plan: &mut Plan) {
+        for facts in &self.node.components {
+            match self.component(facts, plan) {
+                Ok(why) => plan.restart.push((facts.component, why)),
+                Err(why) => plan.leave.push((facts.component, why)),
+            }
+        }
+        plan.restart.sort_by_key(|(component, _)| *component);
+        plan.leave.sort_by_key(|(component, _)| *component);
+    }
+
+    fn component(&self, facts: &ComponentFacts, plan: &Plan) -> Result<RestartReason, LeaveReason> {
+        let component = facts.component;
+        let is_touched = plan.renew.iter().any(|renewal| component.uses().contains(&renewal.name));
+        let stale = facts.stale.clone().filter(|_| self.is_asked_for(component));
+        if !is_touched && stale.is_none() && !self.must_renew_memory(facts, plan) {
+            return Err(LeaveReason::NotConcerned);
+        }
+        let why = match self.terms.restart {
+            RestartPolicy::All => Some(RestartReason::Always),
+            RestartPolicy::Needed | RestartPolicy::None => {
+                self.need(facts, is_touched, stale, plan)
+            }
+        };
+        match why {
+            None => Err(LeaveReason::Reloads),
+            Some(_) if self.terms.restart == RestartPolicy::None => Err(LeaveReason::Forbidden),
+            Some(why) => Ok(why),
+        }
+    }
+
+    fn need(
+        &self,
+        facts: &ComponentFacts,
+        is_touched: bool,
+        stale: Option<String>,
+        plan: &Plan,
+    ) -> Option<RestartReason> {
+        let reloads = facts.component.reloads(facts.version);
+        let memory = facts.loopback_not_after.filter(|_| self.must_renew_memory(facts, plan));
+        match (stale, memory) {
+            (_, Some(end)) => Some(RestartReason::Loopback(end)),
+            (Some(evidence), None) if !reloads => Some(RestartReason::Stale(evidence)),
+            _ if reloads => None,
+            _ if !is_touched => None,
+            _ if facts.component == Component::Apiserver => Some(RestartReason::OldVersion),
+            _ => Some(RestartReason::HoldsKubeconfig),
+        }
+    }
+
+    /// True if the certificate in its memory ends before there is another renewal. If nothing of
+    /// its is renewed now, that is when it is itself due.
+    fn must_renew_memory(&self, facts: &ComponentFacts, plan: &Plan) -> bool {
+        let Some(end) = facts.loopback_not_after else { return false };
+        let renews = |renewal: &Renewal| facts.component.uses().contains(&renewal.name);
+        if plan.renew.iter().any(renews) {
+            let lifetime = self.leaf_lifetime();
+            return end < self.now + lifetime - self.terms.lead(lifetime);
+        }
+        end - self.now < self.terms.before && self.is_asked_for(facts.component)
+    }
+
+    /// How long what kubeadm signs now will live.
+    fn leaf_lifetime(&self) -> Span {
+        self.node.leaf_lifetime.unwrap_or(YEAR)
+    }
+
+    /// By name, only what was named is touched.
+    fn is_asked_for(&self, component: Component) -> bool {
+        match &self.wish.which {
+            Which::All | Which::Due => true,
+            Which::Named(names) => {
+                names.iter().any(|name| component.uses().contains(&name.as_str()))
+            }
+        }
+    }
+
+    fn obstacles(&self, plan: &mut Plan) {
+        for obstacle in self.node.obstacles.iter().cloned() {
+            let is_overridden = self.wish.force && obstacle.yields_to_force()
+                || self.wish.rescue && obstacle.yields_to_rescue();
+            if is_overridden {
+                plan.overridden.push(obstacle);
+            } else {
+                plan.obstacles.push(obstacle);
+            }
+        }
+    }
+
+    fn warnings(&self, plan: &mut Plan) {
+        let leaf_end = self.now + self.leaf_lifetime();
+        for ca in self.inventory.items.iter().filter(|item| item.role.kind == Kind::Ca) {
+            let Some(certificate) = ca.certificate() else { continue };
+            let signs = |renewal: &Renewal| {
+                role::kubeadm(renewal.name)
+                    .and_then(|role| role.ca)
+                    .is_some_and(|file| ca.place.path.ends_with(file))
+            };
+            if certificate.not_after < leaf_end && plan.renew.iter().any(signs) {
+                plan.warnings.push(format!(
+                    "the {} ends on {}, and what it signs ends with it: plan its renewal",
+                    ca.role.title,
+                    certificate.not_after.date()
+                ));
+            }
+        }
+        if !self.wish.rescue && self.node.kubelet_not_after.is_some_and(|end| end <= self.now) {
+            plan.warnings.push(
+                "the kubelet's client certificate has expired, and this does not mend it: \
+                 --rescue does"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// The end that counts: the certificate's own or its CA's, whichever comes first.
+fn ends(certificate: &Certificate) -> UnixTime {
+    let ca = certificate.signer.not_after().unwrap_or(certificate.not_after);
+    certificate.not_after.min(ca)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::super::obstacle::Obstacle;
+use super::*;
+use crate::domain::model::{Ca, Name, Place, Sha256};
+
+const DAY: i64 = 86_400;
+const NOW: i64 = 1_000 * DAY;
+
+fn now() -> UnixTime {
+    UnixTime::new(NOW)
+}
+
+fn days(from_now: i64) -> UnixTime {
+    UnixTime::new(NOW + from_now * DAY)
+}
+
+fn certificate(left: i64, ca_left: i64) -> Certificate {
+    let ca = Ca {
+        path: Path::new("/etc/kubernetes/pki/ca.crt").into(),
+        sha256: Sha256([9; 32]),
+        not_after: days(ca_left),
+        has_key: true,
+    };
+    Certificate {
+        subject: Name::default(),
+        issuer: Name::default(),
+        serial: Box::default(),
+        sans: Box::default(),
+        not_before: days(left - 365),
+        not_after: days(left),
+        sha256: Sha256([0; 32]),
+        key_sha256: Sha256([0; 32]),
+        is_ca: false,
+        signer: Signer::Ca(Arc::new(ca)),
+    }
+}
+
+fn item(name: &str, certificate: Certificate) -> Item {
+    let role = role::kubeadm(name).unwrap();
+    let (file, entry) = if name.ends_with(".conf") {
+        (name.to_owned(), Entry::User { name: "user".into(), index: 0 })
+    } else {
+        (format!("pki/{name}.crt"), Entry::Pem(0))
+    };
+    Item {
+        place: Place::new(Path::new("/etc/kubernetes").join(file), entry),
+        role,
+        content: Content::Certificate(Box::new(certificate)),
+        has_key: Some(true),
+    }
+}
+
+/// A control plane whose leaves all have so many days left.
+fn inventory(left: i64) -> Inventory {
+    let names = role::KUBEADM.iter().map(|role| role.id).filter(|id| *id != "super-admin.conf");
+    let items = names.map(|name| item(name, certificate(left, 3_000))).collect();
+    Inventory { items, ..Inventory::default() }
+}
+
+fn facts(component: Component) -> ComponentFacts {
+    ComponentFacts {
+        component,
+        version: Some((1, 20)),
+        started: Some(days(-1)),
+        served: None,
+        stale: None,
+        loopback_not_after: None,
+        is_ours_to_signal: true,
+    }
+}
+
+fn node() -> NodeFacts {
+    NodeFacts { components: Component::ALL.map(facts).to_vec(), ..NodeFacts::default() }
+}
+
+fn wish(which: Which) -> Wish {
+    Wish { which, force: false, rescue: false }
+}
+
+fn named(names: &[&str]) -> Which {
+    Which::Named(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+const TERMS: Terms =
+    Terms { before: Span::days(30), short_lived: Span::days(60), restart: RestartPolicy::Needed };
+
+fn planned(inventory: &Inventory, node: &NodeFacts, which: Which) -> Plan {
+    plan(inventory, node, &wish(which), &TERMS, now())
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.renew.iter().map(|renewal| renewal.name).collect()
+}
+
+fn why_not<'a>(plan: &'a Plan, name: &str) -> &'a SkipReason {
+    &plan
+        .skip
+        .iter()
+        .find(|skip| skip.name == name)
+        .unwrap_or_else(|| panic!("{name}: {plan:#?}"))
+        .why
+}
+
+#[test]
+fn what_is_due_is_renewed_and_two_are_restarted() {
+    let plan = planned(&inventory(5), &node(), Which::Due);
+    assert_eq!(plan.renew.len(), 10, "{plan:#?}");
+    assert!(plan.renew.iter().all(|renewal| renewal.why == RenewReason::Due));
+    let restarted = [Component::ControllerManager, Component::Scheduler];
+    assert_eq!(plan.restart, restarted.map(|it| (it, RestartReason::HoldsKubeconfig)));
+    let left = [Component::Etcd, Component::Apiserver];
+    assert_eq!(plan.leave, left.map(|it| (it, LeaveReason::Reloads)));
+    assert_eq!(why_not(&plan, "super-admin.conf"), &SkipReason::Absent);
+}
+
+#[test]
+fn what_is_well_is_left_alone() {
+    let plan = planned(&inventory(300), &node(), Which::Due);
+    assert!(plan.is_empty(), "{plan:#?}");
+    assert_eq!(why_not(&plan, "apiserver"), &SkipReason::NotDue);
+    assert!(plan.leave.iter().all(|(_, why)| *why == LeaveReason::NotConcerned));
+}
+
+#[test]
+fn by_name_only_that_one_is_touched() {
+    let plan = planned(&inventory(300), &node(), named(&["scheduler.conf"]));
+    assert_eq!(names(&plan), ["scheduler.conf"]);
+    assert_eq!(plan.renew[0].why, RenewReason::Asked);
+    assert_eq!(plan.restart, [(Component::Scheduler, RestartReason::HoldsKubeconfig)]);
+}
+
+#[test]
+fn names_that_are_not_kubeadms_get_a_reason() {
+    let plan = planned(&inventory(300), &node(), named(&["ca", "kubelet-client", "apisrver"]));
+    assert!(plan.renew.is_empty());
+    assert_eq!(why_not(&plan, "ca"), &SkipReason::Ca);
+    assert!(matches!(why_not(&plan, "kubelet-client"), SkipReason::NotKubeadms(_)));
+    assert_eq!(why_not(&plan, "apisrver"), &SkipReason::Unknown);
+}
+
+#[test]
+fn the_ca_decides_what_can_be_gained() {
+    for (left, ca_left, expected) in [
+        (5, 5, Some(SkipReason::CaTooShort(days(5)))),
+        (5, 6, None),
+        (5, -1, Some(SkipReason::CaExpired(days(-1)))),
+        (-5, 100, None),
+        (400, 3_000, Some(SkipReason::Shorter(days(365)))),
+    ] {
+        let inventory = Inventory {
+            items: vec![item("apiserver", certificate(left, ca_left))],
+            ..Inventory::default()
+        };
+        let plan = planned(&inventory, &node(), named(&["apiserver"]));
+        match expected {
+            Some(why) => assert_eq!(why_not(&plan, "apiserver"), &why),
+            None => assert_eq!(names(&plan), ["apiserver"], "{left} {ca_left}: {plan:#?}"),
+        }
+    }
+}
+
+#[test]
+fn an_external_ca_signs_elsewhere() {
+    let mut inventory = inventory(5);
+    for item in &mut inventory.items {
+        item.has_key = Some(item.role.ca != Some("ca.crt"));
+    }
+    let plan = planned(&inventory, &node(), Which::Due);
+    assert_eq!(why_not(&plan, "apiserver"), &SkipReason::ExternalCa);
+    assert!(names(&plan).contains(&"etcd-server"), "the others can be renewed: {plan:#?}");
+}
+
+#[test]
+fn an_external_etcd_keeps_its_own() {
+    let mut node = node();
+    node.has_external_etcd = true;
+    node.components.retain(|facts| facts.component != Component::Etcd);
+    let plan = planned(&inventory(5), &node, Which::Due);
+    for name in ["apiserver-etcd-client", "etcd-server", "etcd-peer", "etcd-healthcheck-client"] {
+        assert_eq!(why_not(&plan, name), &SkipReason::ExternalEtcd);
+    }
+    assert_eq!(plan.renew.len(), 6);
+}
+
+#[test]
+fn a_kubeconfig_that_names_files_is_not_kubeadms() {
+    let node = NodeFacts { not_embedded: vec!["admin.conf"], ..node() };
+    let plan = planned(&inventory(5), &node, Which::Due);
+    assert_eq!(why_not(&plan, "admin.conf"), &SkipReason::NotEmbedded);
+}
+
+#[test]
+fn a_short_life_is_due_in_its_last_third() {
+    let mut short = certificate(0, 3_000);
+    short.not_before = days(-6);
+    short.not_after = days(3);
+    let with = |certificate| Inventory {
+        items: vec![item("apiserver", certificate)],
+        ..Inventory::default()
+    };
+    assert_eq!(names(&planned(&with(short.clone()), &node(), Which::Due)), ["apiserver"]);
+    short.not_after = days(4);
+    assert!(planned(&with(short), &node(), Which::Due).renew.is_empty());
+}
+
+#[test]
+fn the_certificate_in_memory_decides_about_the_api_server() {
+    let mut node = node();
+    let mut planned_with = |loopback: i64, left| {
+        node.components[1].loopback_not_after = Some(days(loopback));
+        planned(&inventory(left), &node, Which::Due).restart.first().cloned()
+    };
+    let restart = |end| Some((Component::Apiserver, RestartReason::Loopback(days(end))));
+    // The next renewal is in 335 days.
+    assert_eq!(planned_with(334, 5), restart(334));
+    assert_eq!(
+        planned_with(336, 5),
+        Some((Component::ControllerManager, RestartReason::HoldsKubeconfig))
+    );
+    // With nothing else to do it is restarted when its own time has come.
+    assert_eq!(planned_with(29, 300), restart(29));
+    assert_eq!(planned_with(31, 300), None);
+}
+
+#[test]
+fn old_versions_are_restarted() {
+    let mut node = node();
+    node.components[1].version = Some((1, 19));
+    let plan = planned(&inventory(5), &node, Which::Due);
+    assert!(plan.restart.contains(&(Component::Apiserver, RestartReason::OldVersion)));
+}
+
+#[test]
+fn what_does_not_use_its_files_is_restarted_though_nothing_is_due() {
+    let mut node = node();
+    node.components[3].stale = Some("it started before its kubeconfig was written".to_owned());
+    let plan = planned(&inventory(300), &node, Which::Due);
+    assert!(matches!(&plan.restart[..], [(Component::Scheduler, RestartReason::Stale(_))]));
+    assert!(
+        planned(&inventory(300), &node, named(&["apiserver"]))
+            .restart
+            .iter()
+            .all(|(it, _)| *it != Component::Scheduler)
+    );
+}
+
+#[test]
+fn restarts_can_be_forbidden_or_wanted() {
+    let with = |restart| {
+        let terms = Terms { restart, ..TERMS };
+        plan(&inventory(5), &node(), &wish(Which::Due), &terms, now())
+    };
+    let none = with(RestartPolicy::None);
+    assert!(none.restart.is_empty());
+    assert!(none.leave.contains(&(Component::Scheduler, LeaveReason::Forbidden)));
+    assert!(none.leave.contains(&(Component::Etcd, LeaveReason::Reloads)));
+    assert_eq!(with(RestartPolicy::All).restart.len(), 4);
+}
+
+#[test]
+fn what_stands_in_the_way_yields_to_those_who_insist() {
+    let stray = Obstacle::StrayManifest("/etc/kubernetes/manifests/x.bak".into());
+    let busy = Obstacle::Busy { pid: None };
+    let node = NodeFacts { obstacles: vec![stray.clone(), busy.clone()], ..node() };
+    let plain = planned(&inventory(5), &node, Which::Due);
+    assert_eq!(plain.obstacles, [stray.clone(), busy.clone()]);
+    let insisting = Wish { which: Which::Due, force: true, rescue: false };
+    let forced = plan(&inventory(5), &node, &insisting, &TERMS, now());
+    assert_eq!((forced.obstacles, forced.overridden), (vec![busy], vec![stray]));
+}
+
+#[test]
+fn a_rescue_minds_the_kubelet() {
+    let node = NodeFacts { kubelet_not_after: Some(days(-3)), ..node() };
+    let plain = planned(&inventory(-3), &node, Which::Due);
+    assert!(!plain.kubelet && plain.warnings[0].contains("--rescue"), "{plain:#?}");
+    let rescue = Wish { which: Which::Due, force: false, rescue: true };
+    let plan = plan(&inventory(-3), &node, &rescue, &TERMS, now());
+    assert!(plan.kubelet && plan.warnings.is_empty());
+    assert!(plan.renew.iter().all(|renewal| renewal.why == RenewReason::Expired));
+}
+
+proptest! {
+    /// Nothing is passed over in silence, and a CA is never touched.
+    #[test]
+    fn everything_has_a_verdict(left in -400_i64..400, ca_left in -10_i64..4_000, all in any::<bool>(), has_key in any::<bool>()) {
+        let mut inventory = inventory(left);
+        for item in &mut inventory.items {
+            item.content = Content::Certificate(Box::new(certificate(left, ca_left)));
+            item.has_key = Some(has_key);
+        }
+        let which = if all { Which::All } else { Which::Due };
+        let plan = planned(&inventory, &node(), which);
+        prop_assert_eq!(plan.renew.len() + plan.skip.len(), role::KUBEADM.len());
+        prop_assert_eq!(plan.restart.len() + plan.leave.len(), Component::ALL.len());
+        prop_assert!(has_key || plan.renew.is_empty());
+        // What is renewed ends later than before.
+        for renewal in &plan.renew {
+            prop_assert!(renewal.ends.unwrap() < days(365.min(ca_left)));
+        }
+    }
+
+    /// What is not due now is due at the moment that is told, and no second before.
+    #[test]
+    fn the_next_is_due_when_it_is_said(left in 31_i64..400) {
+        let inventory = inventory(left);
+        let next = next_due(&inventory, &TERMS, now()).unwrap();
+        prop_assert!(due(&inventory, &TERMS, next - Span::seconds(1)).is_empty());
+        prop_assert!(!due(&inventory, &TERMS, next).is_empty());
+    }
+}

@@ -1,0 +1,254 @@
+//! Which step follows which: forward to the end, and after a failure back to how it was.
+//!
+//! | a failure in | leads to |
+//! |---|---|
+//! | backup, stage, inspect | the end: nothing was touched |
+//! | install | the backup is put back |
+//! | make live, verify | the backup is put back, made live and verified; unless the old certificates are over or nearly so: then the new ones stay |
+//! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
+//! | going back | the end: a person has to look |
+
+use crate::domain::time::{Span, UnixTime};
+
+use super::obstacle::Obstacle;
+use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason};
+use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
+
+/// What ends within this time is not put back: nobody would be helped by it.
+pub const TOO_LATE_TO_GO_BACK: Span = Span::days(3);
+
+/// A renewal that was interrupted this often is undone: something about it kills certwatch.
+const MOST_RESUMED: u32 = 3;
+
+/// What a step that went well has to say.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Done {
+    /// For the person who reads the outcome: a proof, or what is left to do.
+    pub note: Option<String>,
+    /// What will change on disk: of [`Step::Inspect`] alone.
+    pub changes: Vec<Change>,
+}
+
+impl Done {
+    /// Done, and this is worth knowing.
+    pub fn with(note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..Self::default() }
+    }
+}
+
+impl Journal {
+    /// The journal of a renewal that is about to begin.
+    pub fn begin(task: Task, plan: &Plan, restart: RestartPolicy, now: UnixTime) -> Self {
+        Self {
+            id: id(now),
+            task,
+            begun: now,
+            turned: None,
+            ended: None,
+            names: plan.renew.iter().map(|renewal| renewal.name.to_owned()).collect(),
+            live: live(plan),
+            may_restart: restart != RestartPolicy::None,
+            kubelet: plan.kubelet,
+            copies: plan.copies.clone(),
+            old_ends: plan.renew.iter().filter_map(|renewal| renewal.ends).min(),
+            changes: Vec::new(),
+            step: first(plan),
+            fault: None,
+            second_fault: None,
+            notes: Vec::new(),
+            resumed: 0,
+        }
+    }
+
+    /// The journal of a renewal that was not begun, because of what stands in its way.
+    pub fn refused(plan: &Plan, now: UnixTime) -> Self {
+        let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
+        let one = |obstacle: &Obstacle| format!("{}: {}", obstacle.what(), obstacle.way_out());
+        journal.blame(Fault::failed(plan.obstacles.iter().map(one).collect::<Vec<_>>().join("; ")));
+        journal.go_to(Step::End(Outcome::Unchanged), now);
+        journal
+    }
+
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.step {
+            Step::End(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Takes in how the step ended, and goes to the next one.
+    pub fn after(&mut self, result: Result<Done, Fault>, now: UnixTime) {
+        let next = match result {
+            Ok(done) => {
+                self.notes.extend(done.note);
+                if self.step == Step::Inspect {
+                    self.changes = done.changes;
+                }
+                self.next()
+            }
+            Err(fault) => self.failed(fault, now),
+        };
+        self.go_to(next, now);
+    }
+
+    /// Takes it up again after a crash: every step can be taken again. What had touched nothing yet
+    /// ends; what keeps being interrupted goes back.
+    pub fn resume(&mut self, now: UnixTime) {
+        if self.outcome().is_some() {
+            return;
+        }
+        self.resumed += 1;
+        let next = match self.step {
+            Step::BackUp | Step::Stage | Step::Inspect => {
+                self.blame(Fault::failed("it was interrupted before anything was touched"));
+                Step::CleanUp(Outcome::Unchanged)
+            }
+            step if step.is_forward() && self.resumed > MOST_RESUMED => {
+                self.failed(Fault::failed("it was interrupted again and again"), now)
+            }
+            step => step,
+        };
+        self.go_to(next, now);
+    }
+
+    fn go_to(&mut self, next: Step, now: UnixTime) {
+        self.step = next;
+        if next == Step::PutBack && self.turned.is_none() {
+            self.turned = Some(now);
+        }
+        if self.outcome().is_some() {
+            self.ended = Some(now);
+        }
+    }
+
+    /// What follows if all is well.
+    fn next(&self) -> Step {
+        match self.step {
+            Step::BackUp => Step::Stage,
+            Step::Stage => Step::Inspect,
+            Step::Inspect if self.changes.is_empty() => Step::CleanUp(Outcome::Unchanged),
+            Step::Inspect => Step::Install,
+            Step::Install if self.kubelet => Step::Kubelet,
+            Step::Install | Step::Kubelet => first_live(&self.live),
+            Step::MakeLive(index) if index + 1 < self.live.len() => Step::MakeLive(index + 1),
+            Step::MakeLive(_) => Step::Verify,
+            Step::Verify if self.kubelet => Step::KubeletRotation,
+            Step::Verify | Step::KubeletRotation if !self.copies.is_empty() => Step::Copies,
+            Step::Verify | Step::KubeletRotation | Step::Copies => Step::CleanUp(Outcome::Renewed),
+            Step::PutBack if self.live.is_empty() => Step::VerifyOld,
+            Step::PutBack => Step::MakeOldLive(0),
+            Step::MakeOldLive(index) if index + 1 < self.live.len() => Step::MakeOldLive(index + 1),
+            Step::MakeOldLive(_) => Step::VerifyOld,
+            Step::VerifyOld => Step::CleanUp(Outcome::Undone),
+            Step::CleanUp(outcome) | Step::End(outcome) => Step::End(outcome),
+        }
+    }
+
+    /// What follows a fault.
+    fn failed(&mut self, fault: Fault, now: UnixTime) -> Step {
+        let step = self.step;
+        match step {
+            Step::MakeLive(index) | Step::MakeOldLive(index) if self.can_help(&fault, index) => {
+                self.notes.push(format!("{}: it is restarted", fault.what));
+                self.live[index].restart = true;
+                return step;
+            }
+            Step::KubeletRotation | Step::Copies | Step::CleanUp(_) => {
+                self.notes.push(fault.what);
+                return self.next();
+            }
+            _ => self.blame(fault),
+        }
+        match step {
+            Step::BackUp | Step::Stage | Step::Inspect => Step::CleanUp(Outcome::Unchanged),
+            // Half a set is in place: only the whole old one is known to be a set.
+            Step::Install => Step::PutBack,
+            Step::Kubelet | Step::MakeLive(_) | Step::Verify => self.back_or_stay(now),
+            _ => Step::CleanUp(Outcome::Stuck),
+        }
+    }
+
+    /// True if a restart may make the component take what it has not taken by itself.
+    fn can_help(&self, fault: &Fault, index: usize) -> bool {
+        fault.kind == FaultKind::NotTaken && self.may_restart && !self.live[index].restart
+    }
+
+    fn back_or_stay(&mut self, now: UnixTime) -> Step {
+        let is_of_no_use = |ends: UnixTime| ends - now < TOO_LATE_TO_GO_BACK;
+        if self.old_ends.is_some_and(is_of_no_use) {
+            self.notes.push(
+                "the new certificates stay: the old ones are over, or will be within days"
+                    .to_owned(),
+            );
+            return Step::CleanUp(Outcome::Kept);
+        }
+        if self.changes.is_empty() {
+            // Only restarts were asked for, so there is nothing to put back.
+            return Step::CleanUp(Outcome::Stuck);
+        }
+        self.restart_again();
+        Step::PutBack
+    }
+
+    /// On the way back, what reads its files by itself is left to it, but for the one that failed.
+    fn restart_again(&mut self) {
+        let failed = match self.step {
+            Step::MakeLive(index) => Some(index),
+            _ => None,
+        };
+        for (index, live) in self.live.iter_mut().enumerate() {
+            let holds =
+                matches!(live.component, Component::ControllerManager | Component::Scheduler);
+            live.restart &= holds || Some(index) == failed;
+        }
+    }
+
+    fn blame(&mut self, fault: Fault) {
+        let slot = if self.fault.is_none() { &mut self.fault } else { &mut self.second_fault };
+        if slot.is_none() {
+            *slot = Some((self.step, fault));
+        }
+    }
+}
+
+impl Step {
+    /// True on the way from the first change of the live tree to its proof.
+    fn is_forward(self) -> bool {
+        matches!(self, Self::Install | Self::Kubelet | Self::MakeLive(_) | Self::Verify)
+    }
+}
+
+/// Where nothing is renewed, nothing is backed up either.
+fn first(plan: &Plan) -> Step {
+    match plan {
+        plan if !plan.renew.is_empty() => Step::BackUp,
+        plan if plan.kubelet => Step::Kubelet,
+        plan => first_live(&live(plan)),
+    }
+}
+
+fn first_live(live: &[Live]) -> Step {
+    if live.is_empty() { Step::Verify } else { Step::MakeLive(0) }
+}
+
+/// What has to use the new files, in the order of the components.
+fn live(plan: &Plan) -> Vec<Live> {
+    let one = |component| {
+        let is_restarted = |(it, _): &(Component, RestartReason)| *it == component;
+        let reloads =
+            |(it, why): &(Component, LeaveReason)| *it == component && *why == LeaveReason::Reloads;
+        let restart = plan.restart.iter().any(is_restarted);
+        let is_concerned = restart || plan.leave.iter().any(reloads);
+        is_concerned.then_some(Live { component, restart })
+    };
+    Component::ALL.into_iter().filter_map(one).collect()
+}
+
+/// A moment as a name for a directory: `2027-01-31T02-00-00Z`.
+fn id(now: UnixTime) -> String {
+    now.to_string().replace(':', "-")
+}
+
+#[cfg(test)]
+mod tests;

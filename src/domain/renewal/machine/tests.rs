@@ -1,0 +1,330 @@
+//! A small world, in which every step can fail, and certwatch can be killed in the middle of any.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::renewal::plan::{RenewReason, Renewal};
+
+const FILES: usize = 4;
+const NOW: UnixTime = UnixTime::new(1_000_000);
+
+/// Which set of certificates something belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Set {
+    Old,
+    New,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Pod {
+    uses: Set,
+    is_up: bool,
+}
+
+/// What chance does to one step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    Works,
+    /// It does this much of its work and reports a fault.
+    Fails(usize),
+    /// It reports that the new certificate was not taken.
+    NotTaken,
+    /// It does this much of its work and certwatch is gone.
+    Crashes(usize),
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    disk: [Set; FILES],
+    backup: Option<[Set; FILES]>,
+    is_staged: bool,
+    pods: [Pod; 4],
+}
+
+fn position(component: Component) -> usize {
+    Component::ALL.iter().position(|it| *it == component).unwrap()
+}
+
+fn change() -> Change {
+    Change { path: "pki/apiserver.crt".into(), before: None, after: String::new() }
+}
+
+impl World {
+    fn new() -> Self {
+        let pod = Pod { uses: Set::Old, is_up: true };
+        Self { disk: [Set::Old; FILES], backup: None, is_staged: false, pods: [pod; 4] }
+    }
+
+    /// Lays `set` over the disk, as far as fate lets it.
+    fn lay(&mut self, set: Set, fate: Fate) {
+        let most = match fate {
+            Fate::Fails(count) | Fate::Crashes(count) => count % (FILES + 1),
+            Fate::Works | Fate::NotTaken => FILES,
+        };
+        self.disk.iter_mut().take(most).for_each(|file| *file = set);
+        // etcd and the API server read their files whenever they like.
+        if self.disk.iter().all(|file| *file == set) {
+            self.pods.iter_mut().take(2).for_each(|pod| pod.uses = set);
+        }
+    }
+
+    fn make_live(&mut self, live: Live, set: Set, fate: Fate) -> Result<Done, Fault> {
+        let at = position(live.component);
+        let others_up = self.pods.iter().enumerate().all(|(other, pod)| other == at || pod.is_up);
+        assert!(others_up, "a second one goes down: {self:?}");
+        assert!(self.disk.iter().all(|file| *file == set), "half a set is made live: {self:?}");
+        let reloads = live.component.reloads(Some((1, 20)));
+        match fate {
+            Fate::Works if live.restart || reloads => {
+                self.pods[at] = Pod { uses: set, is_up: true };
+                Ok(Done::default())
+            }
+            Fate::Works | Fate::NotTaken => Err(Fault::not_taken("it did not take it")),
+            // A process that was killed is started again by the kubelet.
+            Fate::Crashes(how_far) => {
+                let uses = if how_far % 2 == 0 { self.pods[at].uses } else { set };
+                self.pods[at] = Pod { uses, is_up: true };
+                Ok(Done::default())
+            }
+            Fate::Fails(how_far) => {
+                self.pods[at].is_up = how_far % 2 == 0;
+                Err(Fault::failed("it does not get healthy"))
+            }
+        }
+    }
+
+    fn verify(&self, live: &[Live], set: Set) -> Result<Done, Fault> {
+        let is_well =
+            |live: &Live| self.pods[position(live.component)] == Pod { uses: set, is_up: true };
+        if live.iter().all(is_well) {
+            Ok(Done::default())
+        } else {
+            Err(Fault::failed("not proved"))
+        }
+    }
+
+    fn perform(&mut self, journal: &Journal, fate: Fate) -> Result<Done, Fault> {
+        let is_bad = matches!(fate, Fate::Fails(_) | Fate::NotTaken);
+        let worked = || if is_bad { Err(Fault::failed("no")) } else { Ok(Done::default()) };
+        let is_whole = fate == Fate::Works;
+        match journal.step {
+            Step::BackUp => {
+                if is_whole && self.backup.is_none() {
+                    self.backup = Some(self.disk);
+                }
+                worked()
+            }
+            Step::Stage => {
+                assert!(self.backup.is_some(), "kubeadm before the backup");
+                self.is_staged = is_whole;
+                worked()
+            }
+            Step::Inspect => {
+                assert!(self.is_staged);
+                worked().map(|done| Done { changes: vec![change()], ..done })
+            }
+            Step::Install => {
+                assert_eq!(self.backup, Some([Set::Old; FILES]), "no way back");
+                assert!(self.is_staged && !journal.changes.is_empty());
+                self.lay(Set::New, fate);
+                worked()
+            }
+            Step::PutBack => {
+                assert_eq!(self.backup, Some([Set::Old; FILES]));
+                self.lay(Set::Old, fate);
+                worked()
+            }
+            Step::MakeLive(index) => self.make_live(journal.live[index], Set::New, fate),
+            Step::MakeOldLive(index) => {
+                // What would not come up with the new files does with the old ones.
+                self.pods.iter_mut().for_each(|pod| pod.is_up = true);
+                self.make_live(journal.live[index], Set::Old, fate)
+            }
+            Step::Verify if is_bad => Err(Fault::failed("no")),
+            Step::Verify => self.verify(&journal.live, Set::New),
+            Step::VerifyOld if is_bad => Err(Fault::failed("no")),
+            Step::VerifyOld => self.verify(&journal.live, Set::Old),
+            Step::Kubelet | Step::KubeletRotation | Step::Copies | Step::CleanUp(_) => worked(),
+            Step::End(_) => unreachable!("nothing follows the end"),
+        }
+    }
+}
+
+fn plan(restart: RestartPolicy, ends_in: i64) -> Plan {
+    let renewal = Renewal {
+        name: "apiserver",
+        path: "/etc/kubernetes/pki/apiserver.crt".into(),
+        ends: Some(NOW + Span::days(ends_in)),
+        why: RenewReason::Due,
+    };
+    let reloads = [Component::Etcd, Component::Apiserver];
+    let holds = [Component::ControllerManager, Component::Scheduler];
+    let mut plan =
+        Plan { renew: vec![renewal], copies: vec!["/root/.kube/config".into()], ..Plan::default() };
+    plan.leave = reloads.map(|it| (it, LeaveReason::Reloads)).to_vec();
+    match restart {
+        RestartPolicy::None => plan.leave.extend(holds.map(|it| (it, LeaveReason::Forbidden))),
+        _ => plan.restart = holds.map(|it| (it, RestartReason::HoldsKubeconfig)).to_vec(),
+    }
+    plan
+}
+
+fn begin(restart: RestartPolicy, ends_in: i64) -> Journal {
+    Journal::begin(Task::Renew, &plan(restart, ends_in), restart, NOW)
+}
+
+/// Runs it to its end; after the list of fates everything works.
+fn run(mut journal: Journal, fates: &[Fate]) -> (Journal, World, Vec<Step>) {
+    let mut world = World::new();
+    let mut fates = fates.iter().copied();
+    let mut steps = Vec::new();
+    while journal.outcome().is_none() {
+        assert!(steps.len() < 200, "it does not end: {steps:?}");
+        steps.push(journal.step);
+        let fate = fates.next().unwrap_or(Fate::Works);
+        let result = world.perform(&journal, fate);
+        if matches!(fate, Fate::Crashes(_)) {
+            // What was on disk before the step is all that is left.
+            let text = serde_json::to_string(&journal).unwrap();
+            journal = serde_json::from_str(&text).unwrap();
+            journal.resume(NOW);
+        } else {
+            journal.after(result, NOW);
+        }
+    }
+    (journal, world, steps)
+}
+
+fn assert_is_true(journal: &Journal, world: &World, ends_in: i64) {
+    let disk_is = |set| world.disk.iter().all(|file| *file == set);
+    match journal.outcome().unwrap() {
+        Outcome::Renewed => {
+            assert!(disk_is(Set::New) && journal.fault.is_none());
+            world.verify(&journal.live, Set::New).unwrap();
+        }
+        Outcome::Unchanged => {
+            assert!(disk_is(Set::Old) && journal.fault.is_some());
+            assert_eq!(world.pods, World::new().pods);
+        }
+        Outcome::Undone => {
+            assert!(disk_is(Set::Old) && journal.fault.is_some());
+            assert_eq!(world.pods, World::new().pods);
+        }
+        Outcome::Kept => {
+            assert!(disk_is(Set::New) && journal.fault.is_some() && ends_in < 3);
+        }
+        Outcome::Stuck => assert!(journal.second_fault.is_some(), "{journal:#?}"),
+    }
+}
+
+#[test]
+fn when_all_goes_well() {
+    let (journal, _, steps) = run(begin(RestartPolicy::Needed, 5), &[]);
+    assert_eq!(journal.outcome(), Some(Outcome::Renewed));
+    let expected = [
+        Step::BackUp,
+        Step::Stage,
+        Step::Inspect,
+        Step::Install,
+        Step::MakeLive(0),
+        Step::MakeLive(1),
+        Step::MakeLive(2),
+        Step::MakeLive(3),
+        Step::Verify,
+        Step::Copies,
+        Step::CleanUp(Outcome::Renewed),
+    ];
+    assert_eq!(steps, expected);
+    assert_eq!(journal.id, "1970-01-12T13-46-40Z");
+}
+
+#[test]
+fn what_does_not_take_it_is_restarted_once() {
+    let fates = [[Fate::Works; 4].as_slice(), &[Fate::NotTaken; 2]].concat();
+    let (journal, world, steps) = run(begin(RestartPolicy::Needed, 5), &fates);
+    assert_eq!(steps.iter().filter(|step| **step == Step::MakeLive(0)).count(), 2);
+    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_is_true(&journal, &world, 5);
+}
+
+#[test]
+fn restarts_that_are_forbidden_do_not_happen() {
+    let fates = [[Fate::Works; 4].as_slice(), &[Fate::NotTaken]].concat();
+    let (journal, ..) = run(begin(RestartPolicy::None, 5), &fates);
+    assert!(journal.live.iter().all(|live| !live.restart));
+    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+}
+
+#[test]
+fn what_is_over_is_not_put_back() {
+    let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(0)]].concat();
+    let (journal, world, steps) = run(begin(RestartPolicy::Needed, -5), &fates);
+    assert_eq!(journal.outcome(), Some(Outcome::Kept));
+    assert!(!steps.contains(&Step::PutBack));
+    assert_is_true(&journal, &world, -5);
+}
+
+#[test]
+fn what_kills_certwatch_again_and_again_is_undone() {
+    let fates = [[Fate::Works; 3].as_slice(), &[Fate::Crashes(2); 4]].concat();
+    let (journal, world, _) = run(begin(RestartPolicy::Needed, 5), &fates);
+    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_is_true(&journal, &world, 5);
+}
+
+#[test]
+fn a_rescue_brings_the_kubelet_back_before_anything_is_restarted() {
+    let mut plan = plan(RestartPolicy::Needed, -30);
+    plan.kubelet = true;
+    let journal = Journal::begin(Task::Rescue, &plan, RestartPolicy::Needed, NOW);
+    let (journal, _, steps) = run(journal, &[]);
+    let at = |step| steps.iter().position(|it| *it == step).unwrap();
+    assert!(at(Step::Install) < at(Step::Kubelet) && at(Step::Kubelet) < at(Step::MakeLive(0)));
+    assert!(at(Step::Verify) < at(Step::KubeletRotation));
+    assert_eq!(journal.outcome(), Some(Outcome::Renewed));
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => Just(Fate::Works),
+        1 => Just(Fate::NotTaken),
+        2 => (0_usize..9).prop_map(Fate::Fails),
+        3 => (0_usize..9).prop_map(Fate::Crashes),
+    ]
+}
+
+fn policy() -> impl Strategy<Value = RestartPolicy> {
+    prop_oneof![Just(RestartPolicy::Needed), Just(RestartPolicy::None)]
+}
+
+proptest! {
+    /// Whatever fails and however often it is killed: it ends, and what it says is so. That nothing
+    /// is renewed before the backup, that only a whole set is made live, and that at most one pod is
+    /// down at a time, the world asserts at each step.
+    #[test]
+    fn what_it_says_is_so(
+        fates in prop::collection::vec(fate(), 0..30),
+        restart in policy(),
+        ends_in in prop_oneof![Just(5_i64), Just(1), Just(-5)],
+    ) {
+        let (journal, world, steps) = run(begin(restart, ends_in), &fates);
+        assert_is_true(&journal, &world, ends_in);
+        // What was put back is made live and verified before anybody says so.
+        if journal.outcome() == Some(Outcome::Undone) {
+            let last = steps.iter().rposition(|step| *step == Step::PutBack).unwrap();
+            for index in 0..journal.live.len() {
+                prop_assert!(steps[last..].contains(&Step::MakeOldLive(index)));
+            }
+            prop_assert!(steps[last..].contains(&Step::VerifyOld));
+        }
+    }
+
+    /// From any point of any history: if nothing fails from there on, no person is needed.
+    #[test]
+    fn any_prefix_converges(crash_at in 0_usize..12, how_far in 0_usize..9, restart in policy()) {
+        let fates = [vec![Fate::Works; crash_at], vec![Fate::Crashes(how_far)]].concat();
+        let (journal, world, _) = run(begin(restart, 5), &fates);
+        assert_is_true(&journal, &world, 5);
+        prop_assert!(matches!(journal.outcome(), Some(Outcome::Renewed | Outcome::Unchanged)));
+    }
+}

@@ -1,0 +1,110 @@
+//! A plan and a journal to look at, for tests.
+
+use std::path::PathBuf;
+
+use crate::domain::model::Reason;
+use crate::domain::time::{Span, UnixTime};
+
+use super::obstacle::Obstacle;
+use super::plan::{LeaveReason, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason};
+use super::{Change, Component, Fault, Journal, Live, Outcome, Step, Task};
+
+/// 2026-11-23T12:00:00Z.
+pub(crate) const NOW: UnixTime = UnixTime::new(1_795_435_200);
+
+/// A plan with everything in it that can be said.
+pub(crate) fn plan() -> Plan {
+    let renewal = |name, path: &str, days, why| Renewal {
+        name,
+        path: PathBuf::from("/etc/kubernetes").join(path),
+        ends: Some(NOW + Span::days(days)),
+        why,
+    };
+    let skip = |name: &str, days: Option<i64>, why| Skip {
+        name: name.to_owned(),
+        ends: days.map(|days| NOW + Span::days(days)),
+        why,
+    };
+    Plan {
+        renew: vec![
+            renewal("apiserver", "pki/apiserver.crt", 5, RenewReason::Due),
+            renewal("front-proxy-client", "pki/front-proxy-client.crt", -3, RenewReason::Expired),
+            renewal("scheduler.conf", "scheduler.conf", 300, RenewReason::Asked),
+        ],
+        skip: vec![
+            skip("admin.conf", Some(299), SkipReason::NotDue),
+            skip(
+                "apiserver-kubelet-client",
+                Some(20),
+                SkipReason::CaTooShort(NOW + Span::days(20)),
+            ),
+            skip("etcd-peer", None, SkipReason::Missing),
+            skip("etcd-server", None, SkipReason::Unreadable(Reason::BadCertificate(0))),
+            skip("ca", Some(3_000), SkipReason::Ca),
+            skip("super-admin.conf", None, SkipReason::Absent),
+        ],
+        restart: vec![
+            (Component::Apiserver, RestartReason::Loopback(NOW + Span::days(12))),
+            (Component::Scheduler, RestartReason::HoldsKubeconfig),
+        ],
+        leave: vec![
+            (Component::Etcd, LeaveReason::Reloads),
+            (Component::ControllerManager, LeaveReason::NotConcerned),
+        ],
+        copies: vec!["/root/.kube/config".into()],
+        kubelet: true,
+        obstacles: vec![
+            Obstacle::KubeletDown("its port 10248 refuses connections".to_owned()),
+            Obstacle::DiskFull { path: "/var/lib".into(), needed: 5 << 20, free: 1 << 20 },
+        ],
+        overridden: vec![Obstacle::ManifestChanged("/etc/kubernetes/manifests/etcd.yaml".into())],
+        warnings: vec!["the cluster's CA ends in 300 d: plan its rotation".to_owned()],
+    }
+}
+
+/// A renewal or restoration that ended so.
+pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
+    let names = ["apiserver", "apiserver-etcd-client", "front-proxy-client", "scheduler.conf"];
+    let live = |component, restart| Live { component, restart };
+    let change = |path: &str| Change {
+        path: path.into(),
+        before: Some("00".repeat(32)),
+        after: "ff".repeat(32),
+    };
+    let fault = |step, what: &str| Some((step, Fault::failed(what)));
+    Journal {
+        id: "2026-11-23T12-00-00Z".to_owned(),
+        task,
+        begun: NOW,
+        turned: None,
+        ended: Some(NOW + Span::seconds(95)),
+        names: names.map(str::to_owned).to_vec(),
+        live: vec![live(Component::Apiserver, false), live(Component::Scheduler, true)],
+        may_restart: true,
+        kubelet: false,
+        copies: vec!["/root/.kube/config".into()],
+        old_ends: Some(NOW + Span::days(5)),
+        changes: vec![change("pki/apiserver.key"), change("pki/apiserver.crt")],
+        step: Step::End(outcome),
+        fault: match outcome {
+            Outcome::Renewed => None,
+            Outcome::Unchanged => fault(Step::Stage, "kubeadm ended with status 1: see its output"),
+            _ => fault(
+                Step::MakeLive(1),
+                "kube-scheduler did not start again within 60 s; see its log in /var/log/pods",
+            ),
+        },
+        second_fault: match outcome {
+            Outcome::Stuck => fault(Step::MakeOldLive(1), "kube-scheduler does not run"),
+            _ => None,
+        },
+        notes: match outcome {
+            Outcome::Renewed => vec![
+                "kube-apiserver serves the new certificate".to_owned(),
+                "kube-scheduler was restarted and answers".to_owned(),
+            ],
+            _ => Vec::new(),
+        },
+        resumed: u32::from(outcome == Outcome::Undone),
+    }
+}

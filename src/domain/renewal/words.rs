@@ -1,0 +1,354 @@
+//! Plans and outcomes in words, so that tables, mails and the log say the same.
+
+use std::borrow::Cow;
+
+use crate::domain::model::Reason;
+use crate::domain::text::{harmless, safe};
+
+use super::plan::{LeaveReason, RenewReason, RestartReason, SkipReason};
+use super::{Component, Fault, Journal, Outcome, Step, Task};
+
+/// How many names stand in a headline.
+const NAMED: usize = 3;
+
+impl RenewReason {
+    /// Why, after the certificate's name.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "has expired",
+            Self::Due => "is due",
+            Self::Asked => "was asked for",
+        }
+    }
+
+    /// A word for machines.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Due => "due",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+impl SkipReason {
+    /// Why not, as a sentence about the certificate, without its full stop.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Ca => "a CA: no command renews it, plan its rotation".to_owned(),
+            Self::CaTooShort(end) => {
+                format!("its CA ends on {}, and a new one would end with it", end.date())
+            }
+            Self::CaExpired(end) => format!("its CA has expired on {}", end.date()),
+            Self::ExternalCa => {
+                "its CA's key is not on this node: its owner has to sign".to_owned()
+            }
+            Self::ExternalEtcd => "etcd runs elsewhere: renew it there".to_owned(),
+            Self::Absent => "not there, and not every node has it".to_owned(),
+            Self::Missing => "missing: kubeadm cannot renew what it cannot read".to_owned(),
+            Self::NotEmbedded => {
+                "names files: kubeadm renews only what is in the kubeconfig itself".to_owned()
+            }
+            Self::NotKubeadms(who) => format!("not kubeadm's: {who}"),
+            Self::NotDue => "not due yet".to_owned(),
+            Self::Shorter(end) => {
+                format!("kubeadm's would end sooner, on {}: --force renews it anyway", end.date())
+            }
+            Self::Unknown => "no such name".to_owned(),
+            Self::Unreadable(reason) => format!("cannot be read ({})", code(reason)),
+            Self::OtherCa => {
+                "another CA signed it than the one here: a new one might be refused".to_owned()
+            }
+        }
+    }
+
+    /// A word for machines.
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::CaTooShort(_) => "ca-too-short",
+            Self::CaExpired(_) => "ca-expired",
+            Self::ExternalCa => "external-ca",
+            Self::ExternalEtcd => "external-etcd",
+            Self::Absent => "absent",
+            Self::Missing => "missing",
+            Self::NotEmbedded => "not-embedded",
+            Self::NotKubeadms(_) => "not-kubeadms",
+            Self::NotDue => "not-due",
+            Self::Shorter(_) => "shorter",
+            Self::Unknown => "unknown",
+            Self::Unreadable(_) => "unreadable",
+            Self::OtherCa => "other-ca",
+        }
+    }
+}
+
+impl RestartReason {
+    /// Why, after the component's name.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Always => "is told to restart always (renew.restart)".to_owned(),
+            Self::HoldsKubeconfig => "reads its kubeconfig only when it starts".to_owned(),
+            Self::Loopback(end) => {
+                format!("holds a certificate in its memory that ends on {}", end.date())
+            }
+            Self::OldVersion => "does not read renewed files by itself in its version".to_owned(),
+            Self::Stale(evidence) => {
+                format!("does not use what is on disk now: {}", safe(evidence))
+            }
+        }
+    }
+    /// A word for machines.
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::HoldsKubeconfig => "holds-kubeconfig",
+            Self::Loopback(_) => "loopback",
+            Self::OldVersion => "old-version",
+            Self::Stale(_) => "stale",
+        }
+    }
+}
+
+impl LeaveReason {
+    /// Why not, after the component's name.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotConcerned => "uses nothing that is renewed",
+            Self::Reloads => "reads renewed files by itself; proved by what it serves",
+            Self::Forbidden => "has to be restarted by hand (renew.restart)",
+        }
+    }
+
+    /// A word for machines.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::NotConcerned => "not-concerned",
+            Self::Reloads => "reloads",
+            Self::Forbidden => "forbidden",
+        }
+    }
+}
+
+impl Component {
+    /// How long the API is away when it is restarted, on a single control plane. Measured in the lab.
+    pub const fn outage(self) -> &'static str {
+        match self {
+            Self::Apiserver => "about 16 s",
+            Self::Etcd => "about 1 s",
+            Self::ControllerManager | Self::Scheduler => "none; 1 to 2 s without a leader",
+        }
+    }
+}
+
+impl Step {
+    /// What is done in it, after "while": `installing the new files`.
+    pub fn doing(self, journal: &Journal) -> String {
+        let restores = matches!(journal.task, Task::Restore(_));
+        let words = match self {
+            Self::BackUp => "backing up",
+            Self::Stage if restores => "copying the backup to the stage",
+            Self::Stage => "renewing a copy with kubeadm",
+            Self::Inspect => "checking the staged files",
+            Self::Install => "installing the new files",
+            Self::Kubelet => "renewing the kubelet's certificate",
+            Self::MakeLive(index) => {
+                return format!("making {} use the new files", journal.live_name(index));
+            }
+            Self::Verify => "proving that everything uses the new files",
+            Self::KubeletRotation => "turning the kubelet's rotation on again",
+            Self::Copies => "refreshing the copies of admin.conf",
+            Self::PutBack => "putting the old files back",
+            Self::MakeOldLive(index) => {
+                return format!("making {} use the old files again", journal.live_name(index));
+            }
+            Self::VerifyOld => "proving that everything uses the old files",
+            Self::CleanUp(_) => "cleaning up",
+            Self::End(_) => "ending",
+        };
+        words.to_owned()
+    }
+}
+
+impl Journal {
+    /// True if there is a backup of what was replaced, or would have been.
+    pub fn has_backup(&self) -> bool {
+        !self.changes.is_empty() && self.outcome() != Some(Outcome::Unchanged)
+    }
+
+    /// The name of the static pod at `index` of [`live`](Self::live).
+    pub fn live_name(&self, index: usize) -> &'static str {
+        self.live.get(index).map_or("a component", |live| live.component.name())
+    }
+}
+
+/// How it ended in one line, for a subject: neither node nor severity is in it, nor a full stop.
+pub fn outcome_headline(journal: &Journal) -> String {
+    let (what, be, done) = subject(journal);
+    let failed = format!("{what} could not be {done}");
+    match journal.outcome() {
+        None => format!("{what} {be} being {done}"),
+        Some(Outcome::Renewed) => format!("{what} {be} {done}"),
+        Some(Outcome::Unchanged) if journal.fault.is_none() => format!("nothing had to be {done}"),
+        Some(Outcome::Unchanged) => format!("{failed}, nothing was touched"),
+        Some(Outcome::Undone) => format!("{failed}, everything is as it was before"),
+        Some(Outcome::Kept) => format!("{what} {be} {done}, but not everything uses that yet"),
+        Some(Outcome::Stuck) if journal.second_fault.is_none() => {
+            format!("{failed}: look at this node now")
+        }
+        Some(Outcome::Stuck) => {
+            format!("{failed}, and going back failed as well: look at this node now")
+        }
+    }
+}
+
+/// What follows the headline: whole sentences for people, the most important first, each safe to print.
+pub fn outcome_text(journal: &Journal) -> Vec<String> {
+    let mut text = Vec::new();
+    if journal.outcome() == Some(Outcome::Renewed) && journal.names.len() > NAMED {
+        text.push(format!("All of them: {}.", names(journal).join(", ")));
+    }
+    text.extend(journal.fault.iter().map(|fault| failure("It failed", fault, journal)));
+    text.extend(journal.second_fault.iter().map(|it| failure("Going back failed", it, journal)));
+    text.extend(journal.notes.iter().map(|note| sentence(note)));
+    match journal.resumed {
+        0 => {}
+        1 => text.push("It was interrupted and taken up again once.".to_owned()),
+        count => text.push(format!("It was interrupted and taken up again {count} times.")),
+    }
+    text.extend(to_do(journal));
+    text
+}
+
+/// What a person has to do, or can.
+fn to_do(journal: &Journal) -> Option<String> {
+    let id = safe(&journal.id);
+    Some(match journal.outcome()? {
+        Outcome::Renewed if !journal.has_backup() => return None,
+        Outcome::Renewed => format!("To go back: `certwatch restore {id}`."),
+        Outcome::Unchanged | Outcome::Undone if journal.fault.is_some() => {
+            "Remove the cause and try again; `certwatch renew --dry-run` shows what stands in the way."
+                .to_owned()
+        }
+        Outcome::Unchanged | Outcome::Undone => return None,
+        Outcome::Kept => "What is installed is sound and stays, because what was there before is over \
+                          or nearly. `certwatch renew --dry-run` shows what does not use it yet: \
+                          restart that."
+            .to_owned(),
+        Outcome::Stuck if !journal.has_backup() => {
+            "No file was changed; `certwatch renew --dry-run` shows what is not as it should be."
+                .to_owned()
+        }
+        Outcome::Stuck => format!(
+            "What was there before is in the backup {id}: `certwatch restore {id}` tries once more to put it back."
+        ),
+    })
+}
+
+fn failure(begin: &str, (step, fault): &(Step, Fault), journal: &Journal) -> String {
+    sentence(&format!("{begin} while {}: {}", step.doing(journal), fault.what))
+}
+
+/// What is worked on, whether that is one or several, and what is done with it.
+fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
+    let pods: Vec<_> = journal.live.iter().map(|live| live.component.name().into()).collect();
+    let names = names(journal);
+    match &journal.task {
+        Task::Restore(backup) => (format!("the backup {}", safe(backup)), "is", "put back"),
+        _ if !names.is_empty() => (listed(&names), be(names.len()), "renewed"),
+        _ if journal.kubelet => ("the kubelet's certificate".to_owned(), "is", "renewed"),
+        _ if !pods.is_empty() => (listed(&pods), be(pods.len()), "restarted"),
+        _ => ("the copies of admin.conf".to_owned(), "are", "refreshed"),
+    }
+}
+
+/// At most three names, then a number.
+fn listed(names: &[Cow<'_, str>]) -> String {
+    match names {
+        [first @ .., last] if (2..=NAMED).contains(&names.len()) => {
+            format!("{} and {last}", first.join(", "))
+        }
+        [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
+        _ => names.concat(),
+    }
+}
+
+const fn be(count: usize) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+fn names(journal: &Journal) -> Vec<Cow<'_, str>> {
+    journal.names.iter().map(|name| safe(name)).collect()
+}
+
+/// The code alone: what the words say is for the place that names the file.
+fn code(reason: &Reason) -> String {
+    reason.code().replace('_', " ")
+}
+
+/// With its full stop.
+fn sentence(text: &str) -> String {
+    harmless(text.trim_end_matches('.')) + "."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::renewal::sample::journal;
+
+    /// Every outcome of every task, as a mail has it.
+    #[test]
+    fn outcomes() {
+        let outcomes =
+            [Outcome::Renewed, Outcome::Unchanged, Outcome::Undone, Outcome::Kept, Outcome::Stuck];
+        let tasks = [Task::Renew, Task::Restore("2026-11-01T02-00-00Z".to_owned())];
+        let all =
+            tasks.iter().flat_map(|task| outcomes.map(|outcome| journal(task.clone(), outcome)));
+        let said = all.map(|journal| {
+            let text = outcome_text(&journal).join("\n    ");
+            format!("{}\n    {text}\n", outcome_headline(&journal))
+        });
+        insta::assert_snapshot!(said.collect::<String>());
+    }
+
+    #[test]
+    fn headlines_name_what_fits() {
+        let headline = |names: &[&str]| {
+            let names = names.iter().map(ToString::to_string).collect();
+            outcome_headline(&Journal { names, ..journal(Task::Rescue, Outcome::Renewed) })
+        };
+        assert_eq!(headline(&["apiserver"]), "apiserver is renewed");
+        assert_eq!(headline(&["a", "b", "c"]), "a, b and c are renewed");
+        assert_eq!(headline(&["a", "b", "c", "d"]), "a and 3 more are renewed");
+    }
+
+    #[test]
+    fn where_no_certificate_is_renewed_it_says_what_is_done() {
+        let none = Journal {
+            names: Vec::new(),
+            changes: Vec::new(),
+            ..journal(Task::Rescue, Outcome::Stuck)
+        };
+        let kubelet = Journal { kubelet: true, step: Step::Kubelet, ..none.clone() };
+        assert_eq!(outcome_headline(&kubelet), "the kubelet's certificate is being renewed");
+        let stuck = Journal { second_fault: None, ..none.clone() };
+        assert_eq!(
+            outcome_headline(&stuck),
+            "kube-apiserver and kube-scheduler could not be restarted: look at this node now"
+        );
+        assert!(!outcome_text(&stuck).concat().contains("certwatch restore"));
+        let copies = Journal { live: Vec::new(), step: Step::End(Outcome::Renewed), ..none };
+        assert_eq!(outcome_headline(&copies), "the copies of admin.conf are refreshed");
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_made_safe() {
+        let mut journal = journal(Task::Restore("\u{1b}[2J".to_owned()), Outcome::Undone);
+        journal.notes = vec!["a\u{202e}b\n".to_owned()];
+        journal.names = vec!["x\u{9b}".to_owned()];
+        journal.fault = Some((Step::Install, Fault::failed("c\u{1b}d")));
+        for line in outcome_text(&journal).into_iter().chain([outcome_headline(&journal)]) {
+            assert!(!line.chars().any(crate::domain::text::is_unsafe), "{line}");
+        }
+    }
+}

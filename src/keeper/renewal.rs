@@ -1,0 +1,114 @@
+//! Renewals: when the next one is due, and how those that were ended are told.
+
+use crate::config::Config;
+use crate::domain::alert::AlertId;
+use crate::domain::ledger::Notice;
+use crate::domain::message::Kind;
+use crate::domain::policy::Severity;
+use crate::domain::renewal::pace::{self, Attempt};
+use crate::domain::renewal::plan::Terms;
+use crate::domain::renewal::routine::{Next, Routine};
+use crate::domain::renewal::{Journal, Outcome, words};
+use crate::domain::time::UnixTime;
+use crate::renew::Memory;
+
+use super::{Keeper, OwnTrouble};
+
+/// How many attempts are remembered: more than an hour can hold.
+const REMEMBERED: usize = 10;
+
+/// How certificates are renewed without a person, if they are.
+pub fn routine(config: &Config) -> Option<Routine> {
+    let renew = &config.renew;
+    renew.enabled.then(|| Routine {
+        terms: Terms {
+            before: renew.before,
+            short_lived: config.policy.short_lived,
+            restart: renew.restart,
+        },
+        windows: renew.windows.clone(),
+        deadline: renew.deadline,
+    })
+}
+
+impl Keeper {
+    pub(super) fn routine(&self) -> Option<Routine> {
+        routine(&self.config)
+    }
+
+    /// The next renewal by the last scan.
+    pub fn next_renewal(&self, now: UnixTime) -> Option<Next> {
+        let inventory = self.seen.as_ref()?;
+        self.routine()?.next(inventory, &self.memory.renewals.attempts, now)
+    }
+
+    /// True if what was found before may be tried once more: it is not, again and again.
+    pub fn may_try(&self, found: &str, now: UnixTime) -> bool {
+        pace::not_before(&self.memory.renewals.attempts, found, now) <= now
+    }
+
+    /// Notes that a renewal was asked for, before it is: one that kills the daemon must not be asked for
+    /// again and again.
+    pub fn asks_for_renewal(&mut self, found: String, now: UnixTime) {
+        let attempts = &mut self.memory.renewals.attempts;
+        attempts.push(Attempt { at: now, ok: true, found });
+        let too_many = attempts.len().saturating_sub(REMEMBERED);
+        attempts.drain(..too_many);
+        self.save();
+    }
+
+    /// Takes in how renewals ended, and has people told of those they were not told of. True if there
+    /// are any.
+    pub fn renewals_ended(&mut self, renewals: &Memory) -> bool {
+        let newest = renewals.history.iter().map(|journal| journal.id.clone()).max();
+        let Some(told) = self.memory.renewals.told.clone() else {
+            // What ended before anybody watched is no news.
+            self.memory.renewals.told = Some(newest.unwrap_or_default());
+            return false;
+        };
+        let news: Vec<&Journal> =
+            renewals.history.iter().filter(|journal| journal.id > told).collect();
+        for journal in &news {
+            self.memory.ledger.announce(self.notice(journal));
+            self.learn(journal);
+        }
+        self.memory.renewals.told = newest.max(Some(told));
+        if !news.is_empty() {
+            self.save();
+        }
+        !news.is_empty()
+    }
+
+    /// After a failure, the same is not tried again for a day.
+    fn learn(&mut self, journal: &Journal) {
+        let is_ok = journal.outcome() == Some(Outcome::Renewed);
+        let attempts = self.memory.renewals.attempts.iter_mut();
+        if let Some(attempt) = attempts.rev().find(|attempt| attempt.at <= journal.begun) {
+            attempt.ok = is_ok;
+        }
+    }
+
+    fn notice(&self, journal: &Journal) -> Notice {
+        let severity = match journal.outcome() {
+            Some(Outcome::Renewed) => Severity::Ok,
+            Some(Outcome::Undone | Outcome::Unchanged) => Severity::Warning,
+            Some(Outcome::Kept | Outcome::Stuck) | None => Severity::Critical,
+        };
+        Notice {
+            id: AlertId::new(&self.node, &[b"renewal", journal.id.as_bytes()]).0,
+            at: journal.ended.unwrap_or(journal.begun),
+            kind: Kind::Renewal,
+            severity,
+            headline: words::outcome_headline(journal),
+            text: words::outcome_text(journal),
+        }
+    }
+
+    /// Sets or ends that nobody renews though it was asked for.
+    pub fn renewals_hang(&mut self, why: Option<&str>) {
+        match why {
+            Some(why) => self.troubles.set(OwnTrouble::Renewer, why),
+            None => self.troubles.clear(OwnTrouble::Renewer),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What the kubelet's files say of where it answers, and which runtime it uses.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::yaml;
+
+/// The kubelet's default for `healthzPort`.
+const HEALTHZ_PORT: u16 = 10248;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Config {
+    healthz_port: Option<u16>,
+    healthz_bind_address: Option<IpAddr>,
+    container_runtime_endpoint: Option<String>,
+}
+
+/// Where the kubelet says how it is, by its `config.yaml`; its defaults for what that does not say.
+/// `None` if it was told not to.
+pub fn healthz(config: &[u8]) -> Option<SocketAddr> {
+    let config: Config = yaml::read(config).unwrap_or_default();
+    let port = config.healthz_port.unwrap_or(HEALTHZ_PORT);
+    let ip = match config.healthz_bind_address {
+        Some(ip) if !ip.is_unspecified() => ip,
+        _ => Ipv4Addr::LOCALHOST.into(),
+    };
+    (port != 0).then(|| SocketAddr::new(ip, port))
+}
+
+/// The socket of the container runtime, by `kubeadm-flags.env` or else by `config.yaml`.
+pub fn runtime_socket(flags: &str, config: &[u8]) -> Option<PathBuf> {
+    let mut words = flags.split(|c: char| c.is_whitespace() || c == '"' || c == '=');
+    let flag = words.find(|word| *word == "--container-runtime-endpoint").and(words.next());
+    let config: Config = yaml::read(config).unwrap_or_default();
+    let endpoint = flag.map(str::to_owned).or(config.container_runtime_endpoint)?;
+    let path = PathBuf::from(endpoint.strip_prefix("unix://").unwrap_or(&endpoint));
+    path.is_absolute().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kubelet_answers_where_it_was_told() {
+        let at = |config: &str| healthz(config.as_bytes()).map(|address| address.to_string());
+        assert_eq!(at("kind: KubeletConfiguration\n").as_deref(), Some("127.0.0.1:10248"));
+        assert_eq!(
+            at("healthzPort: 1\nhealthzBindAddress: 10.0.0.1\n").as_deref(),
+            Some("10.0.0.1:1")
+        );
+        assert_eq!(at("healthzBindAddress: '::'\n").as_deref(), Some("127.0.0.1:10248"));
+        assert_eq!(at("healthzPort: 0\n"), None);
+        assert_eq!(at("]").as_deref(), Some("127.0.0.1:10248"));
+    }
+
+    #[test]
+    fn the_flag_names_the_runtime_before_the_file_does() {
+        let flags = "KUBELET_KUBEADM_ARGS=\"--container-runtime=remote --container-runtime-endpoint=unix:///run/a.sock --x=y\"\n";
+        let config = b"containerRuntimeEndpoint: /run/b.sock\n";
+        assert_eq!(runtime_socket(flags, config), Some("/run/a.sock".into()));
+        assert_eq!(
+            runtime_socket("A=\"--container-runtime-endpoint /run/c.sock\"", b""),
+            Some("/run/c.sock".into())
+        );
+        assert_eq!(runtime_socket("", config), Some("/run/b.sock".into()));
+        assert_eq!(runtime_socket("", b""), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! Backups: what a renewal is about to replace, kept until it is known to be of no more use.
+//!
+//! `ID/kubernetes/` has the files below /etc/kubernetes, `ID/elsewhere/` those outside of it under
+//! their whole paths. `ID/backup.json` is written last, so a backup is whole or it is none.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::renewal::Fault;
+use crate::domain::time::UnixTime;
+
+use super::Places;
+use super::files::{self, Owner, failed, shown};
+
+const VERSION: u32 = 1;
+const LIST: &str = "backup.json";
+
+/// A backup.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Backup {
+    version: u32,
+    /// Its name, and that of the renewal it was made for.
+    pub id: String,
+    /// When it was made.
+    pub at: UnixTime,
+    /// What is in it.
+    pub files: Vec<Kept>,
+}
+
+/// A file of a backup.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Kept {
+    /// Below /etc/kubernetes, or absolute for one that lies elsewhere.
+    pub path: PathBuf,
+    /// SHA-256 of its content in hexadecimal; `None` if it was not there.
+    pub sha256: Option<String>,
+}
+
+/// Copies files to the backup `id`: those with relative paths from the live tree, others from where
+/// they are. One that is whole already is left as it is, because after a crash the live tree may
+/// have changed; one that is not is begun anew.
+///
+/// # Errors
+/// `id` is no plain name, a path leads upwards, or a file cannot be read or written.
+pub fn back_up(
+    places: &Places,
+    id: &str,
+    paths: &[PathBuf],
+    now: UnixTime,
+) -> Result<Backup, Fault> {
+    let dir = directory(places, id)?;
+    if dir.join(LIST).exists() {
+        return read(places, id);
+    }
+    remove(&dir)?;
+    let files =
+        paths.iter().map(|path| keep(places, &dir, path)).collect::<Result<Vec<Kept>, Fault>>()?;
+    let backup = Backup { version: VERSION, id: id.to_owned(), at: now, files };
+    files::create_dirs(&places.work, &Path::new("backups").join(id))?;
+    let list = serde_json::to_vec_pretty(&backup)
+        .map_err(|_| Fault::failed("cannot write backup.json: a path is not UTF-8"))?;
+    files::write(&dir.join(LIST), &list, Owner::private())?;
+    Ok(backup)
+}
+
+impl Backup {
+    /// The files in it, below /etc/kubernetes or absolute.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+}
+
+/// Removes a backup, whole or not.
+///
+/// # Errors
+/// `id` is no plain name, or it cannot be removed.
+pub fn forget(places: &Places, id: &str) -> Result<(), Fault> {
+    remove(&directory(places, id)?)
+}
+
+/// All whole backups, the newest first. Those that cannot be read are left out.
+pub fn list(places: &Places) -> Vec<Backup> {
+    let mut found: Vec<Backup> =
+        names(places).iter().filter_map(|id| read_list(places, id).ok()).collect();
+    found.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+    found
+}
+
+/// Reads a backup, and every file of it again.
+///
+/// # Errors
+/// It is not there, not whole, of another version, or a file of it is damaged.
+pub fn read(places: &Places, id: &str) -> Result<Backup, Fault> {
+    let backup = read_list(places, id)?;
+    for file in &backup.files {
+        let copy = copy_of(&directory(places, id)?, &file.path)?;
+        if files::sha256(&copy)? != file.sha256 {
+            return Err(Fault::failed(format!("{} is damaged; use another backup", shown(&copy))));
+        }
+    }
+    Ok(backup)
+}
+
+/// Removes all backups but the newest `keep` and `except`, and what was left of unfinished ones.
+///
+/// # Errors
+/// One cannot be removed.
+pub fn prune(places: &Places, keep: usize, except: &str) -> Result<(), Fault> {
+    let old = list(places).into_iter().skip(keep).map(|backup| backup.id);
+    let unfinished =
+        names(places).into_iter().filter(|id| !places.backups().join(id).join(LIST).exists());
+    let mut ids = old.chain(unfinished).filter(|id| id != except);
+    ids.try_for_each(|id| remove(&places.backups().join(id)))
+}
+
+/// The directory of a backup that stands for `/etc/kubernetes`.
+pub fn tree(places: &Places, id: &str) -> PathBuf {
+    places.backups().join(id).join("kubernetes")
+}
+
+/// Where a backup has its copy of `path`.
+///
+/// # Errors
+/// `id` is no plain name, or the path leads upwards.
+pub fn copy(places: &Places, id: &str, path: &Path) -> Result<PathBuf, Fault> {
+    copy_of(&directory(places, id)?, path)
+}
+
+fn keep(places: &Places, dir: &Path, path: &Path) -> Result<Kept, Fault> {
+    // An absolute path stays what it is.
+    let original = places.kubernetes.join(path);
+    let copy = copy_of(dir, path)?;
+    if files::sha256(&original)?.is_some() {
+        let below = copy.strip_prefix(&places.work).unwrap_or(&copy);
+        files::create_dirs(&places.work, below.parent().unwrap_or(below))?;
+        files::replace(&original, &copy)?;
+    }
+    Ok(Kept { path: path.to_owned(), sha256: files::sha256(&copy)? })
+}
+
+fn copy_of(dir: &Path, path: &Path) -> Result<PathBuf, Fault> {
+    let leads_upwards = path.components().any(|part| part == Component::ParentDir);
+    if leads_upwards || path.file_name().is_none() {
+        return Err(Fault::failed(format!("{} cannot be part of a backup", shown(path))));
+    }
+    Ok(match path.strip_prefix("/") {
+        Ok(below) => dir.join("elsewhere").join(below),
+        Err(_) => dir.join("kubernetes").join(path),
+    })
+}
+
+fn read_list(places: &Places, id: &str) -> Result<Backup, Fault> {
+    let path = directory(places, id)?.join(LIST);
+    let bytes = files::read(&path)?.ok_or_else(|| {
+        Fault::failed(format!(
+            "there is no backup {id}; see what there is with `certwatch restore`"
+        ))
+    })?;
+    serde_json::from_slice(&bytes)
+        .ok()
+        .filter(|backup: &Backup| backup.version == VERSION && backup.id == id)
+        .ok_or_else(|| {
+            Fault::failed(format!("{} cannot be understood; use another backup", shown(&path)))
+        })
+}
+
+fn directory(places: &Places, id: &str) -> Result<PathBuf, Fault> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if id.is_empty() || id.len() > 100 || id.starts_with('.') || !id.chars().all(is_plain) {
+        return Err(Fault::failed(format!(
+            "`{}` is no name of a backup",
+            crate::domain::text::safe(id)
+        )));
+    }
+    Ok(places.backups().join(id))
+}
+
+/// The names of all, whole or not.
+fn names(places: &Places) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(places.backups()) else { return Vec::new() };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|id| directory(places, id).is_ok()).collect()
+}
+
+/// Its list goes first: what is half removed must not look whole.
+fn remove(dir: &Path) -> Result<(), Fault> {
+    files::remove(&dir.join(LIST))?;
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("remove", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/backup.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+//! Which certificate a server presents.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::domain::model::Sha256;
+use crate::domain::text::safe;
+use crate::parse::x509::sha256;
+
+/// Longest time for the connection and the handshake together.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// SHA-256 of the leaf that the server at `address` presents. Nobody's word is taken for it, but its
+/// key must have signed the handshake.
+///
+/// # Errors
+/// It presented none within 3 s; why, as a clause.
+pub(super) fn served(address: SocketAddr) -> Result<Sha256, String> {
+    let seen = Arc::new(Seen::new());
+    let end = shake(address, &seen);
+    // A server that demands a certificate of ours presents its own first, and refuses then.
+    match (seen.leaf.get(), end) {
+        (Some(leaf), _) => Ok(*leaf),
+        (None, Err(error)) => Err(safe(&error.to_string()).into_owned()),
+        (None, Ok(())) => Err("it presented no certificate".to_owned()),
+    }
+}
+
+fn shake(address: SocketAddr, seen: &Arc<Seen>) -> io::Result<()> {
+    let until = Instant::now() + HANDSHAKE;
+    let mut stream = Bounded { stream: TcpStream::connect_timeout(&address, HANDSHAKE)?, until };
+    let mut tls = connection(address, Arc::clone(seen)).map_err(io::Error::other)?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream)?;
+    }
+    tls.send_close_notify();
+    tls.complete_io(&mut stream).map(drop)
+}
+
+fn connection(address: SocketAddr, seen: Arc<Seen>) -> Result<ClientConnection, Error> {
+    let config = ClientConfig::builder_with_provider(Arc::clone(&seen.provider))
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(seen)
+        .with_no_client_auth();
+    ClientConnection::new(Arc::new(config), ServerName::IpAddress(address.ip().into()))
+}
+
+/// Accepts any certificate, and remembers it once the server has signed with its key.
+#[derive(Debug)]
+struct Seen {
+    provider: Arc<CryptoProvider>,
+    leaf: OnceLock<Sha256>,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { provider: Arc::new(rustls::crypto::ring::default_provider()), leaf: OnceLock::new() }
+    }
+
+    fn remember(&self, leaf: &CertificateDer<'_>) {
+        self.leaf.get_or_init(|| sha256(leaf));
+    }
+}
+
+impl ServerCertVerifier for Seen {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, leaf, signed, algorithms).inspect(|_| self.remember(leaf))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, leaf, signed, algorithms).inspect(|_| self.remember(leaf))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A stream that ends at a moment, however slowly its bytes come.
+struct Bounded {
+    stream: TcpStream,
+    until: Instant,
+}
+
+impl Bounded {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}

@@ -1,0 +1,145 @@
+//! Makes a component use the files on disk, and proves that it does.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::pod::Pod;
+use super::process::{self, Process};
+use super::{ControlPlane, put_manifests_back, spare};
+use crate::domain::renewal::{Component, Fault, FaultKind};
+use crate::domain::time::UnixTime;
+
+/// How often a state is looked at that is waited for.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Longest time in which a component takes up new files by itself; the API server looks each minute.
+const TAKES_UP: Duration = Duration::from_secs(90);
+
+/// Longest time from SIGTERM to the end: an API server that is young drains for a minute.
+const ENDS: Duration = Duration::from_secs(75);
+
+/// Longest time from a manifest's going to the end of the process: the kubelet may look only every
+/// 20 s, and waits the pod's grace period of 30 s before SIGKILL.
+const LEAVES: Duration = Duration::from_secs(120);
+
+/// How long a manifest stays away whose pod does not run, so that the kubelet sees it gone.
+const NOTICED: Duration = Duration::from_secs(30);
+
+/// Longest time until the kubelet starts it again: its back-off ends at 5 min.
+const STARTS: Duration = Duration::from_secs(330);
+
+/// Longest time from the start of the process to its proof: the API server may take a minute to be
+/// ready, and a leader is followed after 15 s.
+const SETTLES: Duration = Duration::from_secs(120);
+
+impl ControlPlane {
+    /// Makes a component use the files on disk, and gives one sentence of evidence that it does. It is
+    /// restarted if `restart` says so, unless its process started after that moment and after its
+    /// files were put there: so the moment at which the renewal began makes this safe to be called
+    /// again after a crash. What is live already is proved at once.
+    ///
+    /// Takes at most 90 s without a restart and 11 min with one.
+    ///
+    /// # Errors
+    /// [`FaultKind::NotTaken`] if it was not restarted and is well, but does not use the new files;
+    /// [`FaultKind::Failed`] otherwise.
+    pub fn make_live(
+        &self,
+        component: Component,
+        restart: Option<UnixTime>,
+    ) -> Result<String, Fault> {
+        let pod = self.pod(component)?;
+        let Some(since) = restart else {
+            return wait(TAKES_UP, || self.proof(pod)).map_err(|why| self.not_proved(pod, &why));
+        };
+        if !self.is_restarted(pod, since)? {
+            self.restart(pod)?;
+        }
+        wait(SETTLES, || self.proof(pod))
+            .map_err(|why| Fault { kind: FaultKind::Failed, ..self.not_proved(pod, &why) })
+    }
+
+    /// The evidence that a component uses the files on disk and is well, without waiting for it.
+    ///
+    /// # Errors
+    /// As [`Self::make_live`].
+    pub fn verify(&self, component: Component) -> Result<String, Fault> {
+        let pod = self.pod(component)?;
+        self.proof(pod).map_err(|why| self.not_proved(pod, &why))
+    }
+
+    fn not_proved(&self, pod: &Pod, why: &str) -> Fault {
+        let component = pod.component;
+        match self.health(pod) {
+            Ok(()) => Fault::not_taken(format!(
+                "{component} is well, but there is no proof that it uses the new certificates: {why}"
+            )),
+            Err(ill) => Fault::failed(format!(
+                "{component} is not healthy: {ill} ({why}); see its log in /var/log/pods/kube-system_{component}-*"
+            )),
+        }
+    }
+
+    fn is_restarted(&self, pod: &Pod, since: UnixTime) -> Result<bool, Fault> {
+        let Some(process) = process::find(pod.component)? else { return Ok(false) };
+        // `since` may have begun up to a second later than it says.
+        let is_after = super::unix_time(process.started()) > since;
+        Ok(is_after && self.is_younger(pod, &process).is_ok())
+    }
+
+    fn restart(&self, pod: &Pod) -> Result<(), Fault> {
+        let old = process::find(pod.component)?;
+        let has_ended = old.is_some_and(|old| match old.terminate() {
+            Ok(ending) => ending.wait(ENDS),
+            Err(error) => error == Errno::SRCH,
+        });
+        if !has_ended {
+            self.move_manifest(pod, old)?;
+        }
+        wait(STARTS, || started_anew(pod.component, old)).map_err(Fault::failed)
+    }
+
+    /// The way for what cannot be signalled, does not end, or does not run: the kubelet stops a pod
+    /// whose manifest is gone, and makes it anew when that is back.
+    fn move_manifest(&self, pod: &Pod, old: Option<Process>) -> Result<(), Fault> {
+        let component = pod.component;
+        spare::move_away(&self.places, component)?;
+        let at_least = if old.is_some() { Duration::ZERO } else { NOTICED };
+        let moved = Instant::now();
+        let gone = wait(LEAVES, || match process::find(component) {
+            Ok(None) if moved.elapsed() >= at_least => Ok(()),
+            Ok(_) => Err(format!(
+                "{component} did not end within {} s, neither by a signal nor without its manifest, which is back in place; see `journalctl -u kubelet`",
+                LEAVES.as_secs()
+            )),
+            Err(fault) => Err(fault.what),
+        });
+        put_manifests_back(&self.places)?;
+        gone.map_err(Fault::failed)
+    }
+}
+
+fn started_anew(component: Component, old: Option<Process>) -> Result<(), String> {
+    match process::find(component) {
+        Ok(new) if new.is_some() && new != old => Ok(()),
+        Ok(_) => Err(format!(
+            "the kubelet did not start {component} again within {} s; see `journalctl -u kubelet`",
+            STARTS.as_secs()
+        )),
+        Err(fault) => Err(fault.what),
+    }
+}
+
+/// Asks until it succeeds, at least once; the last failure when `limit` is over.
+fn wait<T>(limit: Duration, mut ask: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    let until = Instant::now() + limit;
+    loop {
+        let answer = ask();
+        if answer.is_ok() || Instant::now() >= until {
+            return answer;
+        }
+        sleep(EVERY);
+    }
+}

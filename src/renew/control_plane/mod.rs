@@ -1,0 +1,120 @@
+//! The live control plane of this node: what runs, what it serves, how it is, and how it is made to
+//! use new files.
+//!
+//! Nothing is taken for granted that a manifest says; kubeadm's defaults stand for the rest. Proof
+//! comes from outside: the certificate in a handshake, the start of a process, the answer of the API
+//! server to the very credential on disk.
+
+mod api;
+mod handshake;
+mod health;
+mod http;
+mod live;
+mod obstacles;
+mod pod;
+mod process;
+mod proof;
+mod spare;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Access, access};
+
+use self::pod::Pod;
+pub use self::spare::put_manifests_back;
+use super::Places;
+use crate::domain::model::Loopback;
+use crate::domain::renewal::plan::ComponentFacts;
+use crate::domain::renewal::{Component, Fault};
+use crate::domain::time::UnixTime;
+
+/// The static pods of this node, as their manifests were when they were read.
+pub struct ControlPlane {
+    places: Places,
+    pods: Vec<Pod>,
+}
+
+impl ControlPlane {
+    /// Reads the manifests.
+    ///
+    /// # Errors
+    /// One is there and cannot be read or understood.
+    pub fn read(places: &Places) -> Result<Self, Fault> {
+        let pods = Component::ALL.into_iter().filter_map(|it| Pod::read(places, it).transpose());
+        Ok(Self { places: places.clone(), pods: pods.collect::<Result<_, _>>()? })
+    }
+
+    /// True if etcd does not run on this node.
+    pub fn has_external_etcd(&self) -> bool {
+        self.pod(Component::Etcd).is_err()
+    }
+
+    /// The API server's version of Kubernetes, by its image.
+    pub fn version(&self) -> Option<(u32, u32)> {
+        self.pod(Component::Apiserver).ok()?.version()
+    }
+
+    /// The address of the API server, by its manifest.
+    pub fn advertise_address(&self) -> Option<IpAddr> {
+        self.api_server().map(|address| address.ip())
+    }
+
+    /// What is known of each static pod whose manifest is there, in the order of [`Component::ALL`].
+    /// Takes up to 3 s for each port that hangs.
+    pub fn facts(&self) -> Vec<ComponentFacts> {
+        self.pods.iter().map(|pod| self.facts_of(pod)).collect()
+    }
+
+    /// kubeadm's ClusterConfiguration, as YAML, from the API server of this node.
+    ///
+    /// # Errors
+    /// The API server does not answer, or refuses admin.conf, or has none.
+    pub fn cluster_config(&self) -> Result<String, Fault> {
+        self.admin().and_then(|admin| admin.cluster_config()).map_err(|why| {
+            Fault::failed(format!("the cluster's configuration cannot be read from the API: {why}"))
+        })
+    }
+
+    fn facts_of(&self, pod: &Pod) -> ComponentFacts {
+        // Several processes are as good as none: nobody knows which counts. A restart tells.
+        let process = process::find(pod.component).ok().flatten();
+        let started = process.map(|process| unix_time(process.started()));
+        let lifetime = Loopback::lifetime_in(pod.version());
+        let is_apiserver = pod.component == Component::Apiserver;
+        ComponentFacts {
+            component: pod.component,
+            version: pod.version(),
+            started,
+            served: pod.endpoints().first().and_then(|it| handshake::served(it.address).ok()),
+            stale: proof::stale(pod, process.as_ref()),
+            loopback_not_after: started.filter(|_| is_apiserver).map(|start| start + lifetime),
+            is_ours_to_signal: self.is_movable(pod),
+        }
+    }
+
+    fn is_movable(&self, pod: &Pod) -> bool {
+        access(&pod.manifest, Access::READ_OK | Access::WRITE_OK).is_ok()
+            && access(self.places.manifests(), Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    }
+
+    fn pod(&self, component: Component) -> Result<&Pod, Fault> {
+        let pod = self.pods.iter().find(|pod| pod.component == component);
+        pod.ok_or_else(|| {
+            let manifests = pod::shown(&self.places.manifests());
+            Fault::failed(format!("there is no manifest of {component} in {manifests}"))
+        })
+    }
+
+    fn api_server(&self) -> Option<SocketAddr> {
+        self.pod(Component::Apiserver).ok().map(Pod::address)
+    }
+}
+
+/// Whole seconds; the fraction is cut off.
+fn unix_time(time: SystemTime) -> UnixTime {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    UnixTime::new(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,155 @@
+//! What stands in the way of a restart: parts that are not well, here and on the other nodes.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use serde_json::Value;
+
+use super::ControlPlane;
+use super::health::says_healthy;
+use super::http::Client;
+use super::pod::{self, Pod, read_file, shown};
+use crate::domain::renewal::Component;
+use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::text::safe;
+use crate::parse::kubelet;
+
+/// Where containerd listens by default.
+const CONTAINERD: &str = "/run/containerd/containerd.sock";
+
+/// A member of etcd.
+#[derive(Debug, Eq, PartialEq)]
+struct Member {
+    name: String,
+    /// Where it answers; none while it has not started.
+    address: Option<SocketAddr>,
+}
+
+impl ControlPlane {
+    /// Whatever of the control plane, the kubelet, the container runtime and etcd's other members is
+    /// not well. Takes some seconds for each part that hangs.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        let ill = |pod: &Pod| Some(Obstacle::Unhealthy(pod.component, self.health(pod).err()?));
+        let mut found: Vec<Obstacle> = self.pods.iter().filter_map(ill).collect();
+        found.extend(self.kubelet());
+        found.extend(self.runtime());
+        let is_etcd_ill =
+            found.iter().any(|it| matches!(it, Obstacle::Unhealthy(Component::Etcd, _)));
+        if !is_etcd_ill {
+            found.extend(self.peers());
+        }
+        found
+    }
+
+    fn kubelet(&self) -> Option<Obstacle> {
+        // Without its file it has its defaults.
+        let config = read_file(&self.places.kubelet.join("config.yaml")).unwrap_or_default();
+        let url = format!("http://{}/healthz", kubelet::healthz(&config)?);
+        match Client::anonymous().get(&url) {
+            Ok(answer) if answer.status == 200 => None,
+            Ok(answer) => {
+                Some(Obstacle::KubeletDown(format!("{url} answers with status {}", answer.status)))
+            }
+            Err(why) => Some(Obstacle::KubeletDown(why)),
+        }
+    }
+
+    fn runtime(&self) -> Option<Obstacle> {
+        let read = |name: &str| read_file(&self.places.kubelet.join(name)).unwrap_or_default();
+        let flags = String::from_utf8_lossy(&read("kubeadm-flags.env")).into_owned();
+        let socket = kubelet::runtime_socket(&flags, &read("config.yaml"));
+        let socket = socket.unwrap_or_else(|| PathBuf::from(CONTAINERD));
+        let error = knock(&socket).err()?;
+        Some(Obstacle::RuntimeDown(format!("{}: {error}", shown(&socket))))
+    }
+
+    /// The other members of a stacked etcd. Its own `/health` says no more than that there is a
+    /// majority, and the next one to go down may be the one that makes it.
+    fn peers(&self) -> Vec<Obstacle> {
+        let Ok(etcd) = self.pod(Component::Etcd) else { return Vec::new() };
+        let listed =
+            self.etcd_client(etcd).and_then(|client| Ok((members(&client, etcd)?, client)));
+        let (members, client) = match listed {
+            Ok(listed) => listed,
+            Err(why) => {
+                let what = format!("the members of etcd cannot be listed: {why}");
+                return vec![Obstacle::PeerUnhealthy(what)];
+            }
+        };
+        let ill = |member: &Member| Some(Obstacle::PeerUnhealthy(member.health(&client).err()?));
+        members.iter().filter_map(ill).collect()
+    }
+}
+
+impl Member {
+    fn health(&self, client: &Client) -> Result<(), String> {
+        let name = &self.name;
+        let address =
+            self.address.ok_or_else(|| format!("etcd's member {name} has not started yet"))?;
+        let answer = client.get(&format!("https://{address}/health"));
+        answer
+            .and_then(|answer| says_healthy(&answer))
+            .map_err(|why| format!("etcd's member {name}: {why}"))
+    }
+}
+
+/// Through etcd's gateway for JSON (etcd's `Documentation/dev-guide/api_grpc_gateway.md`): `v3` since
+/// 3.4, `v3beta` in 3.3.
+fn members(client: &Client, etcd: &Pod) -> Result<Vec<Member>, String> {
+    let ask = |version: &str| {
+        let url = format!("https://{}/{version}/cluster/member/list", etcd.address());
+        let answer = client.post(&url, "{}")?;
+        read_members(&answer.body)
+            .ok_or_else(|| format!("it answers with status {}, and no list", answer.status))
+    };
+    ask("v3").or_else(|why| ask("v3beta").map_err(|_| why))
+}
+
+fn read_members(body: &[u8]) -> Option<Vec<Member>> {
+    let object: Value = serde_json::from_slice(body).ok()?;
+    Some(object["members"].as_array()?.iter().map(read_member).collect())
+}
+
+fn read_member(member: &Value) -> Member {
+    let address = |url: &Value| pod::socket(url.as_str()?.strip_prefix("https://")?);
+    let urls = member["clientURLs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let name = member["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("(no name yet)");
+    Member { name: safe(name).into_owned(), address: urls.iter().find_map(address) }
+}
+
+/// Whether something listens at a socket; never waits.
+fn knock(path: &Path) -> rustix::io::Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn members_are_read_as_etcd_lists_them() {
+        let body = br#"{"header":{"cluster_id":"1"},"members":[
+            {"ID":"1","name":"cp1","peerURLs":["https://10.77.0.1:2380"],"clientURLs":["https://10.77.0.1:2379"]},
+            {"ID":"2","peerURLs":["https://10.77.0.2:2380"]}]}"#;
+        let [first, second] = &read_members(body).unwrap()[..] else { panic!() };
+        assert_eq!((first.name.as_str(), first.address), ("cp1", "10.77.0.1:2379".parse().ok()));
+        assert_eq!((second.name.as_str(), second.address), ("(no name yet)", None));
+        assert_eq!(read_members(b"404 page not found"), None);
+    }
+
+    #[test]
+    fn a_socket_answers_only_while_somebody_listens() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.sock");
+        assert!(knock(&path).is_err());
+        let listener = UnixListener::bind(&path).unwrap();
+        assert_eq!(knock(&path), Ok(()));
+        drop(listener);
+        assert!(knock(&path).is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! One static pod: what its manifest says of its addresses and files.
+
+use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::domain::renewal::{Component, Fault};
+use crate::domain::text::safe;
+use crate::parse::manifest::{self, StaticPod};
+use crate::renew::Places;
+
+/// Most of a file of the node's that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Where the manifests believe the tree to be.
+const KUBERNETES: &str = "/etc/kubernetes";
+
+/// A static pod whose manifest is there.
+pub(super) struct Pod {
+    pub(super) component: Component,
+    /// Its manifest.
+    pub(super) manifest: PathBuf,
+    spec: StaticPod,
+    kubernetes: PathBuf,
+}
+
+/// A port that presents a certificate.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Endpoint {
+    pub(super) address: SocketAddr,
+    /// The file of the certificate that belongs there.
+    pub(super) certificate: PathBuf,
+}
+
+impl Pod {
+    /// Reads a component's manifest; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read or understood.
+    pub(super) fn read(places: &Places, component: Component) -> Result<Option<Self>, Fault> {
+        let manifest = places.manifests().join(format!("{component}.yaml"));
+        let bytes = match read_file(&manifest) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Fault::failed(format!("{} cannot be read: {error}", shown(&manifest))));
+            }
+        };
+        let Some(spec) = manifest::read(&bytes) else {
+            let path = shown(&manifest);
+            return Err(Fault::failed(format!(
+                "{path} is no manifest of a pod: put the right one there"
+            )));
+        };
+        Ok(Some(Self { component, manifest, spec, kubernetes: places.kubernetes.clone() }))
+    }
+
+    /// The version of Kubernetes.
+    pub(super) fn version(&self) -> Option<(u32, u32)> {
+        self.spec.version.map(|version| (version.0, version.1))
+    }
+
+    /// True unless the component is told to lead alone.
+    pub(super) fn elects_leader(&self) -> bool {
+        self.spec.flag("leader-elect") != Some("false")
+    }
+
+    /// The ports that present a certificate from a file.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        match self.component {
+            Component::Etcd => {
+                let client = self.file("cert-file", "pki/etcd/server.crt");
+                let peer = self.file("peer-cert-file", "pki/etcd/peer.crt");
+                let clients = self.https("listen-client-urls", 2379).into_iter();
+                let clients =
+                    clients.map(|address| Endpoint { address, certificate: client.clone() });
+                let peers = self.https("listen-peer-urls", 2380).into_iter();
+                let peers = peers.map(|address| Endpoint { address, certificate: peer.clone() });
+                clients.chain(peers).collect()
+            }
+            Component::Apiserver => {
+                let certificate = self.file("tls-cert-file", "pki/apiserver.crt");
+                vec![Endpoint { address: self.address(), certificate }]
+            }
+            Component::ControllerManager | Component::Scheduler => Vec::new(),
+        }
+    }
+
+    /// What it reads when it starts, and a renewal replaces.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        match self.component {
+            Component::Etcd => vec![
+                self.file("cert-file", "pki/etcd/server.crt"),
+                self.file("peer-cert-file", "pki/etcd/peer.crt"),
+            ],
+            Component::Apiserver => [
+                ("tls-cert-file", "pki/apiserver.crt"),
+                ("etcd-certfile", "pki/apiserver-etcd-client.crt"),
+                ("kubelet-client-certificate", "pki/apiserver-kubelet-client.crt"),
+                ("proxy-client-cert-file", "pki/front-proxy-client.crt"),
+            ]
+            .map(|(flag, default)| self.file(flag, default))
+            .into(),
+            Component::ControllerManager | Component::Scheduler => vec![self.kubeconfig()],
+        }
+    }
+
+    /// The kubeconfig of kube-controller-manager or kube-scheduler.
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        let default = match self.component {
+            Component::Scheduler => "scheduler.conf",
+            _ => "controller-manager.conf",
+        };
+        self.file("kubeconfig", default)
+    }
+
+    /// The CA that signs what etcd's clients present.
+    pub(super) fn etcd_ca(&self) -> PathBuf {
+        self.file("trusted-ca-file", "pki/etcd/ca.crt")
+    }
+
+    /// Where the component answers over HTTPS: the address others are told, or that it listens on.
+    pub(super) fn address(&self) -> SocketAddr {
+        let (address, port) = match self.component {
+            Component::Etcd => {
+                let first = self.https("listen-client-urls", 2379).into_iter().next();
+                return first.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 2379)));
+            }
+            Component::Apiserver => ("advertise-address", 6443),
+            Component::ControllerManager => ("bind-address", 10257),
+            Component::Scheduler => ("bind-address", 10259),
+        };
+        let ip = self.spec.flag(address).and_then(|text| text.parse().ok());
+        let port = self.spec.flag("secure-port").and_then(|text| text.parse().ok()).unwrap_or(port);
+        reachable(SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port))
+    }
+
+    /// Where etcd says how it is, without a certificate; `None` if it was not given such a port.
+    pub(super) fn metrics(&self) -> Option<SocketAddr> {
+        let urls = self.spec.flag("listen-metrics-urls")?;
+        urls.split(',').find_map(|url| socket(url.trim().strip_prefix("http://")?))
+    }
+
+    fn https(&self, flag: &str, port: u16) -> Vec<SocketAddr> {
+        let Some(urls) = self.spec.flag(flag) else {
+            return vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+        };
+        let hosts = urls.split(',').filter_map(|url| url.trim().strip_prefix("https://"));
+        hosts.filter_map(socket).collect()
+    }
+
+    fn file(&self, flag: &str, default: &str) -> PathBuf {
+        let named = self.spec.flag(flag).map(|path| self.spec.on_host(Path::new(path)));
+        let path = named.unwrap_or_else(|| Path::new(KUBERNETES).join(default));
+        match path.strip_prefix(KUBERNETES) {
+            Ok(rest) => self.kubernetes.join(rest),
+            Err(_) => path,
+        }
+    }
+}
+
+/// `10.0.0.1:2379`, `[::1]:2379/` and `localhost:2379`.
+pub(super) fn socket(host: &str) -> Option<SocketAddr> {
+    let host = host.trim_end_matches('/').replace("localhost:", "127.0.0.1:");
+    host.parse().ok().map(reachable)
+}
+
+/// Who listens on all addresses answers on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// A regular file of at most 1 MiB.
+pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(std::io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// A path for a message.
+pub(super) fn shown(path: &Path) -> String {
+    safe(&path.to_string_lossy()).into_owned()
+}

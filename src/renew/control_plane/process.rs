@@ -1,0 +1,195 @@
+//! A component's own process: found beyond doubt, told to end, and waited for.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::domain::renewal::{Component, Fault};
+use crate::parse::process::{is_static, pod, program, started_after_boot};
+
+/// One process. Its number may be given to another; with its start it names one alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    ticks: u64,
+}
+
+/// A process that is told to end.
+pub(super) struct Ending(OwnedFd);
+
+/// The process of a static pod: in a pod's cgroup, and of the component's program. A pod that runs
+/// the same program for others, such as the API server of a virtual cluster, is not it.
+///
+/// # Errors
+/// There are several, so that nobody knows which.
+pub(super) fn find(component: Component) -> Result<Option<Process>, Fault> {
+    find_in(Path::new("/proc"), component)
+}
+
+fn find_in(proc: &Path, component: Component) -> Result<Option<Process>, Fault> {
+    let mut found = candidates(proc, component);
+    if found.len() > 1 {
+        found.retain(|(_, is_static)| *is_static);
+    }
+    match found[..] {
+        [] => Ok(None),
+        [(process, _)] => Ok(Some(process)),
+        _ => Err(Fault::failed(format!(
+            "{} processes of {component} run on this node: end those that do not belong here",
+            found.len()
+        ))),
+    }
+}
+
+/// Each with whether it belongs to a static pod.
+fn candidates(proc: &Path, component: Component) -> Vec<(Process, bool)> {
+    let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(Pid::from_raw).filter_map(|pid| candidate(proc, pid, component)).collect()
+}
+
+/// The cgroup is looked at first: to read the command line of a process that hangs in its memory
+/// hangs as well, and only the pods' own are worth that.
+fn candidate(proc: &Path, pid: Pid, component: Component) -> Option<(Process, bool)> {
+    let at = proc.join(pid.as_raw_nonzero().to_string());
+    let cgroup = fs::read_to_string(at.join("cgroup")).ok()?;
+    let is_static = is_static(pod(&cgroup)?);
+    if program(&fs::read(at.join("cmdline")).ok()?)? != component.name() {
+        return None;
+    }
+    let ticks = started_after_boot(&fs::read(at.join("stat")).ok()?)?;
+    Some((Process { pid, ticks }, is_static))
+}
+
+impl Process {
+    /// When it started, by the clock as it is now.
+    pub(super) fn started(&self) -> SystemTime {
+        let [since_epoch, since_boot] = [ClockId::Realtime, ClockId::Boottime]
+            .map(|clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default());
+        let boot = UNIX_EPOCH + since_epoch.saturating_sub(since_boot);
+        let millis = self.ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second();
+        boot + Duration::from_millis(millis)
+    }
+
+    /// Tells it to end, and no other that was given its number since.
+    ///
+    /// # Errors
+    /// [`Errno::SRCH`] if it is gone, [`Errno::PERM`] if this process may not.
+    pub(super) fn terminate(&self) -> Result<Ending, Errno> {
+        let fd = pidfd_open(self.pid, PidfdFlags::empty())?;
+        // The descriptor is open: if it is still the same now, it is the same for good.
+        let stat = format!("/proc/{}/stat", self.pid.as_raw_nonzero());
+        let ticks = fs::read(stat).ok().and_then(|stat| started_after_boot(&stat));
+        if ticks != Some(self.ticks) {
+            return Err(Errno::SRCH);
+        }
+        pidfd_send_signal(&fd, Signal::TERM)?;
+        Ok(Ending(fd))
+    }
+}
+
+impl Ending {
+    /// Waits for its end; false if it has not come within `limit`.
+    pub(super) fn wait(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], timeout.as_ref()) {
+                Ok(0) if left.is_zero() => return false,
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    const HASH: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+    const UUID: &str = "6c5f6e0a-9c1f-4a53-a2d0-1d9a4c7c0b11";
+
+    fn lay_out(proc: &Path, pid: u32, program: &str, cgroup: &str) {
+        let at = proc.join(pid.to_string());
+        fs::create_dir(&at).unwrap();
+        fs::write(at.join("cmdline"), format!("{program}\0--a=b\0")).unwrap();
+        fs::write(at.join("cgroup"), format!("0::{cgroup}\n")).unwrap();
+        let stat = format!("{pid} (x) S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 {pid}00 1 2");
+        fs::write(at.join("stat"), stat).unwrap();
+    }
+
+    #[test]
+    fn only_the_static_pod_s_own_process_is_found() {
+        let proc = tempfile::tempdir().unwrap();
+        let at = proc.path();
+        let find = || find_in(at, Component::Etcd).map(|found| found.map(|it| it.ticks));
+        lay_out(at, 1, "/usr/bin/etcd", "/system.slice/etcd.service");
+        lay_out(at, 2, "bash", &format!("/kubepods/burstable/pod{HASH}/c0ffee"));
+        assert_eq!(find(), Ok(None));
+        lay_out(at, 3, "/usr/local/bin/etcd", &format!("/kubepods/burstable/pod{HASH}/c0ffee"));
+        assert_eq!(find(), Ok(Some(300)));
+        lay_out(at, 4, "etcd", &format!("/kubepods/besteffort/pod{UUID}/c0ffee"));
+        assert_eq!(find(), Ok(Some(300)), "another pod's etcd is not the cluster's");
+        lay_out(at, 5, "etcd", &format!("/kubepods/burstable/pod{HASH}/decade"));
+        assert!(find().unwrap_err().what.starts_with("2 processes of etcd"));
+    }
+
+    /// A process that is told to end in any case once the test is over.
+    struct Sleeper(Child);
+
+    impl Sleeper {
+        fn start() -> Self {
+            Self(Command::new("sleep").arg("600").spawn().unwrap())
+        }
+
+        fn process(&self) -> Process {
+            let stat = fs::read(format!("/proc/{}/stat", self.0.id())).unwrap();
+            let ticks = started_after_boot(&stat).unwrap();
+            Process { pid: Pid::from_child(&self.0), ticks }
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill().and_then(|()| self.0.wait());
+        }
+    }
+
+    #[test]
+    fn a_process_is_told_to_end_and_waited_for() {
+        let sleeper = Sleeper::start();
+        let ending = sleeper.process().terminate().ok().unwrap();
+        assert!(ending.wait(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_number_that_was_given_to_another_process_hits_nobody() {
+        let mut sleeper = Sleeper::start();
+        let process = sleeper.process();
+        let before = Process { ticks: process.ticks - 1, ..process };
+        assert_eq!(before.terminate().err(), Some(Errno::SRCH));
+        assert!(sleeper.0.try_wait().unwrap().is_none(), "it runs on");
+    }
+
+    #[test]
+    fn the_start_is_between_what_came_before_and_after() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let sleeper = Sleeper::start();
+        let started = sleeper.process().started();
+        // Ticks of 10 ms are cut off, and so is what the two clocks are read apart.
+        let slack = Duration::from_millis(50);
+        let before = file.as_file().metadata().unwrap().modified().unwrap();
+        assert!(started + slack >= before && started <= SystemTime::now() + slack);
+    }
+}

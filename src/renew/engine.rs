@@ -1,0 +1,228 @@
+//! Carries out a renewal, step by step: each is written down before it is begun.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::{Done, Fault, Journal, Live, Outcome, Step, Task};
+use crate::domain::time::UnixTime;
+use crate::store::{Store, StoreError};
+use crate::sys;
+
+use super::backup::{self, Backup};
+use super::control_plane::{ControlPlane, put_manifests_back};
+use super::install::{self, Direction};
+use super::memory::Memory;
+use super::places::Places;
+use super::{copies, files, inspect, kubeadm, kubelet, stage};
+
+/// The one who renews on this node: there is one at a time.
+pub struct Renewer {
+    places: Places,
+    keep_backups: usize,
+    store: Store,
+    memory: Memory,
+}
+
+/// How many attempts are remembered: more than an hour can hold.
+const ATTEMPTS: usize = 10;
+
+/// Told of each step that has ended.
+pub type Progress<'a> = dyn FnMut(&Journal) + 'a;
+
+impl Renewer {
+    /// Opens and locks the directory for renewals.
+    ///
+    /// # Errors
+    /// Another certwatch works with it, or it cannot be used.
+    pub fn open(places: Places, keep_backups: usize) -> Result<Self, StoreError> {
+        let store = Store::open(&places.work)?;
+        let memory = store.load(sys::now())?.into_state();
+        Ok(Self { places, keep_backups, store, memory })
+    }
+
+    /// What is remembered of renewals.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Repairs what a crash has left: manifests that were moved away go back at once, and a renewal
+    /// that was interrupted is brought to its end, which is given.
+    ///
+    /// # Errors
+    /// A manifest cannot be put back.
+    pub fn recover(&mut self, progress: &mut Progress<'_>) -> Result<Option<Journal>, Fault> {
+        put_manifests_back(&self.places)?;
+        let Some(mut journal) = self.memory.current.take() else {
+            stage::clean(&self.places)?;
+            return Ok(None);
+        };
+        journal.resume(sys::now());
+        Ok(Some(self.carry_out(journal, progress)))
+    }
+
+    /// Brings a renewal to its end, whatever happens.
+    pub fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+        while journal.outcome().is_none() {
+            let result = self.note(&journal).and_then(|()| self.perform(&journal));
+            journal.after(result, sys::now());
+            progress(&journal);
+        }
+        self.conclude(journal.clone());
+        journal
+    }
+
+    /// Remembers a renewal that has ended, or was refused before it began.
+    pub fn conclude(&mut self, journal: Journal) {
+        self.memory.conclude(journal);
+        // It cannot be written: the next start finds the last step and takes it again.
+        let _ = self.store.save(&self.memory);
+    }
+
+    /// The journal on disk. On the way back it is not waited for: a full disk must not keep the old
+    /// files from their place.
+    fn note(&mut self, journal: &Journal) -> Result<(), Fault> {
+        self.memory.current = Some(journal.clone());
+        let saved = self.store.save(&self.memory);
+        if journal.step.is_going_back() {
+            return Ok(());
+        }
+        saved.map_err(|error| Fault::failed(error.to_string()))
+    }
+
+    fn perform(&self, journal: &Journal) -> Result<Done, Fault> {
+        let places = &self.places;
+        match journal.step {
+            Step::BackUp => self.back_up(journal),
+            Step::Stage => self.stage(journal).map(|()| Done::default()),
+            Step::Inspect => self.inspect(journal),
+            Step::Install => install::install(
+                &places.stage(),
+                &places.kubernetes,
+                &journal.changes,
+                Direction::Forward,
+            )
+            .map(|()| Done::default()),
+            Step::Kubelet => kubelet::renew(places, &self.config()).map(Done::with),
+            Step::MakeLive(index) => self.make_live(journal.live[index], journal.begun),
+            Step::MakeOldLive(index) => {
+                self.make_live(journal.live[index], journal.turned.unwrap_or(journal.begun))
+            }
+            Step::Verify | Step::VerifyOld => self.verify(journal),
+            Step::KubeletRotation => kubelet::rotate(places).map(Done::with),
+            Step::Copies => self.refresh(journal),
+            Step::PutBack => {
+                let backup = backup::tree(places, &journal.id);
+                install::install(&backup, &places.kubernetes, &journal.changes, Direction::Back)
+                    .map(|()| Done::with("the files are as they were before"))
+            }
+            Step::CleanUp(outcome) => self.clean_up(journal, outcome),
+            Step::End(_) => Ok(Done::default()),
+        }
+    }
+
+    fn back_up(&self, journal: &Journal) -> Result<Done, Fault> {
+        let paths = match &journal.task {
+            Task::Restore(id) => backup::read(&self.places, id)?.paths(),
+            Task::Renew | Task::Rescue => inspect::paths(&self.places, &journal.names)?,
+        };
+        backup::back_up(&self.places, &journal.id, &paths, journal.begun)?;
+        Ok(Done::with(format!("backup {} of {} files", journal.id, paths.len())))
+    }
+
+    fn stage(&self, journal: &Journal) -> Result<(), Fault> {
+        stage::stage(&self.places)?;
+        match &journal.task {
+            Task::Restore(id) => stage::lay_over(&self.places, id),
+            Task::Renew | Task::Rescue => {
+                kubeadm::renew(&self.places, &journal.names, Some(&self.config()))
+            }
+        }
+    }
+
+    fn inspect(&self, journal: &Journal) -> Result<Done, Fault> {
+        let wants_later = !matches!(journal.task, Task::Restore(_));
+        let changes = inspect::inspect(&self.places, &journal.names, sys::now(), wants_later)?;
+        Ok(Done { note: None, changes })
+    }
+
+    /// A process that started after `since` needs no restart: this may be the second time.
+    fn make_live(&self, live: Live, since: UnixTime) -> Result<Done, Fault> {
+        let plane = ControlPlane::read(&self.places)?;
+        plane.make_live(live.component, live.restart.then_some(since)).map(Done::with)
+    }
+
+    fn verify(&self, journal: &Journal) -> Result<Done, Fault> {
+        let plane = ControlPlane::read(&self.places)?;
+        for live in &journal.live {
+            plane.verify(live.component)?;
+        }
+        Ok(Done::default())
+    }
+
+    /// A copy that cannot be refreshed keeps none of the others from it.
+    fn refresh(&self, journal: &Journal) -> Result<Done, Fault> {
+        let one = |path: &PathBuf| match copies::refresh(&self.places, path) {
+            Ok(()) => format!("{} has the new certificate", files::shown(path)),
+            Err(fault) => fault.what,
+        };
+        Ok(Done::with(journal.copies.iter().map(one).collect::<Vec<_>>().join("; ")))
+    }
+
+    fn clean_up(&self, journal: &Journal, outcome: Outcome) -> Result<Done, Fault> {
+        stage::clean(&self.places)?;
+        let pki = self.places.pki();
+        files::remove_temporaries(&[self.places.kubernetes.clone(), pki.join("etcd"), pki])?;
+        match outcome {
+            // Its backup is of what is there anyway, and would push out one that is worth something.
+            Outcome::Unchanged => backup::forget(&self.places, &journal.id)?,
+            _ => backup::prune(&self.places, self.keep_backups, &journal.id)?,
+        }
+        Ok(Done::default())
+    }
+
+    /// The configuration for kubeadm, as it was settled before the plan was made.
+    fn config(&self) -> PathBuf {
+        self.memory.config.clone().unwrap_or_else(|| self.places.cluster_config())
+    }
+
+    /// What was tried without a person.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.memory.attempts
+    }
+
+    /// Notes that somebody looked without a person.
+    pub fn note_run(&mut self, now: UnixTime) {
+        self.memory.last_run = Some(now);
+    }
+
+    /// Notes what was tried without a person, and how it went.
+    pub fn note_attempt(&mut self, attempt: Attempt) {
+        self.memory.attempts.insert(0, attempt);
+        self.memory.attempts.truncate(ATTEMPTS);
+    }
+
+    /// Writes down what is remembered.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn save(&mut self) -> Result<(), Fault> {
+        self.store.save(&self.memory).map_err(|error| Fault::failed(error.to_string()))
+    }
+
+    /// Which configuration kubeadm is given from now on.
+    pub fn use_config(&mut self, path: &Path) {
+        self.memory.config = Some(path.to_owned());
+    }
+
+    /// All backups, the newest first.
+    pub fn backups(&self) -> Vec<Backup> {
+        backup::list(&self.places)
+    }
+}
+
+impl Step {
+    /// True on the way back, and at the end.
+    fn is_going_back(self) -> bool {
+        matches!(self, Self::PutBack | Self::MakeOldLive(_) | Self::VerifyOld | Self::CleanUp(_))
+    }
+}

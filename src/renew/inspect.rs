@@ -1,0 +1,220 @@
+//! Looks at every staged file again before it goes live: kubeadm's word is not enough.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::model::{Attribute, Certificate};
+use crate::domain::renewal::{Change, Fault};
+use crate::domain::role::{self, Role};
+use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
+
+use super::Places;
+use super::credential::{Ca, Credential, Kubeconfig, is_signed};
+use super::files::{self, shown};
+use super::stage::{pki_name, tree_files};
+
+/// Compares what is staged for `names` with what is live, and says what changes.
+///
+/// `wants_later` demands that each certificate ends later than the one it replaces; a restore does
+/// not. Of a live file that is missing or damaged, nothing is compared.
+///
+/// # Errors
+/// A staged certificate cannot be read, is not its key's, not its CA's, not for the same subject and
+/// names, not valid at `now` or no later one; a kubeconfig changed beyond that; or a file changed
+/// that nobody asked for.
+pub fn inspect(
+    places: &Places,
+    names: &[String],
+    now: UnixTime,
+    wants_later: bool,
+) -> Result<Vec<Change>, Fault> {
+    let mut paths = Vec::new();
+    for name in names {
+        Look { places, name, role: role_of(name)?, now, wants_later }.check()?;
+        paths.extend(paths_of(&places.kubernetes, name)?);
+    }
+    nothing_else_changed(places, &paths)?;
+    let changes: Result<Vec<Option<Change>>, Fault> =
+        paths.iter().map(|path| change(places, path)).collect();
+    Ok(changes?.into_iter().flatten().collect())
+}
+
+/// The files of all these certificates.
+///
+/// # Errors
+/// As [`paths_of`].
+pub fn paths(places: &Places, names: &[String]) -> Result<Vec<PathBuf>, Fault> {
+    let all: Result<Vec<_>, Fault> =
+        names.iter().map(|name| paths_of(&places.kubernetes, name)).collect();
+    Ok(all?.concat())
+}
+
+/// The files of a certificate, by kubeadm's NAME, below the directory `kubernetes`: the key before
+/// the certificate, or the kubeconfig.
+///
+/// # Errors
+/// kubeadm has no such name, or there is no pki directory.
+pub fn paths_of(kubernetes: &Path, name: &str) -> Result<Vec<PathBuf>, Fault> {
+    role_of(name)?;
+    if is_kubeconfig(name) {
+        return Ok(vec![name.into()]);
+    }
+    let below =
+        name.strip_prefix("etcd-").map_or_else(|| name.to_owned(), |it| format!("etcd/{it}"));
+    let pair = Path::new(pki_name(kubernetes)?).join(below);
+    Ok(vec![pair.with_extension("key"), pair.with_extension("crt")])
+}
+
+fn role_of(name: &str) -> Result<&'static Role, Fault> {
+    role::kubeadm(name).ok_or_else(|| Fault::failed(format!("kubeadm renews no `{}`", safe(name))))
+}
+
+fn is_kubeconfig(name: &str) -> bool {
+    name.ends_with(".conf")
+}
+
+/// A change, if there is one.
+fn change(places: &Places, path: &Path) -> Result<Option<Change>, Fault> {
+    let before = files::sha256(&places.kubernetes.join(path))?;
+    let after = files::sha256(&places.stage().join(path))?;
+    if before == after {
+        return Ok(None);
+    }
+    Ok(after.map(|after| Change { path: path.to_owned(), before, after }))
+}
+
+/// The CAs are among the rest: that they did not change is what makes them worth to check against.
+fn nothing_else_changed(places: &Places, asked: &[PathBuf]) -> Result<(), Fault> {
+    let mut all = tree_files(&places.stage())?;
+    all.extend(tree_files(&places.kubernetes)?);
+    for path in all.iter().filter(|path| !asked.contains(path)) {
+        let [live, staged] =
+            [&places.kubernetes, &places.stage()].map(|it| files::sha256(&it.join(path)));
+        if live? != staged? {
+            return Err(Fault::failed(format!(
+                "{} differs between the staging copy and the live tree, though nobody asked for that; if somebody works on this node, wait and renew again",
+                shown(path)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// One certificate that is looked at.
+struct Look<'a> {
+    places: &'a Places,
+    name: &'a str,
+    role: &'a Role,
+    now: UnixTime,
+    wants_later: bool,
+}
+
+impl Look<'_> {
+    fn check(&self) -> Result<(), Fault> {
+        let ca = self.ca()?;
+        let staged = self.credential(&self.places.stage()).ok_or_else(|| {
+            self.fault(
+                "has no certificate with a key, or none that can be read; look at the live one",
+            )
+        })?;
+        let new =
+            staged.read(&ca).ok_or_else(|| self.fault("has a certificate that cannot be read"))?;
+        self.check_alone(&staged, &new)?;
+        let live = self.credential(&self.places.kubernetes);
+        if let Some(old) = live.and_then(|live| live.read(&ca)) {
+            self.check_against(&old, &new)?;
+        }
+        if is_kubeconfig(self.name) { self.check_kubeconfig(&ca) } else { Ok(()) }
+    }
+
+    fn ca(&self) -> Result<Ca, Fault> {
+        let pki = pki_name(&self.places.kubernetes)?;
+        let file = self.role.ca.unwrap_or("ca.crt");
+        Ca::read(&self.places.kubernetes.join(pki).join(file))
+    }
+
+    /// `None` where it is missing or cannot be read.
+    fn credential(&self, tree: &Path) -> Option<Credential> {
+        let paths = paths_of(&self.places.kubernetes, self.name).ok()?;
+        let read = |path: &PathBuf| files::read(&tree.join(path)).ok()?;
+        match &paths[..] {
+            [conf] => Some(Kubeconfig::read(&read(conf)?)?.take_current()?.credential),
+            [key, certificate] => {
+                Some(Credential { certificate: read(certificate)?, key: read(key)? })
+            }
+            _ => None,
+        }
+    }
+
+    fn check_alone(&self, staged: &Credential, new: &Certificate) -> Result<(), Fault> {
+        self.must(staged.is_pair(), "has a key that is not its certificate's")?;
+        self.must(is_signed(new), "was not signed by the CA of this node")?;
+        self.must(!new.is_ca, "has become a CA")?;
+        self.must(new.not_before <= self.now, "is not valid yet; look at the clock")?;
+        self.must(self.now <= new.not_after, "has expired; look at the clock")
+    }
+
+    fn check_against(&self, old: &Certificate, new: &Certificate) -> Result<(), Fault> {
+        let same_name = values(old, &Attribute::Cn) == values(new, &Attribute::Cn);
+        self.must(same_name, "is for another common name than before")?;
+        self.must(self.may_follow(old, new), "is for another organisation than before")?;
+        self.must(sans(old) == sans(new), "is for other names or addresses (SANs) than before")?;
+        let is_later = new.not_after > old.not_after || !self.wants_later;
+        self.must(is_later, "ends no later than before, though kubeadm said that it renewed it")
+    }
+
+    /// The organisation is what RBAC goes by. kubeadm took `system:masters` from these two in 1.29;
+    /// only a restore may give it back.
+    fn may_follow(&self, old: &Certificate, new: &Certificate) -> bool {
+        let [before, after] = [old, new].map(|it| values(it, &Attribute::O));
+        let step = [(&before, "system:masters"), (&after, "kubeadm:cluster-admins")];
+        let is_step = step.iter().all(|(values, group)| ***values == [*group]);
+        let back = [(&after, "system:masters"), (&before, "kubeadm:cluster-admins")];
+        let is_back = back.iter().all(|(values, group)| ***values == [*group]) && !self.wants_later;
+        let is_kubeadms = ["admin.conf", "apiserver-kubelet-client"].contains(&self.name);
+        before == after || is_kubeadms && (is_step || is_back)
+    }
+
+    fn check_kubeconfig(&self, ca: &Ca) -> Result<(), Fault> {
+        let read = |tree: &Path| {
+            let mut config = Kubeconfig::read(&files::read(&tree.join(self.name)).ok()??)?;
+            let current = config.take_current()?;
+            Some((config, current.ca))
+        };
+        let Some((staged, bundle)) = read(&self.places.stage()) else {
+            return Err(self.fault("cannot be read as a kubeconfig"));
+        };
+        let live = read(&self.places.kubernetes);
+        let is_known = ca.holds(&bundle) || live.as_ref().is_some_and(|(_, old)| *old == bundle);
+        self.must(is_known, "trusts another CA than the one of this node")?;
+        let is_same = live.is_none_or(|(live, _)| staged.means_the_same(&live));
+        self.must(is_same, "changed in more than its certificate, key and CA")
+    }
+
+    fn must(&self, holds: bool, otherwise: &str) -> Result<(), Fault> {
+        if holds { Ok(()) } else { Err(self.fault(otherwise)) }
+    }
+
+    fn fault(&self, what: &str) -> Fault {
+        Fault::failed(format!("the staged {} {what}", self.name))
+    }
+}
+
+/// All values of an attribute, whatever their order.
+fn values<'a>(certificate: &'a Certificate, wanted: &Attribute) -> Vec<&'a str> {
+    let parts = certificate.subject.0.iter().filter(|(attribute, _)| attribute == wanted);
+    let mut values: Vec<&str> = parts.map(|(_, value)| &**value).collect();
+    values.sort_unstable();
+    values
+}
+
+fn sans(certificate: &Certificate) -> Vec<&str> {
+    let mut sans: Vec<&str> = certificate.sans.iter().map(|san| &**san).collect();
+    sans.sort_unstable();
+    sans.dedup();
+    sans
+}
+
+#[cfg(test)]
+#[path = "tests/inspect.rs"]
+mod tests;

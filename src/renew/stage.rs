@@ -1,0 +1,151 @@
+//! The stage: a copy of the live tree for kubeadm to work on, so that the live one is never half new.
+
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::layout::{KUBERNETES, PKI_NAMES};
+use crate::domain::renewal::Fault;
+
+use super::Places;
+use super::backup;
+use super::files::{self, MAX_BYTES, failed, shown};
+
+/// Far above any node: kubeadm makes 22 files of certificates and keys.
+const MAX_FILES: usize = 1000;
+
+/// kubeadm's own files lie two directories deep.
+const MAX_DEPTH: usize = 4;
+
+/// Copies the certificates, keys and kubeconfigs of the live tree to a stage that was emptied
+/// before. Links to files become files; owners and modes are kept where the system allows.
+///
+/// # Errors
+/// The live tree has no pki directory or too many files, or something cannot be read or written.
+pub fn stage(places: &Places) -> Result<(), Fault> {
+    clean(places)?;
+    pki_name(&places.kubernetes)?;
+    for file in tree_files(&places.kubernetes)? {
+        copy(&places.kubernetes, places, &file)?;
+    }
+    PKI_NAMES.iter().try_for_each(|name| copy_link(places, name))
+}
+
+/// Lays the files of a backup over the stage.
+///
+/// # Errors
+/// The backup is damaged, or something cannot be written.
+pub fn lay_over(places: &Places, id: &str) -> Result<(), Fault> {
+    let kept = backup::read(places, id)?.files;
+    let here = kept.iter().filter(|file| file.sha256.is_some() && file.path.is_relative());
+    here.map(|file| &file.path).try_for_each(|path| copy(&backup::tree(places, id), places, path))
+}
+
+/// Empties the stage. The directory itself stays: it may be shown elsewhere as /etc/kubernetes.
+///
+/// # Errors
+/// Something in it cannot be removed.
+pub fn clean(places: &Places) -> Result<(), Fault> {
+    let stage = places.stage();
+    files::create_dirs(&places.work, Path::new("stage"))?;
+    remove_all(&places.work.join("root"))?;
+    for entry in entries(&stage)? {
+        remove_all(&entry.path())?;
+    }
+    Ok(())
+}
+
+/// The name of the pki directory below `kubernetes`: `pki`, or kubespray's `ssl`, to which its
+/// `pki` is but a link.
+///
+/// # Errors
+/// There is neither.
+pub(super) fn pki_name(kubernetes: &Path) -> Result<&'static str, Fault> {
+    let is_real =
+        |name: &&str| kubernetes.join(name).is_dir() && !kubernetes.join(name).is_symlink();
+    PKI_NAMES
+        .into_iter()
+        .find(is_real)
+        .or_else(|| PKI_NAMES.into_iter().find(|name| kubernetes.join(name).is_dir()))
+        .ok_or_else(|| Fault::failed(format!("there is no pki directory in {}", shown(kubernetes))))
+}
+
+/// What belongs on a stage, below a directory that stands for `/etc/kubernetes`: the pki directory
+/// and the kubeconfigs. Only regular files of at most 1 MiB: kubeadm has no others.
+///
+/// # Errors
+/// A directory cannot be read, or there are more than 1,000 files.
+pub(super) fn tree_files(kubernetes: &Path) -> Result<Vec<PathBuf>, Fault> {
+    let mut found = Vec::new();
+    for entry in entries(kubernetes)? {
+        let path = entry.path();
+        if path.extension().is_some_and(|it| it == "conf") && is_small_file(&path)? {
+            found.push(path);
+        }
+    }
+    walk(&kubernetes.join(pki_name(kubernetes)?), MAX_DEPTH, &mut found)?;
+    found.sort();
+    let below = |path: &PathBuf| path.strip_prefix(kubernetes).map(Path::to_owned).ok();
+    Ok(found.iter().filter_map(below).collect())
+}
+
+fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fault> {
+    for entry in entries(dir)? {
+        let path = entry.path();
+        if path.is_dir() && depth > 1 {
+            walk(&path, depth - 1, found)?;
+        } else if is_small_file(&path)? {
+            found.push(path);
+        }
+        if found.len() > MAX_FILES {
+            return Err(Fault::failed(format!(
+                "{} holds more than {MAX_FILES} files; move away what does not belong there",
+                shown(dir)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// A link leads nowhere, or nothing can be said of the file.
+fn is_small_file(path: &Path) -> Result<bool, Fault> {
+    let metadata = fs::metadata(path).map_err(failed("look at", path))?;
+    Ok(metadata.is_file() && metadata.len() <= MAX_BYTES)
+}
+
+fn copy(from: &Path, places: &Places, file: &Path) -> Result<(), Fault> {
+    let below = Path::new("stage").join(file);
+    files::create_dirs(&places.work, below.parent().unwrap_or(&below))?;
+    files::replace(&from.join(file), &places.work.join(below))
+}
+
+/// kubespray's `pki -> ssl`, made relative: the stage is read under other names too.
+fn copy_link(places: &Places, name: &str) -> Result<(), Fault> {
+    let Ok(target) = fs::read_link(places.kubernetes.join(name)) else { return Ok(()) };
+    let target = target.strip_prefix(KUBERNETES).unwrap_or(&target);
+    let link = places.stage().join(name);
+    if !PKI_NAMES.iter().any(|known| target == Path::new(known)) || link.exists() {
+        return Ok(());
+    }
+    std::os::unix::fs::symlink(target, &link).map_err(failed("create the link", &link))
+}
+
+fn entries(dir: &Path) -> Result<Vec<DirEntry>, Fault> {
+    fs::read_dir(dir)
+        .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
+        .map_err(failed("read the directory", dir))
+}
+
+fn remove_all(path: &Path) -> Result<(), Fault> {
+    let is_dir = path.is_dir() && !path.is_symlink();
+    let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/stage.rs"]
+mod tests;

@@ -1,0 +1,72 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::super::testing::Node;
+use super::*;
+
+/// Two changed files on the stage; the second is new.
+fn staged() -> (Node, Vec<Change>) {
+    let node = Node::new();
+    super::super::stage::stage(&node.places).unwrap();
+    let changes = ["pki/apiserver.key", "pki/new.crt"].map(|path| {
+        fs::write(node.staged(path), format!("new {path}")).unwrap();
+        let sum = |tree: &Path| files::sha256(&tree.join(path)).unwrap();
+        Change {
+            path: PathBuf::from(path),
+            before: sum(&node.places.kubernetes),
+            after: sum(&node.places.stage()).unwrap(),
+        }
+    });
+    (node, changes.to_vec())
+}
+
+fn forward(node: &Node, changes: &[Change]) -> Result<(), Fault> {
+    install(&node.places.stage(), &node.places.kubernetes, changes, Direction::Forward)
+}
+
+#[test]
+fn there_and_back_and_each_of_them_twice() {
+    let (node, changes) = staged();
+    let old = fs::read(node.live("pki/apiserver.key")).unwrap();
+    let backup = node.path("backup");
+    fs::create_dir_all(backup.join("pki")).unwrap();
+    fs::write(backup.join("pki/apiserver.key"), &old).unwrap();
+    for _ in 0..2 {
+        forward(&node, &changes).unwrap();
+        assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), b"new pki/apiserver.key");
+        assert!(node.live("pki/new.crt").exists());
+    }
+    for _ in 0..2 {
+        install(&backup, &node.places.kubernetes, &changes, Direction::Back).unwrap();
+        assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
+        assert!(!node.live("pki/new.crt").exists());
+    }
+}
+
+#[test]
+fn after_a_crash_in_the_middle_it_goes_on() {
+    let (node, changes) = staged();
+    forward(&node, &changes[..1]).unwrap();
+    assert!(!node.live("pki/new.crt").exists());
+    forward(&node, &changes).unwrap();
+    assert!(node.live("pki/new.crt").exists());
+}
+
+#[test]
+fn nothing_is_begun_where_somebody_else_wrote() {
+    let (node, changes) = staged();
+    let old = fs::read(node.live("pki/apiserver.key")).unwrap();
+    fs::write(node.live("pki/new.crt"), "by another").unwrap();
+    let fault = forward(&node, &changes).unwrap_err();
+    assert!(fault.what.starts_with("somebody else changed"), "{fault}");
+    assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
+}
+
+#[test]
+fn nothing_is_begun_with_a_file_that_was_not_checked() {
+    let (node, changes) = staged();
+    let old = fs::read(node.live("pki/apiserver.key")).unwrap();
+    fs::write(node.staged("pki/new.crt"), "damaged").unwrap();
+    assert!(forward(&node, &changes).is_err());
+    assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
+}

@@ -1,0 +1,85 @@
+use super::super::testing::{Node, words};
+use super::super::{program, stage};
+use super::*;
+
+/// A shell script instead of kubeadm. A shell writes it: this process, were it to fork meanwhile,
+/// would keep it from being run.
+fn stand_in(node: &Node, version: &str, body: &str) {
+    let script =
+        format!("#!/bin/sh\ncase \"$*\" in version*) echo '{version}'; exit 0;; esac\n{body}\n");
+    let mut shell = program::command(Path::new("/bin/sh"));
+    shell.args(["-c", "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"", "sh", &script]);
+    shell.arg(&node.places.kubeadm);
+    assert!(program::run(shell, SHORT_LIMIT).unwrap().is_success());
+    stage::stage(&node.places).unwrap();
+}
+
+fn in_root(node: &Node, name: &str) -> Result<(), Fault> {
+    let version = version(&node.places)?;
+    in_view(&node.places, View::Root, || renew_one(&node.places, View::Root, version, name, true))
+}
+
+#[test]
+fn the_command_is_that_of_its_version() {
+    let node = Node::new();
+    let said = node.path("said");
+    for (version, alpha) in [("v1.19.16", "alpha "), ("v1.20.2", ""), ("v1.33.0-rc.1", "")] {
+        stand_in(&node, version, &format!("echo \"$*\" > {}", said.display()));
+        in_root(&node, "apiserver").unwrap();
+        let root = node.places.work.join("root");
+        let expected = format!(
+            "--rootfs {} {alpha}certs renew apiserver --config /etc/kubernetes/.certwatch-config.yaml\n",
+            root.display()
+        );
+        assert_eq!(fs::read_to_string(&said).unwrap(), expected);
+    }
+}
+
+#[test]
+fn in_a_root_of_its_own_it_works_on_the_stage_which_comes_back() {
+    let node = Node::new();
+    stand_in(&node, "v1.20.2", "echo new > \"$2/etc/kubernetes/pki/apiserver.crt\"; exit 1");
+    let fault = in_root(&node, "apiserver").unwrap_err();
+    assert_eq!(fault.what, "`kubeadm certs renew apiserver` failed on the copy: exit status: 1");
+    assert_eq!(fs::read(node.staged("pki/apiserver.crt")).unwrap(), b"new\n");
+    assert_ne!(fs::read(node.live("pki/apiserver.crt")).unwrap(), b"new\n");
+    assert!(!node.places.work.join("root").exists());
+}
+
+#[test]
+fn what_says_no_version_is_not_let_to_work() {
+    let node = Node::new();
+    let touched = node.path("touched");
+    stand_in(&node, "garbage \u{1b}[2J", &format!("touch {}", touched.display()));
+    let fault = renew(&node.places, &words(&["apiserver"]), None).unwrap_err();
+    assert!(fault.what.contains("does not say which version it is"), "{fault}");
+    assert!(!fault.what.contains('\u{1b}'));
+    assert!(!touched.exists());
+}
+
+#[test]
+fn an_unknown_name_is_refused() {
+    let node = Node::new();
+    let fault = renew(&node.places, &words(&["apiserver", "all"]), None).unwrap_err();
+    assert_eq!(fault.what, "kubeadm renews no `all`");
+}
+
+#[test]
+fn a_unit_that_does_not_show_the_stage_is_not_believed() {
+    let mut node = Node::new();
+    let touched = node.path("touched");
+    stand_in(&node, "v1.20.2", &format!("touch {}", touched.display()));
+    node.places.is_stage_shown = true;
+    let fault = renew(&node.places, &words(&["apiserver"]), None).unwrap_err();
+    assert!(fault.what.contains("is not the staging copy"), "{fault}");
+    assert!(!touched.exists());
+}
+
+#[test]
+fn versions_are_read() {
+    assert_eq!(parse_version("v1.20.2"), Some((1, 20)));
+    assert_eq!(parse_version("v1.33.0-rc.1+abc\r"), Some((1, 33)));
+    for odd in ["", "1.20.2", "v1", "vx.y"] {
+        assert_eq!(parse_version(odd), None, "{odd}");
+    }
+}

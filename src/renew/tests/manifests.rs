@@ -1,0 +1,43 @@
+use super::super::testing::Node;
+use super::*;
+
+fn pod(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec: {{containers: []}}\n")
+}
+
+fn put(node: &Node, file: &str, name: &str) {
+    fs::write(node.live("manifests").join(file), pod(name)).unwrap();
+}
+
+#[test]
+fn second_copies_are_found_whatever_they_are_called() {
+    let node = Node::new();
+    put(&node, "etcd.yaml", "etcd");
+    put(&node, "kube-vip.yaml", "kube-vip");
+    put(&node, ".etcd.yaml.old", "etcd");
+    fs::write(node.live("manifests/notes"), "no manifest").unwrap();
+    fs::create_dir(node.live("manifests/old")).unwrap();
+    assert!(strays(&node.places).is_empty());
+
+    put(&node, "etcd.yaml.bak", "etcd");
+    put(&node, "aaa", "kube-apiserver");
+    put(&node, "kube-vip.yaml.bak", "kube-vip");
+    let expected = ["aaa", "etcd.yaml.bak", "kube-vip.yaml.bak"];
+    assert_eq!(strays(&node.places), expected.map(|it| node.live("manifests").join(it)));
+}
+
+#[test]
+fn a_change_is_new_for_two_minutes() {
+    let node = Node::new();
+    put(&node, "etcd.yaml", "etcd");
+    let path = node.live("manifests/etcd.yaml");
+    let at = UnixTime::new(fs::metadata(&path).unwrap().ctime());
+    assert_eq!(changed(&node.places, at + Span::seconds(119)), Some(path));
+    assert_eq!(changed(&node.places, at + Span::seconds(121)), None);
+
+    let upgrade = node.live("tmp/kubeadm-backup-manifests");
+    fs::create_dir_all(&upgrade).unwrap();
+    let at = UnixTime::new(fs::metadata(&upgrade).unwrap().ctime());
+    fs::remove_file(node.live("manifests/etcd.yaml")).unwrap();
+    assert_eq!(changed(&node.places, at), Some(upgrade));
+}

@@ -1,0 +1,192 @@
+//! A renewal's plan for people: what would be done, what would not, and why.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::renewal::plan::Plan;
+use crate::domain::text::{safe, shell_word};
+use crate::domain::time::UnixTime;
+
+use super::lines::{columns, wrap};
+
+/// A plan, and what it would be carried out with.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanReport<'a> {
+    /// The node's name.
+    pub node: &'a str,
+    /// What is planned.
+    pub plan: &'a Plan,
+    /// When it was made.
+    pub now: UnixTime,
+    /// The program that renews.
+    pub kubeadm: &'a Path,
+    /// The cluster's configuration that it is given.
+    pub cluster_config: &'a Path,
+}
+
+/// Below this a column is not squeezed: the terminal may break the line.
+const LEAST: usize = 40;
+
+const FIGURES: &str = "The outage is that of the API on a single control plane, as measured in the \
+                       lab (docs/performance.md).";
+
+impl PlanReport<'_> {
+    /// The plan in sections, those that are empty left out; lines are broken at `width` columns.
+    pub fn table(&self, width: Option<usize>) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(out, "Renewal on {}, as planned at {}", safe(self.node), self.now);
+        if self.plan.is_empty() {
+            out.push_str("\nNothing has to be done.\n");
+        }
+        self.renewed(&mut out, width);
+        self.restarted(&mut out, width);
+        self.others(&mut out);
+        section(&mut out, "Commands, in this order", &self.commands());
+        section(&mut out, "Warnings", &self.plan.warnings);
+        obstacles(&mut out, "Overridden", &self.plan.overridden, width);
+        obstacles(&mut out, "In the way, so that nothing is done", &self.plan.obstacles, width);
+        out
+    }
+
+    fn renewed(&self, out: &mut String, width: Option<usize>) {
+        let rows = self
+            .plan
+            .renew
+            .iter()
+            .map(|it| [it.name.to_owned(), self.end(it.ends), it.why.words().to_owned()]);
+        table(out, ["RENEWED", "ENDS", "WHY"], rows, width);
+        let rows = self
+            .plan
+            .skip
+            .iter()
+            .map(|it| [safe(&it.name).into_owned(), self.end(it.ends), it.why.words()]);
+        table(out, ["NOT RENEWED", "ENDS", "WHY NOT"], rows, width);
+    }
+
+    fn restarted(&self, out: &mut String, width: Option<usize>) {
+        let rows = self.plan.restart.iter().map(|(component, why)| {
+            [component.to_string(), component.outage().to_owned(), why.words()]
+        });
+        table(out, ["RESTARTED", "OUTAGE", "WHY"], rows, width);
+        let rows = self.plan.leave.iter().map(|(component, why)| {
+            [component.to_string(), "none".to_owned(), why.words().to_owned()]
+        });
+        table(out, ["NOT RESTARTED", "OUTAGE", "WHY NOT"], rows, width);
+        if !self.plan.restart.is_empty() {
+            for line in wrap(FIGURES, width.unwrap_or(usize::MAX)) {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+
+    fn others(&self, out: &mut String) {
+        let copies = self.plan.copies.iter().map(|path| safe(&path.to_string_lossy()).into_owned());
+        section(out, "Copies of admin.conf that are refreshed", &copies.collect::<Vec<_>>());
+        if self.plan.kubelet {
+            let text = "it gets a new client certificate and is restarted; pods go on running";
+            section(out, "The kubelet", &[text.to_owned()]);
+        }
+    }
+
+    /// What is run, in order. Words between `<` and `>` are found out when it is done.
+    pub fn commands(&self) -> Vec<String> {
+        let [kubeadm, config] = [self.kubeadm, self.cluster_config]
+            .map(|path| safe(&shell_word(&path.to_string_lossy())).into_owned());
+        let renew = self.plan.renew.iter().map(|it| {
+            format!(
+                "{kubeadm} certs renew {} --config {config}   # on a copy of /etc/kubernetes",
+                it.name
+            )
+        });
+        let kubelet = self.plan.kubelet.then(|| "systemctl restart kubelet".to_owned());
+        let restart = self.plan.restart.iter().map(|(component, _)| {
+            format!("kill -TERM <process of {component}>   # the kubelet starts it again")
+        });
+        renew.chain(kubelet).chain(restart).collect()
+    }
+
+    fn end(&self, ends: Option<UnixTime>) -> String {
+        match ends {
+            None => "-".to_owned(),
+            Some(end) if end < self.now => format!("{} ago, {}", self.now - end, end.date()),
+            Some(end) => format!("in {}, {}", end - self.now, end.date()),
+        }
+    }
+}
+
+fn table(
+    out: &mut String,
+    head: [&str; 3],
+    rows: impl ExactSizeIterator<Item = [String; 3]>,
+    width: Option<usize>,
+) {
+    if rows.len() > 0 {
+        out.push('\n');
+        columns(out, head, rows, width);
+    }
+}
+
+/// Lines that are never broken: they may be pasted.
+fn section(out: &mut String, title: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        let _ = writeln!(out, "\n{title}:\n  {}", lines.join("\n  "));
+    }
+}
+
+fn obstacles(out: &mut String, title: &str, obstacles: &[Obstacle], width: Option<usize>) {
+    if obstacles.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{title}:");
+    let room = |indent| width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(LEAST));
+    for obstacle in obstacles {
+        for line in wrap(&obstacle.what(), room(2)) {
+            let _ = writeln!(out, "  {line}");
+        }
+        for line in wrap(&format!("-> {}", obstacle.way_out()), room(6)) {
+            let _ = writeln!(out, "      {line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::renewal::sample::{NOW, plan};
+
+    fn report(plan: &Plan) -> PlanReport<'_> {
+        PlanReport {
+            node: "cp1",
+            plan,
+            now: NOW,
+            kubeadm: Path::new("/usr/bin/kubeadm"),
+            cluster_config: Path::new("/var/lib/certwatch-renew/cluster-config.yaml"),
+        }
+    }
+
+    #[test]
+    fn all_that_can_be_said() {
+        insta::assert_snapshot!(report(&plan()).table(Some(100)));
+    }
+
+    #[test]
+    fn on_a_narrow_terminal() {
+        insta::assert_snapshot!(report(&plan()).table(Some(80)));
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let skip = plan().skip.into_iter().take(1).collect();
+        let idle = Plan { skip, ..Plan::default() };
+        insta::assert_snapshot!(report(&idle).table(None), @r"
+        Renewal on cp1, as planned at 2026-11-23T12:00:00Z
+
+        Nothing has to be done.
+
+        NOT RENEWED  ENDS                  WHY NOT
+        admin.conf   in 299 d, 2027-09-18  not due yet
+        ");
+    }
+}

@@ -1,0 +1,288 @@
+//! A renewal as JSON: its plan, and how it ended. The contract is docs/renew.schema.json.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::renewal::plan::{Plan, Renewal, Skip};
+use crate::domain::renewal::words::{outcome_headline, outcome_text};
+use crate::domain::renewal::{Component, Fault, Journal, Live, Outcome, Step, Task};
+use crate::domain::time::UnixTime;
+
+use super::escape::Escaping;
+use super::plan::PlanReport;
+
+/// Raised when a field changes its meaning or goes away; new fields alone do not raise it.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What `renew -o json` and `restore -o json` print, with its end of line: `plan` is `None` for a
+/// restoration, `journal` where nothing was done.
+pub fn json(
+    node: &str,
+    now: UnixTime,
+    plan: Option<&PlanReport<'_>>,
+    journal: Option<&Journal>,
+    backups: &Path,
+) -> String {
+    let document = Document {
+        schema_version: SCHEMA_VERSION,
+        node,
+        generated_at: now.to_string(),
+        plan: plan.map(Planned::of),
+        outcome: journal.map(|journal| Ended::of(journal, backups)),
+    };
+    let mut out = Vec::new();
+    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
+    // Strings and numbers can always be written to memory.
+    let _ = document.serialize(&mut json);
+    String::from_utf8_lossy(&out).into_owned() + "\n"
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema_version: u32,
+    node: &'a str,
+    generated_at: String,
+    plan: Option<Planned<'a>>,
+    outcome: Option<Ended<'a>>,
+}
+
+#[derive(Serialize)]
+struct Planned<'a> {
+    renew: Vec<Certificate<'a>>,
+    skip: Vec<Certificate<'a>>,
+    restart: Vec<Pod>,
+    leave: Vec<Pod>,
+    copies: Vec<String>,
+    kubelet: bool,
+    commands: Vec<String>,
+    warnings: &'a [String],
+    overridden: Vec<InTheWay>,
+    obstacles: Vec<InTheWay>,
+}
+
+#[derive(Serialize)]
+struct Certificate<'a> {
+    name: &'a str,
+    path: Option<String>,
+    ends: Option<String>,
+    reason: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Pod {
+    component: &'static str,
+    reason: &'static str,
+    message: String,
+    outage: &'static str,
+}
+
+#[derive(Serialize)]
+struct InTheWay {
+    id: &'static str,
+    what: String,
+    way_out: String,
+}
+
+#[derive(Serialize)]
+struct Ended<'a> {
+    id: &'a str,
+    task: &'static str,
+    restored: Option<&'a str>,
+    outcome: Option<Outcome>,
+    headline: String,
+    text: Vec<String>,
+    begun: String,
+    ended: Option<String>,
+    names: &'a [String],
+    components: Vec<Use>,
+    kubelet: bool,
+    changed: Vec<String>,
+    fault: Option<Failure<'a>>,
+    second_fault: Option<Failure<'a>>,
+    notes: &'a [String],
+    resumed: u32,
+    backup: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Use {
+    component: &'static str,
+    restart: bool,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    r#while: String,
+    what: &'a str,
+}
+
+impl<'a> Planned<'a> {
+    fn of(report: &PlanReport<'a>) -> Self {
+        let Plan { renew, skip, restart, leave, copies, kubelet, obstacles, overridden, warnings } =
+            report.plan;
+        let pod = |component: &Component, reason, message, outage| Pod {
+            component: component.name(),
+            reason,
+            message,
+            outage,
+        };
+        let restart = restart.iter().map(|(it, why)| pod(it, why.id(), why.words(), it.outage()));
+        let leave = leave.iter().map(|(it, why)| pod(it, why.id(), why.words().to_owned(), "none"));
+        Self {
+            renew: renew.iter().map(Certificate::renewed).collect(),
+            skip: skip.iter().map(Certificate::skipped).collect(),
+            restart: restart.collect(),
+            leave: leave.collect(),
+            copies: copies.iter().map(|path| lossy(path)).collect(),
+            kubelet: *kubelet,
+            commands: report.commands(),
+            warnings,
+            overridden: overridden.iter().map(InTheWay::of).collect(),
+            obstacles: obstacles.iter().map(InTheWay::of).collect(),
+        }
+    }
+}
+
+impl<'a> Certificate<'a> {
+    fn renewed(renewal: &'a Renewal) -> Self {
+        Self {
+            name: renewal.name,
+            path: Some(lossy(&renewal.path)),
+            ends: renewal.ends.map(|ends| ends.to_string()),
+            reason: renewal.why.id(),
+            message: renewal.why.words().to_owned(),
+        }
+    }
+
+    fn skipped(skip: &'a Skip) -> Self {
+        Self {
+            name: &skip.name,
+            path: None,
+            ends: skip.ends.map(|ends| ends.to_string()),
+            reason: skip.why.id(),
+            message: skip.why.words(),
+        }
+    }
+}
+
+impl InTheWay {
+    fn of(obstacle: &Obstacle) -> Self {
+        Self { id: obstacle.id(), what: obstacle.what(), way_out: obstacle.way_out() }
+    }
+}
+
+impl<'a> Ended<'a> {
+    fn of(journal: &'a Journal, backups: &Path) -> Self {
+        let (task, restored) = match &journal.task {
+            Task::Renew => ("renew", None),
+            Task::Rescue => ("rescue", None),
+            Task::Restore(backup) => ("restore", Some(backup.as_str())),
+        };
+        Self {
+            id: &journal.id,
+            task,
+            restored,
+            outcome: journal.outcome(),
+            headline: outcome_headline(journal),
+            text: outcome_text(journal),
+            begun: journal.begun.to_string(),
+            ended: journal.ended.map(|ended| ended.to_string()),
+            names: &journal.names,
+            components: journal.live.iter().map(Use::of).collect(),
+            kubelet: journal.kubelet,
+            changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
+            fault: Failure::of(journal.fault.as_ref(), journal),
+            second_fault: Failure::of(journal.second_fault.as_ref(), journal),
+            notes: &journal.notes,
+            resumed: journal.resumed,
+            backup: journal.has_backup().then(|| lossy(&backups.join(&journal.id))),
+        }
+    }
+}
+
+impl Use {
+    fn of(live: &Live) -> Self {
+        let Live { component, restart } = *live;
+        Self { component: component.name(), restart }
+    }
+}
+
+impl<'a> Failure<'a> {
+    fn of(fault: Option<&'a (Step, Fault)>, journal: &Journal) -> Option<Self> {
+        fault.map(|(step, fault)| Self { r#while: step.doing(journal), what: &fault.what })
+    }
+}
+
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::renewal::sample::{NOW, journal, plan};
+
+    const WORK: &str = "/var/lib/certwatch-renew";
+
+    fn printed(plan: Option<&Plan>, journal: Option<&Journal>) -> String {
+        let config = Path::new(WORK).join("cluster-config.yaml");
+        let report = plan.map(|plan| PlanReport {
+            node: "cp1",
+            plan,
+            now: NOW,
+            kubeadm: Path::new("/usr/bin/kubeadm"),
+            cluster_config: &config,
+        });
+        json("cp1", NOW, report.as_ref(), journal, &Path::new(WORK).join("backups"))
+    }
+
+    fn assert_valid(printed: &str) {
+        let schema = include_str!("../../docs/renew.schema.json");
+        let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+        let document: Value = serde_json::from_str(printed).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?} in {document:#}");
+    }
+
+    #[test]
+    fn a_plan() {
+        let printed = printed(Some(&plan()), None);
+        assert_valid(&printed);
+        insta::assert_snapshot!(printed);
+    }
+
+    #[test]
+    fn an_outcome() {
+        let printed = printed(None, Some(&journal(Task::Rescue, Outcome::Stuck)));
+        assert_valid(&printed);
+        insta::assert_snapshot!(printed);
+    }
+
+    #[test]
+    fn every_outcome_keeps_to_the_schema() {
+        let outcomes =
+            [Outcome::Renewed, Outcome::Unchanged, Outcome::Undone, Outcome::Kept, Outcome::Stuck];
+        for outcome in outcomes {
+            for task in [Task::Renew, Task::Restore("2026-11-01T02-00-00Z".to_owned())] {
+                assert_valid(&printed(Some(&Plan::default()), Some(&journal(task, outcome))));
+            }
+        }
+        let under_way =
+            Journal { step: Step::Install, ended: None, ..journal(Task::Renew, Outcome::Kept) };
+        assert_valid(&printed(None, Some(&under_way)));
+    }
+
+    #[test]
+    fn the_schema_is_strict() {
+        let mut document: Value = serde_json::from_str(&printed(Some(&plan()), None)).unwrap();
+        document["plan"]["renew"][0]["reason"] = "because".into();
+        let schema = include_str!("../../docs/renew.schema.json");
+        let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+        assert!(!validator.is_valid(&document));
+    }
+}

@@ -1,0 +1,179 @@
+//! `renew::control_plane` on a live control plane.
+//!
+//! It has to run in the node, where the processes are: so this test program is installed there, and
+//! runs the one test of its own that only does what it is told ([`in_the_node`]).
+#![expect(clippy::print_stdout, reason = "how the node answers, and what a failed test shows")]
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use certwatch::domain::renewal::Component;
+use certwatch::domain::time::Span;
+use certwatch::renew::Places;
+use certwatch::renew::control_plane::{ControlPlane, put_manifests_back};
+use certwatch::sys;
+
+use crate::harness::{Cluster, Node, Poll, wait_for};
+
+const DRIVER: &str = "/usr/local/bin/control-plane-driver";
+const TOLD: &str = "CONTROL_PLANE_DRIVER";
+const KUBERNETES: &str = "/etc/kubernetes";
+
+/// Does what `CONTROL_PLANE_DRIVER` says: what to do, and with which component.
+#[test]
+#[ignore = "is run in the node by the other tests"]
+fn in_the_node() {
+    let told = std::env::var(TOLD).unwrap();
+    let (order, name) = told.split_once(' ').unwrap();
+    let places = Places {
+        kubernetes: KUBERNETES.into(),
+        kubelet: "/var/lib/kubelet".into(),
+        work: "/var/lib/certwatch".into(),
+        kubeadm: "/usr/bin/kubeadm".into(),
+        is_stage_shown: false,
+    };
+    let plane = ControlPlane::read(&places).unwrap();
+    let component = Component::ALL.into_iter().find(|it| it.name() == name);
+    match order {
+        "facts" => say(plane.facts()),
+        "obstacles" => say(plane.obstacles()),
+        "cluster-config" => say(plane.cluster_config()),
+        "put-back" => say(put_manifests_back(&places)),
+        "live" => say(plane.make_live(component.unwrap(), None)),
+        "restart" => say(plane.make_live(component.unwrap(), Some(sys::now()))),
+        "finish" => say(plane.make_live(component.unwrap(), Some(sys::now() - Span::minutes(10)))),
+        "verify" => say(plane.verify(component.unwrap())),
+        _ => panic!("{told}"),
+    }
+}
+
+fn say(what: impl Debug) {
+    println!("said: {what:?}");
+}
+
+/// A control plane with the driver in it.
+fn prepare(cluster: &Cluster) -> Node<'_> {
+    let node = cluster.node("cp1");
+    node.install(std::env::current_exe().unwrap().to_str().unwrap(), DRIVER);
+    node
+}
+
+#[track_caller]
+fn tell(node: Node<'_>, order: &str) -> String {
+    let told = format!("{TOLD}={order}");
+    let test = "control_plane::in_the_node";
+    let output = node.run(&["env", &told, DRIVER, test, "--exact", "--ignored", "--nocapture"]);
+    let said = output.lines().find_map(|line| line.split_once("said: ")).unwrap().1.to_owned();
+    println!("{order}: {said}");
+    said
+}
+
+#[track_caller]
+fn prove(node: Node<'_>, order: &str) {
+    let said = tell(node, order);
+    assert!(said.starts_with("Ok("), "{order}: {said}");
+}
+
+#[test]
+fn a_control_plane_that_is_well_is_found_to_be() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    let facts = tell(node, "facts -");
+    for component in Component::ALL {
+        assert!(facts.contains(&format!("component: {component:?}")), "{facts}");
+        // A leader that was reset waits for the lease of its former self to end.
+        prove(node, &format!("live {component}"));
+        prove(node, &format!("verify {component}"));
+    }
+    assert_eq!(facts.matches("started: Some").count(), 4, "{facts}");
+    assert_eq!(facts.matches("stale: None").count(), 4, "{facts}");
+    assert_eq!(facts.matches("served: Some").count(), 2, "{facts}");
+    assert_eq!(tell(node, "obstacles -"), "[]");
+    assert!(tell(node, "cluster-config -").contains("kind: ClusterConfiguration"));
+}
+
+#[test]
+fn new_certificates_are_taken_without_a_restart_and_without_an_outage() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    let pids = || Component::ALL.map(|component| node.pid(component.name()));
+    let before = pids();
+    let poll = Poll::start(node, "https://10.77.0.1:6443/readyz");
+    for name in ["etcd/server", "etcd/peer", "apiserver"] {
+        node.age(&format!("{KUBERNETES}/pki/{name}.crt"), "1 day ago", "300 days");
+    }
+    prove(node, "live etcd");
+    prove(node, "live kube-apiserver");
+    assert_eq!(poll.stop().failed, 0);
+    assert_eq!(pids(), before);
+}
+
+#[test]
+fn each_is_restarted_once() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    for component in Component::ALL {
+        let before = node.pid(component.name()).unwrap();
+        prove(node, &format!("restart {component}"));
+        let after = node.pid(component.name()).unwrap();
+        assert_ne!(before, after, "{component}");
+        prove(node, &format!("finish {component}"));
+        assert_eq!(node.pid(component.name()), Some(after), "{component}");
+    }
+}
+
+#[test]
+fn a_credential_that_is_not_in_use_is_noticed() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    node.age(&format!("{KUBERNETES}/scheduler.conf"), "1 day ago", "300 days");
+    assert!(tell(node, "facts -").contains("scheduler.conf was written"));
+    assert!(tell(node, "verify kube-scheduler").contains("NotTaken"));
+    prove(node, "restart kube-scheduler");
+    prove(node, "verify kube-scheduler");
+}
+
+#[test]
+fn what_does_not_end_by_a_signal_ends_without_its_manifest() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    let manifest = format!("{KUBERNETES}/manifests/kube-scheduler.yaml");
+    let (before, content) = (node.pid("kube-scheduler").unwrap(), node.read(&manifest));
+    node.run(&["kill", "-STOP", &before.to_string()]);
+    prove(node, "restart kube-scheduler");
+    assert_ne!(node.pid("kube-scheduler"), Some(before));
+    assert_eq!(node.read(&manifest), content);
+    node.run(&["test", "!", "-e", &format!("{KUBERNETES}/.certwatch-manifests")]);
+}
+
+#[test]
+fn a_manifest_that_a_killed_certwatch_left_is_put_back() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    let away = &format!("{KUBERNETES}/.certwatch-manifests");
+    let manifest = format!("{KUBERNETES}/manifests/kube-scheduler.yaml");
+    node.run(&["mkdir", away]);
+    node.run(&["mv", &manifest, away]);
+    wait_for("the scheduler to end", Duration::from_secs(60), || {
+        node.pid("kube-scheduler").is_none().then_some(())
+    });
+    assert!(tell(node, "put-back -").contains("kube-scheduler.yaml"));
+    wait_for("the scheduler to be well", Duration::from_secs(60), || {
+        tell(node, "verify kube-scheduler").starts_with("Ok(").then_some(())
+    });
+    assert_eq!(tell(node, "put-back -"), "Ok([])");
+}
+
+#[test]
+fn a_member_that_is_down_is_named_while_etcd_has_a_majority() {
+    let cluster = Cluster::fresh(3);
+    let node = prepare(&cluster);
+    assert_eq!(tell(node, "obstacles -"), "[]");
+    cluster.script(&["stop", "cp3"]);
+    let said = tell(node, "obstacles -");
+    assert!(
+        said.contains("PeerUnhealthy(\"etcd's member cp3: https://10.77.0.3:2379/health: "),
+        "{said}"
+    );
+    assert!(!said.contains("cp2"), "{said}");
+}

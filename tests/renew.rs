@@ -1,0 +1,89 @@
+//! `certwatch renew` and `restore` from the command line, as far as they need no root.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::run::{Run, certwatch};
+use tempfile::TempDir;
+
+/// A configuration with these keys of `[renew]`, and a state directory of its own.
+fn config(keys: &str) -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("config.toml");
+    let state = dir.path().join("renew");
+    let text = format!("[renew]\nstate-dir = \"{}\"\n{keys}", state.display());
+    fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+fn renew(keys: &str, arguments: &[&str]) -> (TempDir, Run) {
+    let (dir, path) = config(keys);
+    let common = ["renew", "--config", path.to_str().unwrap()];
+    let run = certwatch(common.iter().chain(arguments));
+    (dir, run)
+}
+
+#[test]
+fn help_says_what_there_is_and_not_what_the_service_uses() {
+    for (verb, words) in [
+        ("renew", &["--all", "--force", "--dry-run", "--rescue", "--cluster-config", "NAME"][..]),
+        ("restore", &["--list", "BACKUP"][..]),
+    ] {
+        let run = certwatch([verb, "--help"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        assert!(words.iter().all(|word| run.stdout.contains(word)), "{run:?}");
+        assert!(!run.stdout.contains("--auto") && !run.stdout.contains("--live"), "{run:?}");
+        assert!(run.stdout.contains("Exit status:"), "{run:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_64() {
+    for arguments in [
+        &["renew", "apiserver", "--all"][..],
+        &["renew", "--auto", "--force"],
+        &["renew", "--auto", "apiserver"],
+        &["renew", "--no-such-option"],
+        &["renew", "-o", "nagios"],
+        &["restore", "--list", "2026-11-23T12-00-00Z"],
+        &["restore", "one", "two"],
+    ] {
+        let run = certwatch(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{arguments:?}");
+        assert!(run.stderr.starts_with("error: "), "{run:?}");
+    }
+}
+
+#[test]
+fn a_name_that_is_none_is_told_with_what_was_meant() {
+    let (_dir, run) = renew("", &["apiserver", "etcd-pear"]);
+    assert_eq!((run.code, run.stdout.as_str()), (64, ""));
+    let expected = "certwatch: there is no certificate etcd-pear: did you mean etcd-peer?\n";
+    assert_eq!(run.stderr, expected);
+    let (_dir, run) = renew("", &["\u{1b}[2Jxyz"]);
+    assert_eq!(run.code, 64);
+    assert!(!run.stderr.contains('\u{1b}'), "{run:?}");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_78() {
+    for verb in ["renew", "restore"] {
+        let (_dir, path) = config("before = '5d'\nwindows = ['at night']\n");
+        let run = certwatch([verb, "--config", path.to_str().unwrap()]);
+        assert_eq!((run.code, run.stdout.as_str()), (78, ""));
+        assert!(run.stderr.contains("renew.deadline (its default) is not below renew.before"));
+        assert!(run.stderr.contains("renew.windows, entry 1, is not a window"), "{run:?}");
+        assert!(!run.stderr.contains("at night"), "{run:?}");
+    }
+}
+
+#[test]
+fn the_service_does_nothing_unless_it_is_enabled() {
+    let (dir, run) = renew("", &["--auto"]);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
+    assert!(!dir.path().join("renew").exists());
+}
