@@ -109,6 +109,7 @@ impl<'a> Campaign<'a> {
         node.install_certwatch("enabled = true\nkubeadm = \"/usr/local/bin/mortal-kubeadm\"");
         node.write("/usr/local/bin/mortal-kubeadm", KUBEADM.as_bytes());
         node.run(&["chmod", "755", "/usr/local/bin/mortal-kubeadm"]);
+        node.wait_until_left_alone();
         let known =
             [Wish::Reloaded, Wish::Restarted, Wish::All].map(|wish| (wish, learn(node, wish)));
         Self {

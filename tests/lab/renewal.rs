@@ -97,6 +97,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     let (old_serials, manifests, pids) = (serials(node), node.manifests(), node.pids());
     let mut watch = Watch::start(node);
     watch.sees_a_change(node, "before");
+    node.wait_until_left_alone();
 
     let receiver = node.inside(Receiver::new);
     let polls = Polls::start(node);
@@ -156,6 +157,7 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
     node.install_certwatch("");
     node.age_all("360 days ago", "5 days");
     let old_serials = serials(node);
+    node.wait_until_left_alone();
     let polls = Polls::start(node);
     let begin = Instant::now();
     node.renew(&["--all"]);

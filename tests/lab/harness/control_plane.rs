@@ -34,6 +34,8 @@ const KUBELET: &str = "http://127.0.0.1:10248/healthz";
 /// Longer than a back-off of the kubelet's, which ends at five minutes.
 const HEALTH: Duration = Duration::from_secs(400);
 
+const CALM: Duration = Duration::from_secs(150);
+
 /// The API server reads its pair again within a minute.
 const RELOAD: Duration = Duration::from_secs(90);
 
@@ -49,9 +51,12 @@ impl Node<'_> {
         self.run(&arguments);
     }
 
-    /// kubeadm wrote the manifests moments ago, so certwatch takes it that somebody works here.
-    pub(crate) fn has_been_left_alone(&self) {
-        self.run(&["bash", "-euc", "touch -d '1 hour ago' /etc/kubernetes/manifests/*"]);
+    /// Waits until nobody has touched a manifest for two minutes, as a reset of the lab does: certwatch
+    /// takes it that somebody works here.
+    pub(crate) fn wait_until_left_alone(&self) {
+        let find =
+            ["find", "/etc/kubernetes/manifests", "-type", "f", "-newerct", "125 seconds ago"];
+        wait_for("calm", CALM, || self.run(&find).is_empty().then_some(()));
     }
 
     /// What is not well, if anything is not.

@@ -31,7 +31,6 @@ impl Node<'_> {
     pub(crate) fn install_certwatch(&self, renew: &str) {
         self.install(env!("CARGO_BIN_EXE_certwatch"), CERTWATCH);
         self.configure_certwatch(renew);
-        self.has_been_left_alone();
     }
 
     pub(crate) fn configure_certwatch(&self, renew: &str) {
