@@ -109,7 +109,7 @@ impl<'a> Campaign<'a> {
         node.install_certwatch("enabled = true\nkubeadm = \"/usr/local/bin/mortal-kubeadm\"");
         node.write("/usr/local/bin/mortal-kubeadm", KUBEADM.as_bytes());
         node.run(&["chmod", "755", "/usr/local/bin/mortal-kubeadm"]);
-        node.wait_until_left_alone();
+        node.let_it_rest();
         let known =
             [Wish::Reloaded, Wish::Restarted, Wish::All].map(|wish| (wish, learn(node, wish)));
         Self {
@@ -231,7 +231,7 @@ impl<'a> Campaign<'a> {
             node.wait_for_lease("kube-scheduler");
         }
         assert_eq!(node.stray_keys(), [""; 0], "{context}");
-        let end = history.last().map(|journal| journal["step"]["end"].to_string());
+        let end = history.first().map(|journal| journal["step"]["end"].to_string());
         *self.totals.ends.entry(end.unwrap_or_default()).or_default() += 1;
     }
 }

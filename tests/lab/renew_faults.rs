@@ -122,6 +122,7 @@ const ROWS: &[Row] = &[
     Row {
         what: "a person works on a manifest",
         before: "touch /etc/kubernetes/manifests/etcd.yaml",
+        after: "touch -d '1 hour ago' /etc/kubernetes/manifests/etcd.yaml",
         told: "changed within the last two minutes",
         ..ROW
     },
@@ -169,7 +170,7 @@ fn each_fault_is_told_and_leaves_the_node_as_it_was_or_renewed() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
     node.install_certwatch("");
-    node.wait_until_left_alone();
+    node.let_it_rest();
     println!("| what | exit | told | files and cluster after |\n|---|---|---|---|");
     let complaints: Vec<_> = ROWS.iter().filter_map(|row| row.complaint(node)).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -214,7 +215,7 @@ fn an_api_server_that_does_not_come_back_is_told_and_can_be_mended() {
         exec /usr/bin/kubeadm \"$@\"\n";
     node.write(STAND_IN, text.as_bytes());
     node.run(&["chmod", "755", STAND_IN]);
-    node.wait_until_left_alone();
+    node.let_it_rest();
     let before = node.fingerprint();
     let run = node.certwatch(&["renew", "--all"]);
     assert_eq!(run.code, Some(1), "{}", run.said);
@@ -225,7 +226,7 @@ fn an_api_server_that_does_not_come_back_is_told_and_can_be_mended() {
     node.run(&["sed", "-i", "/--no-such-flag/d", manifest]);
     node.run(&["systemctl", "restart", "kubelet"]);
     node.wait_until_healthy();
-    node.wait_until_left_alone();
+    node.let_it_rest();
     node.configure_certwatch("");
     node.renew(&["--all"]);
     node.assert_served();

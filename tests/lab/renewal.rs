@@ -60,7 +60,7 @@ fn assert_renewed(node: Node<'_>, old_serials: &[String]) {
     }
     let (current, history) = node.journals();
     assert_eq!(current, None);
-    assert_eq!(history.last().unwrap()["step"]["end"], "renewed", "{history:#?}");
+    assert_eq!(history.first().unwrap()["step"]["end"], "renewed", "{history:#?}");
     let line = format!("ls -A {WORK}/stage 2>/dev/null; stat -c %a {WORK} {WORK}/backups/*");
     assert_eq!(node.run(&["bash", "-c", &line]), "700\n700\n", "no stage, one backup");
     assert_eq!(node.stray_keys(), [""; 0]);
@@ -97,7 +97,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     let (old_serials, manifests, pids) = (serials(node), node.manifests(), node.pids());
     let mut watch = Watch::start(node);
     watch.sees_a_change(node, "before");
-    node.wait_until_left_alone();
+    node.let_it_rest();
 
     let receiver = node.inside(Receiver::new);
     let polls = Polls::start(node);
@@ -140,6 +140,7 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
     let node = cluster.node("cp1");
     println!("| what | in all | polled | failed | longest |\n|---|---|---|---|---|");
     node.age_all("360 days ago", "5 days");
+    node.let_it_rest();
     let polls = Polls::start(node);
     let begin = Instant::now();
     let old = node.pids();
@@ -157,7 +158,7 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
     node.install_certwatch("");
     node.age_all("360 days ago", "5 days");
     let old_serials = serials(node);
-    node.wait_until_left_alone();
+    node.let_it_rest();
     let polls = Polls::start(node);
     let begin = Instant::now();
     node.renew(&["--all"]);

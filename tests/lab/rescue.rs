@@ -108,7 +108,7 @@ fn one_command_brings_back_a_node_of_which_all_has_expired() {
     assert_rescued(node);
     let (current, history) = node.journals();
     assert_eq!(current, None, "{}", run.said);
-    assert_eq!(history.last().unwrap()["step"]["end"], "renewed", "{history:#?}");
+    assert_eq!(history.first().unwrap()["step"]["end"], "renewed", "{history:#?}");
     assert_eq!(node.stray_keys(), [""; 0]);
     let aside = format!("{WORK}/kubelet-before");
     assert_eq!(node.run(&["stat", "-c", "%a", &aside]), "700\n");
