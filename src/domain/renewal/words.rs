@@ -136,7 +136,7 @@ impl Component {
         match self {
             Self::Apiserver => "about 16 s",
             Self::Etcd => "about 1 s",
-            Self::ControllerManager | Self::Scheduler => "none; 1 to 2 s without a leader",
+            Self::ControllerManager | Self::Scheduler => "none; about 17 s without a leader",
         }
     }
 }
