@@ -1,5 +1,7 @@
 use std::fs::{File, create_dir_all};
 use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::Node;
 
@@ -24,17 +26,28 @@ impl Cluster {
     /// With another name in `CERTWATCH_CLUSTER`, tests run beside others.
     pub(crate) fn fresh(nodes: usize) -> Self {
         let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "test".to_owned());
-        let cluster = Self::take(&format!("{name}-{nodes}"));
+        let cluster = Self::take_one_of(&[format!("{name}-{nodes}"), format!("{name}-{nodes}b")]);
         cluster.script(&["fresh", &nodes.to_string()]);
         cluster
     }
 
     /// The name alone, once no other test uses it.
     pub(crate) fn take(name: &str) -> Self {
+        Self::take_one_of(&[name.to_owned()])
+    }
+
+    /// The first of these that no other test uses: most of a test is waiting, so two get on side by side.
+    fn take_one_of(names: &[String]) -> Self {
         create_dir_all(LAB).unwrap();
-        let turn = File::create(format!("{LAB}/turn.{name}")).unwrap();
-        turn.lock().unwrap();
-        Self { name: name.to_owned(), _turn: turn }
+        loop {
+            for name in names {
+                let turn = File::create(format!("{LAB}/turn.{name}")).unwrap();
+                if turn.try_lock().is_ok() {
+                    return Self { name: name.clone(), _turn: turn };
+                }
+            }
+            sleep(Duration::from_millis(200));
+        }
     }
 
     /// Back to how `up` made it.
