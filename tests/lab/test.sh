@@ -13,7 +13,7 @@ step "unpack Alertmanager" "$HERE/alertmanager.sh"
 PATH=$LAB/alertmanager/usr/bin:$PATH
 down() {
     local cluster
-    for cluster in test-1 test-1b test-3 test-3b killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
+    for cluster in test-1 test-1b test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
 cargo test --features lab --test alertmanager --test crash --test faults --test hang --test kubeadm \

@@ -26,7 +26,11 @@ impl Cluster {
     /// With another name in `CERTWATCH_CLUSTER`, tests run beside others.
     pub(crate) fn fresh(nodes: usize) -> Self {
         let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "test".to_owned());
-        let cluster = Self::take_one_of(&[format!("{name}-{nodes}"), format!("{name}-{nodes}b")]);
+        let mut names = vec![format!("{name}-{nodes}")];
+        if nodes == 1 {
+            names.push(format!("{name}-1b"));
+        }
+        let cluster = Self::take_one_of(&names);
         cluster.script(&["fresh", &nodes.to_string()]);
         cluster
     }
