@@ -2,7 +2,7 @@
 //! killed beneath it, the power is cut. The next `certwatch renew` has to end with all of what was asked
 //! for renewed and in use, or with every file as it was.
 //!
-//! `CERTWATCH_KILLS` says how often (12 if not set), `CERTWATCH_SEED` repeats a campaign.
+//! `CERTWATCH_KILLS` says how often (6 if not set), `CERTWATCH_SEED` repeats a campaign.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -289,7 +289,7 @@ fn piped(command: &mut Command) -> &mut Command {
 
 #[test]
 fn whatever_is_killed_the_next_renewal_ends_it() {
-    let kills = usize::try_from(of_environment("CERTWATCH_KILLS").unwrap_or(12)).unwrap();
+    let kills = usize::try_from(of_environment("CERTWATCH_KILLS").unwrap_or(6)).unwrap();
     let cluster = Cluster::fresh(1);
     let mut campaign = Campaign::new(&cluster);
     for run in 1..=kills {
