@@ -6,10 +6,10 @@
 //! answers. Whatever was there before is kept in `kubelet-before`.
 
 mod conf;
-mod program;
+mod health;
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,17 +23,16 @@ use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
 use super::Places;
+use super::files::{self, Owner, shown};
+use super::program::{self, Ran};
 use conf::Pair;
-use program::{is_healthy, run, wait_until};
+use health::{is_healthy, wait_until};
 
 /// Every name that the kubelet gives to a client certificate and its key begins so.
 const CLIENT: &str = "kubelet-client";
 
 /// The name under which the kubelet looks for the one to use.
 const CURRENT: &str = "kubelet-client-current.pem";
-
-/// Most bytes of a file that is read; a kubelet.conf has 6 kB.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// kubeadm signs one certificate within a second.
 const SIGNING: Duration = Duration::from_secs(60);
@@ -114,12 +113,12 @@ pub fn rotate(places: &Places) -> Result<String, Fault> {
 
 /// The certificate that the kubelet starts with.
 fn client(places: &Places) -> Option<Certificate> {
-    embedded(places).or_else(|| certificate(&bytes(&pki(places).join(CURRENT)).ok()?))
+    embedded(places).or_else(|| certificate(&files::read(&pki(places).join(CURRENT)).ok()??))
 }
 
 /// The certificate inside kubelet.conf.
 fn embedded(places: &Places) -> Option<Certificate> {
-    let conf = kubeconfig::read(&bytes(&conf_path(places)).ok()?).ok()?;
+    let conf = kubeconfig::read(&files::read(&conf_path(places)).ok()??).ok()?;
     match &conf.users.first()?.certificate {
         Source::Inline(Ok(pem)) => certificate(pem),
         Source::Inline(Err(_)) | Source::File(_) => None,
@@ -131,7 +130,7 @@ fn has_fresh_pair(places: &Places) -> bool {
 }
 
 fn fresh(path: &Path) -> Option<Certificate> {
-    certificate(&bytes(path).ok()?).filter(|it| it.not_after >= sys::now())
+    certificate(&files::read(path).ok()??).filter(|it| it.not_after >= sys::now())
 }
 
 /// The first certificate of some PEM.
@@ -163,12 +162,13 @@ fn sign(places: &Places, config: &Path, name: &str) -> Result<Pair, Fault> {
     let config = config.to_string_lossy();
     let rest = ["user", "--org", "system:nodes", "--client-name", name, "--config", &config];
     // `kubeconfig` was `alpha kubeconfig` up to 1.20.
-    let current = run(&places.kubeadm, &[&["kubeconfig"], &rest[..]].concat(), SIGNING);
-    let said = match current {
-        Ok(said) => said,
-        Err(_) => run(&places.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?,
+    let current = run(&places.kubeadm, &[&["kubeconfig"], &rest[..]].concat(), SIGNING)?;
+    let said = if current.is_success() {
+        current
+    } else {
+        run(&places.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?
     };
-    let pair = Pair::of(&said).filter(|pair| {
+    let pair = Pair::of(&said.text()).filter(|pair| {
         let certificate = pair.certificate().and_then(|pem| certificate(&pem));
         certificate.is_some_and(|it| {
             it.not_after >= sys::now() && it.subject.value(&Attribute::Cn) == name
@@ -223,13 +223,26 @@ fn clients(places: &Places) -> Vec<PathBuf> {
 }
 
 fn restart() -> Result<(), Fault> {
-    run(Path::new("systemctl"), &["restart", "kubelet"], RESTART)?;
+    let systemctl = program::find("systemctl")
+        .ok_or_else(|| Fault::failed("there is no systemctl to restart the kubelet with"))?;
+    let restarted = run(&systemctl, &["restart", "kubelet"], RESTART)?;
+    if !restarted.is_success() {
+        let said = restarted.said();
+        return Err(Fault::failed(format!("`systemctl restart kubelet` did not work: {said}")));
+    }
     wait_until(START, || is_healthy().then_some(())).ok_or_else(|| {
         Fault::failed(format!(
             "the kubelet was restarted and does not answer within {} s; see `journalctl -u kubelet`",
             START.as_secs()
         ))
     })
+}
+
+/// Nothing of what it says gets into a fault but through [`Ran::said`], which leaves out keys.
+fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Ran, Fault> {
+    let mut command = program::command(program);
+    command.args(arguments);
+    program::run(command, limit)
 }
 
 fn conf_path(places: &Places) -> PathBuf {
@@ -242,29 +255,14 @@ fn pki(places: &Places) -> PathBuf {
 
 /// It holds a key, so it is neither printed nor logged by anybody.
 fn read(path: &Path) -> Result<String, Fault> {
-    bytes(path)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is no text")))
-        .map_err(|error| failed("read", path, &error))
-}
-
-fn bytes(path: &Path) -> io::Result<Vec<u8>> {
-    // Looked at before it is opened: opening a device can do anything.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let bytes =
+        files::read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
+    String::from_utf8(bytes).map_err(|_| Fault::failed(format!("{} is no text", shown(path))))
 }
 
 /// Puts `text` in the place of a file, for this user alone, all of it or nothing.
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".certwatch-{name}"));
-    program::create_private(&temporary, text.as_bytes())
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| fs::File::open(path.parent().unwrap_or(path))?.sync_all())
-        .map_err(|error| failed("write", path, &error))
+    files::write(path, text.as_bytes(), Owner::private())
 }
 
 fn unusual(path: &Path) -> Fault {
@@ -277,10 +275,6 @@ fn unusual(path: &Path) -> Fault {
 
 fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::failed(format!("cannot {doing} {}: {error}", shown(path)))
-}
-
-fn shown(path: &Path) -> String {
-    safe(&path.to_string_lossy()).into_owned()
 }
 
 #[cfg(test)]
