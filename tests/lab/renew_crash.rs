@@ -161,9 +161,11 @@ impl<'a> Campaign<'a> {
             node.wait_until_healthy();
         }
         let begin = Instant::now();
-        // Every other time nobody asks for anything: what was begun goes on all the same.
-        let next =
-            if run.is_multiple_of(2) { node.renew(&["--auto"]) } else { node.renew(wish.names()) };
+        // Every other time nobody asks for anything: what was begun goes on all the same. While a node
+        // boots, nothing else may be asked for.
+        let is_booting = matches!(blow, Blow::Power(_)) && journal.is_some();
+        let asks_nobody = run.is_multiple_of(2) || is_booting;
+        let next = node.renew(if asks_nobody { &["--auto"] } else { wish.names() });
         self.totals.longest_resume = self.totals.longest_resume.max(begin.elapsed());
         self.totals.resumed += usize::from(journal.is_some());
         let context = format!("run {run}, {wish:?}, {blow:?}: {struck:?}, then {next:?}");
