@@ -8,7 +8,7 @@ use crate::domain::model::Inventory;
 use crate::domain::renewal::decide;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::pace::Attempt;
-use crate::domain::renewal::plan::{Plan, Terms, Which};
+use crate::domain::renewal::plan::{Plan, Terms};
 use crate::domain::renewal::{Fault, Journal, Outcome, Task};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
@@ -101,8 +101,10 @@ struct Survey {
 
 fn survey(request: &Request, now: UnixTime) -> Result<Survey, Fault> {
     let inventory = inventory(request, now)?;
-    let (facts, settled) = facts::gather(&question(request), now);
-    let plan = decide::plan(&inventory, &facts, &request.wish, &terms(&request.config), now);
+    let terms = terms(&request.config);
+    let admin_is_renewed = decide::concerns(&request.wish, "admin.conf", &inventory, &terms, now);
+    let (facts, settled) = facts::gather(&question(request, admin_is_renewed), now);
+    let plan = decide::plan(&inventory, &facts, &request.wish, &terms, now);
     Ok(Survey { plan, settled, is_time: true, found: String::new() })
 }
 
@@ -133,12 +135,12 @@ fn inventory(request: &Request, now: UnixTime) -> Result<Inventory, Fault> {
     scan::scan(&scanned, now).map_err(|error| Fault::failed(error.to_string()))
 }
 
-fn question(request: &Request) -> Question<'_> {
+fn question(request: &Request, admin_is_renewed: bool) -> Question<'_> {
     Question {
         places: &request.places,
         cluster_config: request.cluster_config.as_deref(),
         copies: &request.config.renew.copies,
-        admin_is_renewed: request.wish.which != Which::Due,
+        admin_is_renewed,
     }
 }
 
@@ -157,7 +159,7 @@ fn restoring(request: &Request, id: &str, now: UnixTime) -> Result<Plan, Fault> 
         files.iter().any(|file| paths.contains(file))
     };
     let names: Vec<_> = role::KUBEADM.iter().filter(is_in).map(|role| role.id).collect();
-    let (mut facts, _) = facts::gather(&question(request), now);
+    let (mut facts, _) = facts::gather(&question(request, false), now);
     // kubeadm has no part in it.
     facts.obstacles.retain(|obstacle| !obstacle.is_about_kubeadm());
     Ok(decide::restoring(&names, &facts, request.wish.force, &terms(&request.config), now))
