@@ -4,9 +4,15 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 
+use certwatch::domain::renewal::plan::{Plan, RestartPolicy};
+use certwatch::domain::renewal::{Journal, Outcome, Step, Task};
+use certwatch::domain::time::UnixTime;
+use certwatch::renew::Memory;
+use certwatch::store::Store;
 use common::run::{Run, certwatch};
 use tempfile::TempDir;
 
@@ -86,4 +92,22 @@ fn the_service_does_nothing_unless_it_is_enabled() {
     let (dir, run) = renew("", &["--auto"]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
     assert!(!dir.path().join("renew").exists());
+}
+
+/// A script reads one object, whatever happened on the way to it.
+#[test]
+fn an_interrupted_renewal_is_no_second_object() {
+    let (dir, path) = config("");
+    let now = UnixTime::new(1_800_000_000);
+    let begun = Journal::begin(Task::Renew, &Plan::default(), RestartPolicy::None, now);
+    let step = Step::CleanUp(Outcome::Unchanged);
+    let memory = Memory { current: Some(Journal { step, ..begun }), ..Memory::default() };
+    Store::open(&dir.path().join("renew")).unwrap().save(&memory).unwrap();
+    let live = dir.path().join("live");
+    let words = ["renew", "-o", "json", "--config"].map(OsStr::new);
+    let run =
+        certwatch(words.into_iter().chain([path.as_os_str(), "--live".as_ref(), live.as_ref()]));
+    assert!(run.stderr.contains("an interrupted renewal has been brought to its end"), "{run:?}");
+    let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(object["outcome"], serde_json::Value::Null);
 }

@@ -112,25 +112,50 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 impl Request {
-    /// Prints the plan, with `journal` as what became of it in JSON, and gives the exit status: 1 if
-    /// something stands in the way.
+    /// Prints the plan, and gives the exit status: 1 if something stands in the way.
     pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
+        let printed = super::print(&match self.output {
+            StatusFormat::Table => self.with_report(plan, now, |report| {
+                report.table(sys::terminal_width(&std::io::stdout()))
+            }),
+            StatusFormat::Json => self.json(Some(plan), None, now),
+        });
+        if plan.obstacles.is_empty() { printed } else { Exit::Failed }
+    }
+
+    /// Prints the plan before it is carried out; in JSON it is told together with its outcome, since
+    /// that is one object.
+    pub fn announce(&self, plan: &Plan, now: UnixTime) {
+        if self.output == StatusFormat::Table {
+            self.show_plan(plan, now);
+        }
+    }
+
+    fn json(&self, plan: Option<&Plan>, journal: Option<&Journal>, now: UnixTime) -> String {
         let node = node_name(&self.config);
+        let backups = self.places.backups();
+        match plan {
+            Some(plan) => self.with_report(plan, now, |report| {
+                renewal::json(&node, now, Some(report), journal, &backups)
+            }),
+            None => renewal::json(&node, now, None, journal, &backups),
+        }
+    }
+
+    fn with_report<T>(
+        &self,
+        plan: &Plan,
+        now: UnixTime,
+        use_it: impl FnOnce(&PlanReport<'_>) -> T,
+    ) -> T {
         let cluster_config = self.places.cluster_config();
-        let report = PlanReport {
-            node: &node,
+        use_it(&PlanReport {
+            node: &node_name(&self.config),
             plan,
             now,
             kubeadm: &self.places.kubeadm,
             cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
-        };
-        let printed = super::print(&match self.output {
-            StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
-            StatusFormat::Json => {
-                renewal::json(&node, now, Some(&report), None, &self.places.backups())
-            }
-        });
-        if plan.obstacles.is_empty() { printed } else { Exit::Failed }
+        })
     }
 
     /// A line for each step that has ended, on standard error: standard output is for the outcome.
@@ -144,26 +169,20 @@ impl Request {
         }
     }
 
-    /// Prints how it ended, and gives the exit status.
-    pub fn show_outcome(&self, journal: &Journal) -> Exit {
-        show_outcome(&self.config, &self.places, self.output, journal)
+    /// Prints how it ended, and gives the exit status; `plan` is `None` for a restoration.
+    pub fn show_outcome(&self, plan: Option<&Plan>, journal: &Journal) -> Exit {
+        let printed = super::print(&match self.output {
+            StatusFormat::Table => {
+                let width = sys::terminal_width(&std::io::stdout());
+                outcome(journal, &self.places.backups(), width)
+            }
+            StatusFormat::Json => self.json(plan, Some(journal), sys::now()),
+        });
+        exit(journal, printed)
     }
 }
 
-/// Prints how a renewal or a restoration ended, and gives the exit status.
-pub(super) fn show_outcome(
-    config: &Config,
-    places: &Places,
-    output: StatusFormat,
-    journal: &Journal,
-) -> Exit {
-    let backups = places.backups();
-    let printed = super::print(&match output {
-        StatusFormat::Table => outcome(journal, &backups, sys::terminal_width(&std::io::stdout())),
-        StatusFormat::Json => {
-            renewal::json(&node_name(config), sys::now(), None, Some(journal), &backups)
-        }
-    });
+fn exit(journal: &Journal, printed: Exit) -> Exit {
     match journal.outcome() {
         Some(Outcome::Renewed) => printed,
         Some(Outcome::Unchanged) if journal.fault.is_none() => printed,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cli::StatusFormat;
 use crate::config::Config;
 use crate::daemon;
 use crate::domain::model::Inventory;
@@ -9,7 +10,7 @@ use crate::domain::renewal::decide;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::pace::Attempt;
 use crate::domain::renewal::plan::{Plan, Terms};
-use crate::domain::renewal::{Fault, Journal, Outcome, Task};
+use crate::domain::renewal::{Fault, Journal, Outcome, Task, words};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
@@ -58,12 +59,12 @@ pub(super) fn renew(request: &Request) -> Exit {
     if let Err(fault) = keep_config(request, &mut renewer, settled.as_ref()) {
         return failed(&fault);
     }
-    request.show_plan(&plan, now);
+    request.announce(&plan, now);
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.carry_out(journal, &mut request.progress());
     note_attempt(request, &mut renewer, &journal, found);
-    request.show_outcome(&journal)
+    request.show_outcome(Some(&plan), &journal)
 }
 
 /// Puts a backup back.
@@ -86,7 +87,7 @@ pub(super) fn restore(request: &Request, id: &str) -> Exit {
     let task = Task::Restore(id.to_owned());
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.carry_out(journal, &mut request.progress());
-    request.show_outcome(&journal)
+    request.show_outcome(None, &journal)
 }
 
 /// What was found.
@@ -185,9 +186,15 @@ fn recover(request: &Request, renewer: &mut Renewer) -> Result<(), Exit> {
         Err(fault) => Err(failed(&fault)),
         Ok(None) => Ok(()),
         Ok(Some(journal)) => {
-            super::complain("a renewal that was interrupted has been brought to its end:");
-            request.show_outcome(&journal);
+            let headline = words::outcome_headline(&journal);
+            super::complain(&format!(
+                "an interrupted renewal has been brought to its end: {headline}"
+            ));
             let is_bad = matches!(journal.outcome(), Some(Outcome::Stuck | Outcome::Kept));
+            // In JSON only one can be told, and it is the last.
+            if is_bad || request.output == StatusFormat::Table {
+                request.show_outcome(None, &journal);
+            }
             if is_bad { Err(Exit::Failed) } else { Ok(()) }
         }
     }
