@@ -21,6 +21,7 @@ use crate::store::{self, StoreError};
 use crate::{keeper, scan, sys};
 
 use super::renew::Request;
+use super::stop;
 
 /// Shows what would be done, and changes nothing.
 pub(super) fn rehearse(request: &Request) -> Exit {
@@ -167,8 +168,12 @@ fn restoring(request: &Request, id: &str, now: UnixTime) -> Result<Plan, Fault> 
 }
 
 fn open(request: &Request) -> Result<Renewer, Exit> {
-    let renew = &request.config.renew;
-    Renewer::open(request.places.clone(), renew.keep_backups).map_err(|error| {
+    let is_asked_to_stop = stop::asked().map_err(|error| {
+        super::complain(&format!("cannot wait for signals: {error}"));
+        Exit::Failed
+    })?;
+    let (places, keep) = (request.places.clone(), request.config.renew.keep_backups);
+    Renewer::open(places, keep, is_asked_to_stop).map_err(|error| {
         super::complain(&match error {
             StoreError::Busy { pid, .. } => {
                 let busy = Obstacle::Busy { pid };

@@ -1,6 +1,8 @@
 //! Carries out a renewal, step by step: each is written down before it is begun.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::renewal::pace::Attempt;
 use crate::domain::renewal::{Done, Fault, Journal, Live, Outcome, Step, Task};
@@ -21,6 +23,7 @@ pub struct Renewer {
     keep_backups: usize,
     store: Store,
     memory: Memory,
+    is_asked_to_stop: Arc<AtomicBool>,
 }
 
 /// How many attempts are remembered: more than an hour can hold.
@@ -30,14 +33,19 @@ const ATTEMPTS: usize = 10;
 pub type Progress<'a> = dyn FnMut(&Journal) + 'a;
 
 impl Renewer {
-    /// Opens and locks the directory for renewals.
+    /// Opens and locks the directory for renewals. Once `is_asked_to_stop` is true, a renewal that
+    /// has touched nothing yet ends; one that has goes on.
     ///
     /// # Errors
     /// Another certwatch works with it, or it cannot be used.
-    pub fn open(places: Places, keep_backups: usize) -> Result<Self, StoreError> {
+    pub fn open(
+        places: Places,
+        keep_backups: usize,
+        is_asked_to_stop: Arc<AtomicBool>,
+    ) -> Result<Self, StoreError> {
         let store = Store::open(&places.work)?;
         let memory = store.load(sys::now())?.into_state();
-        Ok(Self { places, keep_backups, store, memory })
+        Ok(Self { places, keep_backups, store, memory, is_asked_to_stop })
     }
 
     /// What is remembered of renewals.
@@ -64,6 +72,7 @@ impl Renewer {
     pub fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
         while journal.outcome().is_none() {
             let result = self.note(&journal).and_then(|()| self.perform(&journal));
+            let result = result.and_then(|done| self.go_on(&journal, done));
             journal.after(result, sys::now());
             progress(&journal);
         }
@@ -87,6 +96,13 @@ impl Renewer {
             return Ok(());
         }
         saved.map_err(|error| Fault::failed(error.to_string()))
+    }
+
+    fn go_on(&self, journal: &Journal, done: Done) -> Result<Done, Fault> {
+        if journal.step.is_harmless() && self.is_asked_to_stop.load(Ordering::Relaxed) {
+            return Err(Fault::failed("it was asked to stop"));
+        }
+        Ok(done)
     }
 
     fn perform(&self, journal: &Journal) -> Result<Done, Fault> {
@@ -226,3 +242,7 @@ impl Step {
         matches!(self, Self::PutBack | Self::MakeOldLive(_) | Self::VerifyOld | Self::CleanUp(_))
     }
 }
+
+#[cfg(test)]
+#[path = "tests/engine.rs"]
+mod tests;

@@ -100,7 +100,7 @@ impl Journal {
         }
         self.resumed += 1;
         let next = match self.step {
-            Step::BackUp | Step::Stage | Step::Inspect => {
+            step if step.is_harmless() => {
                 self.blame(Fault::failed("it was interrupted before anything was touched"));
                 Step::CleanUp(Outcome::Unchanged)
             }
@@ -161,7 +161,7 @@ impl Journal {
             _ => self.blame(fault),
         }
         match step {
-            Step::BackUp | Step::Stage | Step::Inspect => Step::CleanUp(Outcome::Unchanged),
+            step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
             // Half a set is in place: only the whole old one is known to be a set.
             Step::Install => Step::PutBack,
             Step::Kubelet | Step::MakeLive(_) | Step::Verify => self.back_or_stay(now),
@@ -213,6 +213,11 @@ impl Journal {
 }
 
 impl Step {
+    /// True before anything of the live tree is touched.
+    pub fn is_harmless(self) -> bool {
+        matches!(self, Self::BackUp | Self::Stage | Self::Inspect)
+    }
+
     /// True on the way from the first change of the live tree to its proof.
     fn is_forward(self) -> bool {
         matches!(self, Self::Install | Self::Kubelet | Self::MakeLive(_) | Self::Verify)

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
@@ -39,6 +40,8 @@ pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("PATH", PATH).env("HOME", "/root").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // A ^C is for certwatch, which goes on.
+    command.process_group(0);
     let child = command.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
     match wait(child, limit) {
         Ok(Some((status, said))) if status.success() => Ok(said),
