@@ -1,7 +1,11 @@
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
 
 use super::super::testing::{Node, words};
 use super::*;
+use crate::domain::renewal::Component;
 use crate::domain::renewal::plan::{Plan, RestartPolicy};
 
 fn renewer(node: &Node, is_asked_to_stop: bool) -> Renewer {
@@ -24,4 +28,33 @@ fn who_is_asked_to_stop_ends_only_where_nothing_is_touched() {
     assert!(renewer.backups().is_empty());
     let ended = renewer.carry_out(journal(&[], Step::Install), &mut |_| ());
     assert_eq!(ended.outcome(), Some(Outcome::Renewed), "{ended:?}");
+}
+
+/// A port at which etcd says that it is healthy, after three connections that it has dropped.
+fn moody_etcd() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().skip(3).flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\nConnection: close\r\n\r\n{\"health\":\"true\"}",
+            );
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_that_is_missed_undoes_nothing() {
+    let node = Node::new();
+    let manifest = format!(
+        "kind: Pod\nspec:\n  containers:\n  - command: [etcd, --listen-client-urls=http://127.0.0.1:1, --listen-peer-urls=http://127.0.0.1:1, --listen-metrics-urls=http://{}]\n    image: etcd\n",
+        moody_etcd()
+    );
+    fs::write(node.live("manifests/etcd.yaml"), manifest).unwrap();
+    let live = vec![Live { component: Component::Etcd, restart: false }];
+    let verified = Journal { live, ..journal(&[], Step::Verify) };
+    let ended = renewer(&node, false).carry_out(verified, &mut |_| ());
+    assert_eq!((ended.outcome(), ended.fault), (Some(Outcome::Renewed), None));
 }
