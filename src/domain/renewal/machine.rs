@@ -3,6 +3,7 @@
 //! | a failure in | leads to |
 //! |---|---|
 //! | backup, stage, inspect | the end: nothing was touched |
+//! | install, before its first file | the end: nothing was touched |
 //! | install | the backup is put back |
 //! | make live, verify | the backup is put back, made live and verified; unless the old certificates are over or nearly so: then the new ones stay |
 //! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
@@ -148,6 +149,7 @@ impl Journal {
     /// What follows a fault.
     fn failed(&mut self, fault: Fault, now: UnixTime) -> Step {
         let step = self.step;
+        let is_untouched = fault.kind == FaultKind::Untouched;
         match step {
             Step::MakeLive(index) | Step::MakeOldLive(index) if self.can_help(&fault, index) => {
                 self.notes.push(format!("{}: it is restarted", fault.what));
@@ -162,6 +164,8 @@ impl Journal {
         }
         match step {
             step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
+            // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
+            Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),
             // Half a set is in place: only the whole old one is known to be a set.
             Step::Install => Step::PutBack,
             Step::Kubelet | Step::MakeLive(_) | Step::Verify => self.back_or_stay(now),

@@ -255,6 +255,15 @@ fn restarts_that_are_forbidden_do_not_happen() {
     assert_eq!(journal.outcome(), Some(Outcome::Undone));
 }
 
+/// What somebody else wrote meanwhile stays.
+#[test]
+fn what_was_not_begun_is_not_put_back() {
+    let mut journal = Journal { step: Step::Install, ..begin(RestartPolicy::Needed, 5) };
+    let fault = Fault { kind: FaultKind::Untouched, what: "somebody else changed it".to_owned() };
+    journal.after(Err(fault), NOW);
+    assert_eq!(journal.step, Step::CleanUp(Outcome::Unchanged));
+}
+
 #[test]
 fn what_is_over_is_not_put_back() {
     let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(0)]].concat();
