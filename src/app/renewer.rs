@@ -63,7 +63,7 @@ pub(super) fn renew(request: &Request) -> Exit {
     request.announce(&plan, now);
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
-    let journal = renewer.carry_out(journal, &mut request.progress());
+    let journal = renewer.begin(journal, &mut request.progress());
     note_attempt(request, &mut renewer, &journal, found);
     request.show_outcome(Some(&plan), &journal)
 }
@@ -87,7 +87,7 @@ pub(super) fn restore(request: &Request, id: &str) -> Exit {
     }
     let task = Task::Restore(id.to_owned());
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
-    let journal = renewer.carry_out(journal, &mut request.progress());
+    let journal = renewer.begin(journal, &mut request.progress());
     request.show_outcome(None, &journal)
 }
 

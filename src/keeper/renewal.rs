@@ -60,19 +60,20 @@ impl Keeper {
     /// Takes in how renewals ended, and has people told of those they were not told of. True if there
     /// are any.
     pub fn renewals_ended(&mut self, renewals: &Memory) -> bool {
-        let newest = renewals.history.iter().map(|journal| journal.id.clone()).max();
+        let newest = renewals.history.first().map(|journal| journal.id.clone());
         let Some(told) = self.memory.renewals.told.clone() else {
             // What ended before anybody watched is no news.
             self.memory.renewals.told = Some(newest.unwrap_or_default());
             return false;
         };
+        // By their order and not by their names: the clock may have been set back in between.
         let news: Vec<&Journal> =
-            renewals.history.iter().filter(|journal| journal.id > told).collect();
-        for journal in &news {
+            renewals.history.iter().take_while(|journal| journal.id != told).collect();
+        for journal in news.iter().rev() {
             self.memory.ledger.announce(self.notice(journal));
             self.learn(journal);
         }
-        self.memory.renewals.told = newest.max(Some(told));
+        self.memory.renewals.told = newest.or(Some(told));
         if !news.is_empty() {
             self.save();
         }

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::channels::{Alertmanager, Secret, Slack, SlackBy};
 use crate::domain::ledger::Body;
+use crate::domain::renewal::{Journal, Outcome, Task, sample};
+use crate::renew;
 
 const NOW: UnixTime = UnixTime::new(1_800_000_000);
 
@@ -103,4 +105,23 @@ fn who_was_tried_longest_ago_is_first() {
     keeper.settle(&deliveries[0], &Err(Failure::transient("away")), first);
     let (again, _) = keeper.due(|_| false, first + Span::minutes(1));
     assert_eq!(again.last().unwrap().receiver, deliveries[0].receiver);
+}
+
+/// Of the last one first, as a renewer remembers them.
+fn renewals(ids: &[&str]) -> renew::Memory {
+    let ended = sample::journal(Task::Renew, Outcome::Renewed);
+    let one = |id: &&str| Journal { id: (*id).to_owned(), ..ended.clone() };
+    renew::Memory { history: ids.iter().map(one).collect(), ..renew::Memory::default() }
+}
+
+/// The clock was a year ahead, and has been set.
+#[test]
+fn an_outcome_is_told_once_whatever_its_name() {
+    let dir = TempDir::new().unwrap();
+    let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+    assert!(!keeper.renewals_ended(&renewals(&["2027-11-23T12-00-00Z"])), "nobody watched");
+    let both = renewals(&["2026-11-23T12-00-00Z", "2027-11-23T12-00-00Z"]);
+    assert!(keeper.renewals_ended(&both));
+    assert!(!keeper.renewals_ended(&both));
+    assert_eq!(told(&keeper).len(), 1);
 }

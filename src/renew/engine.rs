@@ -68,8 +68,23 @@ impl Renewer {
         Ok(Some(self.carry_out(journal, progress)))
     }
 
+    /// Carries out a renewal from its beginning, under a name that no other has: two can fall into one
+    /// second, and a clock can be set back.
+    pub fn begin(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+        let name = journal.id.clone();
+        let others = (2..).map(|count| format!("{name}-{count}"));
+        let mut names = std::iter::once(name.clone()).chain(others);
+        journal.id = names.find(|id| !self.is_taken(id)).unwrap_or(name);
+        self.carry_out(journal, progress)
+    }
+
+    fn is_taken(&self, id: &str) -> bool {
+        let is_remembered = self.memory.history.iter().any(|journal| journal.id == id);
+        is_remembered || self.places.backups().join(id).exists()
+    }
+
     /// Brings a renewal to its end, whatever happens.
-    pub fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+    fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
         while journal.outcome().is_none() {
             let result = self.note(&journal).and_then(|()| self.perform(&journal));
             let result = result.and_then(|done| self.go_on(&journal, done));

@@ -58,3 +58,16 @@ fn an_answer_that_is_missed_undoes_nothing() {
     let ended = renewer(&node, false).carry_out(verified, &mut |_| ());
     assert_eq!((ended.outcome(), ended.fault), (Some(Outcome::Renewed), None));
 }
+
+/// Its backup would be that of the other, and the wrong files would go back.
+#[test]
+fn no_two_have_the_same_name() {
+    let node = Node::new();
+    let mut renewer = renewer(&node, false);
+    let first = journal(&["apiserver"], Step::BackUp);
+    let ids = [(); 3].map(|()| renewer.begin(first.clone(), &mut |_| ()).id);
+    assert_eq!(ids, ["", "-2", "-3"].map(|end| format!("{}{end}", first.id)));
+    backup::back_up(&node.places, "kept", &[], first.begun).unwrap();
+    let kept = Journal { id: "kept".to_owned(), ..first };
+    assert_eq!(renewer.begin(kept, &mut |_| ()).id, "kept-2");
+}
