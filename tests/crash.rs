@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::dice::{Dice, of_environment};
 use common::node::YEAR;
 use common::pki::Days;
 use common::receiver::{Manner, Moment, Post};
@@ -30,22 +31,6 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// After so many kills the daemon is left alone until it has told everything.
 const ROUND: usize = 25;
-
-/// Random enough, and the same again for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-
-    fn micros(&mut self, limit: Duration) -> Duration {
-        Duration::from_micros(self.below(u64::try_from(limit.as_micros()).unwrap().max(1)))
-    }
-}
 
 /// When a daemon is killed.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +104,7 @@ struct Campaign {
 }
 
 impl Campaign {
-    fn new(seed: u64) -> Self {
+    fn new() -> Self {
         let stage = Stage::new();
         Self {
             window: Duration::from_millis(150).max(start_to_request(&stage) * 2),
@@ -129,7 +114,7 @@ impl Campaign {
                 stage.renew("apiserver", YEAR);
                 stage
             },
-            dice: Dice(seed | 1),
+            dice: Dice::of_environment(),
             node: BTreeMap::new(),
             view: BTreeMap::new(),
             believed: BTreeSet::new(),
@@ -337,12 +322,8 @@ fn carry_out(plan: Plan, stage: &Stage, daemon: &mut Child) {
 
 #[test]
 fn no_alert_is_lost_and_nothing_is_told_twice_but_by_a_kill() {
-    let of_environment = |name| std::env::var(name).ok().map(|it: String| it.parse().unwrap());
     let kills = usize::try_from(of_environment("CERTWATCH_KILLS").unwrap_or(200)).unwrap();
-    let now = certwatch::sys::now().seconds().unsigned_abs();
-    let seed: u64 = of_environment("CERTWATCH_SEED").unwrap_or(now * 0x9E37_79B9);
-    println!("seed {seed}");
-    let mut campaign = Campaign::new(seed);
+    let mut campaign = Campaign::new();
     for kill in 1..=kills {
         campaign.kill_one();
         if kill % ROUND == 0 || kill == kills {

@@ -111,3 +111,16 @@ fn an_interrupted_renewal_is_no_second_object() {
     let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(object["outcome"], serde_json::Value::Null);
 }
+
+#[test]
+fn without_a_name_restore_lists_the_backups() {
+    let (_dir, path) = config("");
+    let path = path.to_str().unwrap();
+    for arguments in [&["restore", "--config", path][..], &["restore", "--list", "--config", path]]
+    {
+        let run = certwatch(arguments);
+        assert!(run.code == 0 && run.stdout.starts_with("There is no backup in "), "{run:?}");
+    }
+    let run = certwatch(["restore", "-o", "json", "--config", path]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "[]\n"));
+}

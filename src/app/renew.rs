@@ -32,7 +32,7 @@ pub struct Request {
     pub cluster_config: Option<PathBuf>,
     /// How to print.
     pub output: StatusFormat,
-    /// No person asks.
+    /// The service asks, and no person.
     pub is_auto: bool,
 }
 
@@ -112,50 +112,21 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 impl Request {
-    /// Prints the plan, and gives the exit status: 1 if something stands in the way.
+    /// Prints the plan, and gives the exit status: 1 if something stands in the way, or what is due
+    /// cannot be renewed.
     pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
-        let printed = super::print(&match self.output {
-            StatusFormat::Table => self.with_report(plan, now, |report| {
-                report.table(sys::terminal_width(&std::io::stdout()))
-            }),
-            StatusFormat::Json => self.json(Some(plan), None, now),
-        });
-        if plan.obstacles.is_empty() { printed } else { Exit::Failed }
+        let printed = super::print(&self.with_report(plan, now, |report| match self.output {
+            StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
+            StatusFormat::Json => self.json(Some(report), None, now),
+        }));
+        if plan.obstacles.is_empty() && !plan.falls_short { printed } else { Exit::Failed }
     }
 
-    /// Prints the plan before it is carried out; in JSON it is told together with its outcome, since
-    /// that is one object.
+    /// Prints a plan that is about to be carried out; as JSON it comes with the outcome.
     pub fn announce(&self, plan: &Plan, now: UnixTime) {
         if self.output == StatusFormat::Table {
             self.show_plan(plan, now);
         }
-    }
-
-    fn json(&self, plan: Option<&Plan>, journal: Option<&Journal>, now: UnixTime) -> String {
-        let node = node_name(&self.config);
-        let backups = self.places.backups();
-        match plan {
-            Some(plan) => self.with_report(plan, now, |report| {
-                renewal::json(&node, now, Some(report), journal, &backups)
-            }),
-            None => renewal::json(&node, now, None, journal, &backups),
-        }
-    }
-
-    fn with_report<T>(
-        &self,
-        plan: &Plan,
-        now: UnixTime,
-        use_it: impl FnOnce(&PlanReport<'_>) -> T,
-    ) -> T {
-        let cluster_config = self.places.cluster_config();
-        use_it(&PlanReport {
-            node: &node_name(&self.config),
-            plan,
-            now,
-            kubeadm: &self.places.kubeadm,
-            cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
-        })
     }
 
     /// A line for each step that has ended, on standard error: standard output is for the outcome.
@@ -169,24 +140,49 @@ impl Request {
         }
     }
 
-    /// Prints how it ended, and gives the exit status; `plan` is `None` for a restoration.
+    /// Prints how it ended, in JSON with the plan that was carried out, and gives the exit status.
     pub fn show_outcome(&self, plan: Option<&Plan>, journal: &Journal) -> Exit {
-        let printed = super::print(&match self.output {
-            StatusFormat::Table => {
-                let width = sys::terminal_width(&std::io::stdout());
-                outcome(journal, &self.places.backups(), width)
+        let backups = self.places.backups();
+        let printed = super::print(&match (self.output, plan) {
+            (StatusFormat::Table, _) => {
+                outcome(journal, &backups, sys::terminal_width(&std::io::stdout()))
             }
-            StatusFormat::Json => self.json(plan, Some(journal), sys::now()),
+            (StatusFormat::Json, None) => self.json(None, Some(journal), sys::now()),
+            (StatusFormat::Json, Some(plan)) => self.with_report(plan, journal.begun, |report| {
+                self.json(Some(report), Some(journal), sys::now())
+            }),
         });
-        exit(journal, printed)
+        match journal.outcome() {
+            Some(Outcome::Renewed) if plan.is_some_and(|plan| plan.falls_short) => Exit::Failed,
+            Some(Outcome::Renewed) => printed,
+            Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
+            _ => Exit::Failed,
+        }
     }
-}
 
-fn exit(journal: &Journal, printed: Exit) -> Exit {
-    match journal.outcome() {
-        Some(Outcome::Renewed) => printed,
-        Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
-        _ => Exit::Failed,
+    fn with_report(
+        &self,
+        plan: &Plan,
+        now: UnixTime,
+        write: impl FnOnce(&PlanReport<'_>) -> String,
+    ) -> String {
+        let cluster_config = self.places.cluster_config();
+        write(&PlanReport {
+            node: &node_name(&self.config),
+            plan,
+            now,
+            kubeadm: &self.places.kubeadm,
+            cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
+        })
+    }
+
+    fn json(
+        &self,
+        plan: Option<&PlanReport<'_>>,
+        journal: Option<&Journal>,
+        now: UnixTime,
+    ) -> String {
+        renewal::json(&node_name(&self.config), now, plan, journal, &self.places.backups())
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn restore(request: &Request, id: &str) -> Exit {
     let task = Task::Restore(id.to_owned());
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.begin(journal, &mut request.progress());
-    request.show_outcome(None, &journal)
+    request.show_outcome(Some(&plan), &journal)
 }
 
 /// What was found.

@@ -1,4 +1,4 @@
-//! `certwatch restore`: puts a backup back.
+//! `certwatch restore`: puts a backup back, by the same steps as a renewal.
 
 use crate::cli::{RestoreArgs, StatusFormat};
 use crate::domain::renewal::plan::{Which, Wish};

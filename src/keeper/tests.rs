@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::channels::{Alertmanager, Secret, Slack, SlackBy};
 use crate::domain::ledger::Body;
-use crate::domain::renewal::{Journal, Outcome, Task, sample};
+use crate::domain::renewal::sample::journal;
+use crate::domain::renewal::{Journal, Outcome, Task};
 use crate::renew;
 
 const NOW: UnixTime = UnixTime::new(1_800_000_000);
@@ -109,7 +110,7 @@ fn who_was_tried_longest_ago_is_first() {
 
 /// Of the last one first, as a renewer remembers them.
 fn renewals(ids: &[&str]) -> renew::Memory {
-    let ended = sample::journal(Task::Renew, Outcome::Renewed);
+    let ended = journal(Task::Renew, Outcome::Renewed);
     let one = |id: &&str| Journal { id: (*id).to_owned(), ..ended.clone() };
     renew::Memory { history: ids.iter().map(one).collect(), ..renew::Memory::default() }
 }
@@ -124,4 +125,45 @@ fn an_outcome_is_told_once_whatever_its_name() {
     assert!(keeper.renewals_ended(&both));
     assert!(!keeper.renewals_ended(&both));
     assert_eq!(told(&keeper).len(), 1);
+}
+
+/// A renewal that ended so, with this name.
+fn ended(id: &str, outcome: Outcome) -> Journal {
+    Journal { id: id.to_owned(), begun: NOW, ended: Some(NOW), ..journal(Task::Renew, outcome) }
+}
+
+#[test]
+fn how_a_renewal_ended_is_told_once() {
+    let dir = TempDir::new().unwrap();
+    let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+    let mut renewals = renew::Memory::default();
+    renewals.conclude(ended("2026-01-01T00-00-00Z", Outcome::Renewed));
+    assert!(!keeper.renewals_ended(&renewals), "nobody watched when that one ended");
+    renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::Undone));
+    assert!(keeper.renewals_ended(&renewals));
+    assert_eq!(told(&keeper).len(), 1, "{:?}", told(&keeper));
+    let keeper = {
+        drop(keeper);
+        let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+        assert!(!keeper.renewals_ended(&renewals), "it is told already, or still owed");
+        keeper
+    };
+    assert_eq!(told(&keeper).len(), 1, "{:?}", told(&keeper));
+}
+
+#[test]
+fn a_failure_is_not_repeated_until_something_changes() {
+    let dir = TempDir::new().unwrap();
+    let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+    keeper.renewals_ended(&renew::Memory::default());
+    assert!(keeper.may_try("apiserver@1", NOW));
+    keeper.asks_for_renewal("apiserver@1".to_owned(), NOW);
+    assert!(!keeper.may_try("apiserver@1", NOW), "somebody may be at work");
+    let soon = NOW + Span::minutes(5);
+    assert!(keeper.may_try("apiserver@1", soon));
+    let mut renewals = renew::Memory::default();
+    renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::Unchanged));
+    keeper.renewals_ended(&renewals);
+    assert!(!keeper.may_try("apiserver@1", soon));
+    assert!(keeper.may_try("apiserver@2", soon));
 }

@@ -44,7 +44,7 @@ const RESTART: Duration = Duration::from_secs(120);
 /// From its start until it answers, the kubelet takes some 6 s.
 const START: Duration = Duration::from_secs(60);
 
-/// The kubelet asks for its certificate when it starts, and again after a pause if nobody signs.
+/// The kubelet stores the pair of its kubelet.conf when it starts, and then asks the API for another.
 const ROTATION: Duration = Duration::from_secs(120);
 
 /// The end of the kubelet's client certificate, the one that its kubelet.conf has or names, in the
@@ -81,18 +81,19 @@ pub fn renew(places: &Places, config: &Path) -> Result<String, Fault> {
     Ok(format!("the kubelet runs again, with a certificate that ends on {not_after}"))
 }
 
-/// Waits until the kubelet has got a certificate by its own rotation, makes its kubelet.conf name
-/// that one, as kubeadm does, and restarts it. For when the API answers. May be taken again.
+/// Waits until the kubelet keeps a good certificate of its own again, makes its kubelet.conf name that
+/// one, as kubeadm does, and restarts it: from then on it rotates it. For when the API answers. May be
+/// taken again.
 ///
 /// # Errors
-/// No certificate comes within two minutes, a file cannot be written, or the kubelet does not answer
+/// There is no such certificate within two minutes, a file cannot be written, or the kubelet does not answer
 /// within a minute after its start.
 pub fn rotate(places: &Places) -> Result<String, Fault> {
     let current = pki(places).join(CURRENT);
     let fresh = wait_until(ROTATION, || fresh(&current));
     let fresh = fresh.ok_or_else(|| {
         Fault::failed(format!(
-            "the kubelet has got no certificate by itself within {} s: {} is not there or is over. \
+            "the kubelet has stored no certificate within {} s: {} is not there or is over. \
              It goes on with the one in kubelet.conf. See `kubectl get csr` and `journalctl -u kubelet`",
             ROTATION.as_secs(),
             shown(&current)

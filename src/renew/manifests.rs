@@ -28,7 +28,7 @@ pub(super) fn changed(places: &Places, now: UnixTime) -> Option<PathBuf> {
 fn is_new(path: &Path, now: UnixTime) -> bool {
     let Ok(metadata) = fs::metadata(path) else { return false };
     let is_near = |time: i64| (now.seconds() - time).abs() < CALM.as_seconds();
-    is_near(metadata.mtime()) || is_near(metadata.ctime())
+    is_near(metadata.mtime())
 }
 
 /// Files that the kubelet takes for a second copy of a pod: with a component's name and not its

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::renew::backup::Backup;
@@ -31,12 +33,27 @@ pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
     text
 }
 
-/// The backups as JSON: a list of `id`, `at` (seconds since 1970) and `files` (`path`, `sha256`).
+/// A backup, as the JSON has it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    backup: &'a str,
+    at: String,
+    files: usize,
+}
+
+impl<'a> Listed<'a> {
+    fn of(backup: &'a Backup) -> Self {
+        Self { backup: &backup.id, at: backup.at.to_string(), files: backup.files.len() }
+    }
+}
+
+/// The backups as JSON: a list, the newest first.
 pub fn json(backups: &[Backup]) -> String {
+    let all: Vec<_> = backups.iter().map(Listed::of).collect();
     let mut out = Vec::new();
     let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
     // Strings and numbers can always be written to memory.
-    let _ = serde::Serialize::serialize(backups, &mut json);
+    let _ = all.serialize(&mut json);
     String::from_utf8_lossy(&out).into_owned() + "\n"
 }
 
@@ -60,6 +77,9 @@ mod tests {
         ");
         assert!(table(&[], Path::new("/b"), now).contains("no backup"));
         let json: serde_json::Value = serde_json::from_str(&json(&[backup])).unwrap();
-        assert_eq!(json[0]["files"][0]["path"], "admin.conf");
+        assert_eq!(
+            (&json[0]["files"], &json[0]["at"]),
+            (&1.into(), &"1970-01-01T00:16:40Z".into())
+        );
     }
 }

@@ -37,7 +37,11 @@ impl PlanReport<'_> {
         let mut out = String::new();
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(out, "Renewal on {}, as planned at {}", safe(self.node), self.now);
-        if self.plan.is_empty() {
+        if self.plan.falls_short {
+            out.push_str(
+                "\nSomething is due, or was named, that cannot be renewed here: see below.\n",
+            );
+        } else if self.plan.is_empty() {
             out.push_str("\nNothing has to be done.\n");
         }
         self.renewed(&mut out, width);
@@ -75,6 +79,7 @@ impl PlanReport<'_> {
         });
         table(out, ["NOT RESTARTED", "OUTAGE", "WHY NOT"], rows, width);
         if !self.plan.restart.is_empty() {
+            out.push('\n');
             for line in wrap(FIGURES, width.unwrap_or(usize::MAX)) {
                 let _ = writeln!(out, "{line}");
             }

@@ -57,6 +57,7 @@ struct Planned<'a> {
     copies: Vec<String>,
     kubelet: bool,
     commands: Vec<String>,
+    falls_short: bool,
     warnings: &'a [String],
     overridden: Vec<InTheWay>,
     obstacles: Vec<InTheWay>,
@@ -97,7 +98,7 @@ struct Ended<'a> {
     begun: String,
     ended: Option<String>,
     names: &'a [String],
-    components: Vec<Use>,
+    components: Vec<LivePod>,
     kubelet: bool,
     changed: Vec<String>,
     fault: Option<Failure<'a>>,
@@ -108,7 +109,7 @@ struct Ended<'a> {
 }
 
 #[derive(Serialize)]
-struct Use {
+struct LivePod {
     component: &'static str,
     restart: bool,
 }
@@ -121,8 +122,18 @@ struct Failure<'a> {
 
 impl<'a> Planned<'a> {
     fn of(report: &PlanReport<'a>) -> Self {
-        let Plan { renew, skip, restart, leave, copies, kubelet, obstacles, overridden, warnings } =
-            report.plan;
+        let Plan {
+            renew,
+            skip,
+            restart,
+            leave,
+            copies,
+            kubelet,
+            obstacles,
+            overridden,
+            falls_short,
+            warnings,
+        } = report.plan;
         let pod = |component: &Component, reason, message, outage| Pod {
             component: component.name(),
             reason,
@@ -139,6 +150,7 @@ impl<'a> Planned<'a> {
             copies: copies.iter().map(|path| lossy(path)).collect(),
             kubelet: *kubelet,
             commands: report.commands(),
+            falls_short: *falls_short,
             warnings,
             overridden: overridden.iter().map(InTheWay::of).collect(),
             obstacles: obstacles.iter().map(InTheWay::of).collect(),
@@ -191,7 +203,7 @@ impl<'a> Ended<'a> {
             begun: journal.begun.to_string(),
             ended: journal.ended.map(|ended| ended.to_string()),
             names: &journal.names,
-            components: journal.live.iter().map(Use::of).collect(),
+            components: journal.live.iter().map(LivePod::of).collect(),
             kubelet: journal.kubelet,
             changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
             fault: Failure::of(journal.fault.as_ref(), journal),
@@ -203,7 +215,7 @@ impl<'a> Ended<'a> {
     }
 }
 
-impl Use {
+impl LivePod {
     fn of(live: &Live) -> Self {
         let Live { component, restart } = *live;
         Self { component: component.name(), restart }

@@ -2,12 +2,15 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     dead_code,
     unreachable_pub,
     missing_docs,
     reason = "each test uses its part of it"
 )]
 
+#[cfg(test)]
+pub mod dice;
 #[cfg(test)]
 pub mod events;
 #[cfg(test)]

@@ -9,4 +9,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 [[ -d /sys/fs/cgroup/systemd && -d /sys/fs/cgroup/memory ]] ||
     die "needs cgroup v1 (boot with systemd.unified_cgroup_hierarchy=0): Kubernetes 1.20 is of that time"
 grep -qw overlay /proc/filesystems || modprobe overlay || die "needs overlayfs"
-packages systemd-container iproute2 util-linux
+packages systemd-container iproute2 util-linux strace

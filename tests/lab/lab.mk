@@ -28,3 +28,11 @@ lab-down: ## remove it without a trace
 .PHONY: test-lab
 test-lab: ## the tests that need it: root, Debian 12, minutes
 	@tests/lab/test.sh
+
+.PHONY: crash-renew
+crash-renew: ## 110 crashes of a renewal, half an hour (CERTWATCH_KILLS=110)
+	@CERTWATCH_KILLS=$${CERTWATCH_KILLS:-110} tests/lab/test.sh renew_crash:: --nocapture
+
+.PHONY: renew-faults
+renew-faults: ## what can go wrong around a renewal, as a table, half an hour
+	@tests/lab/test.sh renew_faults:: --nocapture --include-ignored

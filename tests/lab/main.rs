@@ -1,5 +1,10 @@
 //! End-to-end tests on a real kubeadm control plane. `make test-lab` runs them; see docs/lab.md.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, their helpers included")]
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests, their helpers included"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,3 +15,8 @@ mod check;
 mod control_plane;
 mod daemon;
 mod itself;
+mod odd_clusters;
+mod renew_crash;
+mod renew_faults;
+mod renewal;
+mod rescue;

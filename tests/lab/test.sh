@@ -17,4 +17,4 @@ down() {
 }
 trap down EXIT
 cargo test --features lab --test alertmanager --test crash --test faults --test hang --test kubeadm \
-    --test lab --test log --test mail --test store -- "$@"
+    --test lab --test log --test mail --test renew_files --test store -- "$@"

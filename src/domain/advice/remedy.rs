@@ -78,14 +78,24 @@ fn end_of_life(item: &Item, fact: &Fact) -> Remedy {
         },
         Kind::KubeletClient if matches!(fact, Fact::Expired(_)) => recover_kubelet(item),
         Kind::UserKubeconfig => words(
-            "if it is a copy of admin.conf, run `kubeadm certs renew admin.conf` and copy it again; \
+            "if it is a copy of admin.conf, run `certwatch renew admin.conf`, which refreshes root's copy too; \
              if it is a person's own, have it renewed by whoever issued it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
         _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
+        _ if role.renewer == Renewer::Kubeadm => renew(role.id, fact),
         _ if role.command.is_empty() => words("have it renewed by whoever issued it"),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
+}
+
+/// certwatch does what kubeadm does and sees to it that it is used. What has expired may have taken
+/// the control plane with it.
+fn renew(name: &str, fact: &Fact) -> Remedy {
+    Remedy::Command(match fact {
+        Fact::Expired(_) => "certwatch renew --rescue".to_owned(),
+        _ => format!("certwatch renew {name}"),
+    })
 }
 
 fn external_ca() -> Remedy {

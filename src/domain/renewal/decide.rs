@@ -32,6 +32,7 @@ pub fn plan(
         }
     }
     plan.skip.extend(wish.which.names().filter_map(not_kubeadms));
+    plan.falls_short = plan.skip.iter().any(|skip| judge.falls_short(skip));
     judge.components(&mut plan);
     if plan.renew.iter().any(|renewal| renewal.name == "admin.conf") || wish.which == Which::Due {
         plan.copies.clone_from(&node.copies);
@@ -182,6 +183,17 @@ impl Judge<'_> {
                 Ok(Renewal { name: role.id, path, ends: Some(end), why })
             }
             Err(why) => Err(skip(Some(end), why)),
+        }
+    }
+
+    /// True if somebody waits in vain for what is skipped.
+    fn falls_short(&self, skip: &Skip) -> bool {
+        match skip.why {
+            SkipReason::NotDue | SkipReason::Absent => false,
+            _ if matches!(self.wish.which, Which::Named(_)) => true,
+            SkipReason::Missing | SkipReason::Unreadable(_) => true,
+            // Whether it is due is told by its end alone: what it is due by is not renewed here.
+            _ => skip.ends.is_some_and(|end| end - self.now <= self.terms.before),
         }
     }
 

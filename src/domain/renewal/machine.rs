@@ -56,7 +56,7 @@ impl Journal {
             step: first(plan),
             fault: None,
             second_fault: None,
-            notes: Vec::new(),
+            notes: left_to_hand(plan),
             resumed: 0,
         }
     }
@@ -226,6 +226,20 @@ impl Step {
     fn is_forward(self) -> bool {
         matches!(self, Self::Install | Self::Kubelet | Self::MakeLive(_) | Self::Verify)
     }
+}
+
+/// What `renew.restart` forbids has to be done all the same.
+fn left_to_hand(plan: &Plan) -> Vec<String> {
+    let forbidden = plan.leave.iter().filter(|(_, why)| *why == LeaveReason::Forbidden);
+    let one = |(component, _): &(Component, LeaveReason)| {
+        format!(
+            "{component} goes on with its old certificate until it is restarted, by hand, \
+             because renew.restart is \"none\": `pkill -x {}`",
+            // The kernel cuts the name of a process to 15 characters, and pkill -x compares that.
+            component.name().chars().take(15).collect::<String>()
+        )
+    };
+    forbidden.map(one).collect()
 }
 
 /// Where nothing is renewed, nothing is backed up either.

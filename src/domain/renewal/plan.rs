@@ -112,6 +112,8 @@ pub struct Plan {
     pub obstacles: Vec<Obstacle>,
     /// What stands in the way and is overridden.
     pub overridden: Vec<Obstacle>,
+    /// Something that is due, or was asked for by name, cannot be renewed: a person has to.
+    pub falls_short: bool,
     /// What a person should know before it begins, whole sentences.
     pub warnings: Vec<String>,
 }

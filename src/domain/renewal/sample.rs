@@ -53,6 +53,7 @@ pub(crate) fn plan() -> Plan {
         ],
         copies: vec!["/root/.kube/config".into()],
         kubelet: true,
+        falls_short: true,
         obstacles: vec![
             Obstacle::KubeletDown("its port 10248 refuses connections".to_owned()),
             Obstacle::DiskFull { path: "/var/lib".into(), needed: 5 << 20, free: 1 << 20 },

@@ -21,8 +21,10 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// A cluster of so many control planes, as kubeadm left it: whatever the test before did is gone.
+    /// With another name in `CERTWATCH_CLUSTER`, tests run beside others.
     pub(crate) fn fresh(nodes: usize) -> Self {
-        let cluster = Self::take(&format!("test-{nodes}"));
+        let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "test".to_owned());
+        let cluster = Self::take(&format!("{name}-{nodes}"));
         cluster.script(&["fresh", &nodes.to_string()]);
         cluster
     }

@@ -252,6 +252,7 @@ fn restarts_that_are_forbidden_do_not_happen() {
     let fates = [[Fate::Works; 4].as_slice(), &[Fate::NotTaken]].concat();
     let (journal, ..) = run(begin(RestartPolicy::None, 5), &fates);
     assert!(journal.live.iter().all(|live| !live.restart));
+    assert!(journal.notes[0].contains("`pkill -x kube-controller`"), "{:?}", journal.notes);
     assert_eq!(journal.outcome(), Some(Outcome::Undone));
 }
 

@@ -1,0 +1,162 @@
+//! What a renewal is about: the certificates of a node, who uses them, and whether all is well.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Node, wait_for};
+
+/// Each of kubeadm's NAMEs and its file below /etc/kubernetes.
+pub(crate) const NAMES: [(&str, &str); 10] = [
+    ("admin.conf", "admin.conf"),
+    ("apiserver", "pki/apiserver.crt"),
+    ("apiserver-etcd-client", "pki/apiserver-etcd-client.crt"),
+    ("apiserver-kubelet-client", "pki/apiserver-kubelet-client.crt"),
+    ("controller-manager.conf", "controller-manager.conf"),
+    ("etcd-healthcheck-client", "pki/etcd/healthcheck-client.crt"),
+    ("etcd-peer", "pki/etcd/peer.crt"),
+    ("etcd-server", "pki/etcd/server.crt"),
+    ("front-proxy-client", "pki/front-proxy-client.crt"),
+    ("scheduler.conf", "scheduler.conf"),
+];
+
+pub(crate) const KUBELET_CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+
+pub(crate) const COMPONENTS: [&str; 4] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+/// Where each of them, and the kubelet, says how it is.
+pub(crate) const READY: &str = "https://10.77.0.1:6443/readyz";
+pub(crate) const ETCD: &str = "http://127.0.0.1:2381/health";
+pub(crate) const CONTROLLER_MANAGER: &str = "https://127.0.0.1:10257/healthz";
+pub(crate) const SCHEDULER: &str = "https://127.0.0.1:10259/healthz";
+const KUBELET: &str = "http://127.0.0.1:10248/healthz";
+
+/// Longer than a back-off of the kubelet's, which ends at five minutes.
+const HEALTH: Duration = Duration::from_secs(400);
+
+/// The API server reads its pair again within a minute.
+const RELOAD: Duration = Duration::from_secs(90);
+
+/// Content of files, by path.
+pub(crate) type Fingerprint = BTreeMap<String, String>;
+
+impl Node<'_> {
+    /// Gives all that kubeadm renews other dates.
+    pub(crate) fn age_all(&self, not_before: &str, not_after: &str) {
+        let line = r#"for file in "${@:3}"; do lab-age "/etc/kubernetes/$file" "$1" "$2"; done"#;
+        let mut arguments = vec!["bash", "-euc", line, "--", not_before, not_after];
+        arguments.extend(NAMES.map(|(_, file)| file));
+        self.run(&arguments);
+    }
+
+    /// Makes the node one that nobody has worked on for an hour: certwatch minds manifests that have
+    /// just changed, and the kubelet holds back what has just been started several times.
+    pub(crate) fn let_it_rest(&self) {
+        self.run(&["bash", "-c", "touch -d '1 hour ago' /etc/kubernetes/manifests/*"]);
+        self.run(&["systemctl", "restart", "kubelet"]);
+        self.wait_until_healthy();
+    }
+
+    /// What is not well, if anything is not.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let line = r#"for url; do curl -ksSf --max-time 2 -o /dev/null "$url" || { echo "$url"; exit 1; }; done 2>&1"#;
+        let urls = [KUBELET, ETCD, READY, CONTROLLER_MANAGER, SCHEDULER];
+        let output = self.output(&[&["bash", "-c", line, "--"], &urls[..]].concat());
+        (!output.status.success()).then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub(crate) fn wait_until_healthy(&self) {
+        wait_for("all of the control plane to be well", HEALTH, || {
+            self.complaint().is_none().then_some(())
+        });
+    }
+
+    /// The process of each component, in the order of [`COMPONENTS`].
+    pub(crate) fn pids(&self) -> [Option<u32>; 4] {
+        COMPONENTS.map(|component| self.pid(component))
+    }
+
+    /// SHA-256 of each file that kubeadm has made, manifests excepted.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.sums("find /etc/kubernetes/pki /etc/kubernetes/*.conf -type f")
+    }
+
+    /// The same of the manifests.
+    pub(crate) fn manifests(&self) -> Fingerprint {
+        self.sums("find /etc/kubernetes/manifests -type f")
+    }
+
+    fn sums(&self, find: &str) -> Fingerprint {
+        let said = self.run(&["bash", "-euc", &format!("{find} -exec sha256sum {{}} +")]);
+        let lines = said.lines().map(|line| line.split_once("  ").unwrap());
+        lines.map(|(sum, path)| (path.to_owned(), sum.to_owned())).collect()
+    }
+
+    /// The serial number of a certificate, or of the one in a kubeconfig.
+    pub(crate) fn serial(&self, path: &str) -> String {
+        if !path.ends_with(".conf") {
+            return self.openssl(path, "serial");
+        }
+        let line = "sed -n 's/^ *client-certificate-data: //p' \"$1\" | base64 -d | openssl x509 -noout -serial";
+        let said = self.run(&["bash", "-euc", line, "--", path]);
+        said.trim().strip_prefix("serial=").unwrap().to_owned()
+    }
+
+    /// Whether a certificate is good for at least so long.
+    pub(crate) fn is_valid_for(&self, path: &str, time: Duration) -> bool {
+        let line = r#"{ sed -n 's/^ *client-certificate-data: //p' "$1" | base64 -d; cat "$1"; } |
+            openssl x509 -noout -checkend "$2""#;
+        let seconds = time.as_secs().to_string();
+        self.output(&["bash", "-c", line, "--", path, &seconds]).status.success()
+    }
+
+    /// Waits until the API server and etcd, to its clients and its peers, present what is on disk.
+    pub(crate) fn wait_until_served(&self) {
+        for (file, address) in [
+            ("apiserver", "10.77.0.1:6443"),
+            ("etcd/server", "10.77.0.1:2379"),
+            ("etcd/peer", "10.77.0.1:2380"),
+        ] {
+            let serial = self.serial(&format!("/etc/kubernetes/pki/{file}.crt"));
+            wait_for(&format!("{file} to be served"), RELOAD, || {
+                self.served(address).filter(|served| served.serial == serial)
+            });
+        }
+    }
+
+    /// Whether the API server and etcd present what is on disk at this moment.
+    #[track_caller]
+    pub(crate) fn assert_served(&self) {
+        for (file, address) in [
+            ("apiserver", "10.77.0.1:6443"),
+            ("etcd/server", "10.77.0.1:2379"),
+            ("etcd/peer", "10.77.0.1:2380"),
+        ] {
+            let served = self.served(address).map(|served| served.serial);
+            let disk = self.serial(&format!("/etc/kubernetes/pki/{file}.crt"));
+            assert_eq!(served, Some(disk), "{file} at {address}");
+        }
+    }
+
+    /// The lease by which a component leads is renewed again: its credential is good.
+    pub(crate) fn wait_for_lease(&self, component: &str) {
+        let path = "jsonpath={.spec.renewTime}";
+        let get = ["kubectl", "-n", "kube-system", "get", "lease", component, "-o", path];
+        let old = self.run(&get);
+        wait_for(&format!("{component} to renew its lease"), RELOAD, || {
+            let output = self.output(&get);
+            (output.status.success() && output.stdout != old.as_bytes()).then_some(())
+        });
+    }
+
+    /// Files with a private key, or the name of one that certwatch had begun to write, where none belongs.
+    pub(crate) fn stray_keys(&self) -> Vec<String> {
+        let line = r"
+            grep -rlIE -e 'PRIVATE KEY|client-key-data' /etc /home /opt /root /run /srv /tmp /var/cache /var/log /var/tmp \
+                /var/lib/certwatch* /var/lib/kubelet /var/lib/systemd 2>/dev/null |
+                grep -vE '^(/etc/kubernetes/pki/|/etc/kubernetes/[a-z-]*\.conf$|/var/lib/kubelet/pki/|/root/\.kube/config$)' |
+                grep -vE '^/var/lib/certwatch-renew/(backups|kubelet-before)/' || true
+            find /etc/kubernetes /root/.kube -name '.certwatch-*' 2>/dev/null || true";
+        self.run(&["bash", "-c", line]).lines().map(ToOwned::to_owned).collect()
+    }
+}

@@ -1,0 +1,300 @@
+//! The crash campaign: certwatch is killed at each of its renames and at any other moment, kubeadm is
+//! killed beneath it, the power is cut. The next `certwatch renew` has to end with all of what was asked
+//! for renewed and in use, or with every file as it was.
+//!
+//! `CERTWATCH_KILLS` says how often (12 if not set), `CERTWATCH_SEED` repeats a campaign.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use crate::common::dice::{Dice, of_environment};
+use crate::harness::{CERTWATCH, Cluster, Fingerprint, NAMES, Node, Run};
+
+/// What makes a new file be there, a note in the journal or a certificate in its place.
+const RENAMES: &str = "rename,renameat,renameat2";
+
+/// kubeadm, killed in the middle of one certificate: which, and after how many seconds, says a file.
+const KUBEADM: &str = r#"#!/bin/sh
+read -r name seconds 2>/dev/null </root/kill-kubeadm
+[ -n "$name" ] && [ "$3" = "$name" ] || exec /usr/bin/kubeadm "$@"
+exec timeout --signal=KILL "$seconds" /usr/bin/kubeadm "$@"
+"#;
+
+/// kubeadm renews one certificate in 0.1 to 0.2 s.
+const KUBEADM_TAKES: Duration = Duration::from_millis(150);
+
+/// What is asked for. Most of it needs no restart: a component that is restarted again and again is
+/// held back by the kubelet for up to five minutes.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Wish {
+    Reloaded,
+    Restarted,
+    All,
+}
+
+impl Wish {
+    fn of(run: usize) -> Self {
+        [Self::Reloaded, Self::Restarted, Self::Reloaded, Self::All, Self::Reloaded][run % 5]
+    }
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            // Without the API server's own, which it takes up to a minute to read.
+            Self::Reloaded => &["admin.conf", "etcd-peer", "etcd-server", "front-proxy-client"],
+            Self::Restarted => &["controller-manager.conf", "scheduler.conf"],
+            Self::All => &["--all"],
+        }
+    }
+
+    /// The files that a renewal of it replaces, all of them.
+    fn files(self) -> BTreeSet<String> {
+        let is_asked = |name| self == Self::All || self.names().contains(&name);
+        let asked = NAMES.iter().filter(|(name, _)| is_asked(*name));
+        let with_key =
+            |(_, file): &(&str, &str)| [(*file).to_owned(), file.replace(".crt", ".key")];
+        asked.flat_map(with_key).map(|file| format!("/etc/kubernetes/{file}")).collect()
+    }
+}
+
+/// What happens in the middle of it.
+#[derive(Clone, Debug)]
+enum Blow {
+    /// certwatch is killed as it is about to make the n-th of these calls, from 1.
+    At(String, usize),
+    /// certwatch is killed after so long.
+    After(Duration),
+    /// kubeadm is killed so long after it has begun this certificate.
+    Kubeadm(&'static str, Duration),
+    /// The power is cut after so long.
+    Power(Duration),
+}
+
+#[derive(Default)]
+struct Totals {
+    blows: BTreeMap<&'static str, usize>,
+    missed: usize,
+    resumed: usize,
+    ends: BTreeMap<String, usize>,
+    longest_resume: Duration,
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{:?}; {} came too late, {} left a journal; ends {:?}; longest way to the end {:?}",
+            self.blows, self.missed, self.resumed, self.ends, self.longest_resume
+        )
+    }
+}
+
+struct Campaign<'a> {
+    cluster: &'a Cluster,
+    node: Node<'a>,
+    seed: u64,
+    dice: Dice,
+    /// How long a renewal takes, and its renames.
+    known: BTreeMap<Wish, (Duration, Vec<Blow>)>,
+    swept: BTreeMap<Wish, usize>,
+    totals: Totals,
+}
+
+impl<'a> Campaign<'a> {
+    fn new(cluster: &'a Cluster) -> Self {
+        let node = cluster.node("cp1");
+        node.install_certwatch("enabled = true\nkubeadm = \"/usr/local/bin/mortal-kubeadm\"");
+        node.write("/usr/local/bin/mortal-kubeadm", KUBEADM.as_bytes());
+        node.run(&["chmod", "755", "/usr/local/bin/mortal-kubeadm"]);
+        node.let_it_rest();
+        let known =
+            [Wish::Reloaded, Wish::Restarted, Wish::All].map(|wish| (wish, learn(node, wish)));
+        Self {
+            cluster,
+            node,
+            seed: of_environment("CERTWATCH_SEED").unwrap_or(0),
+            dice: Dice::of_environment(),
+            known: known.into(),
+            swept: BTreeMap::new(),
+            totals: Totals::default(),
+        }
+    }
+
+    fn blow(&mut self, run: usize, wish: Wish) -> Blow {
+        let (takes, renames) = &self.known[&wish];
+        match run % 9 {
+            2 | 6 => Blow::After(self.dice.micros(*takes)),
+            4 => Blow::Kubeadm(self.one_of(wish), self.dice.micros(KUBEADM_TAKES)),
+            8 => Blow::Power(self.dice.micros(*takes)),
+            _ => {
+                // Campaigns with seeds 0, 1 and 2 share the renames between them.
+                let third = usize::try_from(self.seed % 3).unwrap() * renames.len() / 3;
+                let next = self.swept.entry(wish).or_default();
+                *next += 1;
+                renames[(*next - 1 + third) % renames.len()].clone()
+            }
+        }
+    }
+
+    fn one_of(&mut self, wish: Wish) -> &'static str {
+        let all = NAMES.map(|(name, _)| name);
+        let names = if wish == Wish::All { &all[..] } else { wish.names() };
+        // A number below a length that fits.
+        names[usize::try_from(self.dice.below(names.len() as u64)).unwrap()]
+    }
+
+    fn run(&mut self, run: usize) {
+        let wish = Wish::of(run);
+        let blow = self.blow(run, wish);
+        let node = self.node;
+        if wish != Wish::Reloaded {
+            forget_restarts(node);
+        }
+        let before = (node.fingerprint(), node.manifests());
+        let struck = self.strike(wish, &blow);
+        let (journal, _) = node.journals();
+        if matches!(blow, Blow::Power(_)) && journal.is_none() {
+            node.wait_until_healthy();
+        }
+        let begin = Instant::now();
+        // Every other time nobody asks for anything: what was begun goes on all the same.
+        let next =
+            if run.is_multiple_of(2) { node.renew(&["--auto"]) } else { node.renew(wish.names()) };
+        self.totals.longest_resume = self.totals.longest_resume.max(begin.elapsed());
+        self.totals.resumed += usize::from(journal.is_some());
+        let context = format!("run {run}, {wish:?}, {blow:?}: {struck:?}, then {next:?}");
+        self.assert_whole(wish, &before, &context);
+    }
+
+    /// Begins a renewal and strikes.
+    fn strike(&mut self, wish: Wish, blow: &Blow) -> Run {
+        let arguments = [&[CERTWATCH, "renew"], wish.names()].concat();
+        let command = self.node.command(&arguments);
+        let (name, output) = match blow {
+            Blow::At(call, nth) => {
+                let inject = format!("inject={call}:signal=KILL:when={nth}");
+                ("renames", traced(&command, &["-o", "/dev/null", "-e", &inject]))
+            }
+            Blow::After(pause) => ("moments", self.interrupted(command, *pause)),
+            Blow::Power(pause) => ("power cuts", self.interrupted_by_power(command, *pause)),
+            Blow::Kubeadm(name, pause) => ("kubeadm", self.beneath(command, name, *pause)),
+        };
+        *self.totals.blows.entry(name).or_default() += 1;
+        let run = Run::from(output);
+        self.totals.missed += usize::from(run.code == Some(0));
+        run
+    }
+
+    fn interrupted(&self, mut command: Command, pause: Duration) -> Output {
+        let child = piped(&mut command).spawn().unwrap();
+        sleep(pause);
+        if let Some(pid) = self.node.pid(&format!("{CERTWATCH} renew")) {
+            self.node.output(&["kill", "-KILL", &pid.to_string()]);
+        }
+        child.wait_with_output().unwrap()
+    }
+
+    fn interrupted_by_power(&self, mut command: Command, pause: Duration) -> Output {
+        let child = piped(&mut command).spawn().unwrap();
+        sleep(pause);
+        self.cluster.script(&["boot", "cp1"]);
+        child.wait_with_output().unwrap()
+    }
+
+    fn beneath(&self, mut command: Command, name: &str, pause: Duration) -> Output {
+        const FILE: &str = "/root/kill-kubeadm";
+        self.node.write(FILE, format!("{name} {:.4}\n", pause.as_secs_f64()).as_bytes());
+        let output = command.output().unwrap();
+        self.node.run(&["rm", FILE]);
+        output
+    }
+
+    /// All of it or nothing, in use, and nothing left behind.
+    fn assert_whole(&mut self, wish: Wish, before: &(Fingerprint, Fingerprint), context: &str) {
+        let node = self.node;
+        let (current, history) = node.journals();
+        assert_eq!(current, None, "{context}");
+        let after = node.fingerprint();
+        assert!(before.0.keys().eq(after.keys()), "files came or went, {context}");
+        let is_changed = |path: &&String| before.0[*path] != after[*path];
+        let changed: BTreeSet<_> = after.keys().filter(is_changed).cloned().collect();
+        assert!(
+            changed.is_empty() || changed == wish.files(),
+            "{changed:?} is half of it, {context}"
+        );
+        assert_eq!(node.manifests(), before.1, "{context}");
+        node.wait_until_healthy();
+        node.assert_served();
+        node.run(&["kubectl", "get", "nodes"]);
+        if wish != Wish::Reloaded {
+            node.wait_for_lease("kube-controller-manager");
+            node.wait_for_lease("kube-scheduler");
+        }
+        assert_eq!(node.stray_keys(), [""; 0], "{context}");
+        let end = history.first().map(|journal| journal["step"]["end"].to_string());
+        *self.totals.ends.entry(end.unwrap_or_default()).or_default() += 1;
+    }
+}
+
+/// The kubelet holds back what ends again and again, and forgets that when it is restarted.
+fn forget_restarts(node: Node<'_>) {
+    node.run(&["systemctl", "restart", "kubelet"]);
+    node.wait_until_healthy();
+}
+
+/// What a renewal does if nothing happens.
+fn learn(node: Node<'_>, wish: Wish) -> (Duration, Vec<Blow>) {
+    let log = NamedTempFile::new().unwrap();
+    let command = node.command(&[&[CERTWATCH, "renew"], wish.names()].concat());
+    let begin = Instant::now();
+    let run = Run::from(traced(&command, &["-o", log.path().to_str().unwrap()]));
+    assert_eq!(run.code, Some(0), "{}", run.said);
+    let takes = begin.elapsed();
+    // strace counts for each thread and each call on its own.
+    let mut counts = BTreeMap::<(String, String), usize>::new();
+    for line in std::fs::read_to_string(&log).unwrap().lines() {
+        let thread_and_call = line.split_once(' ').zip(line.split_once('('));
+        let Some(((thread, _), (call, _))) = thread_and_call else { continue };
+        let call = call.rsplit(' ').next().unwrap_or_default().to_owned();
+        *counts.entry((thread.to_owned(), call)).or_default() += 1;
+    }
+    let mut most = BTreeMap::<String, usize>::new();
+    for ((_, call), count) in counts {
+        let known = most.entry(call).or_default();
+        *known = (*known).max(count);
+    }
+    let each =
+        |(call, count): (String, usize)| (1..=count).map(move |nth| Blow::At(call.clone(), nth));
+    (takes, most.into_iter().flat_map(each).collect())
+}
+
+/// The command and all it starts, under strace.
+fn traced(command: &Command, options: &[&str]) -> Output {
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-qq", "-e", "signal=none", "-e", &format!("trace={RENAMES}")])
+        .args(options);
+    strace.arg(command.get_program()).args(command.get_args());
+    let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    strace.envs(set).output().unwrap()
+}
+
+fn piped(command: &mut Command) -> &mut Command {
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped())
+}
+
+#[test]
+fn whatever_is_killed_the_next_renewal_ends_it() {
+    let kills = usize::try_from(of_environment("CERTWATCH_KILLS").unwrap_or(12)).unwrap();
+    let cluster = Cluster::fresh(1);
+    let mut campaign = Campaign::new(&cluster);
+    for run in 1..=kills {
+        campaign.run(run);
+    }
+    println!("{kills} blows: {}", campaign.totals);
+    assert!(campaign.totals.missed * 3 <= kills, "too few blows hit: {}", campaign.totals);
+}

@@ -1,0 +1,171 @@
+//! A renewal that nobody notices, beside the documented one.
+
+use std::time::{Duration, Instant};
+
+use crate::common::receiver::Receiver;
+use crate::harness::{
+    CERTWATCH, CONTROLLER_MANAGER, Cluster, ETCD, NAMES, Node, Outage, Poll, READY, SCHEDULER,
+    WORK, Watch, wait_for,
+};
+
+/// What kubernetes.io says: renew, then restart the static pods by taking their manifests away for
+/// the 20 seconds of fileCheckFrequency.
+const DOCUMENTED: &str = "
+    kubeadm certs renew all >/dev/null
+    mkdir /root/held
+    mv /etc/kubernetes/manifests/*.yaml /root/held
+    sleep 20
+    mv /root/held/*.yaml /etc/kubernetes/manifests";
+
+/// From the first scan to the last message.
+const RENEWAL: Duration = Duration::from_secs(300);
+
+/// Four polls at once, one for each component.
+struct Polls([Poll; 4]);
+
+impl Polls {
+    const NAMES: [&str; 4] = ["API", "etcd", "controller-manager", "scheduler"];
+
+    fn start(node: Node<'_>) -> Self {
+        Self([READY, ETCD, CONTROLLER_MANAGER, SCHEDULER].map(|url| Poll::start(node, url)))
+    }
+
+    fn stop(self) -> [Outage; 4] {
+        self.0.map(Poll::stop)
+    }
+}
+
+fn print(what: &str, total: Duration, outages: &[Outage; 4]) {
+    for (name, outage) in Polls::NAMES.iter().zip(outages) {
+        println!(
+            "| {what} | {:.1} s | {name} | {} of {} | {:.1} s |",
+            total.as_secs_f64(),
+            outage.failed,
+            outage.polls,
+            outage.longest.as_secs_f64()
+        );
+    }
+}
+
+/// Everything that a renewal has to leave behind.
+fn assert_renewed(node: Node<'_>, old_serials: &[String]) {
+    for ((name, file), old) in NAMES.iter().zip(old_serials) {
+        let path = format!("/etc/kubernetes/{file}");
+        assert_ne!(&node.serial(&path), old, "{name}");
+    }
+    node.assert_served();
+    assert_eq!(node.complaint(), None);
+    for component in ["kube-controller-manager", "kube-scheduler"] {
+        node.wait_for_lease(component);
+    }
+    let (current, history) = node.journals();
+    assert_eq!(current, None);
+    assert_eq!(history.first().unwrap()["step"]["end"], "renewed", "{history:#?}");
+    let line = format!("ls -A {WORK}/stage 2>/dev/null; stat -c %a {WORK} {WORK}/backups/*");
+    assert_eq!(node.run(&["bash", "-c", &line]), "700\n700\n", "no stage, one backup");
+    assert_eq!(node.stray_keys(), [""; 0]);
+}
+
+fn serials(node: Node<'_>) -> Vec<String> {
+    NAMES.iter().map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}"))).collect()
+}
+
+/// Starts the daemon as a unit would, with everybody told by `receiver`.
+fn start_daemon(node: Node<'_>, receiver: &Receiver) {
+    node.write("/etc/certwatch/credentials/url", receiver.url("/hook").as_bytes());
+    node.run(&["chmod", "600", "/etc/certwatch/credentials/url"]);
+    node.configure_certwatch("enabled = true\n[webhook]\nurl-credential = \"url\"");
+    node.run(&[
+        "systemd-run",
+        "--unit=certwatch",
+        "--property=Type=notify",
+        "--property=StateDirectory=certwatch",
+        "--property=LoadCredential=cred:/etc/certwatch/credentials",
+        CERTWATCH,
+        "run",
+    ]);
+}
+
+#[test]
+fn the_daemon_renews_what_is_due_and_nobody_notices() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("");
+    node.age_all("360 days ago", "5 days");
+    node.wait_until_served();
+    node.run(&["install", "-D", "-m600", "/etc/kubernetes/admin.conf", "/root/.kube/config"]);
+    let (old_serials, manifests, pids) = (serials(node), node.manifests(), node.pids());
+    let mut watch = Watch::start(node);
+    watch.sees_a_change(node, "before");
+    node.let_it_rest();
+
+    let receiver = node.inside(Receiver::new);
+    let polls = Polls::start(node);
+    let begin = Instant::now();
+    start_daemon(node, &receiver);
+    wait_for("the news of a renewal", RENEWAL, || {
+        receiver.headlines().iter().any(|line| line.contains("RENEWED")).then_some(())
+    });
+    let total = begin.elapsed();
+    wait_for("the end of the alerts", RENEWAL, || {
+        receiver.messages().iter().any(|it| it["status"] == "resolved").then_some(())
+    });
+    watch.sees_a_change(node, "after");
+    let outages = polls.stop();
+
+    print("certwatch run", total, &outages);
+    let [api, etcd, _, _] = outages;
+    assert_eq!((api.failed, etcd.failed), (0, 0), "{outages:?}");
+    assert_renewed(node, &old_serials);
+    assert_eq!(node.manifests(), manifests);
+    let [old_etcd, old_api, old_manager, old_scheduler] = pids;
+    let [etcd, api, manager, scheduler] = node.pids();
+    assert_eq!((etcd, api), (old_etcd, old_api), "neither was restarted");
+    assert!(manager != old_manager && scheduler != old_scheduler, "both hold the old certificate");
+    for kubeconfig in ["/etc/kubernetes/admin.conf", "/root/.kube/config"] {
+        node.run(&["kubectl", "--kubeconfig", kubeconfig, "get", "nodes"]);
+    }
+    let copy = ["cmp", "/etc/kubernetes/admin.conf", "/root/.kube/config"];
+    node.run(&copy);
+    let kinds: Vec<_> =
+        receiver.messages().iter().map(|it| it["certwatch"]["kind"].clone()).collect();
+    assert!(kinds.contains(&"renewal".into()), "{kinds:?}");
+    node.run(&["systemctl", "stop", "certwatch"]);
+}
+
+/// The figures for the documentation, with `--nocapture`.
+#[test]
+fn it_takes_no_outage_where_the_documented_way_takes_one() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    println!("| what | in all | polled | failed | longest |\n|---|---|---|---|---|");
+    node.age_all("360 days ago", "5 days");
+    node.let_it_rest();
+    let polls = Polls::start(node);
+    let begin = Instant::now();
+    let old = node.pids();
+    node.run(&["bash", "-euc", DOCUMENTED]);
+    wait_for("four new processes, all well", RENEWAL, || {
+        let is_new = |(new, old): (&Option<u32>, &Option<u32>)| new.is_some() && new != old;
+        (node.pids().iter().zip(&old).all(is_new) && node.complaint().is_none()).then_some(())
+    });
+    let by_hand = begin.elapsed();
+    let outages = polls.stop();
+    print("the documented procedure", by_hand, &outages);
+    assert!(outages[0].failed > 0, "the polls see nothing: {outages:?}");
+
+    cluster.reset();
+    node.install_certwatch("");
+    node.age_all("360 days ago", "5 days");
+    let old_serials = serials(node);
+    node.let_it_rest();
+    let polls = Polls::start(node);
+    let begin = Instant::now();
+    node.renew(&["--all"]);
+    let total = begin.elapsed();
+    let outages = polls.stop();
+    print("certwatch renew --all", total, &outages);
+    let [api, etcd, _, _] = outages;
+    assert_eq!((api.failed, etcd.failed), (0, 0), "{outages:?}");
+    assert_renewed(node, &old_serials);
+}

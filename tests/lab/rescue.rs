@@ -1,0 +1,115 @@
+//! A node that was off for too long: all of it has expired, so that not even the kubelet starts.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{COMPONENTS, Cluster, KUBELET_CLIENT, NAMES, Node, READY, WORK, wait_for};
+
+const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
+
+/// What kubernetes.io says ("Certificate Management with kubeadm", "Troubleshooting kubeadm"), with the
+/// command of 1.20, and typed by somebody who knows it by heart. Nothing runs, so nothing has to be
+/// restarted but the kubelet.
+const DOCUMENTED: &str = r#"
+    config=$1 pem=/var/lib/kubelet/pki/kubelet-client-current.pem
+    cp -a /etc/kubernetes /root/kubernetes-before
+    kubeadm certs renew all --config "$config" >/dev/null
+    mkdir /root/kubelet-before
+    mv /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki/kubelet-client* /root/kubelet-before
+    (umask 077 && kubeadm alpha kubeconfig user --org system:nodes --client-name system:node:cp1 \
+        --config "$config" >/etc/kubernetes/kubelet.conf)
+    systemctl restart kubelet
+    until kubectl get nodes >/dev/null 2>&1; do sleep 0.2; done
+    until [ -e $pem ]; do sleep 0.2; done
+    sed -i "s,client-certificate-data: .*,client-certificate: $pem,; s,client-key-data: .*,client-key: $pem," \
+        /etc/kubernetes/kubelet.conf
+    systemctl restart kubelet"#;
+
+/// Less than kubeadm and the controller-manager give.
+const YEAR: Duration = Duration::from_secs(360 * 86_400);
+
+/// The kubelet asks for it at once.
+const ROTATION: Duration = Duration::from_secs(120);
+
+/// The kubelet retries every 10 s.
+const REFUSAL: Duration = Duration::from_secs(60);
+
+/// All has expired, and then the power was cut.
+fn expire(cluster: &Cluster, node: Node<'_>) {
+    node.age_all("13 months ago", "1 month ago");
+    node.age(KUBELET_CLIENT, "13 months ago", "1 month ago");
+    cluster.script(&["boot", "cp1"]);
+    wait_for("the kubelet to refuse", REFUSAL, || {
+        node.journal("kubelet").contains("client certificate is expired").then_some(())
+    });
+    assert_eq!(node.pids(), [None; 4], "{COMPONENTS:?}");
+    assert!(!node.output(&["curl", "-ksf", READY]).status.success());
+    assert!(!node.output(&["kubectl", "get", "nodes"]).status.success());
+}
+
+/// As the node was when it was new, with other certificates.
+fn assert_rescued(node: Node<'_>) {
+    node.wait_until_healthy();
+    node.run(&["kubectl", "get", "nodes"]);
+    for (_, file) in NAMES {
+        let path = format!("/etc/kubernetes/{file}");
+        assert!(node.is_valid_for(&path, YEAR), "{path}");
+    }
+    assert!(node.is_valid_for(KUBELET_CLIENT, YEAR));
+    let conf = String::from_utf8(node.read(KUBELET_CONF)).unwrap();
+    for key in ["client-certificate", "client-key"] {
+        assert!(conf.contains(&format!("    {key}: {KUBELET_CLIENT}\n")), "{key}");
+    }
+    assert!(!conf.contains("-data: LS0tLS1CRUdJTiBSU0"), "a key is left in it");
+    assert_eq!(node.run(&["stat", "-c", "%a %U", KUBELET_CONF]), "600 root\n");
+    node.assert_served();
+    for component in ["kube-controller-manager", "kube-scheduler"] {
+        node.wait_for_lease(component);
+    }
+    assert_rotation(node);
+}
+
+/// The kubelet gets itself another certificate when this one nears its end.
+fn assert_rotation(node: Node<'_>) {
+    node.age(KUBELET_CLIENT, "360 days ago", "5 days");
+    let old = node.serial(KUBELET_CLIENT);
+    node.run(&["systemctl", "restart", "kubelet"]);
+    wait_for("the kubelet's rotation", ROTATION, || {
+        (node.serial(KUBELET_CLIENT) != old).then_some(())
+    });
+    assert!(node.is_valid_for(KUBELET_CLIENT, YEAR));
+    node.wait_until_healthy();
+}
+
+#[test]
+fn one_command_brings_back_a_node_of_which_all_has_expired() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    let config = node.keep_cluster_config();
+    expire(&cluster, node);
+    let begin = Instant::now();
+    node.run(&["bash", "-euc", DOCUMENTED, "--", config]);
+    node.wait_until_healthy();
+    let by_hand = begin.elapsed();
+    assert_rescued(node);
+    println!("| way back | until all is well |\n|---|---|");
+    println!("| the documented steps as one script | {:.1} s |", by_hand.as_secs_f64());
+
+    cluster.reset();
+    node.install_certwatch("");
+    let config = node.keep_cluster_config();
+    expire(&cluster, node);
+    let refused = node.certwatch(&["renew", "--cluster-config", config]);
+    assert_eq!(refused.code, Some(1), "not without being asked: {}", refused.said);
+    assert!(refused.said.contains("--rescue"), "{}", refused.said);
+    let begin = Instant::now();
+    let run = node.renew(&["--rescue", "--cluster-config", config]);
+    node.wait_until_healthy();
+    println!("| certwatch renew --rescue | {:.1} s |", begin.elapsed().as_secs_f64());
+    assert_rescued(node);
+    let (current, history) = node.journals();
+    assert_eq!(current, None, "{}", run.said);
+    assert_eq!(history.first().unwrap()["step"]["end"], "renewed", "{history:#?}");
+    assert_eq!(node.stray_keys(), [""; 0]);
+    let aside = format!("{WORK}/kubelet-before");
+    assert_eq!(node.run(&["stat", "-c", "%a", &aside]), "700\n");
+}
