@@ -214,8 +214,9 @@ fn nothing_done(
     found: String,
     now: UnixTime,
 ) -> Exit {
-    let stays = |obstacle: &Obstacle| !obstacle.passes();
-    if request.is_auto && plan.obstacles.iter().any(stays) {
+    // With nothing in the way, what is due can never be renewed here.
+    let passes = !plan.obstacles.is_empty() && plan.obstacles.iter().all(Obstacle::passes);
+    if request.is_auto && !passes {
         let journal = Journal::refused(plan, now);
         note_attempt(request, renewer, &journal, found);
         renewer.conclude(journal);
@@ -225,8 +226,7 @@ fn nothing_done(
 
 fn note_attempt(request: &Request, renewer: &mut Renewer, journal: &Journal, found: String) {
     if request.is_auto {
-        let ok = journal.outcome() == Some(Outcome::Renewed);
-        renewer.note_attempt(Attempt { at: journal.begun, ok, found });
+        renewer.note_attempt(Attempt { at: journal.begun, ended: true, found });
         // Without it the daemon's own note has to do.
         let _ = renewer.save();
     }

@@ -12,7 +12,7 @@
 use crate::domain::time::{Span, UnixTime};
 
 use super::obstacle::Obstacle;
-use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason};
+use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason, Skip, SkipReason};
 use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 
 /// What ends within this time is not put back: nobody would be helped by it.
@@ -61,11 +61,11 @@ impl Journal {
         }
     }
 
-    /// The journal of a renewal that was not begun, because of what stands in its way.
+    /// The journal of a renewal that was not begun, because of what stands in its way or because
+    /// nothing that is due can be renewed.
     pub fn refused(plan: &Plan, now: UnixTime) -> Self {
         let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
-        let one = |obstacle: &Obstacle| format!("{}: {}", obstacle.what(), obstacle.way_out());
-        journal.blame(Fault::failed(plan.obstacles.iter().map(one).collect::<Vec<_>>().join("; ")));
+        journal.blame(Fault::failed(why_not(plan)));
         journal.go_to(Step::End(Outcome::Unchanged), now);
         journal
     }
@@ -225,6 +225,22 @@ impl Step {
     /// True on the way from the first change of the live tree to its proof.
     fn is_forward(self) -> bool {
         matches!(self, Self::Install | Self::Kubelet | Self::MakeLive(_) | Self::Verify)
+    }
+}
+
+/// Why nothing was begun.
+fn why_not(plan: &Plan) -> String {
+    let obstacle = |it: &Obstacle| format!("{}: {}", it.what(), it.way_out());
+    let skipped = |it: &Skip| format!("{}: {}", it.name, it.why.words());
+    let is_due = |it: &&Skip| it.ends.is_some() && it.why != SkipReason::NotDue;
+    let mut why: Vec<String> = plan.obstacles.iter().map(obstacle).collect();
+    if why.is_empty() {
+        why.extend(plan.skip.iter().filter(is_due).map(skipped));
+    }
+    if why.is_empty() {
+        "nothing that is due can be renewed here".to_owned()
+    } else {
+        why.join("; ")
     }
 }
 

@@ -256,6 +256,16 @@ fn restarts_that_are_forbidden_do_not_happen() {
     assert_eq!(journal.outcome(), Some(Outcome::Undone));
 }
 
+#[test]
+fn what_was_not_begun_says_why() {
+    let skip = |name: &str, why| Skip { name: name.to_owned(), ends: Some(NOW), why };
+    let skip =
+        vec![skip("admin.conf", SkipReason::NotEmbedded), skip("apiserver", SkipReason::NotDue)];
+    let journal = Journal::refused(&Plan { skip, ..Plan::default() }, NOW);
+    let why = journal.fault.unwrap().1.what;
+    assert!(why.starts_with("admin.conf: names files") && !why.contains("apiserver"), "{why}");
+}
+
 /// What somebody else wrote meanwhile stays.
 #[test]
 fn what_was_not_begun_is_not_put_back() {
