@@ -16,7 +16,7 @@ use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::renew::cluster_config::{self, Settled};
 use crate::renew::facts::{self, Question};
-use crate::renew::{Renewer, backup, inspect};
+use crate::renew::{Memory, Renewer, backup, inspect};
 use crate::store::{self, StoreError};
 use crate::{keeper, scan, sys};
 
@@ -66,6 +66,18 @@ pub(super) fn renew(request: &Request) -> Exit {
     let journal = renewer.begin(journal, &mut request.progress());
     note_attempt(request, &mut renewer, &journal, found);
     request.show_outcome(Some(&plan), &journal)
+}
+
+/// Brings a renewal that was interrupted to its end, and begins none.
+pub(super) fn finish(request: &Request) -> Exit {
+    let memory = store::peek::<Memory>(&request.places.work).ok().flatten();
+    if memory.is_none_or(|memory| memory.current.is_none()) {
+        return Exit::Done;
+    }
+    match open(request).and_then(|mut renewer| recover(request, &mut renewer)) {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
 }
 
 /// Puts a backup back.
