@@ -10,7 +10,7 @@ use crate::domain::time::UnixTime;
 use crate::store::{Store, StoreError};
 use crate::sys;
 
-use super::backup::{self, Backup};
+use super::backup;
 use super::control_plane::{ControlPlane, put_manifests_back};
 use super::install::{self, Direction};
 use super::memory::Memory;
@@ -244,11 +244,6 @@ impl Renewer {
     /// Which configuration kubeadm is given from now on.
     pub fn use_config(&mut self, path: &Path) {
         self.memory.config = Some(path.to_owned());
-    }
-
-    /// All backups, the newest first.
-    pub fn backups(&self) -> Vec<Backup> {
-        backup::list(&self.places)
     }
 }
 
