@@ -4,9 +4,15 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use certwatch::domain::renewal::plan::{Plan, RestartPolicy};
+use certwatch::domain::renewal::{Journal, Outcome, Step, Task};
+use certwatch::domain::time::UnixTime;
+use certwatch::renew::Memory;
+use certwatch::store::{Store, peek};
 use common::run::{Run, certwatch};
 use tempfile::TempDir;
 
@@ -86,6 +92,46 @@ fn the_service_does_nothing_unless_it_is_enabled() {
     let (dir, run) = renew("", &["--auto"]);
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
     assert!(!dir.path().join("renew").exists());
+}
+
+/// A renewal whose process died before its last step.
+fn interrupt(state_dir: &Path) {
+    let now = UnixTime::new(1_800_000_000);
+    let begun = Journal::begin(Task::Renew, &Plan::default(), RestartPolicy::None, now);
+    let step = Step::CleanUp(Outcome::Unchanged);
+    let memory = Memory { current: Some(Journal { step, ..begun }), ..Memory::default() };
+    Store::open(state_dir).unwrap().save(&memory).unwrap();
+}
+
+/// A person began it, and may have gone home.
+#[test]
+fn what_a_person_began_is_ended_also_where_the_service_begins_nothing() {
+    let (dir, path) = config("");
+    let state_dir = dir.path().join("renew");
+    interrupt(&state_dir);
+    let live = dir.path().join("live");
+    let run = certwatch(["renew", "--auto", "--config"].map(OsStr::new).into_iter().chain([
+        path.as_os_str(),
+        "--live".as_ref(),
+        live.as_ref(),
+    ]));
+    assert_eq!(run.code, 0, "{run:?}");
+    let memory = peek::<Memory>(&state_dir).unwrap().unwrap();
+    assert_eq!((memory.current, memory.history.len()), (None, 1));
+}
+
+/// A script reads one object, whatever happened on the way to it.
+#[test]
+fn an_interrupted_renewal_is_no_second_object() {
+    let (dir, path) = config("");
+    interrupt(&dir.path().join("renew"));
+    let live = dir.path().join("live");
+    let words = ["renew", "-o", "json", "--config"].map(OsStr::new);
+    let run =
+        certwatch(words.into_iter().chain([path.as_os_str(), "--live".as_ref(), live.as_ref()]));
+    assert!(run.stderr.contains("an interrupted renewal has been brought to its end"), "{run:?}");
+    let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(object["outcome"], serde_json::Value::Null);
 }
 
 #[test]

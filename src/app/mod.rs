@@ -8,6 +8,7 @@ mod renewer;
 pub mod restore;
 pub mod run;
 pub mod status;
+mod stop;
 mod tell;
 
 use std::io::Write as _;

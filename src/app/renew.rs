@@ -39,15 +39,17 @@ pub struct Request {
 /// Renews, or shows what would be done.
 pub fn run(args: &RenewArgs) -> Exit {
     match request(args) {
-        Ok(Some(request)) if args.dry_run => renewer::rehearse(&request),
-        Ok(Some(request)) => renewer::renew(&request),
-        Ok(None) => Exit::Done,
+        Ok(request) if args.dry_run => renewer::rehearse(&request),
+        // The owner has not enabled renewals; one that a person began is brought to its end all the
+        // same.
+        Ok(request) if args.auto && !request.config.renew.enabled => renewer::finish(&request),
+        Ok(request) => renewer::renew(&request),
         Err(exit) => exit,
     }
 }
 
-/// Checks the command line; `None` if the service asks and the owner has not enabled renewals.
-fn request(args: &RenewArgs) -> Result<Option<Request>, Exit> {
+/// Checks the command line.
+fn request(args: &RenewArgs) -> Result<Request, Exit> {
     if let Some(why) = args.names.iter().find_map(|name| unknown(name)) {
         super::complain(&why);
         return Err(Exit::Usage);
@@ -56,17 +58,14 @@ fn request(args: &RenewArgs) -> Result<Option<Request>, Exit> {
         super::complain(&errors.to_string());
         Exit::Config
     })?;
-    if args.auto && !config.renew.enabled {
-        return Ok(None);
-    }
-    Ok(Some(Request {
+    Ok(Request {
         places: places(&config.renew, args.live.as_deref()),
         config,
         wish: wish(args),
         cluster_config: args.cluster_config.clone(),
         output: args.output,
         is_auto: args.auto,
-    }))
+    })
 }
 
 fn wish(args: &RenewArgs) -> Wish {

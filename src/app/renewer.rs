@@ -9,18 +9,19 @@ use crate::domain::model::Inventory;
 use crate::domain::renewal::decide;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::pace::Attempt;
-use crate::domain::renewal::plan::{Plan, Terms, Which};
-use crate::domain::renewal::{Fault, Journal, Outcome, Task};
+use crate::domain::renewal::plan::{Plan, Terms};
+use crate::domain::renewal::{Fault, Journal, Outcome, Task, words};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::renew::cluster_config::{self, Settled};
 use crate::renew::facts::{self, Question};
-use crate::renew::{Renewer, backup, inspect};
+use crate::renew::{Memory, Renewer, backup, inspect};
 use crate::store::{self, StoreError};
 use crate::{keeper, scan, sys};
 
 use super::renew::Request;
+use super::stop;
 
 /// Shows what would be done, and changes nothing.
 pub(super) fn rehearse(request: &Request) -> Exit {
@@ -62,9 +63,21 @@ pub(super) fn renew(request: &Request) -> Exit {
     request.announce(&plan, now);
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
-    let journal = renewer.carry_out(journal, &mut request.progress());
+    let journal = renewer.begin(journal, &mut request.progress());
     note_attempt(request, &mut renewer, &journal, found);
     request.show_outcome(Some(&plan), &journal)
+}
+
+/// Brings a renewal that was interrupted to its end, and begins none.
+pub(super) fn finish(request: &Request) -> Exit {
+    let memory = store::peek::<Memory>(&request.places.work).ok().flatten();
+    if memory.is_none_or(|memory| memory.current.is_none()) {
+        return Exit::Done;
+    }
+    match open(request).and_then(|mut renewer| recover(request, &mut renewer)) {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
 }
 
 /// Puts a backup back.
@@ -86,7 +99,7 @@ pub(super) fn restore(request: &Request, id: &str) -> Exit {
     }
     let task = Task::Restore(id.to_owned());
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
-    let journal = renewer.carry_out(journal, &mut request.progress());
+    let journal = renewer.begin(journal, &mut request.progress());
     request.show_outcome(Some(&plan), &journal)
 }
 
@@ -102,8 +115,10 @@ struct Survey {
 
 fn survey(request: &Request, now: UnixTime) -> Result<Survey, Fault> {
     let inventory = inventory(request, now)?;
-    let (facts, settled) = facts::gather(&question(request), now);
-    let plan = decide::plan(&inventory, &facts, &request.wish, &terms(&request.config), now);
+    let terms = terms(&request.config);
+    let admin_is_renewed = decide::concerns(&request.wish, "admin.conf", &inventory, &terms, now);
+    let (facts, settled) = facts::gather(&question(request, admin_is_renewed), now);
+    let plan = decide::plan(&inventory, &facts, &request.wish, &terms, now);
     Ok(Survey { plan, settled, is_time: true, found: String::new() })
 }
 
@@ -134,12 +149,12 @@ fn inventory(request: &Request, now: UnixTime) -> Result<Inventory, Fault> {
     scan::scan(&scanned, now).map_err(|error| Fault::failed(error.to_string()))
 }
 
-fn question(request: &Request) -> Question<'_> {
+fn question(request: &Request, admin_is_renewed: bool) -> Question<'_> {
     Question {
         places: &request.places,
         cluster_config: request.cluster_config.as_deref(),
         copies: &request.config.renew.copies,
-        admin_is_renewed: request.wish.which != Which::Due,
+        admin_is_renewed,
     }
 }
 
@@ -158,15 +173,19 @@ fn restoring(request: &Request, id: &str, now: UnixTime) -> Result<Plan, Fault> 
         files.iter().any(|file| paths.contains(file))
     };
     let names: Vec<_> = role::KUBEADM.iter().filter(is_in).map(|role| role.id).collect();
-    let (mut facts, _) = facts::gather(&question(request), now);
+    let (mut facts, _) = facts::gather(&question(request, false), now);
     // kubeadm has no part in it.
     facts.obstacles.retain(|obstacle| !obstacle.is_about_kubeadm());
     Ok(decide::restoring(&names, &facts, request.wish.force, &terms(&request.config), now))
 }
 
 fn open(request: &Request) -> Result<Renewer, Exit> {
-    let renew = &request.config.renew;
-    Renewer::open(request.places.clone(), renew.keep_backups).map_err(|error| {
+    let is_asked_to_stop = stop::asked().map_err(|error| {
+        super::complain(&format!("cannot wait for signals: {error}"));
+        Exit::Failed
+    })?;
+    let (places, keep) = (request.places.clone(), request.config.renew.keep_backups);
+    Renewer::open(places, keep, is_asked_to_stop).map_err(|error| {
         super::complain(&match error {
             StoreError::Busy { pid, .. } => {
                 let busy = Obstacle::Busy { pid };
@@ -184,11 +203,15 @@ fn recover(request: &Request, renewer: &mut Renewer) -> Result<(), Exit> {
         Err(fault) => Err(failed(&fault)),
         Ok(None) => Ok(()),
         Ok(Some(journal)) => {
-            super::complain("a renewal that was interrupted has been brought to its end:");
-            if request.output == StatusFormat::Table {
+            let headline = words::outcome_headline(&journal);
+            super::complain(&format!(
+                "an interrupted renewal has been brought to its end: {headline}"
+            ));
+            let is_bad = matches!(journal.outcome(), Some(Outcome::Stuck | Outcome::Kept));
+            // In JSON only one can be told, and it is the last.
+            if is_bad || request.output == StatusFormat::Table {
                 request.show_outcome(None, &journal);
             }
-            let is_bad = matches!(journal.outcome(), Some(Outcome::Stuck | Outcome::Kept));
             if is_bad { Err(Exit::Failed) } else { Ok(()) }
         }
     }
@@ -203,8 +226,9 @@ fn nothing_done(
     found: String,
     now: UnixTime,
 ) -> Exit {
-    let stays = |obstacle: &Obstacle| !obstacle.passes();
-    if request.is_auto && plan.obstacles.iter().any(stays) {
+    // With nothing in the way, what is due can never be renewed here.
+    let passes = !plan.obstacles.is_empty() && plan.obstacles.iter().all(Obstacle::passes);
+    if request.is_auto && !passes {
         let journal = Journal::refused(plan, now);
         note_attempt(request, renewer, &journal, found);
         renewer.conclude(journal);
@@ -214,8 +238,7 @@ fn nothing_done(
 
 fn note_attempt(request: &Request, renewer: &mut Renewer, journal: &Journal, found: String) {
     if request.is_auto {
-        let ok = journal.outcome() == Some(Outcome::Renewed);
-        renewer.note_attempt(Attempt { at: journal.begun, ok, found });
+        renewer.note_attempt(Attempt { at: journal.begun, ended: true, found });
         // Without it the daemon's own note has to do.
         let _ = renewer.save();
     }

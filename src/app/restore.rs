@@ -34,7 +34,13 @@ pub fn run(args: &RestoreArgs) -> Exit {
 }
 
 fn list(request: &Request) -> Exit {
-    let list = backup::list(&request.places);
+    let list = match backup::list(&request.places) {
+        Ok(list) => list,
+        Err(fault) => {
+            super::complain(&fault.what);
+            return Exit::Failed;
+        }
+    };
     let dir = request.places.backups();
     super::print(&match request.output {
         StatusFormat::Table => backups::table(&list, &dir, sys::now()),

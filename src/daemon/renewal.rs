@@ -31,8 +31,8 @@ pub(super) struct Renewals {
     asked: Option<UnixTime>,
     /// When the configuration was asked for.
     asked_config: Option<UnixTime>,
-    /// A renewer that the daemon has started itself runs.
-    has_child: bool,
+    /// A renewer that the daemon has started itself runs, since then.
+    child: Option<UnixTime>,
 }
 
 impl Daemon {
@@ -47,23 +47,25 @@ impl Daemon {
         if self.keeper.renewals_ended(&memory) {
             self.start_scan();
         }
-        let is_busy = self.renewals.has_child || store::is_in_use(&dir);
+        let is_busy = store::is_in_use(&dir);
         self.await_answer(&memory, is_busy, now);
-        let waits = is_busy || self.renewals.asked.is_some();
+        let waits = is_busy || self.renewals.child.is_some() || self.renewals.asked.is_some();
         let next = if waits { now + LOOK } else { self.ask_if_due(&memory, &dir, now) };
         self.renewals.next = Some(next);
     }
 
     /// Whoever was asked has to begin within a time.
     fn await_answer(&mut self, memory: &Memory, is_busy: bool, now: UnixTime) {
-        let Some(asked) = self.renewals.asked else { return };
-        if is_busy || memory.last_run.is_some_and(|ran| ran >= asked) {
+        // How a renewer of one's own fares is known at its end.
+        let asked = self.renewals.asked.filter(|_| self.renewals.child.is_none());
+        let Some(asked) = asked else { return };
+        if is_busy || has_answered(memory, asked) {
             self.renewals.asked = None;
             self.keeper.renewals_hang(None);
         } else if now - asked > PATIENCE {
             self.renewals.asked = None;
             self.keeper.renewals_hang(Some(
-                "a renewal was asked for ten minutes ago, and nobody has begun it",
+                "a renewal was asked for ten minutes ago, and nobody has begun it; `certwatch renew` does",
             ));
             self.look_again();
         }
@@ -72,7 +74,7 @@ impl Daemon {
     /// Asks for a renewal, if it is time; gives when to look again.
     fn ask_if_due(&mut self, memory: &Memory, dir: &Path, now: UnixTime) -> UnixTime {
         // A node that is mounted somewhere is looked at and left alone.
-        if !self.keeper.config.renew.enabled || self.root != Path::new("/") {
+        if self.root != Path::new("/") {
             return now + IDLE;
         }
         let next = self.keeper.next_renewal(now);
@@ -82,14 +84,14 @@ impl Daemon {
             self.keeper.asks_for_renewal(found, now);
             return self.ask(now);
         }
-        if self.wants_config(dir, now) {
+        if self.keeper.config.renew.enabled && self.wants_config(dir, now) {
             self.renewals.asked_config = Some(now);
             return self.ask(now);
         }
         next.map_or(now + IDLE, |next| next.at.clamp(now + LOOK, now + IDLE))
     }
 
-    /// A renewal whose process died has to be brought to its end.
+    /// A renewal whose process died has to be brought to its end, also where only people begin one.
     fn interrupted(&self, memory: &Memory, now: UnixTime) -> Option<String> {
         let journal = memory.current.as_ref()?;
         let found = format!("{} interrupted {} times", journal.id, journal.resumed + 1);
@@ -134,7 +136,7 @@ impl Daemon {
             command.arg("--config").arg(file);
         }
         let mut child = command.spawn()?;
-        self.renewals.has_child = true;
+        self.renewals.child = Some(sys::now());
         let events = self.events.0.clone();
         tokio::task::spawn_blocking(move || {
             let _ = child.wait();
@@ -143,15 +145,49 @@ impl Daemon {
         Ok(())
     }
 
+    /// One that could not even look has nowhere to note that.
     pub(super) fn renewer_ended(&mut self) {
-        self.renewals.has_child = false;
+        let since = self.renewals.child.take();
         self.renewals.asked = None;
         self.renewals.next = None;
-        self.keeper.renewals_hang(None);
+        let dir = &self.keeper.config.renew.state_dir;
+        let memory = store::peek::<Memory>(dir).ok().flatten().unwrap_or_default();
+        if since.is_none_or(|since| has_answered(&memory, since)) || store::is_in_use(dir) {
+            self.keeper.renewals_hang(None);
+        } else {
+            self.keeper.renewals_hang(Some(
+                "a renewal was asked for, and the renewer ended before it had looked; see the log, or run `certwatch renew`",
+            ));
+            self.look_again();
+        }
     }
 
     fn look_again(&mut self) {
         let seen = self.keeper.look_again(sys::now());
         self.take(&seen);
+    }
+}
+
+/// True if a renewer has looked since then, or has brought an old renewal to its end.
+fn has_answered(memory: &Memory, asked: UnixTime) -> bool {
+    let ended = memory.history.first().and_then(|journal| journal.ended);
+    [memory.last_run, ended].into_iter().flatten().any(|at| at >= asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::renewal::sample::{NOW, journal};
+    use crate::domain::renewal::{Outcome, Task};
+
+    #[test]
+    fn a_look_is_an_answer_and_so_is_an_end() {
+        let later = NOW + Span::hours(1);
+        let looked = Memory { last_run: Some(NOW), ..Memory::default() };
+        assert!(has_answered(&looked, NOW) && !has_answered(&looked, later));
+        let mut ended = Memory { last_run: Some(NOW - Span::hours(1)), ..Memory::default() };
+        assert!(!has_answered(&ended, NOW));
+        ended.conclude(journal(Task::Renew, Outcome::Stuck));
+        assert!(has_answered(&ended, NOW) && !has_answered(&ended, later));
     }
 }

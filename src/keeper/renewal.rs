@@ -51,7 +51,7 @@ impl Keeper {
     /// again and again.
     pub fn asks_for_renewal(&mut self, found: String, now: UnixTime) {
         let attempts = &mut self.memory.renewals.attempts;
-        attempts.push(Attempt { at: now, ok: true, found });
+        attempts.push(Attempt { at: now, ended: false, found });
         let too_many = attempts.len().saturating_sub(REMEMBERED);
         attempts.drain(..too_many);
         self.save();
@@ -60,31 +60,40 @@ impl Keeper {
     /// Takes in how renewals ended, and has people told of those they were not told of. True if there
     /// are any.
     pub fn renewals_ended(&mut self, renewals: &Memory) -> bool {
-        let newest = renewals.history.iter().map(|journal| journal.id.clone()).max();
+        self.learn_of(&renewals.attempts);
+        let newest = renewals.history.first().map(|journal| journal.id.clone());
         let Some(told) = self.memory.renewals.told.clone() else {
             // What ended before anybody watched is no news.
             self.memory.renewals.told = Some(newest.unwrap_or_default());
             return false;
         };
+        // By their order and not by their names: the clock may have been set back in between.
         let news: Vec<&Journal> =
-            renewals.history.iter().filter(|journal| journal.id > told).collect();
-        for journal in &news {
+            renewals.history.iter().take_while(|journal| journal.id != told).collect();
+        for journal in news.iter().rev() {
             self.memory.ledger.announce(self.notice(journal));
             self.learn(journal);
         }
-        self.memory.renewals.told = newest.max(Some(told));
+        self.memory.renewals.told = newest.or(Some(told));
         if !news.is_empty() {
             self.save();
         }
         !news.is_empty()
     }
 
-    /// After a failure, the same is not tried again for a day.
+    /// What has ended is not asked for again for a day.
     fn learn(&mut self, journal: &Journal) {
-        let is_ok = journal.outcome() == Some(Outcome::Renewed);
         let attempts = self.memory.renewals.attempts.iter_mut();
         if let Some(attempt) = attempts.rev().find(|attempt| attempt.at <= journal.begun) {
-            attempt.ok = is_ok;
+            attempt.ended = true;
+        }
+    }
+
+    /// The renewer's own attempts: it would refuse to try the same again so soon.
+    fn learn_of(&mut self, attempts: &[Attempt]) {
+        for own in &mut self.memory.renewals.attempts {
+            let is_same = |it: &Attempt| it.found == own.found && own.at - it.at < pace::PAUSE;
+            own.ended |= attempts.iter().any(|it| it.ended && is_same(it));
         }
     }
 

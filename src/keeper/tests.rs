@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::channels::{Alertmanager, Secret, Slack, SlackBy};
 use crate::domain::ledger::Body;
+use crate::domain::renewal::pace::Attempt;
 use crate::domain::renewal::sample::journal;
 use crate::domain::renewal::{Journal, Outcome, Task};
 use crate::renew;
@@ -106,6 +107,38 @@ fn who_was_tried_longest_ago_is_first() {
     keeper.settle(&deliveries[0], &Err(Failure::transient("away")), first);
     let (again, _) = keeper.due(|_| false, first + Span::minutes(1));
     assert_eq!(again.last().unwrap().receiver, deliveries[0].receiver);
+}
+
+/// It ended without a word, as it does again and again while nothing changes.
+#[test]
+fn what_the_renewer_would_refuse_is_not_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+    keeper.asks_for_renewal("admin.conf@1".to_owned(), NOW);
+    let attempt = Attempt { at: NOW, ended: true, found: "admin.conf@1".to_owned() };
+    let attempts = vec![attempt];
+    keeper.renewals_ended(&renew::Memory { attempts, ..renew::Memory::default() });
+    assert!(!keeper.may_try("admin.conf@1", NOW + Span::hours(2)));
+    assert!(keeper.may_try("admin.conf@1", NOW + Span::hours(25)));
+}
+
+/// Of the last one first, as a renewer remembers them.
+fn renewals(ids: &[&str]) -> renew::Memory {
+    let ended = journal(Task::Renew, Outcome::Renewed);
+    let one = |id: &&str| Journal { id: (*id).to_owned(), ..ended.clone() };
+    renew::Memory { history: ids.iter().map(one).collect(), ..renew::Memory::default() }
+}
+
+/// The clock was a year ahead, and has been set.
+#[test]
+fn an_outcome_is_told_once_whatever_its_name() {
+    let dir = TempDir::new().unwrap();
+    let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+    assert!(!keeper.renewals_ended(&renewals(&["2027-11-23T12-00-00Z"])), "nobody watched");
+    let both = renewals(&["2026-11-23T12-00-00Z", "2027-11-23T12-00-00Z"]);
+    assert!(keeper.renewals_ended(&both));
+    assert!(!keeper.renewals_ended(&both));
+    assert_eq!(told(&keeper).len(), 1);
 }
 
 /// A renewal that ended so, with this name.

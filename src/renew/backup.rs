@@ -81,11 +81,14 @@ pub fn forget(places: &Places, id: &str) -> Result<(), Fault> {
 }
 
 /// All whole backups, the newest first. Those that cannot be read are left out.
-pub fn list(places: &Places) -> Vec<Backup> {
+///
+/// # Errors
+/// Their directory is there and cannot be read.
+pub fn list(places: &Places) -> Result<Vec<Backup>, Fault> {
     let mut found: Vec<Backup> =
-        names(places).iter().filter_map(|id| read_list(places, id).ok()).collect();
+        names(places)?.iter().filter_map(|id| read_list(places, id).ok()).collect();
     found.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-    found
+    Ok(found)
 }
 
 /// Reads a backup, and every file of it again.
@@ -108,9 +111,9 @@ pub fn read(places: &Places, id: &str) -> Result<Backup, Fault> {
 /// # Errors
 /// One cannot be removed.
 pub fn prune(places: &Places, keep: usize, except: &str) -> Result<(), Fault> {
-    let old = list(places).into_iter().skip(keep).map(|backup| backup.id);
+    let old = list(places)?.into_iter().skip(keep).map(|backup| backup.id);
     let unfinished =
-        names(places).into_iter().filter(|id| !places.backups().join(id).join(LIST).exists());
+        names(places)?.into_iter().filter(|id| !places.backups().join(id).join(LIST).exists());
     let mut ids = old.chain(unfinished).filter(|id| id != except);
     ids.try_for_each(|id| remove(&places.backups().join(id)))
 }
@@ -178,10 +181,14 @@ fn directory(places: &Places, id: &str) -> Result<PathBuf, Fault> {
 }
 
 /// The names of all, whole or not.
-fn names(places: &Places) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(places.backups()) else { return Vec::new() };
+fn names(places: &Places) -> Result<Vec<String>, Fault> {
+    let dir = places.backups();
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(failed("read the directory", &dir))?,
+    };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|id| directory(places, id).is_ok()).collect()
+    Ok(names.filter(|id| directory(places, id).is_ok()).collect())
 }
 
 /// Its list goes first: what is half removed must not look whole.

@@ -1,6 +1,8 @@
 //! Carries out a renewal, step by step: each is written down before it is begun.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::renewal::pace::Attempt;
 use crate::domain::renewal::{Done, Fault, Journal, Live, Outcome, Step, Task};
@@ -8,7 +10,7 @@ use crate::domain::time::UnixTime;
 use crate::store::{Store, StoreError};
 use crate::sys;
 
-use super::backup::{self, Backup};
+use super::backup;
 use super::control_plane::{ControlPlane, put_manifests_back};
 use super::install::{self, Direction};
 use super::memory::Memory;
@@ -21,6 +23,7 @@ pub struct Renewer {
     keep_backups: usize,
     store: Store,
     memory: Memory,
+    is_asked_to_stop: Arc<AtomicBool>,
 }
 
 /// How many attempts are remembered: more than an hour can hold.
@@ -30,14 +33,19 @@ const ATTEMPTS: usize = 10;
 pub type Progress<'a> = dyn FnMut(&Journal) + 'a;
 
 impl Renewer {
-    /// Opens and locks the directory for renewals.
+    /// Opens and locks the directory for renewals. Once `is_asked_to_stop` is true, a renewal that
+    /// has touched nothing yet ends; one that has goes on.
     ///
     /// # Errors
     /// Another certwatch works with it, or it cannot be used.
-    pub fn open(places: Places, keep_backups: usize) -> Result<Self, StoreError> {
+    pub fn open(
+        places: Places,
+        keep_backups: usize,
+        is_asked_to_stop: Arc<AtomicBool>,
+    ) -> Result<Self, StoreError> {
         let store = Store::open(&places.work)?;
         let memory = store.load(sys::now())?.into_state();
-        Ok(Self { places, keep_backups, store, memory })
+        Ok(Self { places, keep_backups, store, memory, is_asked_to_stop })
     }
 
     /// What is remembered of renewals.
@@ -60,10 +68,26 @@ impl Renewer {
         Ok(Some(self.carry_out(journal, progress)))
     }
 
+    /// Carries out a renewal from its beginning, under a name that no other has: two can fall into one
+    /// second, and a clock can be set back.
+    pub fn begin(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+        let name = journal.id.clone();
+        let others = (2..).map(|count| format!("{name}-{count}"));
+        let mut names = std::iter::once(name.clone()).chain(others);
+        journal.id = names.find(|id| !self.is_taken(id)).unwrap_or(name);
+        self.carry_out(journal, progress)
+    }
+
+    fn is_taken(&self, id: &str) -> bool {
+        let is_remembered = self.memory.history.iter().any(|journal| journal.id == id);
+        is_remembered || self.places.backups().join(id).exists()
+    }
+
     /// Brings a renewal to its end, whatever happens.
-    pub fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+    fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
         while journal.outcome().is_none() {
             let result = self.note(&journal).and_then(|()| self.perform(&journal));
+            let result = result.and_then(|done| self.go_on(&journal, done));
             journal.after(result, sys::now());
             progress(&journal);
         }
@@ -87,6 +111,13 @@ impl Renewer {
             return Ok(());
         }
         saved.map_err(|error| Fault::failed(error.to_string()))
+    }
+
+    fn go_on(&self, journal: &Journal, done: Done) -> Result<Done, Fault> {
+        if journal.step.is_harmless() && self.is_asked_to_stop.load(Ordering::Relaxed) {
+            return Err(Fault::failed("it was asked to stop"));
+        }
+        Ok(done)
     }
 
     fn perform(&self, journal: &Journal) -> Result<Done, Fault> {
@@ -151,10 +182,11 @@ impl Renewer {
         plane.make_live(live.component, live.restart.then_some(since)).map(Done::with)
     }
 
+    /// With patience: one answer that is missed undoes no renewal.
     fn verify(&self, journal: &Journal) -> Result<Done, Fault> {
         let plane = ControlPlane::read(&self.places)?;
         for live in &journal.live {
-            plane.verify(live.component)?;
+            plane.make_live(live.component, None)?;
         }
         Ok(Done::default())
     }
@@ -213,11 +245,6 @@ impl Renewer {
     pub fn use_config(&mut self, path: &Path) {
         self.memory.config = Some(path.to_owned());
     }
-
-    /// All backups, the newest first.
-    pub fn backups(&self) -> Vec<Backup> {
-        backup::list(&self.places)
-    }
 }
 
 impl Step {
@@ -226,3 +253,7 @@ impl Step {
         matches!(self, Self::PutBack | Self::MakeOldLive(_) | Self::VerifyOld | Self::CleanUp(_))
     }
 }
+
+#[cfg(test)]
+#[path = "tests/engine.rs"]
+mod tests;

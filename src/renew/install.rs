@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::domain::renewal::{Change, Fault};
+use crate::domain::renewal::{Change, Fault, FaultKind};
 
 use super::files::{self, shown};
 
@@ -23,8 +23,33 @@ pub enum Direction {
 ///
 /// # Errors
 /// A file of `from` is not the one that was checked; or, going forward, one of the live tree is
-/// neither the old nor the new one: somebody else wrote it. Or a file cannot be written.
+/// neither the old nor the new one: somebody else wrote it. Or a file cannot be written. It is
+/// [`FaultKind::Untouched`] if, going forward, no file of the live tree is a new one.
 pub fn install(
+    from: &Path,
+    kubernetes: &Path,
+    changes: &[Change],
+    direction: Direction,
+) -> Result<(), Fault> {
+    replace_all(from, kubernetes, changes, direction).map_err(|fault| match direction {
+        Direction::Forward if !changes.iter().any(|change| is_begun(kubernetes, change)) => {
+            Fault { kind: FaultKind::Untouched, ..fault }
+        }
+        _ => fault,
+    })
+}
+
+/// True if the live file is the new one, or may be what a crash has left of it.
+fn is_begun(kubernetes: &Path, change: &Change) -> bool {
+    let is_cut = |bytes: &[u8]| bytes.last() != Some(&b'\n');
+    let is_ours = |bytes: Vec<u8>| match files::hex_sha256(&bytes) {
+        sum if sum == change.after => true,
+        sum => Some(sum) != change.before && is_cut(&bytes),
+    };
+    files::read(&kubernetes.join(&change.path)).map_or(true, |found| found.is_some_and(is_ours))
+}
+
+fn replace_all(
     from: &Path,
     kubernetes: &Path,
     changes: &[Change],

@@ -29,13 +29,16 @@ const TOLERANCE: Span = Span::days(1);
 
 /// What stands in the way of a renewal on this node at `now`; nothing is changed by the look.
 pub fn obstacles(places: &Places, now: UnixTime) -> Vec<Obstacle> {
+    if !rustix::process::geteuid().is_root() {
+        // Without the rights to look, the rest would be guesses.
+        return vec![Obstacle::NotAllowed(
+            "only root may read the keys and replace them".to_owned(),
+        )];
+    }
     let mut found = Vec::new();
     let manifest = places.manifests().join("kube-apiserver.yaml");
     if !manifest.is_file() {
         found.push(Obstacle::NoControlPlane(manifest));
-    }
-    if !rustix::process::geteuid().is_root() {
-        found.push(Obstacle::NotAllowed("only root may read the keys and replace them".to_owned()));
     }
     found.extend(not_writable(places));
     found.extend(disk_full(places));

@@ -79,6 +79,20 @@ pub fn due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Vec<Renewal> 
     due
 }
 
+/// True if `wish` is for the certificate of this NAME; if it is for what is due, by the inventory alone.
+pub fn concerns(
+    wish: &Wish,
+    name: &str,
+    inventory: &Inventory,
+    terms: &Terms,
+    now: UnixTime,
+) -> bool {
+    match wish.which {
+        Which::Due => due(inventory, terms, now).iter().any(|renewal| renewal.name == name),
+        _ => wish.which.asks_for(name),
+    }
+}
+
 /// When the next certificate will be due, if none is at `now`.
 pub fn next_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<UnixTime> {
     let leaves = inventory.items.iter().filter(|item| item.role.renewer == Renewer::Kubeadm);

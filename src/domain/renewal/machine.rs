@@ -3,6 +3,7 @@
 //! | a failure in | leads to |
 //! |---|---|
 //! | backup, stage, inspect | the end: nothing was touched |
+//! | install, before its first file | the end: nothing was touched |
 //! | install | the backup is put back |
 //! | make live, verify | the backup is put back, made live and verified; unless the old certificates are over or nearly so: then the new ones stay |
 //! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
@@ -11,7 +12,7 @@
 use crate::domain::time::{Span, UnixTime};
 
 use super::obstacle::Obstacle;
-use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason};
+use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason, Skip, SkipReason};
 use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 
 /// What ends within this time is not put back: nobody would be helped by it.
@@ -60,11 +61,11 @@ impl Journal {
         }
     }
 
-    /// The journal of a renewal that was not begun, because of what stands in its way.
+    /// The journal of a renewal that was not begun, because of what stands in its way or because
+    /// nothing that is due can be renewed.
     pub fn refused(plan: &Plan, now: UnixTime) -> Self {
         let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
-        let one = |obstacle: &Obstacle| format!("{}: {}", obstacle.what(), obstacle.way_out());
-        journal.blame(Fault::failed(plan.obstacles.iter().map(one).collect::<Vec<_>>().join("; ")));
+        journal.blame(Fault::failed(why_not(plan)));
         journal.go_to(Step::End(Outcome::Unchanged), now);
         journal
     }
@@ -100,7 +101,7 @@ impl Journal {
         }
         self.resumed += 1;
         let next = match self.step {
-            Step::BackUp | Step::Stage | Step::Inspect => {
+            step if step.is_harmless() => {
                 self.blame(Fault::failed("it was interrupted before anything was touched"));
                 Step::CleanUp(Outcome::Unchanged)
             }
@@ -148,6 +149,7 @@ impl Journal {
     /// What follows a fault.
     fn failed(&mut self, fault: Fault, now: UnixTime) -> Step {
         let step = self.step;
+        let is_untouched = fault.kind == FaultKind::Untouched;
         match step {
             Step::MakeLive(index) | Step::MakeOldLive(index) if self.can_help(&fault, index) => {
                 self.notes.push(format!("{}: it is restarted", fault.what));
@@ -161,7 +163,9 @@ impl Journal {
             _ => self.blame(fault),
         }
         match step {
-            Step::BackUp | Step::Stage | Step::Inspect => Step::CleanUp(Outcome::Unchanged),
+            step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
+            // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
+            Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),
             // Half a set is in place: only the whole old one is known to be a set.
             Step::Install => Step::PutBack,
             Step::Kubelet | Step::MakeLive(_) | Step::Verify => self.back_or_stay(now),
@@ -213,9 +217,30 @@ impl Journal {
 }
 
 impl Step {
+    /// True before anything of the live tree is touched.
+    pub fn is_harmless(self) -> bool {
+        matches!(self, Self::BackUp | Self::Stage | Self::Inspect)
+    }
+
     /// True on the way from the first change of the live tree to its proof.
     fn is_forward(self) -> bool {
         matches!(self, Self::Install | Self::Kubelet | Self::MakeLive(_) | Self::Verify)
+    }
+}
+
+/// Why nothing was begun.
+fn why_not(plan: &Plan) -> String {
+    let obstacle = |it: &Obstacle| format!("{}: {}", it.what(), it.way_out());
+    let skipped = |it: &Skip| format!("{}: {}", it.name, it.why.words());
+    let is_due = |it: &&Skip| it.ends.is_some() && it.why != SkipReason::NotDue;
+    let mut why: Vec<String> = plan.obstacles.iter().map(obstacle).collect();
+    if why.is_empty() {
+        why.extend(plan.skip.iter().filter(is_due).map(skipped));
+    }
+    if why.is_empty() {
+        "nothing that is due can be renewed here".to_owned()
+    } else {
+        why.join("; ")
     }
 }
 

@@ -44,6 +44,8 @@ pub enum FaultKind {
     /// A component did not take the new certificate in time, but is otherwise well: to restart it
     /// may help.
     NotTaken,
+    /// The step failed before it changed anything.
+    Untouched,
 }
 
 impl Fault {

@@ -1,13 +1,13 @@
-//! When the daemon may ask for a renewal again: a failure is not repeated every hour.
+//! When the daemon may ask for a renewal again: what changed nothing is not repeated every hour.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::{Span, UnixTime};
 
-/// How long nothing is tried after a failure, unless something has changed since.
-const PAUSE: Span = Span::hours(24);
+/// How long the same is not tried again once it has ended, well or not: it would end as it did.
+pub const PAUSE: Span = Span::hours(24);
 
-/// The same after one of which no failure is known: it may have met somebody at work.
+/// The same after one of which no end is known: it may have met somebody at work.
 const BREATH: Span = Span::minutes(3);
 
 /// The most renewals in one hour, whatever has changed.
@@ -18,8 +18,8 @@ const PER_HOUR: usize = 3;
 pub struct Attempt {
     /// When it began.
     pub at: UnixTime,
-    /// No failure of it is known.
-    pub ok: bool,
+    /// It has ended, well or not.
+    pub ended: bool,
     /// What it found: the same as long as nothing has changed on the node and in the settings.
     pub found: String,
 }
@@ -30,9 +30,9 @@ pub fn not_before(attempts: &[Attempt], found: &str, now: UnixTime) -> UnixTime 
     let at = |attempt: &Attempt| attempt.at.min(now);
     let after_last = attempts
         .iter()
+        .filter(|attempt| attempt.found == found)
         .max_by_key(|attempt| attempt.at)
-        .filter(|last| last.found == found)
-        .map(|last| at(last) + if last.ok { BREATH } else { PAUSE });
+        .map(|last| at(last) + if last.ended { PAUSE } else { BREATH });
     let mut recent: Vec<UnixTime> = attempts.iter().map(at).collect();
     recent.sort_unstable();
     let after_many = recent.len().checked_sub(PER_HOUR).map(|first| recent[first] + Span::hours(1));
@@ -44,17 +44,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn attempt(at: i64, ok: bool, found: &str) -> Attempt {
-        Attempt { at: UnixTime::new(at), ok, found: found.to_owned() }
+    fn attempt(at: i64, ended: bool, found: &str) -> Attempt {
+        Attempt { at: UnixTime::new(at), ended, found: found.to_owned() }
     }
 
     #[test]
-    fn a_failure_waits_a_day_unless_something_changed() {
+    fn the_same_waits_a_day_unless_something_changed() {
         let now = UnixTime::new(1_000_000);
-        let failed = [attempt(999_000, false, "a")];
-        assert_eq!(not_before(&failed, "a", now), UnixTime::new(999_000) + PAUSE);
-        assert_eq!(not_before(&failed, "b", now), now);
-        let unknown = [attempt(999_990, true, "a")];
+        let ended = [attempt(999_000, true, "a")];
+        assert_eq!(not_before(&ended, "a", now), UnixTime::new(999_000) + PAUSE);
+        assert_eq!(not_before(&ended, "b", now), now);
+        let other = [&ended[..], &[attempt(999_500, true, "b")]].concat();
+        assert_eq!(not_before(&other, "a", now), UnixTime::new(999_000) + PAUSE);
+        let unknown = [attempt(999_990, false, "a")];
         assert_eq!(not_before(&unknown, "a", now), UnixTime::new(999_990) + BREATH);
         assert_eq!(not_before(&[], "a", now), now);
     }
@@ -65,11 +67,11 @@ mod tests {
         fn three_an_hour(gaps in prop::collection::vec((0_i64..4_000, any::<bool>(), 0_u8..3), 1..40)) {
             let mut now = UnixTime::new(1_000_000);
             let mut attempts = Vec::new();
-            for (gap, ok, found) in gaps {
+            for (gap, ended, found) in gaps {
                 now = now + Span::seconds(gap);
                 let found = found.to_string();
                 if not_before(&attempts, &found, now) <= now {
-                    attempts.push(Attempt { at: now, ok, found });
+                    attempts.push(Attempt { at: now, ended, found });
                 }
             }
             for window in attempts.windows(PER_HOUR + 1) {

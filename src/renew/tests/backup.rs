@@ -65,7 +65,7 @@ fn names_and_paths_cannot_lead_out() {
     for path in ["../x", "pki/../../x", "/etc/../x", ""] {
         assert!(back_up(&node.places, "a", &[path.into()], NOW).is_err(), "{path:?}");
     }
-    assert!(list(&node.places).is_empty());
+    assert!(list(&node.places).unwrap().is_empty());
 }
 
 #[test]
@@ -77,7 +77,17 @@ fn the_newest_stay_and_the_one_in_use() {
     }
     fs::create_dir(node.places.backups().join("unfinished")).unwrap();
     prune(&node.places, 2, "oldest").unwrap();
-    let left: Vec<String> = list(&node.places).into_iter().map(|it| it.id).collect();
+    let left: Vec<String> = list(&node.places).unwrap().into_iter().map(|it| it.id).collect();
     assert_eq!(left, ["new", "old", "oldest"]);
     assert!(!node.places.backups().join("unfinished").exists());
+}
+
+/// Whoever may not look is not told that there is none.
+#[test]
+fn what_cannot_be_listed_is_not_nothing() {
+    let node = Node::new();
+    assert_eq!(list(&node.places), Ok(Vec::new()));
+    fs::create_dir_all(&node.places.work).unwrap();
+    fs::write(node.places.backups(), "no directory").unwrap();
+    assert!(list(&node.places).is_err());
 }

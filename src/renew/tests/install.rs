@@ -56,9 +56,10 @@ fn after_a_crash_in_the_middle_it_goes_on() {
 fn nothing_is_begun_where_somebody_else_wrote() {
     let (node, changes) = staged();
     let old = fs::read(node.live("pki/apiserver.key")).unwrap();
-    fs::write(node.live("pki/new.crt"), "by another").unwrap();
+    fs::write(node.live("pki/new.crt"), "by another\n").unwrap();
     let fault = forward(&node, &changes).unwrap_err();
     assert!(fault.what.starts_with("somebody else changed"), "{fault}");
+    assert_eq!(fault.kind, FaultKind::Untouched);
     assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
 }
 
@@ -69,4 +70,15 @@ fn nothing_is_begun_with_a_file_that_was_not_checked() {
     fs::write(node.staged("pki/new.crt"), "damaged").unwrap();
     assert!(forward(&node, &changes).is_err());
     assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
+}
+
+#[test]
+fn what_is_begun_has_to_be_put_back() {
+    let (node, changes) = staged();
+    fs::write(node.live("pki/new.crt"), "by another\n").unwrap();
+    let new = fs::read(node.staged("pki/apiserver.key")).unwrap();
+    for begun in [&new[..], &new[..5], b""] {
+        fs::write(node.live("pki/apiserver.key"), begun).unwrap();
+        assert_eq!(forward(&node, &changes).unwrap_err().kind, FaultKind::Failed);
+    }
 }

@@ -126,6 +126,16 @@ fn what_is_well_is_left_alone() {
 }
 
 #[test]
+fn a_wish_for_what_is_due_concerns_what_is_due() {
+    let concerns =
+        |which, left| concerns(&wish(which), "admin.conf", &inventory(left), &TERMS, now());
+    assert!(concerns(Which::Due, 5), "its copies grow stale");
+    assert!(!concerns(Which::Due, 300));
+    assert!(concerns(Which::All, 300));
+    assert!(!concerns(named(&["apiserver"]), 5));
+}
+
+#[test]
 fn by_name_only_that_one_is_touched() {
     let plan = planned(&inventory(300), &node(), named(&["scheduler.conf"]));
     assert_eq!(names(&plan), ["scheduler.conf"]);

@@ -257,6 +257,25 @@ fn restarts_that_are_forbidden_do_not_happen() {
 }
 
 #[test]
+fn what_was_not_begun_says_why() {
+    let skip = |name: &str, why| Skip { name: name.to_owned(), ends: Some(NOW), why };
+    let skip =
+        vec![skip("admin.conf", SkipReason::NotEmbedded), skip("apiserver", SkipReason::NotDue)];
+    let journal = Journal::refused(&Plan { skip, ..Plan::default() }, NOW);
+    let why = journal.fault.unwrap().1.what;
+    assert!(why.starts_with("admin.conf: names files") && !why.contains("apiserver"), "{why}");
+}
+
+/// What somebody else wrote meanwhile stays.
+#[test]
+fn what_was_not_begun_is_not_put_back() {
+    let mut journal = Journal { step: Step::Install, ..begin(RestartPolicy::Needed, 5) };
+    let fault = Fault { kind: FaultKind::Untouched, what: "somebody else changed it".to_owned() };
+    journal.after(Err(fault), NOW);
+    assert_eq!(journal.step, Step::CleanUp(Outcome::Unchanged));
+}
+
+#[test]
 fn what_is_over_is_not_put_back() {
     let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(0)]].concat();
     let (journal, world, steps) = run(begin(RestartPolicy::Needed, -5), &fates);
