@@ -169,3 +169,28 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
     assert_eq!((api.failed, etcd.failed), (0, 0), "{outages:?}");
     assert_renewed(node, &old_serials);
 }
+
+#[test]
+fn a_backup_is_put_back_and_served_again() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("");
+    node.let_it_rest();
+    let before = node.fingerprint();
+    node.renew(&["etcd-server", "etcd-peer", "admin.conf"]);
+    let renewed = node.fingerprint();
+    assert_ne!(renewed, before);
+
+    // What is there is backed up first, so that this way can be gone back as well.
+    for expected in [&before, &renewed] {
+        let newest = node.journals().1[0]["id"].as_str().unwrap().to_owned();
+        let run = node.certwatch(&["restore", &newest]);
+        assert_eq!(run.code, Some(0), "{}", run.said);
+        assert_eq!(&node.fingerprint(), expected, "{}", run.said);
+        node.assert_served();
+        node.run(&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get", "nodes"]);
+    }
+    let run = node.certwatch(&["restore", "../stage"]);
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert_eq!(node.stray_keys(), [""; 0]);
+}
