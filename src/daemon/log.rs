@@ -1,6 +1,6 @@
 //! What the daemon logs: each thing once, in words, with fields for machines.
 
-use crate::domain::ledger::{Body, Delivery, Open};
+use crate::domain::ledger::{Body, Delivery, Notice, Open};
 use crate::domain::message::{Change, Message};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
@@ -50,6 +50,17 @@ fn opened(node: &str, open: &Open) {
         Severity::Warning | Severity::Ok => {
             tracing::warn!(node, place, code, "WARNING: {name} {brief}");
         }
+    }
+}
+
+/// How a renewal ended; with the details, since the renewer's own words may be elsewhere.
+pub(super) fn renewal(node: &str, notice: &Notice) {
+    let Notice { headline, text, .. } = notice;
+    let text = text.join(" ");
+    match notice.severity {
+        Severity::Critical | Severity::Unknown => tracing::error!(node, "{headline}. {text}"),
+        Severity::Warning => tracing::warn!(node, "{headline}. {text}"),
+        Severity::Ok => tracing::info!(node, "{headline}. {text}"),
     }
 }
 

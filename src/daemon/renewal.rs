@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Daemon, Event, IDLE};
+use super::{Daemon, Event, IDLE, log};
 use crate::domain::time::{Span, UnixTime};
 use crate::renew::Memory;
 use crate::{store, sys};
@@ -44,7 +44,9 @@ impl Daemon {
         }
         let dir = self.keeper.config.renew.state_dir.clone();
         let memory = store::peek::<Memory>(&dir).ok().flatten().unwrap_or_default();
-        if self.keeper.renewals_ended(&memory) {
+        let news = self.keeper.renewals_ended(&memory);
+        if !news.is_empty() {
+            news.iter().for_each(|notice| log::renewal(&self.keeper.node, notice));
             self.start_scan();
         }
         let is_busy = store::is_in_use(&dir);

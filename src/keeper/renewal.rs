@@ -57,28 +57,33 @@ impl Keeper {
         self.save();
     }
 
-    /// Takes in how renewals ended, and has people told of those they were not told of. True if there
-    /// are any.
-    pub fn renewals_ended(&mut self, renewals: &Memory) -> bool {
+    /// Takes in how renewals ended, and has people told of those they were not told of; gives these,
+    /// the oldest first.
+    pub fn renewals_ended(&mut self, renewals: &Memory) -> Vec<Notice> {
         self.learn_of(&renewals.attempts);
         let newest = renewals.history.first().map(|journal| journal.id.clone());
         let Some(told) = self.memory.renewals.told.clone() else {
             // What ended before anybody watched is no news.
             self.memory.renewals.told = Some(newest.unwrap_or_default());
-            return false;
+            return Vec::new();
         };
         // By their order and not by their names: the clock may have been set back in between.
-        let news: Vec<&Journal> =
-            renewals.history.iter().take_while(|journal| journal.id != told).collect();
-        for journal in news.iter().rev() {
-            self.memory.ledger.announce(self.notice(journal));
-            self.learn(journal);
-        }
+        let unknown = renewals.history.iter().take_while(|journal| journal.id != told);
+        let mut news: Vec<Notice> = unknown.clone().map(|journal| self.notice(journal)).collect();
+        news.reverse();
+        unknown.for_each(|journal| self.learn(journal));
         self.memory.renewals.told = newest.or(Some(told));
+        self.tell(&news);
+        news
+    }
+
+    fn tell(&mut self, news: &[Notice]) {
+        for notice in news {
+            self.memory.ledger.announce(notice.clone());
+        }
         if !news.is_empty() {
             self.save();
         }
-        !news.is_empty()
     }
 
     /// What has ended is not asked for again for a day.

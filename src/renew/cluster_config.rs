@@ -78,6 +78,10 @@ pub fn keep(places: &Places, settled: &Settled) -> Result<PathBuf, Fault> {
         Source::Api | Source::Given | Source::Kept => places.cluster_config(),
         Source::Manifests => places.work.join("cluster-config-from-manifests.yaml"),
     };
+    if settled.source == Source::Kept && read(&path)?.as_ref() == Some(&settled.text) {
+        // Written anew, it would look as if the API had just said so.
+        return Ok(path);
+    }
     files::write(&path, settled.text.as_bytes(), files::Owner::private())?;
     Ok(path)
 }
@@ -155,5 +159,34 @@ impl Source {
             Self::Kept => "as kept from before",
             Self::Manifests => "made from the manifests",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::super::testing::Node;
+    use super::*;
+
+    fn settled(source: Source) -> Settled {
+        let text = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n";
+        Settled { text: text.to_owned(), source, config: cluster_config::read(text).unwrap() }
+    }
+
+    /// By its age it is told when the API has to be asked for it again.
+    #[test]
+    fn a_kept_copy_grows_old() {
+        let node = Node::new();
+        files::create_dirs(&node.places.work, Path::new("")).unwrap();
+        let path = keep(&node.places, &settled(Source::Api)).unwrap();
+        let old = SystemTime::UNIX_EPOCH;
+        fs::File::open(&path).unwrap().set_modified(old).unwrap();
+        let written = || fs::metadata(&path).unwrap().modified().unwrap();
+        keep(&node.places, &settled(Source::Kept)).unwrap();
+        assert_eq!(written(), old);
+        keep(&node.places, &settled(Source::Api)).unwrap();
+        assert_ne!(written(), old);
     }
 }

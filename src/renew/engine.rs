@@ -157,7 +157,8 @@ impl Renewer {
             Task::Renew | Task::Rescue => inspect::paths(&self.places, &journal.names)?,
         };
         backup::back_up(&self.places, &journal.id, &paths, journal.begun)?;
-        Ok(Done::with(format!("backup {} of {} files", journal.id, paths.len())))
+        let files = if paths.len() == 1 { "file" } else { "files" };
+        Ok(Done::with(format!("backup {} of {} {files}", journal.id, paths.len())))
     }
 
     fn stage(&self, journal: &Journal) -> Result<(), Fault> {

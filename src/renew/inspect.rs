@@ -151,7 +151,8 @@ impl Look<'_> {
         self.must(is_signed(new), "was not signed by the CA of this node")?;
         self.must(!new.is_ca, "has become a CA")?;
         self.must(new.not_before <= self.now, "is not valid yet; look at the clock")?;
-        self.must(self.now <= new.not_after, "has expired; look at the clock")
+        let over = if self.wants_later { "look at the clock" } else { "use another backup" };
+        self.must(self.now <= new.not_after, &format!("has expired; {over}"))
     }
 
     fn check_against(&self, old: &Certificate, new: &Certificate) -> Result<(), Fault> {

@@ -266,7 +266,8 @@ impl Judge<'_> {
     fn component(&self, facts: &ComponentFacts, plan: &Plan) -> Result<RestartReason, LeaveReason> {
         let component = facts.component;
         let is_touched = plan.renew.iter().any(|renewal| component.uses().contains(&renewal.name));
-        let stale = facts.stale.clone().filter(|_| self.is_asked_for(component));
+        let may_be_stale = self.is_asked_for(component) && !self.names_files(component);
+        let stale = facts.stale.clone().filter(|_| may_be_stale);
         if !is_touched && stale.is_none() && !self.must_renew_memory(facts, plan) {
             return Err(LeaveReason::NotConcerned);
         }
@@ -317,6 +318,12 @@ impl Judge<'_> {
     /// How long what kubeadm signs now will live.
     fn leaf_lifetime(&self) -> Span {
         self.node.leaf_lifetime.unwrap_or(YEAR)
+    }
+
+    /// What names its certificate's file has no credential in its kubeconfig to be proved with, and the
+    /// age of the kubeconfig says nothing of the certificate.
+    fn names_files(&self, component: Component) -> bool {
+        self.node.not_embedded.iter().any(|name| component.uses().contains(name))
     }
 
     /// By name, only what was named is touched.

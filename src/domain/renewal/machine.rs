@@ -65,8 +65,11 @@ impl Journal {
     /// nothing that is due can be renewed.
     pub fn refused(plan: &Plan, now: UnixTime) -> Self {
         let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
-        journal.blame(Fault::failed(why_not(plan)));
+        if plan.renew.is_empty() {
+            journal.names = in_vain(plan).map(|skip| skip.name.clone()).collect();
+        }
         journal.go_to(Step::End(Outcome::Unchanged), now);
+        journal.blame(Fault::failed(why_not(plan)));
         journal
     }
 
@@ -228,14 +231,18 @@ impl Step {
     }
 }
 
+/// What is due and cannot be renewed.
+fn in_vain(plan: &Plan) -> impl Iterator<Item = &Skip> {
+    plan.skip.iter().filter(|it| it.ends.is_some() && it.why != SkipReason::NotDue)
+}
+
 /// Why nothing was begun.
 fn why_not(plan: &Plan) -> String {
     let obstacle = |it: &Obstacle| format!("{}: {}", it.what(), it.way_out());
     let skipped = |it: &Skip| format!("{}: {}", it.name, it.why.words());
-    let is_due = |it: &&Skip| it.ends.is_some() && it.why != SkipReason::NotDue;
     let mut why: Vec<String> = plan.obstacles.iter().map(obstacle).collect();
     if why.is_empty() {
-        why.extend(plan.skip.iter().filter(is_due).map(skipped));
+        why.extend(in_vain(plan).map(skipped));
     }
     if why.is_empty() {
         "nothing that is due can be renewed here".to_owned()

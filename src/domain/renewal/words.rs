@@ -164,7 +164,8 @@ impl Step {
             }
             Self::VerifyOld => "proving that everything uses the old files",
             Self::CleanUp(_) => "cleaning up",
-            Self::End(_) => "ending",
+            // What was refused ended before it began.
+            Self::End(_) => "planning it",
         };
         words.to_owned()
     }
@@ -246,7 +247,11 @@ fn to_do(journal: &Journal) -> Option<String> {
 }
 
 fn failure(begin: &str, (step, fault): &(Step, Fault), journal: &Journal) -> String {
-    sentence(&format!("{begin} while {}: {}", step.doing(journal), fault.what))
+    let what = &fault.what;
+    sentence(&match step {
+        Step::End(_) => format!("It was not begun: {what}"),
+        _ => format!("{begin} while {}: {what}", step.doing(journal)),
+    })
 }
 
 /// What is worked on, whether that is one or several, and what is done with it.

@@ -260,6 +260,15 @@ fn what_does_not_use_its_files_is_restarted_though_nothing_is_due() {
 }
 
 #[test]
+fn what_cannot_be_proved_is_not_restarted() {
+    let mut node = node();
+    node.components[3].stale = Some("it started before its kubeconfig was written".to_owned());
+    assert!(!planned(&inventory(300), &node, Which::Due).restart.is_empty());
+    node.not_embedded = vec!["scheduler.conf"];
+    assert!(planned(&inventory(300), &node, Which::Due).is_empty());
+}
+
+#[test]
 fn restarts_can_be_forbidden_or_wanted() {
     let with = |restart| {
         let terms = Terms { restart, ..TERMS };

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::renewal::plan::{RenewReason, Renewal};
+use crate::domain::renewal::words;
 
 const FILES: usize = 4;
 const NOW: UnixTime = UnixTime::new(1_000_000);
@@ -262,8 +263,11 @@ fn what_was_not_begun_says_why() {
     let skip =
         vec![skip("admin.conf", SkipReason::NotEmbedded), skip("apiserver", SkipReason::NotDue)];
     let journal = Journal::refused(&Plan { skip, ..Plan::default() }, NOW);
-    let why = journal.fault.unwrap().1.what;
-    assert!(why.starts_with("admin.conf: names files") && !why.contains("apiserver"), "{why}");
+    let text = words::outcome_text(&journal).concat();
+    assert!(text.starts_with("It was not begun: admin.conf: names files"), "{text}");
+    assert!(!text.contains("apiserver"), "{text}");
+    let headline = words::outcome_headline(&journal);
+    assert_eq!(headline, "admin.conf could not be renewed, nothing was touched");
 }
 
 /// What somebody else wrote meanwhile stays.
