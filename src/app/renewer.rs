@@ -39,33 +39,27 @@ pub(super) fn rehearse(request: &Request) -> Exit {
 
 /// Renews. What a crash has left is brought to its end first.
 pub(super) fn renew(request: &Request) -> Exit {
-    let mut renewer = match open(request) {
-        Ok(renewer) => renewer,
-        Err(exit) => return exit,
-    };
-    if let Err(exit) = recover(request, &mut renewer) {
-        return exit;
-    }
+    try_renew(request).unwrap_or_else(|exit| exit)
+}
+
+fn try_renew(request: &Request) -> Result<Exit, Exit> {
+    let mut renewer = open_and_recover(request)?;
     let now = sys::now();
-    let Survey { plan, settled, is_time, found } = match survey_for(request, &mut renewer, now) {
-        Ok(survey) => survey,
-        Err(fault) => return failed(&fault),
-    };
+    let survey = survey_for(request, &mut renewer, now).map_err(|fault| failed(&fault))?;
+    let Survey { plan, settled, is_time, found } = survey;
     if !is_time {
-        return Exit::Done;
+        return Ok(Exit::Done);
     }
     if plan.is_empty() || !plan.obstacles.is_empty() {
-        return nothing_done(request, &mut renewer, &plan, found, now);
+        return Ok(nothing_done(request, &mut renewer, &plan, found, now));
     }
-    if let Err(fault) = keep_config(request, &mut renewer, settled.as_ref()) {
-        return failed(&fault);
-    }
+    keep_config(request, &mut renewer, settled.as_ref()).map_err(|fault| failed(&fault))?;
     request.announce(&plan, now);
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.begin(journal, &mut request.progress());
     note_attempt(request, &mut renewer, &journal, found);
-    request.show_outcome(Some(&plan), &journal)
+    Ok(request.show_outcome(Some(&plan), &journal))
 }
 
 /// Brings a renewal that was interrupted to its end, and begins none.
@@ -74,33 +68,31 @@ pub(super) fn finish(request: &Request) -> Exit {
     if memory.is_none_or(|memory| memory.current.is_none()) {
         return Exit::Done;
     }
-    match open(request).and_then(|mut renewer| recover(request, &mut renewer)) {
-        Ok(()) => Exit::Done,
-        Err(exit) => exit,
-    }
+    open_and_recover(request).map_or_else(|exit| exit, |_| Exit::Done)
 }
 
 /// Puts a backup back.
 pub(super) fn restore(request: &Request, id: &str) -> Exit {
-    let mut renewer = match open(request) {
-        Ok(renewer) => renewer,
-        Err(exit) => return exit,
-    };
-    if let Err(exit) = recover(request, &mut renewer) {
-        return exit;
-    }
+    try_restore(request, id).unwrap_or_else(|exit| exit)
+}
+
+fn try_restore(request: &Request, id: &str) -> Result<Exit, Exit> {
+    let mut renewer = open_and_recover(request)?;
     let now = sys::now();
-    let plan = match restoring(request, id, now) {
-        Ok(plan) => plan,
-        Err(fault) => return failed(&fault),
-    };
+    let plan = restoring(request, id, now).map_err(|fault| failed(&fault))?;
     if !plan.obstacles.is_empty() {
-        return request.show_plan(&plan, now);
+        return Ok(request.show_plan(&plan, now));
     }
     let task = Task::Restore(id.to_owned());
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.begin(journal, &mut request.progress());
-    request.show_outcome(Some(&plan), &journal)
+    Ok(request.show_outcome(Some(&plan), &journal))
+}
+
+fn open_and_recover(request: &Request) -> Result<Renewer, Exit> {
+    let mut renewer = open(request)?;
+    recover(request, &mut renewer)?;
+    Ok(renewer)
 }
 
 /// What was found.

@@ -71,19 +71,18 @@ fn serials(node: Node<'_>) -> Vec<String> {
 }
 
 /// Starts the daemon as a unit would, with everybody told by `receiver`.
-fn start_daemon(node: Node<'_>, receiver: &Receiver) {
+fn start_daemon(node: Node<'_>, receiver: &Receiver, properties: &[&str]) {
     node.write("/etc/certwatch/credentials/url", receiver.url("/hook").as_bytes());
     node.run(&["chmod", "600", "/etc/certwatch/credentials/url"]);
     node.configure_certwatch("enabled = true\n[webhook]\nurl-credential = \"url\"");
-    node.run(&[
+    let unit = [
         "systemd-run",
         "--unit=certwatch",
         "--property=Type=notify",
         "--property=StateDirectory=certwatch",
         "--property=LoadCredential=cred:/etc/certwatch/credentials",
-        CERTWATCH,
-        "run",
-    ]);
+    ];
+    node.run(&[&unit[..], properties, &[CERTWATCH, "run"]].concat());
 }
 
 #[test]
@@ -102,7 +101,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     let receiver = node.inside(Receiver::new);
     let polls = Polls::start(node);
     let begin = Instant::now();
-    start_daemon(node, &receiver);
+    start_daemon(node, &receiver, &[]);
     wait_for("the news of a renewal", RENEWAL, || {
         receiver.headlines().iter().any(|line| line.contains("RENEWED")).then_some(())
     });
@@ -168,6 +167,55 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
     let [api, etcd, _, _] = outages;
     assert_eq!((api.failed, etcd.failed), (0, 0), "{outages:?}");
     assert_renewed(node, &old_serials);
+}
+
+/// The renewer's own unit, which starts when the file is touched: nothing is in it, so a daemon that
+/// was taken over can ask and not command.
+const UNITS: &str = "
+    useradd --system certwatch
+    cat >/etc/systemd/system/certwatch-renew.path <<END
+[Path]
+PathChanged=/run/certwatch/renew.request
+END
+    cat >/etc/systemd/system/certwatch-renew.service <<END
+[Service]
+Type=oneshot
+ExecStart=/usr/local/bin/certwatch renew --auto
+END
+    systemctl daemon-reload
+    systemctl start certwatch-renew.path";
+
+#[test]
+fn a_daemon_without_privileges_asks_and_the_renewer_decides() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("");
+    for file in ["pki/etcd/server.crt", "admin.conf"] {
+        node.age(&format!("/etc/kubernetes/{file}"), "360 days ago", "5 days");
+    }
+    let before = node.fingerprint();
+    node.let_it_rest();
+    node.run(&["bash", "-euc", UNITS]);
+    let receiver = node.inside(Receiver::new);
+    start_daemon(
+        node,
+        &receiver,
+        &[
+            "--property=User=certwatch",
+            "--property=AmbientCapabilities=CAP_DAC_READ_SEARCH",
+            "--property=RuntimeDirectory=certwatch",
+        ],
+    );
+    wait_for("the news of a renewal", RENEWAL, || {
+        receiver.headlines().iter().any(|line| line.contains("RENEWED")).then_some(())
+    });
+    assert_ne!(node.fingerprint(), before);
+    node.assert_served();
+    let size = node.run(&["stat", "--format=%s %U", "/run/certwatch/renew.request"]);
+    assert_eq!(size, "0 certwatch\n");
+    let reads_keys = ["runuser", "-u", "certwatch", "--", "ls", WORK];
+    assert!(!node.output(&reads_keys).status.success(), "backups are root's alone");
+    node.run(&["systemctl", "stop", "certwatch", "certwatch-renew.path"]);
 }
 
 #[test]

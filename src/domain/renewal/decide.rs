@@ -1,16 +1,14 @@
 //! From what is on the node to a plan.
 
+mod restarts;
+
 use std::path::PathBuf;
 
 use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
 use crate::domain::role::{self, Kind, Renewer, Role};
 use crate::domain::time::{Span, UnixTime};
 
-use super::Component;
-use super::plan::{
-    ComponentFacts, LeaveReason, NodeFacts, Plan, RenewReason, Renewal, RestartPolicy,
-    RestartReason, Skip, SkipReason, Terms, Which, Wish,
-};
+use super::plan::{NodeFacts, Plan, RenewReason, Renewal, Skip, SkipReason, Terms, Which, Wish};
 
 /// How long kubeadm's leaves live where its configuration does not say otherwise.
 pub const YEAR: Span = Span::days(365);
@@ -252,88 +250,9 @@ impl Judge<'_> {
         }
     }
 
-    fn components(&self, plan: &mut Plan) {
-        for facts in &self.node.components {
-            match self.component(facts, plan) {
-                Ok(why) => plan.restart.push((facts.component, why)),
-                Err(why) => plan.leave.push((facts.component, why)),
-            }
-        }
-        plan.restart.sort_by_key(|(component, _)| *component);
-        plan.leave.sort_by_key(|(component, _)| *component);
-    }
-
-    fn component(&self, facts: &ComponentFacts, plan: &Plan) -> Result<RestartReason, LeaveReason> {
-        let component = facts.component;
-        let is_touched = plan.renew.iter().any(|renewal| component.uses().contains(&renewal.name));
-        let may_be_stale = self.is_asked_for(component) && !self.names_files(component);
-        let stale = facts.stale.clone().filter(|_| may_be_stale);
-        if !is_touched && stale.is_none() && !self.must_renew_memory(facts, plan) {
-            return Err(LeaveReason::NotConcerned);
-        }
-        let why = match self.terms.restart {
-            RestartPolicy::All => Some(RestartReason::Always),
-            RestartPolicy::Needed | RestartPolicy::None => {
-                self.need(facts, is_touched, stale, plan)
-            }
-        };
-        match why {
-            None => Err(LeaveReason::Reloads),
-            Some(_) if self.terms.restart == RestartPolicy::None => Err(LeaveReason::Forbidden),
-            Some(why) => Ok(why),
-        }
-    }
-
-    fn need(
-        &self,
-        facts: &ComponentFacts,
-        is_touched: bool,
-        stale: Option<String>,
-        plan: &Plan,
-    ) -> Option<RestartReason> {
-        let reloads = facts.component.reloads(facts.version);
-        let memory = facts.loopback_not_after.filter(|_| self.must_renew_memory(facts, plan));
-        match (stale, memory) {
-            (_, Some(end)) => Some(RestartReason::Loopback(end)),
-            (Some(evidence), None) if !reloads => Some(RestartReason::Stale(evidence)),
-            _ if reloads => None,
-            _ if !is_touched => None,
-            _ if facts.component == Component::Apiserver => Some(RestartReason::OldVersion),
-            _ => Some(RestartReason::HoldsKubeconfig),
-        }
-    }
-
-    /// True if the certificate in its memory ends before there is another renewal. If nothing of
-    /// its is renewed now, that is when it is itself due.
-    fn must_renew_memory(&self, facts: &ComponentFacts, plan: &Plan) -> bool {
-        let Some(end) = facts.loopback_not_after else { return false };
-        let renews = |renewal: &Renewal| facts.component.uses().contains(&renewal.name);
-        if plan.renew.iter().any(renews) {
-            let lifetime = self.leaf_lifetime();
-            return end < self.now + lifetime - self.terms.lead(lifetime);
-        }
-        end - self.now < self.terms.before && self.is_asked_for(facts.component)
-    }
-
     /// How long what kubeadm signs now will live.
     fn leaf_lifetime(&self) -> Span {
         self.node.leaf_lifetime.unwrap_or(YEAR)
-    }
-
-    /// What names its certificate's file has no credential in its kubeconfig to be proved with, and the
-    /// age of the kubeconfig says nothing of the certificate.
-    fn names_files(&self, component: Component) -> bool {
-        self.node.not_embedded.iter().any(|name| component.uses().contains(name))
-    }
-
-    /// By name, only what was named is touched.
-    fn is_asked_for(&self, component: Component) -> bool {
-        match &self.wish.which {
-            Which::All | Which::Due => true,
-            Which::Named(names) => {
-                names.iter().any(|name| component.uses().contains(&name.as_str()))
-            }
-        }
     }
 
     fn obstacles(&self, plan: &mut Plan) {

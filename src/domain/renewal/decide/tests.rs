@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::Component;
 use super::super::obstacle::Obstacle;
+use super::super::plan::{ComponentFacts, LeaveReason, RestartPolicy, RestartReason};
 use super::*;
 use crate::domain::model::{Ca, Name, Place, Sha256};
 
