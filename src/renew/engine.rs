@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::domain::renewal::pace::Attempt;
 use crate::domain::renewal::{Done, Fault, Journal, Live, Outcome, Step, Task};
 use crate::domain::time::UnixTime;
-use crate::store::{Store, StoreError};
+use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
 use super::backup;
@@ -37,14 +37,18 @@ impl Renewer {
     /// has touched nothing yet ends; one that has goes on.
     ///
     /// # Errors
-    /// Another certwatch works with it, or it cannot be used.
+    /// Another certwatch works with it, it cannot be used, or what was remembered is lost: that is
+    /// told once, and the next one begins anew.
     pub fn open(
         places: Places,
         keep_backups: usize,
         is_asked_to_stop: Arc<AtomicBool>,
     ) -> Result<Self, StoreError> {
         let store = Store::open(&places.work)?;
-        let memory = store.load(sys::now())?.into_state();
+        let memory = match store.load(sys::now())? {
+            Loaded::SetAside { to, why } => return Err(StoreError::Forgotten { path: to, why }),
+            loaded => loaded.into_state(),
+        };
         Ok(Self { places, keep_backups, store, memory, is_asked_to_stop })
     }
 

@@ -46,6 +46,17 @@ pub enum StoreError {
         /// What is wrong with it, as the rest of a sentence.
         why: String,
     },
+    /// What was remembered of renewals was no state, and was set aside: the next one begins anew.
+    #[error(
+        "the journal of renewals {why} and is now {}: one that was under way is forgotten. Look at this node with `certwatch renew --dry-run`, and then run this again",
+        shown(path)
+    )]
+    Forgotten {
+        /// Where it is now.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of a sentence.
+        why: String,
+    },
     /// This state could not be read again, so it is not written.
     #[error("cannot write {}: the state {why}; please report it", shown(path))]
     Unwritable {

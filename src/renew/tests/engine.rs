@@ -71,3 +71,15 @@ fn no_two_have_the_same_name() {
     let kept = Journal { id: "kept".to_owned(), ..first };
     assert_eq!(renewer.begin(kept, &mut |_| ()).id, "kept-2");
 }
+
+/// A node may be half-way, and nobody knows it any more.
+#[test]
+fn a_lost_journal_is_told_once() {
+    let node = Node::new();
+    fs::create_dir_all(&node.places.work).unwrap();
+    fs::write(node.places.work.join("state.json"), "no JSON").unwrap();
+    let open = || Renewer::open(node.places.clone(), 3, Arc::default());
+    let Err(lost) = open() else { panic!() };
+    assert!(lost.to_string().contains("forgotten"), "{lost}");
+    assert!(open().is_ok());
+}
