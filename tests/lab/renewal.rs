@@ -102,9 +102,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     let polls = Polls::start(node);
     let begin = Instant::now();
     start_daemon(node, &receiver, &[]);
-    wait_for("the news of a renewal", RENEWAL, || {
-        receiver.headlines().iter().any(|line| line.contains("RENEWED")).then_some(())
-    });
+    wait_for("the news of a renewal", RENEWAL, || is_renewed(&receiver).then_some(()));
     let total = begin.elapsed();
     wait_for("the end of the alerts", RENEWAL, || {
         receiver.messages().iter().any(|it| it["status"] == "resolved").then_some(())
@@ -169,6 +167,15 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
     assert_renewed(node, &old_serials);
 }
 
+/// Whether people were told that a renewal went well.
+fn is_renewed(receiver: &Receiver) -> bool {
+    let is_it = |message: &serde_json::Value| {
+        let told = &message["certwatch"];
+        told["kind"] == "renewal" && told["severity"] == "ok"
+    };
+    receiver.messages().iter().any(is_it)
+}
+
 /// The renewer's own unit, which starts when the file is touched: nothing is in it, so a daemon that
 /// was taken over can ask and not command.
 const UNITS: &str = "
@@ -206,9 +213,7 @@ fn a_daemon_without_privileges_asks_and_the_renewer_decides() {
             "--property=RuntimeDirectory=certwatch",
         ],
     );
-    wait_for("the news of a renewal", RENEWAL, || {
-        receiver.headlines().iter().any(|line| line.contains("RENEWED")).then_some(())
-    });
+    wait_for("the news of a renewal", RENEWAL, || is_renewed(&receiver).then_some(()));
     assert_ne!(node.fingerprint(), before);
     node.assert_served();
     let size = node.run(&["stat", "--format=%s %U", "/run/certwatch/renew.request"]);
