@@ -188,6 +188,12 @@ impl Judge<'_> {
     fn falls_short(&self, skip: &Skip) -> bool {
         match skip.why {
             SkipReason::NotDue | SkipReason::Absent => false,
+            // Renewed a moment ago, by a person or by what a crash had interrupted.
+            SkipReason::Shorter(end)
+                if skip.ends.is_some_and(|ends| ends - end < Span::days(1)) =>
+            {
+                false
+            }
             _ if matches!(self.wish.which, Which::Named(_)) => true,
             SkipReason::Missing | SkipReason::Unreadable(_) => true,
             // Whether it is due is told by its end alone: what it is due by is not renewed here.

@@ -52,7 +52,7 @@ impl SkipReason {
             Self::NotKubeadms(who) => format!("not kubeadm's: {who}"),
             Self::NotDue => "not due yet".to_owned(),
             Self::Shorter(end) => {
-                format!("kubeadm's would end sooner, on {}: --force renews it anyway", end.date())
+                format!("a new one would end no later, on {}: --force renews it anyway", end.date())
             }
             Self::Unknown => "no such name".to_owned(),
             Self::Unreadable(reason) => format!("cannot be read ({})", code(reason)),
