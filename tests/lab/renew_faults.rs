@@ -82,6 +82,15 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        what: "the disk fills up during the backup",
+        config: "state-dir = \"/var/lib/small\"",
+        before: "mkdir -p /var/lib/small
+            mount -t tmpfs -o size=8M,nr_inodes=16,mode=700 small /var/lib/small",
+        after: "umount /var/lib/small",
+        told: "No space left on device",
+        ..ROW
+    },
+    Row {
         what: "the manifests cannot be written",
         before: "mount --bind /etc/kubernetes/manifests /etc/kubernetes/manifests
             mount -o remount,ro,bind /etc/kubernetes/manifests",
@@ -106,6 +115,15 @@ const ROWS: &[Row] = &[
     Row {
         what: "the kubelet dies in the middle, and comes back after 20 s",
         kubeadm: "systemctl stop kubelet; systemd-run --on-active=20 systemctl start kubelet
+            exec /usr/bin/kubeadm \"$@\"",
+        code: 0,
+        told: "renewed",
+        end: End::Renewed,
+        ..ROW
+    },
+    Row {
+        what: "containerd dies in the middle, and comes back after 20 s",
+        kubeadm: "systemctl stop containerd; systemd-run --on-active=20 systemctl start containerd
             exec /usr/bin/kubeadm \"$@\"",
         code: 0,
         told: "renewed",
