@@ -34,7 +34,7 @@ $(CARGO_DEB):
 .PHONY: deb
 deb: tools $(CARGO_DEB) ## the Debian package, and one with its debug symbols, into target/debian
 	cargo run --quiet --example manual -- target/manual
-	$(CARGO_DEB) --locked
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(CARGO_DEB) --locked
 
 .PHONY: deny
 deny: ## licences, sources and bans of all dependencies
