@@ -185,6 +185,13 @@ pub enum StatusFormat {
 /// What to do with the ways in which people are told.
 #[derive(Debug, Subcommand)]
 pub enum NotifyVerb {
+    /// Tell everybody that a unit of systemd has failed: for OnFailure=
+    ///
+    /// systemd says how it failed in MONITOR_SERVICE_RESULT and MONITOR_EXIT_STATUS. What may pass is
+    /// tried again for some minutes.
+    ///
+    /// Exit status: 0 if all were told, 1 if one was not.
+    Failure(FailureArgs),
     /// Send one real message, marked as a test, through each channel, and say how each went
     ///
     /// The heartbeat is tried only where it is named: one from here would hide that the daemon is
@@ -200,6 +207,17 @@ pub struct TestArgs {
     /// Try these alone: email, slack, webhook, alertmanager, pagerduty, heartbeat
     #[arg(value_name = "CHANNEL")]
     pub channels: Vec<String>,
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The command line of `notify failure`.
+#[derive(Args, Debug)]
+pub struct FailureArgs {
+    /// The unit that has failed, such as certwatch.service
+    #[arg(long)]
+    pub unit: String,
     /// Read this configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,

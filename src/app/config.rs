@@ -46,7 +46,7 @@ pub fn default() -> &'static str {
 pub fn effective(path: Option<&Path>) -> Result<Config, ConfigErrors> {
     match path {
         Some(path) => config::load(path),
-        None => config::load_if_present(Path::new(DEFAULT_PATH)).map(Option::unwrap_or_default),
+        None => config::load_if_present(Path::new(DEFAULT_PATH)),
     }
 }
 

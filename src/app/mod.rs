@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod config;
+pub mod failure;
 pub mod notify;
 pub mod renew;
 mod renewer;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Exit {
     match cli.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Config(verb) => run_config(verb),
+        Verb::Notify(NotifyVerb::Failure(args)) => failure::tell(&args),
         Verb::Notify(NotifyVerb::Test(args)) => notify::test(&args),
         Verb::Renew(args) => renew::run(&args),
         Verb::Restore(args) => restore::run(&args),

@@ -13,10 +13,10 @@ use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::notify::route::{self, Way};
-use crate::notify::{Failure, FailureKind};
+use crate::notify::{Failure, FailureKind, Receipt};
 use crate::{keeper, sys};
 
-const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
+pub(super) const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
                           in the configuration; `certwatch config default` shows how";
 
 /// The other side of a heartbeat cannot tell a test from the daemon.
@@ -82,18 +82,23 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<Spec>, String> {
 async fn try_all(config: &Config, specs: &[Spec]) -> bool {
     let mut all_went = true;
     for spec in specs {
-        let now = sys::now();
-        let way = Way {
-            channels: config.channels.clone(),
-            ca_file: config.alerts.ca_file.clone(),
-            until: now + Span::minutes(5),
-        };
+        let delivery = delivery(&keeper::node_name(config), spec, sys::now());
         let begin = Instant::now();
-        let result = route::deliver(&way, &delivery(&keeper::node_name(config), spec, now)).await;
+        let result = attempt(config, &delivery).await;
         all_went &= result.is_ok();
         super::print(&line(spec, result.err().as_ref(), begin.elapsed()));
     }
     all_went
+}
+
+/// Delivers without the daemon: nothing is remembered.
+pub(super) async fn attempt(config: &Config, delivery: &Delivery) -> Result<Receipt, Failure> {
+    let way = Way {
+        channels: config.channels.clone(),
+        ca_file: config.alerts.ca_file.clone(),
+        until: sys::now() + Span::minutes(5),
+    };
+    route::deliver(&way, delivery).await
 }
 
 fn line(spec: &Spec, failure: Option<&Failure>, took: Duration) -> String {

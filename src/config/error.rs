@@ -8,15 +8,23 @@ use crate::domain::text::safe;
 /// How many problems are told: nobody mends more in one go, and a file of garbage has thousands.
 const TOLD: usize = 100;
 
-/// Everything that is wrong with one configuration file, in the file's order.
+/// Everything that is wrong with a configuration, in the order of its files and lines.
 ///
 /// Prints one problem a line, `file:line:col: what is wrong: what is expected`, at most 100 of
 /// them; lines and columns count characters from 1. No value of the file is in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigErrors {
-    file: String,
-    told: Vec<(Option<Position>, Problem)>,
+    told: Vec<(Place, Problem)>,
     untold: usize,
+}
+
+/// Where something is wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Place {
+    /// Its name, safe to print.
+    pub(super) file: String,
+    /// Without it, the file as a whole is meant.
+    pub(super) position: Option<Position>,
 }
 
 /// Something wrong, with what would be right.
@@ -38,40 +46,48 @@ pub(super) struct Position {
 impl ConfigErrors {
     /// A problem with the file as a whole.
     pub(super) fn of_file(file: &Path, what: impl Into<String>, expected: &str) -> Self {
-        Self {
-            file: safe(&file.to_string_lossy()).into_owned(),
-            told: vec![(None, Problem::new(what, format!("expected {expected}")))],
-            untold: 0,
-        }
+        let place = Place { file: safe(&file.to_string_lossy()).into_owned(), position: None };
+        Self::one(place, Problem::new(what, format!("expected {expected}")))
     }
 
-    /// Problems at byte offsets of `text`.
-    pub(super) fn of_text(file: &Path, text: &[u8], mut problems: Vec<(usize, Problem)>) -> Self {
+    pub(super) fn one(place: Place, problem: Problem) -> Self {
+        Self { told: vec![(place, problem)], untold: 0 }
+    }
+
+    /// Problems at offsets, of which `place` says where they are. It is asked for those that are told
+    /// alone: to count lines takes time.
+    pub(super) fn of(
+        mut problems: Vec<(usize, Problem)>,
+        place: impl Fn(usize) -> Option<Place>,
+    ) -> Self {
         problems.sort_by_key(|(at, _)| *at);
         let untold = problems.len().saturating_sub(TOLD);
-        let placed = |(at, problem)| (Some(Position::of(text, at)), problem);
-        Self {
-            file: safe(&file.to_string_lossy()).into_owned(),
-            told: problems.into_iter().take(TOLD).map(placed).collect(),
-            untold,
-        }
+        let placed = |(at, problem)| Some((place(at)?, problem));
+        Self { told: problems.into_iter().take(TOLD).filter_map(placed).collect(), untold }
     }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (position, problem)) in self.told.iter().enumerate() {
+        for (index, (place, problem)) in self.told.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
-            write!(f, "{newline}{}:", self.file)?;
-            if let Some(Position { line, column }) = position {
-                write!(f, "{line}:{column}:")?;
+            write!(f, "{newline}{place} {problem}")?;
+        }
+        match self.told.last() {
+            Some((place, _)) if self.untold > 0 => {
+                write!(f, "\n{}: … and {} more", place.file, self.untold)
             }
-            write!(f, " {problem}")?;
+            _ => Ok(()),
         }
-        if self.untold > 0 {
-            write!(f, "\n{}: … and {} more", self.file, self.untold)?;
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            None => write!(f, "{}:", self.file),
+            Some(Position { line, column }) => write!(f, "{}:{line}:{column}:", self.file),
         }
-        Ok(())
     }
 }
 
@@ -135,8 +151,10 @@ mod tests {
 
     #[test]
     fn a_file_of_garbage_does_not_flood() {
+        let position = |at| Some(Position::of(&[b' '; 250], at));
+        let place = |at| Some(Place { file: "f".into(), position: position(at) });
         let problems = (0..250).map(|at| (at, Problem::new("is bad", ""))).collect();
-        let errors = ConfigErrors::of_text(Path::new("f"), &[b' '; 250], problems).to_string();
+        let errors = ConfigErrors::of(problems, place).to_string();
         assert_eq!(errors.lines().count(), 101);
         assert!(errors.ends_with("f:1:100: is bad\nf: … and 150 more"), "{errors}");
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::error::{ConfigErrors, Problem};
+use super::error::{ConfigErrors, Place, Position, Problem};
+use crate::domain::text::safe;
 
 /// Far above any configuration, far below what would hurt.
 const MAX_BYTES: u64 = 1 << 20;
@@ -21,7 +22,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigErrors> {
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let problem = Problem::new("is not UTF-8 from here on", "expected UTF-8 text");
-        ConfigErrors::of_text(path, error.as_bytes(), vec![(at, problem)])
+        let position = Some(Position::of(error.as_bytes(), at));
+        let place = Place { file: safe(&path.to_string_lossy()).into_owned(), position };
+        ConfigErrors::one(place, problem)
     })
 }
 

@@ -1,8 +1,9 @@
-//! The configuration file: TOML in, a [`Config`] or everything that is wrong with it out.
+//! The configuration: TOML in, a [`Config`] or everything that is wrong with it out.
 //!
-//! `read` says which keys there are and what holds for them; `section` takes them from the file
-//! and remembers every problem; `error` prints the problems with their places. Values are never
-//! printed: a later section may hold a secret, and a slip of the pen may put one anywhere.
+//! `read` says which keys there are and what holds for them; `sources` joins the files; `section`
+//! takes the keys from there and remembers every problem; `error` prints the problems with their
+//! places. Values are never printed: a later section may hold a secret, and a slip of the pen may put
+//! one anywhere.
 
 pub mod channels;
 mod error;
@@ -12,12 +13,14 @@ mod read;
 mod read_channels;
 mod renew;
 mod section;
+mod sources;
 pub mod span;
 mod unknown;
 mod value;
 mod write;
 mod write_channels;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +30,7 @@ pub use channels::{Alerts, Channels};
 pub use error::ConfigErrors;
 pub use renew::Renew;
 use section::Reader;
+use sources::Sources;
 
 /// Where the file is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/certwatch/config.toml";
@@ -100,30 +104,35 @@ impl Default for Daemon {
     }
 }
 
-/// Reads the configuration file at `path`.
+/// Reads the configuration file at `path`, and on top of it `conf.d/*.toml` beside it, by name: of a
+/// key that is in several, the last one holds.
 ///
 /// # Errors
-/// There is no such file; it is not a regular file, larger than 1 MiB or not UTF-8; or [`parse`]
-/// refuses it.
+/// There is no such file; one is not a regular file, larger than 1 MiB or not UTF-8; there are more
+/// than 100; or [`parse`] refuses one.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
-    load_if_present(path)?
-        .ok_or_else(|| ConfigErrors::of_file(path, "does not exist", "a configuration file"))
+    // What else may be wrong with it is found when it is read.
+    if std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Err(ConfigErrors::of_file(path, "does not exist", "a configuration file"));
+    }
+    load_if_present(path)
 }
 
-/// Like [`load`], but a file that does not exist is `None`. One that cannot be read is an error
-/// all the same: the defaults in its place would hide what its owner wanted.
+/// Like [`load`], but a file that does not exist is as good as an empty one. One that cannot be read
+/// is an error all the same: the defaults in its place would hide what its owner wanted.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_if_present(path: &Path) -> Result<Option<Config>, ConfigErrors> {
-    file::read(path)?.map(|text| parse(&text, path)).transpose()
+pub fn load_if_present(path: &Path) -> Result<Config, ConfigErrors> {
+    read_all(&Sources::read(path)?)
 }
 
 /// What can be understood of a file that [`load`] refuses, with defaults for the rest. Only to find
-/// out what a daemon does that still goes by what was there before: nobody is told by it.
+/// out what a daemon does that still goes by what was there before, and whom to tell that it has
+/// failed: no certificate is judged by it.
 pub fn salvage(path: &Path) -> Config {
-    let text = file::read(path).ok().flatten().unwrap_or_default();
-    Reader::new(text.strip_prefix('\u{feff}').unwrap_or(&text)).read(read::config)
+    let sources = Sources::readable(path);
+    Reader::new(&sources).read(read::config)
 }
 
 /// Reads the text of a configuration file; `file` is its name in messages.
@@ -132,10 +141,13 @@ pub fn salvage(path: &Path) -> Config {
 /// Everything that is wrong with the text. With mistakes in the TOML itself it is only these:
 /// what follows a torn quote may look like anything.
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
-    // Editors do not count a byte order mark as a column.
-    let mut reader = Reader::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    read_all(&Sources::of(text, file))
+}
+
+fn read_all(sources: &Sources) -> Result<Config, ConfigErrors> {
+    let mut reader = Reader::new(sources);
     let config = reader.read(read::config);
-    reader.finish(file).map(|()| config)
+    reader.finish().map(|()| config)
 }
 
 #[cfg(test)]

@@ -4,50 +4,53 @@
 //! [`read::config`](super::read::config). It asks for every key it knows, always, whatever the
 //! values are: what was asked for is how the reader learns which keys exist.
 
-use std::path::Path;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigErrors, Position, Problem};
+use super::error::{ConfigErrors, Problem};
+use super::sources::Sources;
 use super::unknown::{Key, Known, Unknown};
 use super::value;
 
-/// One file, while it is read. Neither this nor the types below are `Debug`: they hold values.
+/// One configuration, while it is read. Neither this nor the types below are `Debug`: they hold values.
 pub(super) struct Reader<'t> {
-    text: &'t str,
+    sources: &'t Sources,
     problems: Vec<(usize, Problem)>,
     known: Known,
     unknown: Vec<Unknown>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new(), known: Known::default(), unknown: Vec::new() }
+    pub(super) fn new(sources: &'t Sources) -> Self {
+        Self { sources, problems: Vec::new(), known: Known::default(), unknown: Vec::new() }
     }
 
-    /// The whole file, read by `read`. With a mistake in the TOML it is read as if it were empty.
+    /// All of it, read by `read`. With a mistake in the TOML it is read as if it were empty.
     pub(super) fn read<T>(&mut self, read: impl FnOnce(&mut Section<'_, 't>) -> T) -> T {
-        let (table, mistakes) = DeTable::parse_recoverable(self.text);
-        let table = if mistakes.is_empty() { table.into_inner() } else { DeTable::new() };
-        for mistake in mistakes {
-            // Only the message: the error's Display quotes the line, and with it the value.
-            let at = mistake.span().map_or(0, |span| span.start);
-            let (what, expected) = value::mistake(mistake.message());
-            self.problems.push((at, Problem::new(what, expected)));
-        }
+        let (table, mistakes) = self.sources.merged();
+        let table = if mistakes.is_empty() { table } else { DeTable::new() };
+        self.problems.extend(mistakes);
         Section { name: String::new(), at: Some(0), table, reader: self }.read_with(read)
     }
 
     /// All that was found to be wrong.
-    pub(super) fn finish(mut self, file: &Path) -> Result<(), ConfigErrors> {
+    pub(super) fn finish(mut self) -> Result<(), ConfigErrors> {
         let explained =
             self.unknown.iter().map(|unknown| (unknown.at, self.known.explain(unknown)));
         self.problems.extend(explained);
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(ConfigErrors::of_text(file, self.text.as_bytes(), self.problems))
+        Err(ConfigErrors::of(self.problems, |at| self.sources.place(at)))
+    }
+
+    /// Where `second` is for a reader who looks at `first`.
+    fn beside(&self, first: usize, second: usize) -> String {
+        let [first, second] = [first, second].map(|at| self.sources.place(at));
+        let Some(place) = second else { return String::new() };
+        let file = first.filter(|first| first.file != place.file).map(|_| &place.file);
+        let words = place.position.map(|position| position.to_string()).unwrap_or_default();
+        file.map_or(words.clone(), |file| format!("{file}, {words}"))
     }
 
     /// The keys that were asked for.
@@ -209,7 +212,7 @@ impl<'t> Section<'_, 't> {
     ) {
         let (at, what) = match (one.origin, other.origin) {
             (Origin::File(at), Origin::File(second)) => {
-                let place = Position::of(self.reader.text.as_bytes(), second);
+                let place = self.reader.beside(at, second);
                 (at, format!("{} {relation} {} ({place})", one.path, other.path))
             }
             (Origin::File(at), Origin::Default) => {

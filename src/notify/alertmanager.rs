@@ -25,7 +25,7 @@ const SEVERITIES: [Severity; 3] = [Severity::Warning, Severity::Unknown, Severit
 /// How long the alert of a test lasts.
 const TEST: Span = Span::minutes(5);
 
-/// How long it is told that a renewal has failed.
+/// How long it is told that a renewal or a unit has failed.
 const FAILED: Span = Span::days(1);
 
 /// Posts `message` to the Alertmanager at `url`, one of `settings.urls`. What fires ends at `until`
@@ -87,6 +87,9 @@ pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
         Kind::Test => vec![about_certwatch(message, "CertwatchTest", TEST)],
         Kind::Renewal if message.severity > Severity::Ok => {
             vec![about_certwatch(message, "CertwatchRenewalFailed", FAILED)]
+        }
+        Kind::News if message.severity == Severity::Critical => {
+            vec![about_certwatch(message, "CertwatchUnitFailed", FAILED)]
         }
         Kind::News | Kind::Renewal => Vec::new(),
         Kind::Alert | Kind::Resolved => {

@@ -79,7 +79,8 @@ fn shrink(event: &mut Value) {
 pub fn events(message: &Message) -> Vec<Value> {
     match message.kind {
         Kind::Test => vec![test(message), resolve(&message.id)],
-        Kind::Renewal if message.severity > Severity::Ok => vec![renewal_failed(message)],
+        Kind::Renewal if message.severity > Severity::Ok => vec![failed(message, "error")],
+        Kind::News if message.severity == Severity::Critical => vec![failed(message, "critical")],
         Kind::News | Kind::Renewal => Vec::new(),
         Kind::Alert | Kind::Resolved => {
             let firing = message.firing.iter().map(|it| trigger(message, it));
@@ -115,9 +116,9 @@ fn test(message: &Message) -> Value {
     event(message, &message.id, &summary, "info", &json!({"text": message.text}))
 }
 
-fn renewal_failed(message: &Message) -> Value {
+fn failed(message: &Message, severity: &str) -> Value {
     let summary = format!("{}: {}", message.node, message.headline);
-    event(message, &message.id, &summary, "error", &json!({"text": message.text}))
+    event(message, &message.id, &summary, severity, &json!({"text": message.text}))
 }
 
 fn event(message: &Message, key: &str, summary: &str, severity: &str, details: &Value) -> Value {

@@ -16,5 +16,6 @@ down() {
     for cluster in test-1 test-1b test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
+make --quiet deb
 cargo test --features lab --test alertmanager --test crash --test faults --test hang --test kubeadm \
     --test lab --test log --test mail --test renew_files --test store -- "$@"

@@ -5,6 +5,7 @@ use crate::domain::policy::Ladder;
 use crate::domain::time::Span;
 
 mod channels;
+mod directory;
 mod mistakes;
 mod properties;
 
@@ -59,7 +60,8 @@ fn every_key_is_read() {
 fn the_example_is_the_default_and_knows_every_key() {
     let example = include_str!("../../../config.example.toml");
     assert_eq!(parse(example).unwrap(), Config::default());
-    let mut reader = Reader::new("");
+    let sources = Sources::default();
+    let mut reader = Reader::new(&sources);
     reader.read(read::config);
     for key in reader.known() {
         let line =
@@ -80,7 +82,7 @@ fn files_that_are_none() {
         error.strip_prefix(&format!("{}:", at(name).display())).unwrap().trim().to_owned()
     };
     assert_eq!(refusal("none"), "does not exist: expected a configuration file");
-    assert_eq!(load_if_present(&at("none")), Ok(None));
+    assert_eq!(load_if_present(&at("none")), Ok(Config::default()));
     assert_eq!(refusal("."), "is not a regular file: expected a file with TOML in it");
     rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), 0o600.into()).unwrap();
     assert_eq!(refusal("fifo"), "is not a regular file: expected a file with TOML in it");

@@ -1,0 +1,135 @@
+//! `certwatch notify failure`: everybody is told once that a unit of systemd has failed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::notify::{NO_CHANNEL, attempt};
+use crate::cli::FailureArgs;
+use crate::config::{self, Config};
+use crate::domain::alert::AlertId;
+use crate::domain::ledger::{Body, Delivery, Spec, Style};
+use crate::domain::message::{Kind, Message};
+use crate::domain::policy::Severity;
+use crate::domain::text::{safe, shell_word};
+use crate::domain::time::UnixTime;
+use crate::exit::Exit;
+use crate::notify::{Failure, FailureKind, route};
+use crate::{keeper, sys};
+
+/// The waits before what may pass is tried again.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(5), Duration::from_secs(60), Duration::from_secs(240)];
+
+/// The daemon's unit.
+const DAEMON: &str = "certwatch.service";
+
+/// Tells everybody, and says on standard error who was not told.
+pub fn tell(args: &FailureArgs) -> Exit {
+    let config = readable(args.config.as_deref());
+    let specs: Vec<_> = route::receivers(&config.channels)
+        .into_iter()
+        .filter(|spec| spec.style != Style::Heartbeat)
+        .collect();
+    if specs.is_empty() {
+        super::complain(NO_CHANNEL);
+        return Exit::Failed;
+    }
+    let message = message(&keeper::node_name(&config), &args.unit, &how(), sys::now());
+    match super::runtime() {
+        Ok(runtime) => {
+            let all_told = runtime.block_on(tell_all(&config, specs, &message));
+            runtime.shutdown_background();
+            if all_told { Exit::Done } else { Exit::Failed }
+        }
+        Err(error) => {
+            super::complain(&format!("cannot begin: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// A configuration that is wrong may be why the daemon has failed, so what can be read of it counts.
+fn readable(path: Option<&Path>) -> Config {
+    super::config::effective(path).unwrap_or_else(|errors| {
+        super::complain(&errors.to_string());
+        config::salvage(path.unwrap_or(Path::new(config::DEFAULT_PATH)))
+    })
+}
+
+/// True if all have taken it.
+async fn tell_all(config: &Config, mut left: Vec<Spec>, message: &Message) -> bool {
+    let mut all_told = true;
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let pause = pauses.next();
+        let mut again = Vec::new();
+        for spec in left {
+            let Err(failure) = attempt(config, &delivery(&spec, message)).await else { continue };
+            complain(&spec, &failure);
+            if pause.is_some() && failure.kind != FailureKind::Permanent {
+                again.push(spec);
+            } else {
+                all_told = false;
+            }
+        }
+        left = again;
+        match pause {
+            Some(pause) if !left.is_empty() => sleep(pause).await,
+            _ => return all_told,
+        }
+    }
+}
+
+fn complain(spec: &Spec, failure: &Failure) {
+    super::complain(&format!("{} was not told: {}", spec.id.shown(), failure.reason));
+}
+
+fn delivery(spec: &Spec, message: &Message) -> Delivery {
+    Delivery::message(&spec.id, Body::Message(Box::new(message.clone())), message.id.clone())
+}
+
+/// What systemd (251 and later) says of the end, in words.
+fn how() -> String {
+    let said = |name| std::env::var(name).map(|text| safe(&text).into_owned()).unwrap_or_default();
+    let status = said("MONITOR_EXIT_STATUS");
+    match said("MONITOR_SERVICE_RESULT").as_str() {
+        "" => "systemd does not say how".to_owned(),
+        "exit-code" => format!("it ended with status {status}"),
+        "signal" | "core-dump" => format!("it was ended by SIG{status}"),
+        "watchdog" => "it hung, and its watchdog ended it".to_owned(),
+        "timeout" => "it took longer than it may".to_owned(),
+        "oom-kill" => "it ran out of memory".to_owned(),
+        "start-limit-hit" => "it was started again too often".to_owned(),
+        "resources" => "systemd could not prepare its surroundings".to_owned(),
+        other => format!("systemd calls it {other}"),
+    }
+}
+
+fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
+    let id = AlertId::new(node, &[b"failed", unit.as_bytes(), now.to_string().as_bytes()]).0;
+    let (shown, word) = (safe(unit), safe(&shell_word(unit)).into_owned());
+    let mut text = vec![format!("{shown} of {node} has failed: {how}.")];
+    if unit == DAEMON {
+        text.push(
+            "Until it runs again, nobody is told of the certificates of this node.".to_owned(),
+        );
+    }
+    text.push(format!(
+        "To see why: journalctl -u {word}. Once that is mended: systemctl restart {word}"
+    ));
+    Message {
+        thread: id[..16].to_owned(),
+        id,
+        kind: Kind::News,
+        node: node.to_owned(),
+        at: now,
+        severity: Severity::Critical,
+        headline: format!("{shown} has failed"),
+        text,
+        firing: Vec::new(),
+        resolved: Vec::new(),
+        next: String::new(),
+    }
+}
