@@ -33,6 +33,10 @@ test-lab: ## the tests that need it: root, Debian 12, minutes
 crash-renew: ## 110 crashes of a renewal, half an hour (CERTWATCH_KILLS=110)
 	@CERTWATCH_KILLS=$${CERTWATCH_KILLS:-110} tests/lab/test.sh renew_crash:: --nocapture
 
+.PHONY: test-package
+test-package: deb ## the Debian package on a real node
+	@tests/lab/test.sh package:: --include-ignored
+
 .PHONY: renew-faults
 renew-faults: ## what can go wrong around a renewal, as a table, half an hour
 	@tests/lab/test.sh renew_faults:: --nocapture --include-ignored

@@ -50,6 +50,7 @@ fn traces(node: Node<'_>) -> String {
 }
 
 #[test]
+#[ignore = "needs the package: `make test-package`"]
 fn it_is_green_at_once_and_leaves_nothing() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
@@ -75,6 +76,7 @@ fn it_is_green_at_once_and_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs the package: `make test-package`"]
 fn it_renews_from_its_sandbox() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
@@ -103,6 +105,7 @@ fn it_renews_from_its_sandbox() {
 }
 
 #[test]
+#[ignore = "needs the package: `make test-package`"]
 fn its_failure_is_told() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");

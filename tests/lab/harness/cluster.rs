@@ -28,7 +28,7 @@ impl Cluster {
         let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "test".to_owned());
         let mut names = vec![format!("{name}-{nodes}")];
         if nodes == 1 {
-            names.push(format!("{name}-1b"));
+            names.extend([format!("{name}-1b"), format!("{name}-1c")]);
         }
         let cluster = Self::take_one_of(&names);
         cluster.script(&["fresh", &nodes.to_string()]);
@@ -40,7 +40,7 @@ impl Cluster {
         Self::take_one_of(&[name.to_owned()])
     }
 
-    /// The first of these that no other test uses: most of a test is waiting, so two get on side by side.
+    /// The first of these that no other test uses: most of a test is waiting, so several get on side by side.
     fn take_one_of(names: &[String]) -> Self {
         create_dir_all(LAB).unwrap();
         loop {
