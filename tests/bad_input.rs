@@ -11,6 +11,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
 
 use common::node::{Node, TEN_YEARS, YEAR};
 use common::pki::{Authority, Days};
@@ -257,6 +259,8 @@ fn a_file_that_changes_while_it_is_read_never_gives_half_a_certificate() {
             // In place, as kubeadm writes: cut to nothing, then filled.
             for text in texts.iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
                 File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+                // Nobody writes without a pause, and on a busy machine nothing whole would ever be seen.
+                sleep(Duration::from_millis(1));
             }
         });
         // Also when an assertion below fails: the scope waits for its thread.

@@ -8,7 +8,7 @@ use crate::daemon;
 use crate::domain::model::Inventory;
 use crate::domain::renewal::decide;
 use crate::domain::renewal::obstacle::Obstacle;
-use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::pace::{self, Attempt};
 use crate::domain::renewal::plan::{Plan, Terms};
 use crate::domain::renewal::{Fault, Journal, Outcome, Task, words};
 use crate::domain::role::{self, Role};
@@ -58,7 +58,8 @@ fn try_renew(request: &Request) -> Result<Exit, Exit> {
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
     let journal = renewer.begin(journal, &mut request.progress());
-    note_attempt(request, &mut renewer, &journal, found);
+    let attempt = Attempt { at: journal.begun, ended: true, found };
+    note_attempt(request, &mut renewer, attempt);
     Ok(request.show_outcome(Some(&plan), &journal))
 }
 
@@ -218,19 +219,20 @@ fn nothing_done(
     found: String,
     now: UnixTime,
 ) -> Exit {
-    // With nothing in the way, what is due can never be renewed here.
-    let passes = !plan.obstacles.is_empty() && plan.obstacles.iter().all(Obstacle::passes);
-    if request.is_auto && !passes {
-        let journal = Journal::refused(plan, now);
-        note_attempt(request, renewer, &journal, found);
-        renewer.conclude(journal);
+    if request.is_auto {
+        // With nothing in the way, what is due can never be renewed here.
+        let is_over = !pace::is_waited_for(&plan.obstacles, renewer.attempts(), &found, now);
+        note_attempt(request, renewer, Attempt { at: now, ended: is_over, found });
+        if is_over {
+            renewer.conclude(Journal::refused(plan, now));
+        }
     }
     request.show_plan(plan, now)
 }
 
-fn note_attempt(request: &Request, renewer: &mut Renewer, journal: &Journal, found: String) {
+fn note_attempt(request: &Request, renewer: &mut Renewer, attempt: Attempt) {
     if request.is_auto {
-        renewer.note_attempt(Attempt { at: journal.begun, ended: true, found });
+        renewer.note_attempt(attempt);
         // Without it the daemon's own note has to do.
         let _ = renewer.save();
     }

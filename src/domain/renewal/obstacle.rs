@@ -120,6 +120,18 @@ impl Obstacle {
         matches!(self, Self::Busy { .. } | Self::KubeadmRuns(_) | Self::ManifestChanged(_))
     }
 
+    /// True for what may go away by itself, as on a node that boots, or may be there to stay.
+    pub fn may_pass(&self) -> bool {
+        self.passes()
+            || matches!(
+                self,
+                Self::KubeletDown(_)
+                    | Self::PeerUnhealthy(_)
+                    | Self::RuntimeDown(_)
+                    | Self::Unhealthy(..)
+            )
+    }
+
     /// True for what keeps kubeadm from its work, and nobody else.
     pub fn is_about_kubeadm(&self) -> bool {
         matches!(

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::{Span, UnixTime};
 
+use super::obstacle::Obstacle;
+
 /// How long the same is not tried again once it has ended, well or not: it would end as it did.
 pub const PAUSE: Span = Span::hours(24);
 
@@ -39,6 +41,21 @@ pub fn not_before(attempts: &[Attempt], found: &str, now: UnixTime) -> UnixTime 
     after_last.into_iter().chain(after_many).fold(now, UnixTime::max)
 }
 
+/// True if what stands in the way is waited for in silence, by what was tried before: always if it
+/// goes away by itself, and twice if it may. On a node that boots nothing is healthy at first.
+pub fn is_waited_for(
+    obstacles: &[Obstacle],
+    attempts: &[Attempt],
+    found: &str,
+    now: UnixTime,
+) -> bool {
+    let is_recent = |attempt: &&Attempt| attempt.found == found && now - attempt.at < PAUSE;
+    let tries = attempts.iter().filter(is_recent).count();
+    !obstacles.is_empty()
+        && (obstacles.iter().all(Obstacle::passes)
+            || obstacles.iter().all(Obstacle::may_pass) && tries < 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +76,24 @@ mod tests {
         let unknown = [attempt(999_990, false, "a")];
         assert_eq!(not_before(&unknown, "a", now), UnixTime::new(999_990) + BREATH);
         assert_eq!(not_before(&[], "a", now), now);
+    }
+
+    #[test]
+    fn a_node_that_boots_is_waited_for_and_one_that_is_ill_is_told() {
+        let now = UnixTime::new(1_000_000);
+        let tried = |count: i64| -> Vec<Attempt> {
+            (0..count).map(|n| attempt(999_000 + n, false, "a")).collect()
+        };
+        let down = [Obstacle::KubeletDown("no answer".to_owned())];
+        assert!(is_waited_for(&down, &tried(0), "a", now));
+        assert!(is_waited_for(&down, &tried(1), "a", now));
+        assert!(!is_waited_for(&down, &tried(2), "a", now));
+        assert!(is_waited_for(&down, &tried(2), "b", now), "something has changed");
+        let at_work = [Obstacle::KubeadmRuns(7)];
+        assert!(is_waited_for(&at_work, &tried(9), "a", now));
+        let full = [Obstacle::DiskFull { path: "/".into(), needed: 2, free: 1 }];
+        assert!(!is_waited_for(&full, &[], "a", now));
+        assert!(!is_waited_for(&[], &[], "a", now), "what cannot be renewed never can");
     }
 
     proptest! {
