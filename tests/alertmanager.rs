@@ -5,7 +5,6 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use certwatch::domain::time::{Span, UnixTime};
 use certwatch::notify::{Failure, FailureKind, alertmanager};
 use certwatch::sys;
 use common::message::{firing, hostile, message, renewal, resolved, test};
+use common::port::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -36,7 +36,7 @@ impl Drop for Real {
 
 impl Real {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let state = TempDir::new().unwrap();
         let config = state.path().join("alertmanager.yml");
         fs::write(&config, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n").unwrap();

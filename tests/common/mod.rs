@@ -20,6 +20,8 @@ pub mod node;
 pub mod parity;
 pub mod pki;
 #[cfg(test)]
+pub mod port;
+#[cfg(test)]
 pub mod receiver;
 #[cfg(test)]
 pub mod run;

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use super::port::free_port;
 
 /// A user with no rights, to whom the mail is delivered.
 const NOBODY: u32 = 65_534;
@@ -171,10 +173,6 @@ fn master_cf(port: u16) -> String {
          virtual unix - n n - - virtual\n\
          postlog unix-dgram n - n - 1 postlogd\n"
     )
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn wait_for(port: u16, child: &mut Child) {
