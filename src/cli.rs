@@ -120,9 +120,9 @@ pub struct RenewArgs {
     /// For the service: only if `renew.enabled`, within windows, and not again at once after a failure
     #[arg(long, hide = true, conflicts_with_all = ["names", "all", "force", "dry_run", "rescue"])]
     pub auto: bool,
-    /// The name under which the service sees the live tree; /etc/kubernetes is the copy then
-    #[arg(long, hide = true, value_name = "DIR")]
-    pub live: Option<PathBuf>,
+    /// For the service: it already sees the copy as /etc/kubernetes, and the live tree below /run
+    #[arg(long, hide = true, requires = "auto")]
+    pub staged: bool,
 }
 
 /// The command line of `restore`.

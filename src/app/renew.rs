@@ -1,12 +1,12 @@
 //! `certwatch renew`: what is asked for, checked, and what people see of it.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::renewer;
 use crate::cli::{RenewArgs, StatusFormat};
 use crate::config::{self, Config};
-use crate::domain::layout::KUBERNETES;
+use crate::domain::layout::{KUBERNETES, LIVE_IN_UNIT};
 use crate::domain::renewal::plan::{Plan, Which, Wish};
 use crate::domain::renewal::{Journal, Outcome};
 use crate::domain::role;
@@ -59,7 +59,7 @@ fn request(args: &RenewArgs) -> Result<Request, Exit> {
         Exit::Config
     })?;
     Ok(Request {
-        places: places(&config.renew, args.live.as_deref()),
+        places: places(&config.renew, args.staged),
         config,
         wish: wish(args),
         cluster_config: args.cluster_config.clone(),
@@ -77,14 +77,14 @@ fn wish(args: &RenewArgs) -> Wish {
     Wish { which, force: args.force, rescue: args.rescue }
 }
 
-/// Where things are; `live` is the unit's name for the live tree.
-pub(super) fn places(renew: &config::Renew, live: Option<&Path>) -> Places {
+/// Where things are; in the unit, which shows the copy already, the live tree is elsewhere.
+pub(super) fn places(renew: &config::Renew, is_stage_shown: bool) -> Places {
     Places {
-        kubernetes: live.unwrap_or(Path::new(KUBERNETES)).to_owned(),
+        kubernetes: PathBuf::from(if is_stage_shown { LIVE_IN_UNIT } else { KUBERNETES }),
         kubelet: PathBuf::from("/var/lib/kubelet"),
         work: renew.state_dir.clone(),
         kubeadm: renew.kubeadm.clone(),
-        is_stage_shown: live.is_some(),
+        is_stage_shown,
     }
 }
 

@@ -20,7 +20,7 @@ pub fn run(args: &RestoreArgs) -> Exit {
         }
     };
     let request = Request {
-        places: places(&config.renew, None),
+        places: places(&config.renew, false),
         config,
         wish: Wish { which: Which::All, force: args.force, rescue: false },
         cluster_config: None,

@@ -14,6 +14,10 @@ pub const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
 /// Where kubeadm keeps its files.
 pub const KUBERNETES: &str = "/etc/kubernetes";
 
+/// Where certwatch-renew.service shows kubeadm's files, by a `BindPaths=`: what it shows as
+/// [`KUBERNETES`] is the copy that kubeadm works on.
+pub const LIVE_IN_UNIT: &str = "/run/certwatch-renew/kubernetes";
+
 /// Where the kubelet keeps its certificates.
 pub const KUBELET_PKI: &str = "/var/lib/kubelet/pki";
 
@@ -62,6 +66,16 @@ pub struct Location {
     pub role: &'static Role,
     /// The pki directory whose CAs sign there, where the path tells.
     pub pki: Option<PathBuf>,
+}
+
+/// `path` as people know it: [`LIVE_IN_UNIT`] is seen by that unit alone.
+pub fn as_known(path: &Path) -> PathBuf {
+    match path.strip_prefix(LIVE_IN_UNIT) {
+        // The directory itself; `join` would end it with a slash.
+        Ok(below) if below.as_os_str().is_empty() => PathBuf::from(KUBERNETES),
+        Ok(below) => Path::new(KUBERNETES).join(below),
+        Err(_) => path.to_owned(),
+    }
 }
 
 /// The location of `path`: an absolute path, or one relative to anywhere.
@@ -219,6 +233,18 @@ pub fn is_kubelet_leftover(name: &str, has_server_current: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_unit_shows_elsewhere_keeps_its_name() {
+        for (seen, known) in [
+            ("/run/certwatch-renew/kubernetes", "/etc/kubernetes"),
+            ("/run/certwatch-renew/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/ca.crt"),
+            ("/run/certwatch-renew/kubernetes2", "/run/certwatch-renew/kubernetes2"),
+            ("/root/.kube/config", "/root/.kube/config"),
+        ] {
+            assert_eq!(as_known(Path::new(seen)).as_os_str(), known);
+        }
+    }
 
     #[test]
     fn paths_tell_their_role() {

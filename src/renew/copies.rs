@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{self as sys, Mode, OFlags, Stat};
 
-use crate::domain::layout::KUBERNETES;
+use crate::domain::layout::{KUBERNETES, as_known};
 use crate::domain::model::Certificate;
 use crate::domain::renewal::Fault;
 use crate::domain::text::shell_word;
@@ -56,7 +56,7 @@ pub fn refresh(places: &Places, path: &Path) -> Result<(), Fault> {
         )));
     }
     let text = admin.replaced(&copy.bytes, users.into_iter().map(|(user, _)| user)).ok_or_else(|| {
-        let (from, to) = (places.kubernetes.join(ADMIN), path.to_string_lossy());
+        let (from, to) = (as_known(&places.kubernetes.join(ADMIN)), path.to_string_lossy());
         Fault::failed(format!(
             "{} cannot be edited without touching the rest of it; run `cp -i {} {}`, or merge them by hand",
             shown(path),

@@ -9,6 +9,7 @@ use ring::digest;
 use rustix::fs::{self as sys, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::domain::layout::as_known;
 use crate::domain::renewal::Fault;
 use crate::domain::text::safe;
 
@@ -258,7 +259,7 @@ pub(super) fn failed(doing: &str, path: &Path) -> impl Fn(io::Error) -> Fault {
 
 /// A path as it may be printed.
 pub(super) fn shown(path: &Path) -> String {
-    safe(&path.to_string_lossy()).into_owned()
+    safe(&as_known(path).to_string_lossy()).into_owned()
 }
 
 #[cfg(test)]

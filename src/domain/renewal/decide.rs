@@ -4,6 +4,7 @@ mod restarts;
 
 use std::path::PathBuf;
 
+use crate::domain::layout::as_known;
 use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
 use crate::domain::role::{self, Kind, Renewer, Role};
 use crate::domain::time::{Span, UnixTime};
@@ -177,7 +178,7 @@ impl Judge<'_> {
         let end = ends(certificate);
         match self.why(role, item, certificate) {
             Ok(why) => {
-                let path: PathBuf = item.place.path.to_path_buf();
+                let path = as_known(&item.place.path);
                 Ok(Renewal { name: role.id, path, ends: Some(end), why })
             }
             Err(why) => Err(skip(Some(end), why)),

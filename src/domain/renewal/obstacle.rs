@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::domain::layout::as_known;
 use crate::domain::text::safe;
 
 use super::Component;
@@ -145,7 +146,7 @@ impl Obstacle {
 
     /// What stands in the way, one sentence.
     pub fn what(&self) -> String {
-        let at = |path: &PathBuf| safe(&path.to_string_lossy()).into_owned();
+        let at = |path: &PathBuf| safe(&as_known(path).to_string_lossy()).into_owned();
         match self {
             Self::Busy { pid: Some(pid) } => {
                 format!("another certwatch (process {pid}) renews or restores here")

@@ -6,11 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::http::{Answer, Client, Pair};
-use super::pod::{read_file, shown};
+use super::pod::read_file;
 use crate::domain::renewal::Component;
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::parse::credential;
+use crate::renew::files::shown;
 
 /// The API server as one user sees it. It is not `Debug`: it holds a key.
 pub(super) struct Api {

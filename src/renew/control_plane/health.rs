@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::ControlPlane;
 use super::api::Api;
 use super::http::{Answer, Client, Pair};
-use super::pod::{Pod, read_file, shown};
+use super::pod::{Pod, read_file};
 use crate::domain::renewal::Component;
 use crate::domain::text::safe;
+use crate::renew::files::shown;
 
 impl ControlPlane {
     /// Whether a component says that it is well; if not, why, as a clause.

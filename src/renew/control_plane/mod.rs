@@ -26,6 +26,7 @@ use rustix::fs::{Access, access};
 use self::pod::Pod;
 pub use self::spare::put_manifests_back;
 use super::Places;
+use super::files::shown;
 use crate::domain::model::Loopback;
 use crate::domain::renewal::plan::ComponentFacts;
 use crate::domain::renewal::{Component, Fault};
@@ -103,7 +104,7 @@ impl ControlPlane {
     fn pod(&self, component: Component) -> Result<&Pod, Fault> {
         let pod = self.pods.iter().find(|pod| pod.component == component);
         pod.ok_or_else(|| {
-            let manifests = pod::shown(&self.places.manifests());
+            let manifests = shown(&self.places.manifests());
             Fault::failed(format!("there is no manifest of {component} in {manifests}"))
         })
     }

@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::ControlPlane;
 use super::health::says_healthy;
 use super::http::Client;
-use super::pod::{self, Pod, read_file, shown};
+use super::pod::{self, Pod, read_file};
 use crate::domain::renewal::Component;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::text::safe;
 use crate::parse::kubelet;
+use crate::renew::files::shown;
 
 /// Where containerd listens by default.
 const CONTAINERD: &str = "/run/containerd/containerd.sock";

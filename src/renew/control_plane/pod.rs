@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::domain::renewal::{Component, Fault};
-use crate::domain::text::safe;
 use crate::parse::manifest::{self, StaticPod};
 use crate::renew::Places;
+use crate::renew::files::shown;
 
 /// Most of a file of the node's that is read.
 const MAX_FILE: u64 = 1 << 20;
@@ -187,9 +187,4 @@ pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other("it is larger than 1 MiB"));
     }
     Ok(bytes)
-}
-
-/// A path for a message.
-pub(super) fn shown(path: &Path) -> String {
-    safe(&path.to_string_lossy()).into_owned()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::api::{Api, Lease};
 use super::handshake::served;
-use super::pod::{Endpoint, Pod, read_file, shown};
+use super::pod::{Endpoint, Pod, read_file};
 use super::process::{self, Process};
 use super::{ControlPlane, unix_time};
 use crate::domain::model::Sha256;
@@ -15,6 +15,7 @@ use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
 use crate::parse::pem;
 use crate::parse::x509::sha256;
+use crate::renew::files::shown;
 use crate::sys;
 
 /// A leader renews its lease every 2 s; one that has not for so long leads no more.

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::pod::shown;
 use crate::domain::renewal::{Component, Fault};
 use crate::renew::Places;
+use crate::renew::files::shown;
 
 /// Beside the manifests and not among them, so on the same file system and out of the kubelet's sight.
 const DIRECTORY: &str = ".certwatch-manifests";
