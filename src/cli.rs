@@ -227,11 +227,22 @@ pub struct FailureArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
     /// Say everything that is wrong with the configuration
-    Check(ConfigFile),
+    Check(ConfigCheckArgs),
     /// Print the example configuration, with every key and its default
     Default,
     /// Print the configuration in effect; secrets are only named
     Show(ConfigFile),
+}
+
+/// The command line of `config check`.
+#[derive(Args, Debug)]
+pub struct ConfigCheckArgs {
+    /// Read this configuration file
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Leave out whether the secrets that it names can be read
+    #[arg(long)]
+    pub no_secrets: bool,
 }
 
 /// Which configuration.

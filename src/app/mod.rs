@@ -46,7 +46,7 @@ pub fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> Exit {
 
 fn run_config(verb: ConfigVerb) -> Exit {
     let text = match verb {
-        ConfigVerb::Check(file) => config::check(file.config.as_deref()),
+        ConfigVerb::Check(args) => config::check(&args),
         ConfigVerb::Default => Ok(config::default().to_owned()),
         ConfigVerb::Show(file) => config::show(file.config.as_deref()),
     };
