@@ -197,7 +197,7 @@ impl Files {
 
     fn login(&self, settings: Email, secret: &str) -> Email {
         let password = Secret::File(self.path(secret));
-        Email { login: Some(Login { user: "cert".to_owned(), password }), ..settings }
+        Email { login: Some(Login { user: "certwatch".to_owned(), password }), ..settings }
     }
 }
 
@@ -207,11 +207,16 @@ fn who_is_trusted_gets_the_password_and_the_mail() {
     for security in [Security::Tls, Security::StartTls] {
         let (result, heard) = files.send(security, "right", "password");
         result.unwrap();
-        assert_eq!(heard, "AUTH TLS\nMAIL\nDATA\nTAKEN\n");
+        let subject = "[certwatch] CRITICAL cp1: apiserver expires in 5 d – soon";
+        assert_eq!(heard, format!("AUTH TLS\nMAIL\nDATA\nTAKEN {subject}\n"));
         let (result, heard) = files.send(security, "right", "wrong");
         let failure = result.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Permanent);
-        assert!(failure.reason.contains("refuses the login of cert: 535 "), "{}", failure.reason);
+        assert!(
+            failure.reason.contains("refuses the login of certwatch: 535 "),
+            "{}",
+            failure.reason
+        );
         assert!(failure.reason.contains("/wrong right?") && !failure.reason.contains("battery"));
         assert_eq!(heard, "AUTH TLS\n");
     }

@@ -1,11 +1,13 @@
 //! Real mail servers on loopback, each gone when it is dropped.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -42,36 +44,59 @@ impl Drop for Sink {
 /// tests/lab/smtpd.py: wants TLS and a login.
 pub struct Guarded {
     child: Child,
-    output: BufReader<ChildStdout>,
+    heard: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
     pub port: u16,
 }
 
 impl Guarded {
     /// `mode` is `starttls`, `tls` or `clear`; `files` are certificate and key.
     pub fn new(mode: &str, files: &[&Path]) -> Self {
+        Self::at(0, mode, files)
+    }
+
+    /// The same at a port that people know.
+    pub fn at(port: u16, mode: &str, files: &[&Path]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/smtpd.py");
         let mut command = Command::new(script);
-        command.arg(mode).args(files).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        command.args([&port.to_string(), mode]).args(files);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        Self { child, output, port: line.trim().parse().unwrap() }
+        let heard = Arc::<Mutex<String>>::default();
+        let log = Arc::clone(&heard);
+        let reader = spawn(move || {
+            for line in output.lines() {
+                *log.lock().unwrap() += &(line.unwrap() + "\n");
+            }
+        });
+        Self { child, heard, reader: Some(reader), port: line.trim().parse().unwrap() }
+    }
+
+    /// The subjects of all mails so far.
+    pub fn subjects(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        heard.lines().filter_map(|line| line.strip_prefix("TAKEN ")).map(str::to_owned).collect()
     }
 
     /// Ends it; what it heard.
     pub fn heard(mut self) -> String {
+        self.end();
+        self.heard.lock().unwrap().clone()
+    }
+
+    fn end(&mut self) {
         drop(self.child.stdin.take());
-        let mut heard = String::new();
-        self.output.read_to_string(&mut heard).unwrap();
-        heard
+        self.child.wait().unwrap();
+        self.reader.take().map(JoinHandle::join).transpose().unwrap();
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
+        self.end();
     }
 }
 

@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""A mail server that wants TLS and a login: smtpd.py starttls|tls|clear [CERTIFICATE KEY]
+"""A mail server that wants TLS and a login: smtpd.py PORT starttls|tls|clear [CERTIFICATE KEY]
 
-Prints its port, and then each command that matters as it hears it. Ends with its standard input.
+Prints its port, another than 0 if that was asked for, and then each command that matters as it hears
+it, with the subject of each mail. Ends with its standard input.
 """
 
 import asyncio
+import email
+import email.policy
 import ssl
 import sys
 
@@ -35,17 +38,18 @@ class Handler:
     """Takes every mail."""
 
     async def handle_DATA(self, server, session, envelope):
-        say("TAKEN")
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        say("TAKEN " + mail["Subject"])
         return "250 taken"
 
 
 def authenticate(server, session, envelope, mechanism, data):
-    is_right = (data.login, data.password) == (b"cert", b"correct horse")
+    is_right = (data.login, data.password) == (b"certwatch", b"correct horse")
     return AuthResult(success=is_right, handled=False)
 
 
 async def main():
-    mode, files = sys.argv[1], sys.argv[2:]
+    port, mode, files = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
     context = None
     if files:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -65,7 +69,7 @@ async def main():
 
     loop = asyncio.get_running_loop()
     implicit = context if mode == "tls" else None
-    server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=implicit)
+    server = await loop.create_server(protocol, "127.0.0.1", port, ssl=implicit)
     say(server.sockets[0].getsockname()[1])
     await loop.run_in_executor(None, sys.stdin.read)
 

@@ -104,7 +104,7 @@ impl Node<'_> {
     }
 
     /// What `work` makes on a thread in the node's network: its sockets stay there.
-    pub(crate) fn inside<T: Send + 'static>(&self, work: fn() -> T) -> T {
+    pub(crate) fn inside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let network = self.network();
         let inside = move || {
             move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
