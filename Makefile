@@ -23,18 +23,19 @@ lint: tools ## formatting, clippy, documentation, scripts
 	cargo fmt --all --check
 	cargo clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
-	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/rootfs/usr/local/sbin/* benches/*.sh packaging/debian/p*
+	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/rootfs/usr/local/sbin/* benches/*.sh packaging/*.sh packaging/debian/p*
 	tests/units.sh
 
 CARGO_DEB := target/tools/bin/cargo-deb
 
+# Not optimised: that would take it longer than it works.
 $(CARGO_DEB):
-	cargo install cargo-deb --version 3.8.0 --locked --quiet --root target/tools
+	cargo install cargo-deb --version 3.8.0 --locked --debug --quiet --root target/tools
 
 .PHONY: deb
 deb: tools $(CARGO_DEB) ## the Debian package, and one with its debug symbols, into target/debian
 	cargo run --quiet --example manual -- target/manual
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(CARGO_DEB) --locked
+	packaging/deb.sh
 
 .PHONY: deny
 deny: ## licences, sources and bans of all dependencies

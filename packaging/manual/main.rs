@@ -1,8 +1,9 @@
-//! Writes what the package has for readers and shells into a directory: the manual pages and the
-//! completions. All of it comes from the command line's own definition and from the example
-//! configuration, so that none of it can differ from the program.
+//! Writes what the package has for readers and shells into a directory: the manual pages, the
+//! completions and the notices of libraries. All of it comes from the command line's own definition,
+//! the example configuration and the libraries' sources, so that none of it can differ from the program.
 
 mod config_page;
+mod notices;
 mod program_page;
 
 use std::error::Error;
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&dir)?;
     fs::write(dir.join("certwatch.8"), program_page::page(&Cli::command())?)?;
     fs::write(dir.join("certwatch.toml.5"), config_page::page(EXAMPLE))?;
+    fs::write(dir.join("third-party-notices"), notices::notices()?)?;
     complete(&dir)?;
     Ok(())
 }
