@@ -37,6 +37,10 @@ deb: tools $(CARGO_DEB) ## the Debian package, and one with its debug symbols, i
 	cargo run --quiet --example manual -- target/manual
 	packaging/deb.sh
 
+.PHONY: check-deb
+check-deb: deb ## lintian, piuparts, and whether it is built again with the same bytes (needs root)
+	packaging/check.sh
+
 .PHONY: deny
 deny: ## licences, sources and bans of all dependencies
 	tests/deny.sh

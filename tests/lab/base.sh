@@ -9,6 +9,7 @@ PACKAGES=(
     systemd systemd-sysv dbus procps openssl ca-certificates
     containerd runc iptables conntrack iproute2 socat curl
     etcd-server etcd-client
+    openssh-server python3 python3-apt # what Ansible wants
 )
 
 debian() {
@@ -21,8 +22,8 @@ debian() {
 kubernetes() {
     cp -r "$HERE/rootfs/." "$PART/"
     install -m 755 "$LAB"/bin/{kubeadm,kubectl,kubelet} "$PART/usr/bin/"
-    # etcd is here for the image made of it; names and identity are each node's own.
-    chroot "$PART" systemctl disable etcd.service
+    # etcd is here for the image made of it, and only one test logs in; names and identity are each node's own.
+    chroot "$PART" systemctl disable etcd.service ssh.service
     chroot "$PART" systemctl enable containerd.service kubelet.service lab-sysctl.service
     chroot "$PART" systemctl mask e2scrub_reap.service systemd-resolved.service apt-daily.timer apt-daily-upgrade.timer
     rm -f "$PART/etc/hostname"

@@ -26,7 +26,7 @@ lab-down: ## remove it without a trace
 	@$(LAB) down
 
 .PHONY: test-lab
-test-lab: ## the tests that need it: root, Debian 12, minutes
+test-lab: deb ## the tests that need it: root, Debian 12, minutes
 	@tests/lab/test.sh
 
 .PHONY: crash-renew
@@ -34,8 +34,8 @@ crash-renew: ## 110 crashes of a renewal, half an hour (CERTWATCH_KILLS=110)
 	@CERTWATCH_KILLS=$${CERTWATCH_KILLS:-110} tests/lab/test.sh renew_crash:: --nocapture
 
 .PHONY: test-package
-test-package: deb ## the Debian package on a real node
-	@tests/lab/test.sh package:: --include-ignored
+test-package: deb ## the Debian package and the Ansible role on a real node
+	@tests/lab/test.sh package::
 
 .PHONY: renew-faults
 renew-faults: ## what can go wrong around a renewal, as a table, half an hour

@@ -7,6 +7,7 @@ cd "$HERE/../.."
 
 "$HERE/host.sh"
 "$HERE/mail.sh"
+"$HERE/ansible.sh"
 "$HERE/kubernetes.sh" all
 "$HERE/base.sh"
 step "unpack Alertmanager" "$HERE/alertmanager.sh"

@@ -1,5 +1,6 @@
 //! The Debian package on a real node, as people install it.
 
+mod ansible;
 mod failure;
 mod install;
 mod renewal;
