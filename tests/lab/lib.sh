@@ -60,6 +60,17 @@ packages() {
     step "install ${missing[*]}" apt_install "${missing[@]}"
 }
 
+# services NAME...: the same for packages that would start a service of their own, which is not wanted here.
+POLICY=/usr/sbin/policy-rc.d
+services() {
+    if [[ ! -e $POLICY ]]; then
+        trap 'rm -f "$POLICY"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+        chmod +x "$POLICY"
+    fi
+    packages "$@"
+}
+
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get install -y --no-install-recommends "$@" && return

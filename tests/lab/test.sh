@@ -7,11 +7,10 @@ cd "$HERE/../.."
 
 "$HERE/host.sh"
 "$HERE/mail.sh"
+"$HERE/alertmanager.sh"
 "$HERE/ansible.sh"
 "$HERE/kubernetes.sh" all
 "$HERE/base.sh"
-step "unpack Alertmanager" "$HERE/alertmanager.sh"
-PATH=$LAB/alertmanager/usr/bin:$PATH
 down() {
     local cluster
     for cluster in test-1 test-1b test-1c test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
