@@ -4,6 +4,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+BASE=$(base)
 PART=$LAB/base.part
 PACKAGES=(
     systemd systemd-sysv dbus procps openssl ca-certificates

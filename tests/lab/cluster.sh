@@ -4,7 +4,7 @@
 #   cluster.sh up [NODES]             bring it up, or whatever of it is missing
 #   cluster.sh fresh [NODES]          the same, and whatever was done to it since is undone
 #   cluster.sh down                   remove it and every trace of it
-#   cluster.sh stop NODE              cut the power of a node
+#   cluster.sh stop [NODE]            cut the power of a node, or of all
 #   cluster.sh start NODE             boot it again, and wait until all is healthy
 #   cluster.sh boot NODE              boot it again, whatever comes of it
 #   cluster.sh run NODE COMMAND...    run a command in a node
@@ -84,9 +84,10 @@ up() {
 
 # outdated: whether a node stands on another base image than the one that would be made now.
 outdated() {
-    local node
+    local node base
+    base=$(base)
     for node in $(nodes); do
-        [[ -d $BASE && $(readlink "$(node_dir "$node")/base") == "$BASE" ]] || return 0
+        [[ -d $base && $(readlink "$(node_dir "$node")/base") == "$base" ]] || return 0
     done
     return 1
 }
@@ -202,7 +203,7 @@ case $command in
         ;;
     stop)
         lock "cluster-$CLUSTER"
-        step "stop $1" node_stop "$1"
+        if [[ ${1:-} ]]; then step "stop $1" node_stop "$1"; else step "stop all nodes" each_node node_stop; fi
         ;;
     start)
         lock "cluster-$CLUSTER"

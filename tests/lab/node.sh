@@ -6,9 +6,17 @@
 
 node_dir() { echo "$CLUSTER_DIR/nodes/$1"; }
 node_address() { echo "10.77.0.${1#cp}"; }
-node_cgroup() { echo "certwatch-lab.$(cksum <<<"$LAB" | cut -d' ' -f1).$CLUSTER.$1"; }
+CHECKOUT=$(cksum <<<"$LAB")
+node_cgroup() { echo "certwatch-lab.${CHECKOUT%% *}.$CLUSTER.$1"; }
 
-hierarchies() { find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d ! -name unified -printf '%f\n'; }
+# hierarchies: those of cgroup v1, one a line.
+hierarchies() {
+    local dir
+    for dir in /sys/fs/cgroup/*; do
+        # Some have links beside them: cpu and cpuacct are cpu,cpuacct.
+        [[ -L $dir || ! -d $dir || $dir == */unified ]] || echo "${dir##*/}"
+    done
+}
 
 # node_pids NODE: all of its processes, by their ids outside.
 node_pids() {
@@ -17,7 +25,8 @@ node_pids() {
 
 # node_leader NODE: the id of its systemd, by which its namespaces are entered; fails while there is none.
 node_leader() {
-    head -n 1 "/sys/fs/cgroup/systemd/$(node_cgroup "$1")/init.scope/cgroup.procs" 2>/dev/null | grep .
+    local pid
+    read -r pid 2>/dev/null <"/sys/fs/cgroup/systemd/$(node_cgroup "$1")/init.scope/cgroup.procs" && echo "$pid"
 }
 
 is_net() { [[ -e $1 && $(stat -f -c %T "$1") == nsfs ]]; }
@@ -53,12 +62,13 @@ node_network() {
 
 # node_disk NODE: a fresh disk, an overlay on the base image.
 node_disk() {
-    local dir
+    local dir base
     dir=$(node_dir "$1")
+    base=$(base)
     rm -rf "$dir"/{upper,work,containerd}
     mkdir -p "$dir"/{upper/etc,work,root}
-    ln -sfn "$BASE" "$dir/base"
-    cp -a "$BASE/var/lib/containerd" "$dir/containerd"
+    ln -sfn "$base" "$dir/base"
+    cp -a "$base/var/lib/containerd" "$dir/containerd"
     echo "$1" >"$dir/upper/etc/hostname"
     systemd-id128 new >"$dir/upper/etc/machine-id"
     node_hosts "$(node_address cp1)" >"$dir/upper/etc/hosts"
@@ -100,14 +110,15 @@ node_reboot() {
 
 # node_run NODE COMMAND...: in its namespaces and its cgroups, with the environment of its root.
 node_run() {
-    local leader hierarchy
+    local leader hierarchy cgroup
+    cgroup=$(node_cgroup "$1")
     leader=$(node_leader "$1") || {
         echo "$1 is not running" >&2
         return 1
     }
     (
         for hierarchy in $(hierarchies); do
-            echo $BASHPID >"/sys/fs/cgroup/$hierarchy/$(node_cgroup "$1")/cgroup.procs"
+            echo $BASHPID >"/sys/fs/cgroup/$hierarchy/$cgroup/cgroup.procs"
         done
         exec nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root \
             env -i -C /root HOME=/root TERM="${TERM:-dumb}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

@@ -81,6 +81,13 @@ impl Cluster {
     }
 }
 
+/// Nobody looks at it any more, and a control plane that idles has much to do all the same.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = script(&self.name).arg("stop").output();
+    }
+}
+
 /// What the command prints. Panics with all it said if it fails.
 #[track_caller]
 pub(crate) fn succeed(command: &mut Command) -> String {

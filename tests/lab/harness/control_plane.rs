@@ -155,7 +155,7 @@ impl Node<'_> {
             grep -rlIE -e 'PRIVATE KEY|client-key-data' /etc /home /opt /root /run /srv /tmp /var/cache /var/log /var/tmp \
                 /var/lib/certwatch* /var/lib/kubelet /var/lib/systemd 2>/dev/null |
                 grep -vE '^(/etc/kubernetes/pki/|/etc/kubernetes/[a-z-]*\.conf$|/var/lib/kubelet/pki/|/root/\.kube/config$)' |
-                grep -vE '^/var/lib/certwatch-renew/(backups|kubelet-before)/' || true
+                grep -vE '^(/etc/ssh/|/var/lib/certwatch-renew/(backups|kubelet-before)/)' || true
             find /etc/kubernetes /root/.kube -name '.certwatch-*' 2>/dev/null || true";
         self.run(&["bash", "-c", line]).lines().map(ToOwned::to_owned).collect()
     }

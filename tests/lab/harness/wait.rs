@@ -1,7 +1,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The first `Some` of `probe`, asked every 50 ms. Panics with `what` when `deadline` passes first.
+/// The first `Some` of `probe`, asked every 200 ms. Panics with `what` when `deadline` passes first.
 #[track_caller]
 pub(crate) fn wait_for<T>(
     what: &str,
@@ -14,6 +14,6 @@ pub(crate) fn wait_for<T>(
             return value;
         }
         assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for {what}");
-        sleep(Duration::from_millis(50));
+        sleep(Duration::from_millis(200));
     }
 }
