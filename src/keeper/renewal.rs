@@ -8,11 +8,12 @@ use crate::domain::policy::Severity;
 use crate::domain::renewal::pace::{self, Attempt};
 use crate::domain::renewal::plan::Terms;
 use crate::domain::renewal::routine::{Next, Routine};
+use crate::domain::renewal::window::Turn;
 use crate::domain::renewal::{Journal, Outcome, words};
 use crate::domain::time::UnixTime;
 use crate::renew::Memory;
 
-use super::{Keeper, OwnTrouble};
+use super::{Keeper, OwnTrouble, node_name};
 
 /// How many attempts are remembered: more than an hour can hold.
 const REMEMBERED: usize = 10;
@@ -28,6 +29,7 @@ pub fn routine(config: &Config) -> Option<Routine> {
         },
         windows: renew.windows.clone(),
         deadline: renew.deadline,
+        turn: Turn::of(&node_name(config)),
     })
 }
 

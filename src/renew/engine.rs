@@ -11,7 +11,7 @@ use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
 use super::backup;
-use super::control_plane::{ControlPlane, put_manifests_back};
+use super::control_plane::{ControlPlane, Restart, put_manifests_back};
 use super::install::{self, Direction};
 use super::memory::Memory;
 use super::places::Places;
@@ -138,9 +138,14 @@ impl Renewer {
             )
             .map(|()| Done::default()),
             Step::Kubelet => kubelet::renew(places, &self.config()).map(Done::with),
-            Step::MakeLive(index) => self.make_live(journal.live[index], journal.begun),
+            Step::MakeLive(index) => {
+                let restart = Restart { since: journal.begun, heeds_peers: journal.heeds_peers };
+                self.make_live(journal.live[index], restart)
+            }
+            // On the way back nothing is waited for: a component that is down is down.
             Step::MakeOldLive(index) => {
-                self.make_live(journal.live[index], journal.turned.unwrap_or(journal.begun))
+                let since = journal.turned.unwrap_or(journal.begun);
+                self.make_live(journal.live[index], Restart { since, heeds_peers: false })
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
             Step::KubeletRotation => kubelet::rotate(places).map(Done::with),
@@ -181,10 +186,9 @@ impl Renewer {
         Ok(Done { note: None, changes })
     }
 
-    /// A process that started after `since` needs no restart: this may be the second time.
-    fn make_live(&self, live: Live, since: UnixTime) -> Result<Done, Fault> {
+    fn make_live(&self, live: Live, restart: Restart) -> Result<Done, Fault> {
         let plane = ControlPlane::read(&self.places)?;
-        plane.make_live(live.component, live.restart.then_some(since)).map(Done::with)
+        plane.make_live(live.component, live.restart.then_some(restart)).map(Done::with)
     }
 
     /// With patience: one answer that is missed undoes no renewal.

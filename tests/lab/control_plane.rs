@@ -8,9 +8,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use certwatch::domain::renewal::Component;
-use certwatch::domain::time::Span;
+use certwatch::domain::time::{Span, UnixTime};
 use certwatch::renew::Places;
-use certwatch::renew::control_plane::{ControlPlane, put_manifests_back};
+use certwatch::renew::control_plane::{ControlPlane, Restart, put_manifests_back};
 use certwatch::sys;
 
 use crate::harness::{Cluster, Node, Poll, wait_for};
@@ -40,11 +40,17 @@ fn in_the_node() {
         "cluster-config" => say(plane.cluster_config()),
         "put-back" => say(put_manifests_back(&places)),
         "live" => say(plane.make_live(component.unwrap(), None)),
-        "restart" => say(plane.make_live(component.unwrap(), Some(sys::now()))),
-        "finish" => say(plane.make_live(component.unwrap(), Some(sys::now() - Span::minutes(10)))),
+        "restart" => say(plane.make_live(component.unwrap(), restart(sys::now()))),
+        "finish" => {
+            say(plane.make_live(component.unwrap(), restart(sys::now() - Span::minutes(10))))
+        }
         "verify" => say(plane.verify(component.unwrap())),
         _ => panic!("{told}"),
     }
+}
+
+fn restart(since: UnixTime) -> Option<Restart> {
+    Some(Restart { since, heeds_peers: true })
 }
 
 fn say(what: impl Debug) {
@@ -176,4 +182,33 @@ fn a_member_that_is_down_is_named_while_etcd_has_a_majority() {
         "{said}"
     );
     assert!(!said.contains("cp2"), "{said}");
+
+    cluster.script(&["start", "cp3"]);
+    waits_for_the_api_server_of(cluster.node("cp2"), node);
+}
+
+/// While another control plane has no API server, the one here is not restarted.
+fn waits_for_the_api_server_of(other: Node<'_>, node: Node<'_>) {
+    let move_away = "mv /etc/kubernetes/manifests/kube-apiserver.yaml /root";
+    let move_back = "mv /root/kube-apiserver.yaml /etc/kubernetes/manifests";
+    other.run(&["sh", "-c", move_away]);
+    let said = wait_for("the other API server to be missed", Duration::from_secs(90), || {
+        Some(tell(node, "obstacles -")).filter(|said| said != "[]")
+    });
+    assert!(
+        said.starts_with("[PeerUnhealthy(\"kube-apiserver: https://10.77.0.2:6443/readyz: "),
+        "{said}"
+    );
+
+    let before = node.pid("kube-apiserver").unwrap();
+    std::thread::scope(|scope| {
+        let restart = scope.spawn(|| prove(node, "restart kube-apiserver"));
+        // It would be told to end at once, and not be ready from then on.
+        let poll = Poll::start(node, "https://10.77.0.1:6443/readyz");
+        std::thread::sleep(Duration::from_secs(20));
+        assert_eq!((poll.stop().failed, node.pid("kube-apiserver")), (0, Some(before)));
+        other.run(&["sh", "-c", move_back]);
+        restart.join().unwrap();
+    });
+    assert_ne!(node.pid("kube-apiserver"), Some(before));
 }

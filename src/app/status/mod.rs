@@ -18,7 +18,7 @@ use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
 use crate::renew;
 use crate::report::lines::columns;
-use crate::{store, sys};
+use crate::{keeper, store, sys};
 use renewal::Renewals;
 
 const NO_STATUS: &str =
@@ -58,7 +58,8 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
     };
     let now = sys::now();
     let in_use = store::is_in_use(&config.daemon.state_dir);
-    let renewals = Renewals::of(&config.renew, renewals(config), memory.scan.as_ref(), now);
+    let routine = keeper::routine(config);
+    let renewals = Renewals::of(routine.as_ref(), renewals(config), memory.scan.as_ref(), now);
     let status = Status {
         config_refused,
         ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)

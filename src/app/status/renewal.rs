@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::config::Renew;
-use crate::domain::renewal::window::begin_at;
+use crate::domain::renewal::routine::Routine;
 use crate::domain::renewal::words::outcome_headline;
 use crate::domain::renewal::{Journal, Outcome};
 use crate::domain::role::{self, Renewer};
@@ -60,7 +59,7 @@ struct Last {
 impl Renewals {
     /// `memory` is that of renewals, or why it is not known.
     pub(super) fn of(
-        renew: &Renew,
+        routine: Option<&Routine>,
         memory: Result<Memory, String>,
         scan: Option<&ScanNote>,
         now: UnixTime,
@@ -70,9 +69,9 @@ impl Renewals {
             Err(why) => (Memory::default(), Some(why)),
         };
         Self {
-            enabled: renew.enabled,
+            enabled: routine.is_some(),
             running: memory.current.as_ref().map(Running::of),
-            next: scan.filter(|_| renew.enabled).and_then(|scan| Next::of(renew, scan, now)),
+            next: routine.zip(scan).and_then(|(routine, scan)| Next::of(routine, scan, now)),
             last: memory.history.iter().map(Last::of).collect(),
             unknown,
         }
@@ -122,11 +121,10 @@ impl Running {
 
 impl Next {
     /// What the last scan found to end next, if kubeadm renews it.
-    fn of(renew: &Renew, scan: &ScanNote, now: UnixTime) -> Option<Self> {
+    fn of(routine: &Routine, scan: &ScanNote, now: UnixTime) -> Option<Self> {
         let (name, end) = scan.next.as_ref()?;
         role::kubeadm(name).filter(|role| role.renewer == Renewer::Kubeadm)?;
-        let at = begin_at(*end, renew.before, renew.deadline, &renew.windows, now);
-        Some(Self { name: name.clone(), at: Some(at) })
+        Some(Self { name: name.clone(), at: Some(routine.begins_at(*end, now)) })
     }
 }
 
@@ -157,7 +155,9 @@ fn word(outcome: Option<Outcome>) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::policy::Severity;
+    use crate::domain::renewal::plan::{RestartPolicy, Terms};
     use crate::domain::renewal::sample::{NOW, journal};
+    use crate::domain::renewal::window::Turn;
     use crate::domain::renewal::{Step, Task, Window};
     use crate::domain::time::Span;
 
@@ -189,31 +189,40 @@ mod tests {
         let history =
             vec![journal(restored, Outcome::Renewed), journal(Task::Renew, Outcome::Undone)];
         let memory = Memory { current: Some(running), history, ..Memory::default() };
-        let renewals = Renewals::of(&Renew::default(), Ok(memory), None, NOW);
+        let renewals = Renewals::of(None, Ok(memory), None, NOW);
         insta::assert_snapshot!(shown(&renewals));
     }
 
     #[test]
     fn what_is_next() {
-        let windows = vec![Window::parse("sat 02:00-05:00").unwrap()];
-        let renew = Renew { enabled: true, windows, ..Renew::default() };
-        let next = |renew: &Renew, scan: &ScanNote| {
-            shown(&Renewals::of(renew, Ok(Memory::default()), Some(scan), NOW))
+        let routine = Routine {
+            terms: Terms {
+                before: Span::days(30),
+                short_lived: Span::days(60),
+                restart: RestartPolicy::Needed,
+            },
+            windows: vec![Window::parse("sat 02:00-05:00").unwrap()],
+            deadline: Span::days(7),
+            turn: Turn::default(),
+        };
+        let next = |routine: Option<&Routine>, scan: &ScanNote| {
+            shown(&Renewals::of(routine, Ok(Memory::default()), Some(scan), NOW))
         };
         // Due on 2026-12-03, a Thursday.
-        let said = next(&renew, &scan("apiserver", 40));
+        let said = next(Some(&routine), &scan("apiserver", 40));
         assert_eq!(said, "Renewal: next is apiserver at 2026-12-05T02:00:00Z\n");
-        assert_eq!(next(&renew, &scan("apiserver", 5)), "Renewal: apiserver is due\n");
-        assert_eq!(next(&renew, &scan("ca", 40)), "Renewal: enabled, nothing planned\n");
-        let off = Renew { enabled: false, ..renew };
-        let said = next(&off, &scan("apiserver", 40));
+        let said = next(Some(&routine), &scan("apiserver", 5));
+        assert_eq!(said, "Renewal: apiserver is due\n");
+        let said = next(Some(&routine), &scan("ca", 40));
+        assert_eq!(said, "Renewal: enabled, nothing planned\n");
+        let said = next(None, &scan("apiserver", 40));
         assert_eq!(said, "Renewal: by hand (renew.enabled is false)\n");
     }
 
     #[test]
     fn what_may_not_be_read_is_said() {
         let why = Err("this user may not read it".to_owned());
-        let said = shown(&Renewals::of(&Renew::default(), why, None, NOW));
+        let said = shown(&Renewals::of(None, why, None, NOW));
         assert!(said.ends_with("Past renewals are not known: this user may not read it\n"));
     }
 }

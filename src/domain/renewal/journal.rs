@@ -28,6 +28,10 @@ pub struct Journal {
     pub live: Vec<Live>,
     /// Whether a component that does not take its new certificate may be restarted.
     pub may_restart: bool,
+    /// The API server and etcd are restarted only while the other control planes are well; not for those who
+    /// insist.
+    #[serde(default)]
+    pub heeds_peers: bool,
     /// The kubelet gets a new client certificate.
     pub kubelet: bool,
     /// Copies of admin.conf to refresh.

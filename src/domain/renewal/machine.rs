@@ -42,6 +42,7 @@ impl Journal {
     pub fn begin(task: Task, plan: &Plan, restart: RestartPolicy, now: UnixTime) -> Self {
         Self {
             id: id(now),
+            heeds_peers: task != Task::Rescue && plan.overridden.is_empty(),
             task,
             begun: now,
             turned: None,

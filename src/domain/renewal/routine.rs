@@ -8,7 +8,7 @@ use crate::domain::time::{Span, UnixTime};
 use super::decide;
 use super::pace::{self, Attempt};
 use super::plan::{Renewal, Terms};
-use super::window::{self, Window};
+use super::window::{self, Turn, Window};
 
 /// How certificates are renewed without a person.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Routine {
     pub windows: Vec<Window>,
     /// With less than this left, windows no longer count.
     pub deadline: Span,
+    /// When it begins among the nodes of its cluster.
+    pub turn: Turn,
 }
 
 /// The next renewal.
@@ -37,10 +39,13 @@ impl Routine {
         let due = decide::due(inventory, &self.terms, now);
         if due.is_empty() {
             let at = decide::next_due(inventory, &self.terms, now)?;
-            return Some(Next { at: window::next_open(&self.windows, at), found: String::new() });
+            return Some(Next {
+                at: window::begin_after(at, &self.windows, self.turn),
+                found: String::new(),
+            });
         }
         let begins =
-            due.iter().filter_map(|renewal| Some(self.begins(renewal.ends?, now))).min()?;
+            due.iter().filter_map(|renewal| Some(self.begins_at(renewal.ends?, now))).min()?;
         let found = found(&due);
         let at = begins.max(pace::not_before(attempts, &found, now));
         Some(Next { at, found })
@@ -53,11 +58,13 @@ impl Routine {
             && !policy::ends_with_ca(item);
         let certificate = item.certificate().filter(|_| is_ours)?;
         let due = certificate.not_after - self.terms.lead(certificate.lifetime());
-        Some(self.begins(certificate.not_after, now.max(due)))
+        Some(self.begins_at(certificate.not_after, now.max(due)))
     }
 
-    fn begins(&self, ends: UnixTime, from: UnixTime) -> UnixTime {
-        window::begin_at(ends, self.terms.before, self.deadline, &self.windows, from)
+    /// When what ends at `ends` is renewed, from `from` on.
+    pub fn begins_at(&self, ends: UnixTime, from: UnixTime) -> UnixTime {
+        let Self { terms, windows, deadline, turn } = self;
+        window::begin_at(ends, terms.before, *deadline, windows, *turn, from)
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         names: names.map(str::to_owned).to_vec(),
         live: vec![live(Component::Apiserver, false), live(Component::Scheduler, true)],
         may_restart: true,
+        heeds_peers: true,
         kubelet: false,
         copies: vec!["/root/.kube/config".into()],
         old_ends: Some(NOW + Span::days(5)),

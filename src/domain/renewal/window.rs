@@ -1,6 +1,8 @@
-//! When a renewal that nobody asked for may begin: times of the week, in UTC.
+//! When a renewal that nobody asked for may begin: times of the week, in UTC, and each node's turn.
 
 use std::fmt;
+
+use ring::digest;
 
 use crate::domain::time::{Span, UnixTime};
 
@@ -19,6 +21,26 @@ pub struct Window {
     start: u16,
     /// The same. At or before `start`, it is on the next day.
     end: u16,
+}
+
+/// The longest that a node waits for its turn.
+const SPREAD: Span = Span::hours(1);
+
+/// A node's turn, by its name: which part of a common wait is its own, in 65,536ths. The control planes of a
+/// cluster were made together and have the same windows, and are not to restart all API servers at once.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Turn(u16);
+
+impl Turn {
+    /// That of the node of this name, always the same.
+    pub fn of(node: &str) -> Self {
+        let sum = digest::digest(&digest::SHA256, node.as_bytes());
+        Self(sum.as_ref().iter().take(2).fold(0, |number, byte| number << 8 | u16::from(*byte)))
+    }
+
+    fn part_of(self, wait: Span) -> Span {
+        wait.fraction(self.0.into(), 65_536)
+    }
 }
 
 /// A text that is no window.
@@ -43,16 +65,18 @@ impl Window {
         Ok(Self { days, start, end })
     }
 
-    /// The first moment from `from` on at which it is open.
-    fn next_open(self, from: UnixTime) -> UnixTime {
+    /// The first moment from `from` on at which it is open to a node: to each in its first half, and to all in
+    /// its second.
+    fn next_open(self, turn: Turn, from: UnixTime) -> UnixTime {
         let today = from.seconds().div_euclid(DAY);
         // Yesterday's may still be open; today's may be over, and the next be a week away.
         let opened = (today - 1..=today + 7)
             .filter(|day| self.is_on(*day))
             .map(|day| UnixTime::new(day.saturating_mul(DAY)) + Span::minutes(self.start.into()));
+        let wait = turn.part_of(SPREAD.min(self.length().fraction(1, 2)));
         opened
             .filter(|opened| *opened + self.length() > from)
-            .map(|opened| opened.max(from))
+            .map(|opened| (opened + wait).max(from))
             .next()
             // Only at the end of all time.
             .unwrap_or(from)
@@ -69,23 +93,30 @@ impl Window {
     }
 }
 
-/// The first moment from `from` on that is in one of `windows`; `from` itself if there are none.
-pub fn next_open(windows: &[Window], from: UnixTime) -> UnixTime {
-    windows.iter().map(|window| window.next_open(from)).min().unwrap_or(from)
+/// The first moment from `from` on that is in one of `windows`, at a node's turn; `from` itself if there are
+/// none.
+fn next_open(windows: &[Window], turn: Turn, from: UnixTime) -> UnixTime {
+    windows.iter().map(|window| window.next_open(turn, from)).min().unwrap_or(from)
 }
 
-/// When to renew what ends at `ends`: in the first window that is open in its last `before`, but not
-/// later than `deadline` ahead of its end, window or not. Never before `now`.
+/// When what becomes due at `due` is renewed: at the node's turn, in the first window from then on.
+pub fn begin_after(due: UnixTime, windows: &[Window], turn: Turn) -> UnixTime {
+    next_open(windows, turn, due + turn.part_of(SPREAD))
+}
+
+/// When to renew what ends at `ends`: at the node's turn, in the first window that is open in its last `before`,
+/// but not later than `deadline` ahead of its end, window or not. Never before `now`.
 pub fn begin_at(
     ends: UnixTime,
     before: Span,
     deadline: Span,
     windows: &[Window],
+    turn: Turn,
     now: UnixTime,
 ) -> UnixTime {
-    let due = now.max(ends - before);
+    let due = now.max(ends - before + turn.part_of(SPREAD));
     let latest = now.max(ends - deadline);
-    next_open(windows, due).min(latest)
+    next_open(windows, turn, due).min(latest)
 }
 
 impl fmt::Display for Window {
@@ -139,6 +170,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The turn of a node that waits for nobody.
+    const FIRST: Turn = Turn(0);
 
     fn at(text: &str) -> UnixTime {
         UnixTime::parse(&format!("{text}:00Z")).unwrap()
@@ -194,22 +228,42 @@ mod tests {
             (&weekend, "2026-11-29T05:00", "2026-12-05T02:00"),
             (&vec![], "2026-11-29T05:00", "2026-11-29T05:00"),
         ] {
-            assert_eq!(next_open(windows, at(from)), at(open), "{from}");
+            assert_eq!(next_open(windows, FIRST, at(from)), at(open), "{from}");
         }
         let once = windows(&["mon 02:00-03:00"]);
-        assert_eq!(next_open(&once, at("2026-11-23T03:00")), at("2026-11-30T02:00"));
+        assert_eq!(next_open(&once, FIRST, at("2026-11-23T03:00")), at("2026-11-30T02:00"));
     }
 
     #[test]
     fn a_deadline_does_not_wait_for_a_window() {
         let weekend = windows(&["sat 02:00-05:00"]);
         let (before, deadline) = (Span::days(30), Span::days(7));
-        let begin = |ends, now| begin_at(at(ends), before, deadline, &weekend, at(now));
+        let begin = |ends, now| begin_at(at(ends), before, deadline, &weekend, FIRST, at(now));
         // Due on 2027-01-01, a Friday.
         assert_eq!(begin("2027-01-31T00:00", "2026-11-23T00:00"), at("2027-01-02T02:00"));
         // The day before the deadline, and after it.
         assert_eq!(begin("2027-01-31T00:00", "2027-01-23T06:00"), at("2027-01-24T00:00"));
         assert_eq!(begin("2027-01-31T00:00", "2027-01-25T13:00"), at("2027-01-25T13:00"));
+    }
+
+    #[test]
+    fn nodes_take_turns() {
+        let weekend = windows(&["sat 02:00-05:00"]);
+        let short = windows(&["sat 02:00-02:30"]);
+        let friday = at("2026-11-27T12:00");
+        for (turn, wide, narrow, any) in [
+            (0, "2026-11-28T02:00", "2026-11-28T02:00", "2026-11-27T12:00"),
+            (1 << 15, "2026-11-28T02:30", "2026-11-28T02:07", "2026-11-27T12:30"),
+            (3 << 14, "2026-11-28T02:45", "2026-11-28T02:11", "2026-11-27T12:45"),
+        ] {
+            let begin = |windows: &[Window]| begin_after(friday, windows, Turn(turn));
+            assert_eq!(begin(&weekend), at(wide));
+            assert_eq!(begin(&short).seconds() / 60, at(narrow).seconds() / 60);
+            assert_eq!(begin(&[]), at(any));
+        }
+        let [first, second, third] =
+            ["cp1", "cp2", "cp3"].map(|name| begin_after(friday, &[], Turn::of(name)));
+        assert!(first != second && second != third && first != third);
     }
 
     prop_compose! {
@@ -240,26 +294,31 @@ mod tests {
                     || passes && window.is_on(day - 1) && time < end
             };
             let first = (minute..).find(|minute| is_open(*minute)).unwrap();
-            prop_assert_eq!(next_open(&[window], UnixTime::new(minute * 60)), UnixTime::new(first * 60));
+            prop_assert_eq!(next_open(&[window], FIRST, UnixTime::new(minute * 60)), UnixTime::new(first * 60));
         }
 
         #[test]
         fn it_begins_in_time_and_not_in_the_past(
             windows in prop::collection::vec(window(), 0..4),
+            turn in any::<u16>().prop_map(Turn),
             ends in any::<i32>(),
             now in any::<i32>(),
         ) {
             let (ends, now) = (UnixTime::new(ends.into()), UnixTime::new(now.into()));
             let (before, deadline) = (Span::days(30), Span::days(7));
-            let begin = begin_at(ends, before, deadline, &windows, now);
+            let begin = begin_at(ends, before, deadline, &windows, turn, now);
             prop_assert!(begin >= now.max(ends - before));
             prop_assert!(begin <= now.max(ends - deadline));
-            prop_assert!(begin == next_open(&windows, begin) || begin == now.max(ends - deadline));
+            prop_assert!(begin == next_open(&windows, turn, begin) || begin == now.max(ends - deadline));
+            // Its turn comes within the window that is open to all.
+            prop_assert!(begin == next_open(&windows, FIRST, begin) || begin == now.max(ends - deadline));
+            // What is known ahead is what happens then.
+            prop_assert_eq!(begin_at(ends, before, deadline, &windows, turn, begin), begin);
         }
 
         #[test]
         fn the_end_of_time_is_no_harm(window in window(), from in prop_oneof![Just(i64::MIN), Just(i64::MAX)]) {
-            prop_assert!(next_open(&[window], UnixTime::new(from)) >= UnixTime::new(from));
+            prop_assert!(next_open(&[window], Turn(u16::MAX), UnixTime::new(from)) >= UnixTime::new(from));
         }
     }
 }

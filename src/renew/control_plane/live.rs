@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_millis(250);
 /// Longest time in which a component takes up new files by itself; the API server looks each minute.
 const TAKES_UP: Duration = Duration::from_secs(90);
 
+/// Longest time that other control planes are waited for: a restart there takes as long as one here.
+const PEERS: Duration = Duration::from_secs(300);
+
 /// Longest time from SIGTERM to the end: an API server that is young drains for a minute.
 const ENDS: Duration = Duration::from_secs(75);
 
@@ -34,13 +37,22 @@ const STARTS: Duration = Duration::from_secs(330);
 /// ready, and a leader is followed after 15 s.
 const SETTLES: Duration = Duration::from_secs(120);
 
+/// How a component is restarted.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart {
+    /// One that started after this moment and after its files were put there is not restarted again: so the
+    /// moment at which the renewal began makes this safe to be asked for twice, after a crash.
+    pub since: UnixTime,
+    /// etcd and the API server wait until they are well on the other control planes: those are made of the
+    /// same age, and their certwatch may be at work in the same minute.
+    pub heeds_peers: bool,
+}
+
 impl ControlPlane {
     /// Makes a component use the files on disk, and gives one sentence of evidence that it does. It is
-    /// restarted if `restart` says so, unless its process started after that moment and after its
-    /// files were put there: so the moment at which the renewal began makes this safe to be called
-    /// again after a crash. What is live already is proved at once.
+    /// restarted if `restart` says so. What is live already is proved at once.
     ///
-    /// Takes at most 90 s without a restart and 11 min with one.
+    /// Takes at most 90 s without a restart and 16 min with one.
     ///
     /// # Errors
     /// [`FaultKind::NotTaken`] if it was not restarted and is well, but does not use the new files;
@@ -48,13 +60,16 @@ impl ControlPlane {
     pub fn make_live(
         &self,
         component: Component,
-        restart: Option<UnixTime>,
+        restart: Option<Restart>,
     ) -> Result<String, Fault> {
         let pod = self.pod(component)?;
-        let Some(since) = restart else {
+        let Some(restart) = restart else {
             return wait(TAKES_UP, || self.proof(pod)).map_err(|why| self.not_proved(pod, &why));
         };
-        if !self.is_restarted(pod, since)? {
+        if !self.is_restarted(pod, restart.since)? {
+            if restart.heeds_peers && matches!(component, Component::Etcd | Component::Apiserver) {
+                wait(PEERS, || self.peers_are_well()).map_err(Fault::failed)?;
+            }
             self.restart(pod)?;
         }
         wait(SETTLES, || self.proof(pod))

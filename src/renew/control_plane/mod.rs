@@ -23,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
 
+pub use self::live::Restart;
 use self::pod::Pod;
 pub use self::spare::put_manifests_back;
 use super::Places;

@@ -65,8 +65,14 @@ impl ControlPlane {
         Some(Obstacle::RuntimeDown(format!("{}: {error}", shown(&socket))))
     }
 
-    /// The other members of a stacked etcd. Its own `/health` says no more than that there is a
-    /// majority, and the next one to go down may be the one that makes it.
+    /// # Errors
+    /// One of the other control planes is not; which, as a sentence.
+    pub(super) fn peers_are_well(&self) -> Result<(), String> {
+        self.peers().first().map_or(Ok(()), |ill| Err(ill.what()))
+    }
+
+    /// The other control planes, by the members of a stacked etcd. Its own `/health` says no more than that
+    /// there is a majority, and the next one to go down may be the one that makes it.
     fn peers(&self) -> Vec<Obstacle> {
         let Ok(etcd) = self.pod(Component::Etcd) else { return Vec::new() };
         let listed =
@@ -78,19 +84,39 @@ impl ControlPlane {
                 return vec![Obstacle::PeerUnhealthy(what)];
             }
         };
-        let ill = |member: &Member| Some(Obstacle::PeerUnhealthy(member.health(&client).err()?));
+        let ill = |member: &Member| {
+            let health = member.health(&client).and_then(|etcd| self.api_beside(etcd));
+            Some(Obstacle::PeerUnhealthy(health.err()?))
+        };
         members.iter().filter_map(ill).collect()
+    }
+
+    /// Whether the API server beside a member of etcd is ready. Where kubeadm has made both, it has the port of
+    /// this node's.
+    fn api_beside(&self, etcd: SocketAddr) -> Result<(), String> {
+        let Some(own) = self.api_server() else { return Ok(()) };
+        let address = SocketAddr::new(etcd.ip(), own.port());
+        let url = format!("https://{address}/readyz");
+        let answer = Client::anonymous().get(&url);
+        // `--anonymous-auth=false` asks for a certificate, and that is an answer.
+        match answer.map(|answer| answer.status) {
+            Ok(200 | 401 | 403) => Ok(()),
+            Ok(status) => Err(format!("kube-apiserver: {url} answers with status {status}")),
+            Err(why) => Err(format!("kube-apiserver: {why}")),
+        }
     }
 }
 
 impl Member {
-    fn health(&self, client: &Client) -> Result<(), String> {
+    /// Where it says that it is healthy.
+    fn health(&self, client: &Client) -> Result<SocketAddr, String> {
         let name = &self.name;
         let address =
             self.address.ok_or_else(|| format!("etcd's member {name} has not started yet"))?;
         let answer = client.get(&format!("https://{address}/health"));
         answer
             .and_then(|answer| says_healthy(&answer))
+            .map(|()| address)
             .map_err(|why| format!("etcd's member {name}: {why}"))
     }
 }

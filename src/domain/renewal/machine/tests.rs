@@ -42,6 +42,19 @@ struct World {
     pods: [Pod; 4],
 }
 
+#[test]
+fn only_those_who_insist_do_not_wait_for_other_control_planes() {
+    let begin = |task, overridden| {
+        let plan = Plan { overridden, ..Plan::default() };
+        Journal::begin(task, &plan, RestartPolicy::Needed, NOW).heeds_peers
+    };
+    let peer = || vec![Obstacle::PeerUnhealthy("cp2".to_owned())];
+    assert!(begin(Task::Renew, vec![]));
+    assert!(begin(Task::Restore("a".to_owned()), vec![]));
+    assert!(!begin(Task::Renew, peer()));
+    assert!(!begin(Task::Rescue, vec![]));
+}
+
 fn position(component: Component) -> usize {
     Component::ALL.iter().position(|it| *it == component).unwrap()
 }
