@@ -178,7 +178,7 @@ pub struct StatusArgs {
 pub enum StatusFormat {
     /// For people.
     Table,
-    /// For scripts: docs/output.md.
+    /// For scripts: /usr/share/doc/certwatch/output.md.
     Json,
 }
 

@@ -117,7 +117,8 @@ fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
         );
     }
     text.push(format!(
-        "To see why: journalctl -u {word}. Once that is mended: systemctl restart {word}"
+        "To see why: journalctl -u {word}. Once that is mended: \
+         systemctl reset-failed {word} && systemctl restart {word}"
     ));
     Message {
         thread: id[..16].to_owned(),

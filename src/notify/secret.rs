@@ -45,13 +45,14 @@ pub fn read(secret: &Secret) -> Result<Revealed, Failure> {
     })
 }
 
-/// The file of a credential: systemd's if it gave any, else that in [`CREDENTIALS`].
+/// The file of a credential: systemd's if it gave this one, else that in [`CREDENTIALS`]. A login can have
+/// credentials of its own, of which none is ours.
 fn of_credential(name: &str) -> PathBuf {
-    let Some(given) = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from) else {
-        return Path::new(CREDENTIALS).join(name);
-    };
-    let alone = given.join(name);
-    if alone.exists() { alone } else { given.join(format!("{UNIT_CREDENTIAL}{name}")) }
+    let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let names = [name.to_owned(), format!("{UNIT_CREDENTIAL}{name}")];
+    let given =
+        given.and_then(|dir| names.iter().map(|name| dir.join(name)).find(|it| it.exists()));
+    given.unwrap_or_else(|| Path::new(CREDENTIALS).join(name))
 }
 
 fn read_file(path: &Path) -> Result<Revealed, String> {

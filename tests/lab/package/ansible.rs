@@ -127,6 +127,7 @@ fn the_role_sets_up_what_it_is_told_once_and_takes_it_away() {
 
     refuses_mistakes(&controller, &settings(false));
     assert_eq!(daemon(node), pid);
+    makes_good_what_failed_half_way(&controller, &settings(false));
 
     let told = receiver.messages().len();
     controller.succeed(&[], settings(true));
@@ -141,6 +142,9 @@ fn the_role_sets_up_what_it_is_told_once_and_takes_it_away() {
     controller.succeed(&[], json!({ "certwatch_state": "absent" }));
     assert!(node.pid("/usr/bin/certwatch").is_none());
     node.run(&["test", "-e", "/etc/certwatch/credentials/hook"]);
+    controller.succeed(&[], settings(true));
+    daemon(node);
+    assert_eq!(property(node, "certwatch-renew.path", "ActiveState"), "active");
     controller.succeed(&[], json!({ "certwatch_state": "purged" }));
     assert_eq!(traces(node), before);
     let again = controller.succeed(&[], json!({ "certwatch_state": "purged" }));
@@ -162,6 +166,27 @@ fn refuses_mistakes(controller: &Controller<'_>, good: &Value) {
         assert!(recap.run.stdout.contains(told), "{recap:?}");
         assert_eq!(controller.node.read(file), before);
     }
+}
+
+/// The secret of a run that failed is not forgotten: the daemon has a copy of the one before.
+fn makes_good_what_failed_half_way(controller: &Controller<'_>, good: &Value) {
+    let node = controller.node;
+    let copy = "/run/credentials/certwatch.service/cred_hook";
+    let before = (daemon(node), node.read(copy));
+    let mut wrong = good.clone();
+    let url = &mut wrong["certwatch_credentials"]["hook"];
+    *url = format!("{}&rotated", url.as_str().unwrap()).into();
+    let mut right = wrong.clone();
+    wrong["certwatch_config"] = "[scan]\ntimeout = 5\n".into();
+    right["certwatch_config"] = good["certwatch_config"].clone();
+    assert_eq!(controller.play(&[], wrong).run.code, 2);
+    assert_eq!((daemon(node), node.read(copy)), before);
+
+    controller.succeed(&[], right.clone());
+    assert_ne!(daemon(node), before.0);
+    assert!(node.read(copy).ends_with(b"&rotated\n"));
+    let again = controller.succeed(&[], right);
+    assert_eq!(again.changed, 0, "{}", again.run.stdout);
 }
 
 /// Whether ansible-lint has nothing to say of what lies here, and what it says.

@@ -30,6 +30,10 @@ fn it_comes_back_and_when_it_cannot_people_are_told() {
         (property(node, "certwatch", "ActiveState") == "failed").then_some(())
     });
     wait_for_mail(&server, "certwatch.service has failed", SOON);
+    // As the mail says.
+    let mend = "systemctl reset-failed certwatch.service && systemctl restart certwatch.service";
+    node.run(&["bash", "-c", mend]);
+    assert_eq!(property(node, "certwatch", "ActiveState"), "active");
 }
 
 /// A reload with a wrong configuration says so, and changes nothing.
@@ -69,9 +73,19 @@ fn a_wrong_configuration_ends_a_start_for_good() {
     install(node);
     let server = mail_server(node);
     follow(node, &readme()[1]);
+    // Written by a root with another umask.
+    node.run(&["chmod", "600", "/etc/certwatch/conf.d/mail.toml"]);
     node.write("/etc/certwatch/conf.d/wrong.toml", b"interval = \"soon\"\n");
     assert!(!node.output(&["systemctl", "restart", "certwatch"]).status.success());
     // The channels are sound, though another part of the configuration is not.
     wait_for_mail(&server, "certwatch.service has failed", SOON);
     assert_eq!(property(node, "certwatch", "NRestarts"), "0");
+    node.run(&["rm", "/etc/certwatch/conf.d/wrong.toml"]);
+
+    // systemd takes no credential of such a name, and with it none at all.
+    node.run(&["touch", "/etc/certwatch/credentials/a:b"]);
+    node.run(&["systemctl", "reset-failed", "certwatch"]);
+    assert!(!node.output(&["systemctl", "start", "certwatch"]).status.success());
+    let mails = server.subjects().len();
+    wait_for("another mail", SOON * 3, || (server.subjects().len() > mails).then_some(()));
 }

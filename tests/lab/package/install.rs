@@ -20,7 +20,8 @@ fn it_is_as_the_readme_says() {
     bring(node);
     assert!(follow(node, install).contains("CRITICAL  apiserver "));
     assert_eq!(property(node, "certwatch", "ActiveState"), "active");
-    assert!(property(node, "certwatch", "StatusText").contains("certificates; next: "));
+    let status = property(node, "certwatch", "StatusText");
+    assert!(status.contains(" critical; next: admin.conf in "), "{status}");
     assert_eq!(property(node, "certwatch-renew.path", "ActiveState"), "inactive");
 
     let server = mail_server(node);

@@ -1,5 +1,6 @@
 //! The Debian package on a real node, as people install it.
 
+mod admin;
 mod ansible;
 mod failure;
 mod install;
@@ -32,6 +33,17 @@ fn bring(node: Node<'_>) -> String {
     let path = format!("/root/{}", file.file_name().unwrap().to_str().unwrap());
     node.write(&path, &read(file).unwrap());
     path
+}
+
+/// The same package with a lower version, and another word in its settings.
+fn older(node: Node<'_>) -> String {
+    let newer = bring(node);
+    let line = r#"dpkg-deb --raw-extract "$1" /root/older
+        sed -i 's/^Version: .*/Version: 0.0.1-1/' /root/older/DEBIAN/control
+        sed -i '1s/$/ Of old./' /root/older/etc/certwatch/config.toml
+        dpkg-deb --build /root/older /root/older.deb"#;
+    node.run(&["bash", "-ec", line, "--", &newer]);
+    "/root/older.deb".to_owned()
 }
 
 fn install(node: Node<'_>) {

@@ -3,7 +3,7 @@
 use crate::common::receiver::Receiver;
 use crate::harness::{Cluster, NAMES, Node, wait_for};
 
-use super::{RENEWAL, SOON, bring, install, property};
+use super::{RENEWAL, SOON, bring, install, older, property};
 
 /// A node whose certificates are due, with the package `deb` and a renewal that has installed its
 /// files and is not done.
@@ -24,16 +24,6 @@ fn in_the_middle(node: Node<'_>, deb: &str) -> Receiver {
         step.get("make-live").map(drop)
     });
     receiver
-}
-
-/// The same package with a lower version.
-fn older(node: Node<'_>) -> String {
-    let newer = bring(node);
-    let line = r#"dpkg-deb --raw-extract "$1" /root/older
-        sed -i 's/^Version: .*/Version: 0.0.1-1/' /root/older/DEBIAN/control
-        dpkg-deb --build /root/older /root/older.deb"#;
-    node.run(&["bash", "-ec", line, "--", &newer]);
-    "/root/older.deb".to_owned()
 }
 
 fn serials(node: Node<'_>) -> Vec<String> {
