@@ -57,9 +57,10 @@ fn try_renew(request: &Request) -> Result<Exit, Exit> {
     request.announce(&plan, now);
     let task = if request.wish.rescue { Task::Rescue } else { Task::Renew };
     let journal = Journal::begin(task, &plan, request.config.renew.restart, now);
+    // Before it: one that is killed must not be tried again and again.
+    note_attempt(request, &mut renewer, Attempt { at: journal.begun, ended: false, found });
     let journal = renewer.begin(journal, &mut request.progress());
-    let attempt = Attempt { at: journal.begun, ended: true, found };
-    note_attempt(request, &mut renewer, attempt);
+    end_attempt(request, &mut renewer);
     Ok(request.show_outcome(Some(&plan), &journal))
 }
 
@@ -196,6 +197,9 @@ fn recover(request: &Request, renewer: &mut Renewer) -> Result<(), Exit> {
         Err(fault) => Err(failed(&fault)),
         Ok(None) => Ok(()),
         Ok(Some(journal)) => {
+            if journal.outcome() != Some(Outcome::Unchanged) {
+                end_attempt(request, renewer);
+            }
             let headline = words::outcome_headline(&journal);
             super::complain(&format!(
                 "an interrupted renewal has been brought to its end: {headline}"
@@ -234,6 +238,13 @@ fn note_attempt(request: &Request, renewer: &mut Renewer, attempt: Attempt) {
     if request.is_auto {
         renewer.note_attempt(attempt);
         // Without it the daemon's own note has to do.
+        let _ = renewer.save();
+    }
+}
+
+fn end_attempt(request: &Request, renewer: &mut Renewer) {
+    if request.is_auto {
+        renewer.end_attempt();
         let _ = renewer.save();
     }
 }

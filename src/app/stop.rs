@@ -10,10 +10,16 @@ use std::thread;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::exit::Exit;
+use crate::renew::shutdown;
+
 const ASKED: &str = "asked to stop: what has touched nothing yet ends, and all else is brought to its \
                      end first, which can take minutes";
 
-/// From now on SIGHUP, SIGINT and SIGTERM do not end this process but make what is given true.
+const SHUTDOWN: &str = "the node shuts down: what was begun goes on after the next boot";
+
+/// From now on SIGHUP, SIGINT and SIGTERM do not end this process but make what is given true. Where the node shuts
+/// down, they do end it: nothing would start again that is restarted, and a renewal can be taken up from any moment.
 ///
 /// # Errors
 /// Signals cannot be received.
@@ -30,6 +36,10 @@ pub(super) fn asked() -> io::Result<Arc<AtomicBool>> {
         runtime.block_on(async {
             loop {
                 poll_fn(|context| any(&mut signals, context)).await;
+                if shutdown::is_under_way() {
+                    super::complain(SHUTDOWN);
+                    std::process::exit(Exit::Failed.code().into());
+                }
                 asked.store(true, Ordering::Relaxed);
                 super::complain(ASKED);
             }

@@ -39,6 +39,24 @@ pub fn stale(places: &Places, copies: &[PathBuf], admin_is_renewed: bool) -> Vec
     copies.iter().filter(is_stale).cloned().collect()
 }
 
+/// Which of `copies` are left alone though they are there, and why: whole sentences.
+pub fn left_alone(places: &Places, copies: &[PathBuf]) -> Vec<String> {
+    let Ok(admin) = Admin::read(places) else { return Vec::new() };
+    let is_there =
+        |path: &&PathBuf| fs::symlink_metadata(path).is_ok() && !is_admin_itself(places, path);
+    let why = |path: &PathBuf| match Copy::open(path) {
+        Err(fault) => Some(format!("{} is not refreshed: {}", shown(path), fault.what)),
+        Ok(copy) if !admin.users_in(&copy.bytes).is_empty() => None,
+        Ok(copy) => admin.has_others(&copy.bytes).then(|| {
+            format!(
+                "{} is not refreshed: its user of this cluster is not the one of admin.conf",
+                shown(path)
+            )
+        }),
+    };
+    copies.iter().filter(is_there).filter_map(why).collect()
+}
+
 /// Gives a copy the certificate and key that admin.conf has now. All other bytes stay, and owner and
 /// mode too.
 ///
@@ -106,6 +124,16 @@ impl Admin {
                 Some((texts(user)?, certificate))
             })
             .collect()
+    }
+
+    /// True if somebody else of this cluster is in it.
+    fn has_others(&self, bytes: &[u8]) -> bool {
+        let Some(mut config) = Kubeconfig::read(bytes) else { return false };
+        let is_ours = |user| {
+            let credential = embedded(user)?;
+            Some(is_signed(&credential.read(&self.ca)?))
+        };
+        config.users().any(|user| is_ours(user) == Some(true))
     }
 
     fn is_admin(&self, credential: &Credential) -> Option<Certificate> {

@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::pace::Attempt;
-use crate::domain::renewal::{Done, Fault, Journal, Live, Outcome, Step, Task};
+use crate::domain::renewal::{Done, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 use crate::domain::time::UnixTime;
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
 use super::backup;
-use super::control_plane::{ControlPlane, Restart, put_manifests_back};
+use super::control_plane::{Care, ControlPlane, put_manifests_back};
 use super::install::{self, Direction};
 use super::memory::Memory;
 use super::places::Places;
-use super::{copies, files, inspect, kubeadm, kubelet, stage};
+use super::{copies, files, inspect, kubeadm, kubelet, preflight, stage};
 
 /// The one who renews on this node: there is one at a time.
 pub struct Renewer {
@@ -130,31 +131,16 @@ impl Renewer {
             Step::BackUp => self.back_up(journal),
             Step::Stage => self.stage(journal).map(|()| Done::default()),
             Step::Inspect => self.inspect(journal),
-            Step::Install => install::install(
-                &places.stage(),
-                &places.kubernetes,
-                &journal.changes,
-                Direction::Forward,
-            )
-            .map(|()| Done::default()),
+            Step::Install => self.install(journal),
             Step::Kubelet => kubelet::renew(places, &self.config()).map(Done::with),
-            Step::MakeLive(index) => {
-                let restart = Restart { since: journal.begun, heeds_peers: journal.heeds_peers };
-                self.make_live(journal.live[index], restart)
-            }
-            // On the way back nothing is waited for: a component that is down is down.
+            Step::MakeLive(index) => self.make_live(journal, index, journal.begun),
             Step::MakeOldLive(index) => {
-                let since = journal.turned.unwrap_or(journal.begun);
-                self.make_live(journal.live[index], Restart { since, heeds_peers: false })
+                self.make_live(journal, index, journal.turned.unwrap_or(journal.begun))
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
             Step::KubeletRotation => kubelet::rotate(places).map(Done::with),
             Step::Copies => self.refresh(journal),
-            Step::PutBack => {
-                let backup = backup::tree(places, &journal.id);
-                install::install(&backup, &places.kubernetes, &journal.changes, Direction::Back)
-                    .map(|()| Done::with("the files are as they were before"))
-            }
+            Step::PutBack => self.put_back(journal),
             Step::CleanUp(outcome) => self.clean_up(journal, outcome),
             Step::End(_) => Ok(Done::default()),
         }
@@ -186,16 +172,60 @@ impl Renewer {
         Ok(Done { note: None, changes })
     }
 
-    fn make_live(&self, live: Live, restart: Restart) -> Result<Done, Fault> {
+    fn install(&self, journal: &Journal) -> Result<Done, Fault> {
+        // It may have begun since nothing stood in the way, and writes into the same files.
+        let is_first = journal.resumed == 0 && !journal.retried;
+        if let Some(pid) = preflight::another_kubeadm().filter(|_| is_first) {
+            let what = Obstacle::KubeadmRuns(pid).what();
+            return Err(Fault { kind: FaultKind::Untouched, what });
+        }
+        let Places { kubernetes, .. } = &self.places;
+        let changes = &journal.changes;
+        install::install(&self.places.stage(), kubernetes, changes, Direction::Forward)?;
+        Ok(Done::default())
+    }
+
+    fn put_back(&self, journal: &Journal) -> Result<Done, Fault> {
+        let backup = backup::tree(&self.places, &journal.id);
+        let others =
+            install::install(&backup, &self.places.kubernetes, &journal.changes, Direction::Back)?;
+        let others: Vec<_> = others.iter().map(|path| files::shown(path)).collect();
+        Ok(Done::with(match &others[..] {
+            [] => "the files are as they were before".to_owned(),
+            _ => format!(
+                "the files are as they were before, but for those that somebody else has changed: {}",
+                others.join(", ")
+            ),
+        }))
+    }
+
+    /// `since` is when this way was begun, there or back.
+    fn make_live(&self, journal: &Journal, index: usize, since: UnixTime) -> Result<Done, Fault> {
+        let Live { component, restart } = journal.live[index];
         let plane = ControlPlane::read(&self.places)?;
-        plane.make_live(live.component, live.restart.then_some(restart)).map(Done::with)
+        let is_rescue = journal.task == Task::Rescue;
+        let is_first = journal.step == Step::MakeLive(0) && !journal.kubelet;
+        if is_rescue && is_first && plane.is_partly_down() {
+            // It holds back what has ended again and again, for up to five minutes, and forgets that.
+            kubelet::restart(&self.places)?;
+        }
+        let care = Care {
+            restart: restart.then_some(since),
+            // On the way back nobody is waited for: a component that is down is down.
+            heeds_peers: journal.heeds_peers && journal.turned.is_none(),
+            is_patient: is_rescue || journal.resumed > 0,
+        };
+        plane.make_live(component, care).map(Done::with)
     }
 
     /// With patience: one answer that is missed undoes no renewal.
     fn verify(&self, journal: &Journal) -> Result<Done, Fault> {
+        if journal.step == Step::Verify {
+            install::is_installed(&self.places.kubernetes, &journal.changes)?;
+        }
         let plane = ControlPlane::read(&self.places)?;
         for live in &journal.live {
-            plane.make_live(live.component, None)?;
+            plane.make_live(live.component, Care::default())?;
         }
         Ok(Done::default())
     }
@@ -240,6 +270,13 @@ impl Renewer {
     pub fn note_attempt(&mut self, attempt: Attempt) {
         self.memory.attempts.insert(0, attempt);
         self.memory.attempts.truncate(ATTEMPTS);
+    }
+
+    /// Notes that the last one has ended: the same is not tried again at once.
+    pub fn end_attempt(&mut self) {
+        if let Some(attempt) = self.memory.attempts.first_mut() {
+            attempt.ended = true;
+        }
     }
 
     /// Writes down what is remembered.

@@ -32,8 +32,10 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
     let mut facts = NodeFacts {
         obstacles: preflight::obstacles(places, now),
         copies: copies::stale(places, question.copies, question.admin_is_renewed),
+        copies_left: copies::left_alone(places, question.copies),
         not_embedded: not_embedded(places),
         kubelet_not_after: kubelet::client_not_after(places),
+        kubelet_is_stranded: kubelet::is_stranded(places),
         ..NodeFacts::default()
     };
     let plane = match ControlPlane::read(places) {

@@ -49,10 +49,77 @@ impl Owner {
 /// # Errors
 /// `from` is missing, no regular file or larger than 1 MiB, or `to` cannot be written.
 pub fn replace(from: &Path, to: &Path) -> Result<(), Fault> {
-    let (bytes, stat) = open_read(CWD, from, OFlags::empty()).map_err(failed("read", from))?;
-    let to = real(to)?;
-    let old = sys::stat(&to).ok();
-    write(&to, &bytes, Owner::of(old.as_ref().unwrap_or(&stat)))
+    Prepared::new(from, to)?.put()?.for_good()
+}
+
+/// A copy that lies beside the file whose place it takes, all of it on disk. It goes when this is dropped.
+pub(super) struct Prepared {
+    to: PathBuf,
+    dir: OwnedFd,
+    /// In the old inode, because the system does not let an owner be given.
+    instead: Option<Vec<u8>>,
+}
+
+impl Prepared {
+    /// A copy of `from` beside `to`, for [`put`](Self::put), by the rules of [`replace`].
+    ///
+    /// # Errors
+    /// As of [`replace`].
+    pub(super) fn new(from: &Path, to: &Path) -> Result<Self, Fault> {
+        let (bytes, stat) = open_read(CWD, from, OFlags::empty()).map_err(failed("read", from))?;
+        let to = real(to)?;
+        let old = sys::stat(&to).ok();
+        let owner = Owner::of(old.as_ref().unwrap_or(&stat));
+        let dir = dir_of(&to).map_err(|error| failed("write", &to)(error.into()))?;
+        let mut prepared = Self { to, dir, instead: None };
+        match create(&prepared.dir, &temporary(prepared.name()), &bytes, owner, old.is_none()) {
+            Ok(()) => {}
+            Err(error) if old.is_some() && error.kind() == io::ErrorKind::PermissionDenied => {
+                prepared.instead = Some(bytes);
+            }
+            Err(error) => return Err(failed("write", &prepared.to)(error)),
+        }
+        Ok(prepared)
+    }
+
+    /// Puts it in its place, by nothing but a rename. [`Put::for_good`] makes that outlast a power cut.
+    ///
+    /// # Errors
+    /// `to` cannot be written.
+    pub(super) fn put(self) -> Result<Put, Fault> {
+        let (dir, name) = (&self.dir, self.name());
+        let put = match &self.instead {
+            Some(bytes) => overwrite(dir, name, bytes),
+            None => sys::renameat(dir, temporary(name), dir, name).map_err(io::Error::from),
+        };
+        put.map_err(failed("write", &self.to))?;
+        Ok(Put(self))
+    }
+
+    fn name(&self) -> &Path {
+        Path::new(self.to.file_name().unwrap_or_default())
+    }
+}
+
+/// Nothing is left outside of what it belongs to.
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        sys::unlinkat(&self.dir, temporary(self.name()), AtFlags::empty()).unwrap_or_default();
+    }
+}
+
+/// A file in its place, which a power cut may still undo.
+pub(super) struct Put(Prepared);
+
+impl Put {
+    /// On disk when this returns.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(super) fn for_good(self) -> Result<(), Fault> {
+        let Self(Prepared { dir, to, .. }) = &self;
+        sys::fsync(dir).map_err(|error| failed("write", to)(error.into()))
+    }
 }
 
 /// SHA-256 of the content in hexadecimal; `None` where there is no file.
@@ -135,7 +202,7 @@ fn must_be_regular(stat: &Stat) -> io::Result<()> {
 /// Puts `bytes` in the place of `path`, which is no symbolic link.
 pub(super) fn write(path: &Path, bytes: &[u8], owner: Owner) -> Result<(), Fault> {
     let name = Path::new(path.file_name().unwrap_or_default());
-    open_dir(path.parent().unwrap_or(Path::new("/")))
+    dir_of(path)
         .map_err(io::Error::from)
         .and_then(|dir| write_at(&dir, name, bytes, owner))
         .map_err(failed("write", path))
@@ -237,6 +304,10 @@ pub(super) fn remove(path: &Path) -> Result<(), Fault> {
 
 fn sync_dir(path: &Path) -> Result<(), Errno> {
     sys::fsync(open_dir(path)?)
+}
+
+fn dir_of(path: &Path) -> Result<OwnedFd, Errno> {
+    open_dir(path.parent().unwrap_or(Path::new("/")))
 }
 
 fn open_dir(path: &Path) -> Result<OwnedFd, Errno> {

@@ -18,6 +18,7 @@ use crate::domain::renewal::Fault;
 use crate::domain::text::{safe, shell_word};
 use crate::domain::time::UnixTime;
 use crate::parse::kubeconfig::{self, Source};
+use crate::parse::kubelet;
 use crate::parse::pem;
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
@@ -57,6 +58,13 @@ pub fn is_client_expired(places: &Places, now: UnixTime) -> Option<UnixTime> {
     client_not_after(places).filter(|not_after| *not_after < now)
 }
 
+/// True if the kubelet has a kubelet.conf that its rotation knows nothing of: with a certificate in it, as a
+/// rescue that did not end has left it, or with the name of one that is not there.
+pub fn is_stranded(places: &Places) -> bool {
+    let has_conf = files::read(&conf_path(places)).is_ok_and(|conf| conf.is_some());
+    has_conf && (embedded(places).is_some() || client(places).is_none())
+}
+
 /// Gives the kubelet a kubelet.conf with a new certificate in it, signed by kubeadm with the CA of
 /// this node, and restarts it. `config` is the cluster's configuration. What it says is for people.
 ///
@@ -75,7 +83,7 @@ pub fn renew(places: &Places, config: &Path) -> Result<String, Fault> {
         write(&path, &text)?;
     }
     remove_expired(places)?;
-    restart()?;
+    restart(places)?;
     let not_after = client_not_after(places).map_or_else(|| "?".to_owned(), UnixTime::date);
     Ok(format!("the kubelet runs again, with a certificate that ends on {not_after}"))
 }
@@ -104,7 +112,7 @@ pub fn rotate(places: &Places) -> Result<String, Fault> {
     if text != old {
         write(&path, &text)?;
     }
-    restart()?;
+    restart(places)?;
     Ok(format!(
         "the kubelet renews its certificate by itself again; the present one ends on {}",
         fresh.not_after.date()
@@ -222,7 +230,11 @@ fn clients(places: &Places) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(is_client).collect()
 }
 
-fn restart() -> Result<(), Fault> {
+/// Restarts the kubelet, and waits until it answers.
+///
+/// # Errors
+/// It does not start, or does not answer within a minute.
+pub fn restart(places: &Places) -> Result<(), Fault> {
     let systemctl = program::find("systemctl")
         .ok_or_else(|| Fault::failed("there is no systemctl to restart the kubelet with"))?;
     let restarted = run(&systemctl, &["restart", "kubelet"], RESTART)?;
@@ -230,7 +242,11 @@ fn restart() -> Result<(), Fault> {
         let said = restarted.said();
         return Err(Fault::failed(format!("`systemctl restart kubelet` did not work: {said}")));
     }
-    wait_until(START, || is_healthy().then_some(())).ok_or_else(|| {
+    // Without its file it has its defaults; told to answer nobody, it was started, and that is all.
+    let config =
+        files::read(&places.kubelet.join("config.yaml")).ok().flatten().unwrap_or_default();
+    let Some(address) = kubelet::healthz(&config) else { return Ok(()) };
+    wait_until(START, || is_healthy(address).then_some(())).ok_or_else(|| {
         Fault::failed(format!(
             "the kubelet was restarted and does not answer within {} s; see `journalctl -u kubelet`",
             START.as_secs()

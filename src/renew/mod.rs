@@ -18,6 +18,7 @@ pub mod memory;
 pub mod places;
 pub mod preflight;
 mod program;
+pub mod shutdown;
 pub mod stage;
 #[cfg(test)]
 mod testing;

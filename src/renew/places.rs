@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::domain::layout::PKI_NAMES;
+
+use super::stage::pki_name;
+
 /// Where a renewal works.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -19,9 +23,10 @@ pub struct Places {
 }
 
 impl Places {
-    /// kubeadm's certificates.
+    /// kubeadm's certificates: where they really are, since a link by its whole path leads elsewhere where the unit
+    /// shows the stage.
     pub fn pki(&self) -> PathBuf {
-        self.kubernetes.join("pki")
+        self.kubernetes.join(pki_name(&self.kubernetes).unwrap_or(PKI_NAMES[0]))
     }
 
     /// The manifests of the static pods.

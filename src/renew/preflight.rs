@@ -44,7 +44,7 @@ pub fn obstacles(places: &Places, now: UnixTime) -> Vec<Obstacle> {
     found.extend(disk_full(places));
     found.extend(clock(places, now).map(Obstacle::Clock));
     found.extend(kubeadm_obstacle(places));
-    found.extend(another_kubeadm(Path::new("/proc")).map(Obstacle::KubeadmRuns));
+    found.extend(another_kubeadm().map(Obstacle::KubeadmRuns));
     found.extend(manifests::changed(places, now).map(Obstacle::ManifestChanged));
     found.extend(manifests::strays(places).into_iter().map(Obstacle::StrayManifest));
     found
@@ -165,7 +165,11 @@ fn api_version(places: &Places) -> Option<Version> {
 }
 
 /// One that runs, but for this process's own.
-fn another_kubeadm(proc: &Path) -> Option<u32> {
+pub(super) fn another_kubeadm() -> Option<u32> {
+    another_kubeadm_in(Path::new("/proc"))
+}
+
+fn another_kubeadm_in(proc: &Path) -> Option<u32> {
     let entries = fs::read_dir(proc).ok()?;
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut pids = pids.filter(|pid: &u32| is_kubeadm(&proc.join(pid.to_string())));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use certwatch::domain::renewal::Component;
 use certwatch::domain::time::{Span, UnixTime};
 use certwatch::renew::Places;
-use certwatch::renew::control_plane::{ControlPlane, Restart, put_manifests_back};
+use certwatch::renew::control_plane::{Care, ControlPlane, put_manifests_back};
 use certwatch::sys;
 
 use crate::harness::{Cluster, Node, Poll, wait_for};
@@ -39,7 +39,7 @@ fn in_the_node() {
         "obstacles" => say(plane.obstacles()),
         "cluster-config" => say(plane.cluster_config()),
         "put-back" => say(put_manifests_back(&places)),
-        "live" => say(plane.make_live(component.unwrap(), None)),
+        "live" => say(plane.make_live(component.unwrap(), Care::default())),
         "restart" => say(plane.make_live(component.unwrap(), restart(sys::now()))),
         "finish" => {
             say(plane.make_live(component.unwrap(), restart(sys::now() - Span::minutes(10))))
@@ -49,8 +49,8 @@ fn in_the_node() {
     }
 }
 
-fn restart(since: UnixTime) -> Option<Restart> {
-    Some(Restart { since, heeds_peers: true })
+fn restart(since: UnixTime) -> Care {
+    Care { restart: Some(since), heeds_peers: true, is_patient: false }
 }
 
 fn say(what: impl Debug) {

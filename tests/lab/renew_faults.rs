@@ -141,6 +141,14 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        what: "another kubeadm begins in the middle",
+        kubeadm: "install /bin/sleep /root/kubeadm; systemd-run --unit=upgrade /root/kubeadm 1000
+            until pgrep -x kubeadm -P 1; do sleep 0.1; done; exec /usr/bin/kubeadm \"$@\"",
+        after: "systemctl stop upgrade; rm /root/kubeadm",
+        told: "another kubeadm is at work",
+        ..ROW
+    },
+    Row {
         what: "a person works on a manifest",
         before: "touch /etc/kubernetes/manifests/etcd.yaml",
         after: "touch -d '1 hour ago' /etc/kubernetes/manifests/etcd.yaml",

@@ -30,6 +30,9 @@ const YEAR: Duration = Duration::from_secs(360 * 86_400);
 /// The kubelet asks for it at once.
 const ROTATION: Duration = Duration::from_secs(120);
 
+/// 10 s, 20 s, 40 s.
+const BACK_OFF: Duration = Duration::from_secs(240);
+
 /// The kubelet retries every 10 s.
 const REFUSAL: Duration = Duration::from_secs(60);
 
@@ -78,6 +81,32 @@ fn assert_rotation(node: Node<'_>) {
     });
     assert!(node.is_valid_for(KUBELET_CLIENT, YEAR));
     node.wait_until_healthy();
+}
+
+/// The kubelet renews its certificate by itself, and holds back what ends again and again, for up to five minutes.
+#[test]
+fn a_kubelet_that_lives_holds_nothing_back() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("");
+    let config = node.keep_cluster_config();
+    node.age_all("13 months ago", "1 month ago");
+    cluster.script(&["boot", "cp1"]);
+    wait_for("the kubelet to hold the API server back", BACK_OFF, || {
+        node.journal("kubelet")
+            .contains("back-off 40s restarting failed container=kube-apiserver")
+            .then_some(())
+    });
+    let run = node.renew(&["--rescue", "--cluster-config", config]);
+    node.wait_until_healthy();
+    for (_, file) in NAMES {
+        assert!(
+            node.is_valid_for(&format!("/etc/kubernetes/{file}"), YEAR),
+            "{file}: {}",
+            run.said
+        );
+    }
+    node.assert_served();
 }
 
 #[test]

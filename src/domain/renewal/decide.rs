@@ -9,7 +9,9 @@ use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason,
 use crate::domain::role::{self, Kind, Renewer, Role};
 use crate::domain::time::{Span, UnixTime};
 
-use super::plan::{NodeFacts, Plan, RenewReason, Renewal, Skip, SkipReason, Terms, Which, Wish};
+use super::plan::{
+    NodeFacts, Plan, RenewReason, Renewal, RestartPolicy, Skip, SkipReason, Terms, Which, Wish,
+};
 
 /// How long kubeadm's leaves live where its configuration does not say otherwise.
 pub const YEAR: Span = Span::days(365);
@@ -35,8 +37,10 @@ pub fn plan(
     judge.components(&mut plan);
     if plan.renew.iter().any(|renewal| renewal.name == "admin.conf") || wish.which == Which::Due {
         plan.copies.clone_from(&node.copies);
+        plan.warnings.extend(node.copies_left.iter().cloned());
     }
-    plan.kubelet = wish.rescue && node.kubelet_not_after.is_some_and(|end| end <= now);
+    plan.kubelet = wish.rescue
+        && (node.kubelet_is_stranded || node.kubelet_not_after.is_some_and(|end| end <= now));
     judge.obstacles(&mut plan);
     judge.warnings(&mut plan);
     plan
@@ -92,6 +96,20 @@ pub fn concerns(
     }
 }
 
+/// The end of a certificate in the memory of an API server, if it is so near that the API server has to be restarted
+/// though nothing else is due. The earliest, if there are several.
+pub fn memory_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<UnixTime> {
+    memory_ends(inventory, terms).filter(|end| *end - now < terms.before).min()
+}
+
+fn memory_ends(inventory: &Inventory, terms: &Terms) -> impl Iterator<Item = UnixTime> {
+    let may_restart = terms.restart != RestartPolicy::None;
+    inventory.items.iter().filter(move |_| may_restart).filter_map(|item| match &item.content {
+        Content::Loopback(loopback) => Some(loopback.not_after()),
+        _ => None,
+    })
+}
+
 /// When the next certificate will be due, if none is at `now`.
 pub fn next_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<UnixTime> {
     let leaves = inventory.items.iter().filter(|item| item.role.renewer == Renewer::Kubeadm);
@@ -99,7 +117,8 @@ pub fn next_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<U
         let certificate = item.certificate()?;
         Some(ends(certificate) - terms.lead(certificate.lifetime()))
     };
-    leaves.filter_map(due_at).filter(|at| *at > now).min()
+    let in_memory = memory_ends(inventory, terms).map(|end| end - terms.before);
+    leaves.filter_map(due_at).chain(in_memory).filter(|at| *at > now).min()
 }
 
 impl Plan {

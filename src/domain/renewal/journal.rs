@@ -50,6 +50,9 @@ pub struct Journal {
     pub notes: Vec<String>,
     /// How often it was taken up again after a crash.
     pub resumed: u32,
+    /// What has failed was tried once more, because there was no way back.
+    #[serde(default)]
+    pub retried: bool,
 }
 
 /// What is done.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | backup, stage, inspect | the end: nothing was touched |
 //! | install, before its first file | the end: nothing was touched |
-//! | install | the backup is put back |
+//! | install | the backup is put back; unless the old certificates are over or nearly so: then it is tried once more, and a person has to look |
 //! | make live, verify | the backup is put back, made live and verified; unless the old certificates are over or nearly so: then the new ones stay |
 //! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
 //! | going back | the end: a person has to look |
@@ -59,6 +59,7 @@ impl Journal {
             second_fault: None,
             notes: left_to_hand(plan),
             resumed: 0,
+            retried: false,
         }
     }
 
@@ -164,14 +165,31 @@ impl Journal {
                 self.notes.push(fault.what);
                 return self.next();
             }
+            Step::Install if !is_untouched && !self.retried && self.is_too_late(now) => {
+                self.retried = true;
+                self.notes.push(format!("{}: it was tried once more", fault.what));
+                return step;
+            }
             _ => self.blame(fault),
         }
         match step {
             step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
             // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
             Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),
+            Step::Install if self.is_too_late(now) => {
+                self.notes.push(
+                    "nothing was put back: the old certificates are over, or will be within days; \
+                     once the cause is removed, renew again"
+                        .to_owned(),
+                );
+                Step::CleanUp(Outcome::Stuck)
+            }
             // Half a set is in place: only the whole old one is known to be a set.
-            Step::Install => Step::PutBack,
+            Step::Install => {
+                // Nothing was restarted for it yet.
+                self.live.iter_mut().for_each(|live| live.restart = false);
+                Step::PutBack
+            }
             Step::Kubelet | Step::MakeLive(_) | Step::Verify => self.back_or_stay(now),
             _ => Step::CleanUp(Outcome::Stuck),
         }
@@ -182,9 +200,13 @@ impl Journal {
         fault.kind == FaultKind::NotTaken && self.may_restart && !self.live[index].restart
     }
 
+    /// True if what was there before would help nobody.
+    fn is_too_late(&self, now: UnixTime) -> bool {
+        self.old_ends.is_some_and(|ends| ends - now < TOO_LATE_TO_GO_BACK)
+    }
+
     fn back_or_stay(&mut self, now: UnixTime) -> Step {
-        let is_of_no_use = |ends: UnixTime| ends - now < TOO_LATE_TO_GO_BACK;
-        if self.old_ends.is_some_and(is_of_no_use) {
+        if self.is_too_late(now) {
             self.notes.push(
                 "the new certificates stay: the old ones are over, or will be within days"
                     .to_owned(),

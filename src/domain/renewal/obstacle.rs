@@ -224,7 +224,7 @@ impl Obstacle {
                 "move it out of the manifests directory, or insist with --force".to_owned()
             }
             Self::NotWritable { .. } => {
-                "mount it writable, or run this as root".to_owned()
+                "mount it writable, or run this as root; if it is another user's, the service needs a drop-in (docs/service.md)".to_owned()
             }
             Self::DiskFull { .. } => "make room, or name another `renew.state-dir`".to_owned(),
             Self::NoClusterConfig(_) => {

@@ -69,8 +69,13 @@ pub struct NodeFacts {
     pub obstacles: Vec<Obstacle>,
     /// Copies of admin.conf that a renewal of it would make stale, or that are stale already.
     pub copies: Vec<PathBuf>,
+    /// Configured copies that are left alone, and why: whole sentences.
+    pub copies_left: Vec<String>,
     /// The kubelet's client certificate, in the last second of its validity.
     pub kubelet_not_after: Option<UnixTime>,
+    /// The kubelet does not renew its certificate by itself: its kubelet.conf has one in it, or names one
+    /// that is not there.
+    pub kubelet_is_stranded: bool,
 }
 
 /// What is known of one static pod.

@@ -37,16 +37,17 @@ impl Routine {
     /// The next renewal, if anything on this node will ever need one.
     pub fn next(&self, inventory: &Inventory, attempts: &[Attempt], now: UnixTime) -> Option<Next> {
         let due = decide::due(inventory, &self.terms, now);
-        if due.is_empty() {
+        let memory = decide::memory_due(inventory, &self.terms, now);
+        if due.is_empty() && memory.is_none() {
             let at = decide::next_due(inventory, &self.terms, now)?;
             return Some(Next {
                 at: window::begin_after(at, &self.windows, self.turn),
                 found: String::new(),
             });
         }
-        let begins =
-            due.iter().filter_map(|renewal| Some(self.begins_at(renewal.ends?, now))).min()?;
-        let found = found(&due);
+        let ends = due.iter().filter_map(|renewal| renewal.ends).chain(memory);
+        let begins = ends.map(|end| self.begins_at(end, now)).min()?;
+        let found = found(&due, memory);
         let at = begins.max(pace::not_before(attempts, &found, now));
         Some(Next { at, found })
     }
@@ -68,9 +69,46 @@ impl Routine {
     }
 }
 
-fn found(due: &[Renewal]) -> String {
-    let one = |renewal: &Renewal| {
-        format!("{}@{}", renewal.name, renewal.ends.map_or(0, UnixTime::seconds))
+fn found(due: &[Renewal], memory: Option<UnixTime>) -> String {
+    let one = |name: &str, ends: Option<UnixTime>| {
+        format!("{name}@{}", ends.map_or(0, UnixTime::seconds))
     };
-    due.iter().map(one).collect::<Vec<_>>().join(" ")
+    let due = due.iter().map(|renewal| one(renewal.name, renewal.ends));
+    due.chain(memory.map(|end| one("memory", Some(end)))).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use crate::domain::model::{Content, Entry, Loopback, Place};
+    use crate::domain::renewal::plan::RestartPolicy;
+    use crate::domain::role;
+
+    /// kubeadm's leaves may have been renewed without a restart: the API server's memory ends all the same.
+    #[test]
+    fn an_api_server_s_memory_is_due_by_itself() {
+        let started = UnixTime::new(1_000_000);
+        let loopback = Content::Loopback(Loopback { started, lifetime: Span::days(365) });
+        let place = Place::new(Path::new("kube-apiserver"), Entry::Process(1));
+        let item = Item { place, role: &role::LOOPBACK, content: loopback, has_key: None };
+        let inventory = Inventory { items: vec![item], ..Inventory::default() };
+        let terms =
+            |restart| Terms { before: Span::days(30), short_lived: Span::days(60), restart };
+        let routine = |restart| Routine {
+            terms: terms(restart),
+            windows: Vec::new(),
+            deadline: Span::days(7),
+            turn: window::Turn::default(),
+        };
+        let next =
+            |restart, days| routine(restart).next(&inventory, &[], started + Span::days(days));
+        let early = next(RestartPolicy::Needed, 1).unwrap();
+        assert_eq!((early.at, early.found.as_str()), (started + Span::days(335), ""));
+        let due = next(RestartPolicy::Needed, 336).unwrap();
+        assert_eq!(due.at, started + Span::days(336));
+        assert!(due.found.starts_with("memory@"), "{due:?}");
+        assert_eq!(next(RestartPolicy::None, 336), None, "a person does it");
+    }
 }

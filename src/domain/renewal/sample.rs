@@ -108,5 +108,6 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
             _ => Vec::new(),
         },
         resumed: u32::from(outcome == Outcome::Undone),
+        retried: false,
     }
 }

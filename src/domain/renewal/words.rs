@@ -240,6 +240,10 @@ fn to_do(journal: &Journal) -> Option<String> {
             "No file was changed; `certwatch renew --dry-run` shows what is not as it should be."
                 .to_owned()
         }
+        Outcome::Stuck if journal.second_fault.is_none() => {
+            "The new files are sound, but not all of them are in place: `certwatch renew --rescue` makes them anew."
+                .to_owned()
+        }
         Outcome::Stuck => format!(
             "What was there before is in the backup {id}: `certwatch restore {id}` tries once more to put it back."
         ),

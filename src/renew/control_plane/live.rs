@@ -33,41 +33,47 @@ const NOTICED: Duration = Duration::from_secs(30);
 /// Longest time until the kubelet starts it again: its back-off ends at 5 min.
 const STARTS: Duration = Duration::from_secs(330);
 
+/// How long one that does not run is given to be started by a kubelet that looks every 20 s.
+const APPEARS: Duration = Duration::from_secs(45);
+
+/// How long a process counts as one that has just been started: an etcd waits for its peers.
+const YOUNG: Duration = Duration::from_secs(180);
+
 /// Longest time from the start of the process to its proof: the API server may take a minute to be
 /// ready, and a leader is followed after 15 s.
 const SETTLES: Duration = Duration::from_secs(120);
 
-/// How a component is restarted.
-#[derive(Clone, Copy, Debug)]
-pub struct Restart {
-    /// One that started after this moment and after its files were put there is not restarted again: so the
+/// With which care a component is made to use its files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Care {
+    /// It is restarted, unless it has started after this moment and after its files were put there: so the
     /// moment at which the renewal began makes this safe to be asked for twice, after a crash.
-    pub since: UnixTime,
-    /// etcd and the API server wait until they are well on the other control planes: those are made of the
-    /// same age, and their certwatch may be at work in the same minute.
+    pub restart: Option<UnixTime>,
+    /// Before a restart, etcd and the API server wait until they are well on the other control planes: those
+    /// are of the same age, and their certwatch may be at work in the same minute.
     pub heeds_peers: bool,
+    /// What does not run, or has just been started, gets the time of a restart: the node may have booted a
+    /// moment ago, or its kubelet hold the component back.
+    pub is_patient: bool,
 }
 
 impl ControlPlane {
-    /// Makes a component use the files on disk, and gives one sentence of evidence that it does. It is
-    /// restarted if `restart` says so. What is live already is proved at once.
+    /// Makes a component use the files on disk, and gives one sentence of evidence that it does. What is
+    /// live already is proved at once.
     ///
-    /// Takes at most 90 s without a restart and 16 min with one.
+    /// Takes at most 90 s without a restart, 8 min with patience, and 17 min with a restart.
     ///
     /// # Errors
     /// [`FaultKind::NotTaken`] if it was not restarted and is well, but does not use the new files;
     /// [`FaultKind::Failed`] otherwise.
-    pub fn make_live(
-        &self,
-        component: Component,
-        restart: Option<Restart>,
-    ) -> Result<String, Fault> {
+    pub fn make_live(&self, component: Component, care: Care) -> Result<String, Fault> {
         let pod = self.pod(component)?;
-        let Some(restart) = restart else {
-            return wait(TAKES_UP, || self.proof(pod)).map_err(|why| self.not_proved(pod, &why));
+        let Some(since) = care.restart else {
+            let proof = self.await_proof(pod, care.is_patient);
+            return proof.map_err(|why| self.not_proved(pod, &why));
         };
-        if !self.is_restarted(pod, restart.since)? {
-            if restart.heeds_peers && matches!(component, Component::Etcd | Component::Apiserver) {
+        if !self.is_restarted(pod, since)? && !self.is_started_by_itself(pod, since)? {
+            if care.heeds_peers && matches!(component, Component::Etcd | Component::Apiserver) {
                 wait(PEERS, || self.peers_are_well()).map_err(Fault::failed)?;
             }
             self.restart(pod)?;
@@ -104,6 +110,30 @@ impl ControlPlane {
         Ok(is_after && self.is_younger(pod, &process).is_ok())
     }
 
+    fn await_proof(&self, pod: &Pod, is_patient: bool) -> Result<String, String> {
+        let begun = Instant::now();
+        loop {
+            let proof = self.proof(pod);
+            let limit = if is_patient && is_starting(pod) { STARTS + SETTLES } else { TAKES_UP };
+            if proof.is_ok() || begun.elapsed() >= limit {
+                return proof;
+            }
+            sleep(EVERY);
+        }
+    }
+
+    /// One that does not run may be about to: on a node that boots, and after a kubelet's restart.
+    fn is_started_by_itself(&self, pod: &Pod, since: UnixTime) -> Result<bool, Fault> {
+        if process::find(pod.component)?.is_some() {
+            return Ok(false);
+        }
+        let found = wait(APPEARS, || match process::find(pod.component) {
+            Ok(None) => Err(String::new()),
+            _ => Ok(()),
+        });
+        if found.is_err() { Ok(false) } else { self.is_restarted(pod, since) }
+    }
+
     fn restart(&self, pod: &Pod) -> Result<(), Fault> {
         let old = process::find(pod.component)?;
         let has_ended = old.is_some_and(|old| match old.terminate() {
@@ -133,6 +163,14 @@ impl ControlPlane {
         });
         put_manifests_back(&self.places)?;
         gone.map_err(Fault::failed)
+    }
+}
+
+fn is_starting(pod: &Pod) -> bool {
+    match process::find(pod.component) {
+        Ok(None) => true,
+        Ok(Some(process)) => process.started().elapsed().is_ok_and(|age| age < YOUNG),
+        Err(_) => false,
     }
 }
 

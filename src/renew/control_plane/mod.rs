@@ -23,7 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
 
-pub use self::live::Restart;
+pub use self::live::Care;
 use self::pod::Pod;
 pub use self::spare::put_manifests_back;
 use super::Places;
@@ -95,6 +95,11 @@ impl ControlPlane {
             loopback_not_after: started.filter(|_| is_apiserver).map(|start| start + lifetime),
             is_ours_to_signal: self.is_movable(pod),
         }
+    }
+
+    /// True if one of the static pods has no process.
+    pub fn is_partly_down(&self) -> bool {
+        self.pods.iter().any(|pod| matches!(process::find(pod.component), Ok(None)))
     }
 
     fn is_movable(&self, pod: &Pod) -> bool {

@@ -1,7 +1,7 @@
 //! Whether the kubelet is well, asked again and again.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// One attempt to reach the kubelet.
 const ATTEMPT: Duration = Duration::from_secs(2);
-
-/// Where the kubelet says how it is, over plain HTTP (`healthzPort`).
-const HEALTH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 10248);
 
 /// What `probe` gives, asked again and again until `limit` has passed; at least once.
 pub(super) fn wait_until<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
@@ -27,14 +24,14 @@ pub(super) fn wait_until<T>(limit: Duration, mut probe: impl FnMut() -> Option<T
     }
 }
 
-/// True if the kubelet says that it is well.
-pub(super) fn is_healthy() -> bool {
-    health().is_ok_and(|answer| answer.starts_with(b"HTTP/1.") && &answer[8..] == b" 200")
+/// True if the kubelet says that it is well, at its `healthzPort`.
+pub(super) fn is_healthy(address: SocketAddr) -> bool {
+    health(address).is_ok_and(|answer| answer.starts_with(b"HTTP/1.") && &answer[8..] == b" 200")
 }
 
 /// The first line of its answer, as far as the status.
-fn health() -> io::Result<[u8; 12]> {
-    let mut stream = TcpStream::connect_timeout(&HEALTH, ATTEMPT)?;
+fn health(address: SocketAddr) -> io::Result<[u8; 12]> {
+    let mut stream = TcpStream::connect_timeout(&address, ATTEMPT)?;
     stream.set_read_timeout(Some(ATTEMPT))?;
     stream.set_write_timeout(Some(ATTEMPT))?;
     stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;

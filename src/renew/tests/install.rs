@@ -20,7 +20,7 @@ fn staged() -> (Node, Vec<Change>) {
     (node, changes.to_vec())
 }
 
-fn forward(node: &Node, changes: &[Change]) -> Result<(), Fault> {
+fn forward(node: &Node, changes: &[Change]) -> Result<Vec<PathBuf>, Fault> {
     install(&node.places.stage(), &node.places.kubernetes, changes, Direction::Forward)
 }
 
@@ -81,4 +81,44 @@ fn what_is_begun_has_to_be_put_back() {
         fs::write(node.live("pki/apiserver.key"), begun).unwrap();
         assert_eq!(forward(&node, &changes).unwrap_err().kind, FaultKind::Failed);
     }
+}
+
+/// A `kubeadm upgrade` may have renewed some of them meanwhile.
+#[test]
+fn what_somebody_else_wrote_is_not_put_back_and_is_no_proof() {
+    let (node, changes) = staged();
+    let backup = node.path("backup");
+    fs::create_dir_all(backup.join("pki")).unwrap();
+    fs::copy(node.live("pki/apiserver.key"), backup.join("pki/apiserver.key")).unwrap();
+    forward(&node, &changes).unwrap();
+    assert_eq!(is_installed(&node.places.kubernetes, &changes), Ok(()));
+
+    let other = "-----BEGIN X-----\nAA==\n-----END X-----\n";
+    fs::write(node.live("pki/apiserver.key"), other).unwrap();
+    assert!(is_installed(&node.places.kubernetes, &changes).is_err());
+    let back = || install(&backup, &node.places.kubernetes, &changes, Direction::Back);
+    assert_eq!(back(), Ok(vec![node.live("pki/apiserver.key")]));
+    assert_eq!(fs::read_to_string(node.live("pki/apiserver.key")).unwrap(), other);
+    assert!(!node.live("pki/new.crt").exists());
+
+    // What a crash has cut off is ours.
+    fs::write(node.live("pki/apiserver.key"), &other[..20]).unwrap();
+    assert_eq!(back(), Ok(Vec::new()));
+    assert_ne!(fs::read_to_string(node.live("pki/apiserver.key")).unwrap(), other[..20]);
+}
+
+#[test]
+fn nothing_takes_its_place_before_all_is_written() {
+    let (node, mut changes) = staged();
+    let sum = changes[1].after.clone();
+    // A file that cannot be written, for it lies where there is no directory.
+    changes.push(Change { path: "nowhere/new.crt".into(), before: None, after: sum });
+    fs::create_dir(node.staged("nowhere")).unwrap();
+    fs::copy(node.staged("pki/new.crt"), node.staged("nowhere/new.crt")).unwrap();
+    assert_eq!(forward(&node, &changes).unwrap_err().kind, FaultKind::Untouched);
+    assert!(!node.live("pki/new.crt").exists());
+    let left = fs::read_dir(node.live("pki")).unwrap().flatten();
+    let left: Vec<_> =
+        left.map(|it| it.file_name()).filter(|it| it.to_string_lossy().starts_with('.')).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -90,7 +90,7 @@ fn another_kubeadm_is_found_by_its_name() {
     put(10, "kubelet", "S", 1);
     put(11, "kubeadm", "S", std::process::id());
     put(9, "kubeadm", "Z", 1);
-    assert_eq!(another_kubeadm(&node.path("proc")), None);
+    assert_eq!(another_kubeadm_in(&node.path("proc")), None);
     put(12, "kubeadm", "R", 1);
-    assert_eq!(another_kubeadm(&node.path("proc")), Some(12));
+    assert_eq!(another_kubeadm_in(&node.path("proc")), Some(12));
 }

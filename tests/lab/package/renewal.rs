@@ -1,5 +1,7 @@
 //! What happens to a renewal while its package is replaced or removed.
 
+use std::time::Instant;
+
 use crate::common::receiver::Receiver;
 use crate::harness::{Cluster, NAMES, Node, wait_for};
 
@@ -58,6 +60,30 @@ fn an_upgrade_leaves_it_alone() {
     // What was told before the upgrade is not told again.
     let news = receiver.headlines();
     assert_eq!(news.iter().filter(|line| **line == told[0]).count(), 1, "{news:?}");
+}
+
+/// Half of a renewal is no reason to hold up a reboot, nor is a reboot to undo a renewal.
+#[test]
+fn a_shutdown_leaves_it_to_the_next_boot() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    let old = serials(node);
+    let deb = bring(node);
+    let receiver = in_the_middle(node, &deb);
+    let begin = Instant::now();
+    node.output(&["systemctl", "poweroff"]);
+    wait_for("the node to be off", RENEWAL, || {
+        (!node.output(&["true"]).status.success()).then_some(())
+    });
+    println!("off after {:.0} s", begin.elapsed().as_secs_f64());
+    cluster.script(&["boot", "cp1"]);
+    wait_for("the news of it", RENEWAL * 2, || {
+        receiver.headlines().iter().any(|line| line.contains("more are renewed")).then_some(())
+    });
+    assert!(serials(node).iter().zip(&old).all(|(new, old)| new != old));
+    node.assert_served();
+    let journal = node.journals().1.remove(0);
+    assert_eq!((&journal["step"]["end"], &journal["resumed"]), (&"renewed".into(), &1.into()));
 }
 
 #[test]
