@@ -42,7 +42,7 @@ fn in_the_node() {
         "live" => say(plane.make_live(component.unwrap(), Care::default())),
         "restart" => say(plane.make_live(component.unwrap(), restart(sys::now()))),
         "finish" => {
-            say(plane.make_live(component.unwrap(), restart(sys::now() - Span::minutes(10))))
+            say(plane.make_live(component.unwrap(), restart(sys::now() - Span::minutes(10))));
         }
         "verify" => say(plane.verify(component.unwrap())),
         _ => panic!("{told}"),

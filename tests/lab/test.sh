@@ -13,10 +13,10 @@ cd "$HERE/../.."
 "$HERE/base.sh"
 down() {
     local cluster
-    for cluster in test-1 test-1b test-1c test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
+    for cluster in test-1 test-1b test-1c test-1d test-3 killed; do CLUSTER=$cluster "$HERE/cluster.sh" down; done
 }
 trap down EXIT
 # Most of a test of the lab is waiting.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-3}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 cargo test --features lab --test alertmanager --test crash --test faults --test hang --test kubeadm \
     --test lab --test log --test mail --test renew_files --test store -- "$@"

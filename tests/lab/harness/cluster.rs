@@ -28,7 +28,7 @@ impl Cluster {
         let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "test".to_owned());
         let mut names = vec![format!("{name}-{nodes}")];
         if nodes == 1 {
-            names.extend([format!("{name}-1b"), format!("{name}-1c")]);
+            names.extend(["b", "c", "d"].map(|letter| format!("{name}-1{letter}")));
         }
         let cluster = Self::take_one_of(&names);
         cluster.script(&["fresh", &nodes.to_string()]);

@@ -46,5 +46,5 @@ fn what_an_admin_has_decided_outlives_a_removal_and_an_upgrade() {
     node.run(&["systemctl", "enable", "--now", "certwatch"]);
     assert_eq!(property(node, "certwatch", "ActiveState"), "active");
     let made = node.run(&["stat", "-c", "%a %U", "/etc/certwatch/credentials"]);
-    assert_eq!(made, "700 root\n");
+    assert_eq!(made, "700 certwatch\n");
 }
