@@ -232,6 +232,11 @@ fn to_do(journal: &Journal) -> Option<String> {
                 .to_owned()
         }
         Outcome::Unchanged | Outcome::Undone => return None,
+        Outcome::Kept if journal.task == Task::Rescue => {
+            "What is installed is sound and stays. If the cluster has other control planes, rescue those as well, and \
+             then do this here once more: etcd serves nobody before most of its members are back."
+                .to_owned()
+        }
         Outcome::Kept => "What is installed is sound and stays, because what was there before is over \
                           or nearly. `certwatch renew --dry-run` shows what does not use it yet: \
                           restart that."
