@@ -26,7 +26,7 @@ use survey::{Found, Means, Places, Survey, survey};
 
 /// Longest wait for a look at the directories; one on a dead server hangs for ever. Whoever waits
 /// does nothing else, so it is short; what comes later is taken in the next time.
-const LOOK_LIMIT: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// How changes are noticed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,6 +47,8 @@ pub enum Mode {
 pub struct Watcher {
     places: Arc<Places>,
     poll: Duration,
+    /// How long a look is waited for.
+    patience: Duration,
     state: State,
     debounce: Debounce,
     /// When the files are compared next, where there is no inotify.
@@ -76,20 +78,25 @@ impl Watcher {
         places: Vec<(PathBuf, Search)>,
         poll: Duration,
     ) -> Self {
-        let places = Arc::new(Places { own, places });
+        let mut watcher = Self::blind(Places { own, places }, poll, PATIENCE);
+        watcher.look(true).await;
+        watcher
+    }
+
+    /// One that has not looked yet.
+    fn blind(places: Places, poll: Duration, patience: Duration) -> Self {
         let why = "the first look at the directories is not done".to_owned();
-        let mut watcher = Self {
-            places,
+        Self {
+            places: Arc::new(places),
             poll,
+            patience,
             state: State::Comparing { why, fingerprint: None },
             debounce: Debounce::default(),
             next_poll: None,
             looking: None,
             is_stuck: false,
             has_told_cut: false,
-        };
-        watcher.look(true).await;
-        watcher
+        }
     }
 
     /// Waits until something may have changed, and no longer does. To drop this future is harmless:
@@ -139,7 +146,7 @@ impl Watcher {
         };
         let places = &self.places;
         let looking = self.looking.get_or_insert_with(|| in_a_thread(places.clone(), means));
-        let is_other = match timeout(LOOK_LIMIT, looking).await {
+        let is_other = match timeout(self.patience, looking).await {
             Ok(Ok(survey)) => {
                 self.looking = None;
                 self.is_stuck = false;

@@ -23,6 +23,21 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     runtime.enable_all().build().unwrap().block_on(test)
 }
 
+/// Has looked when it is there, however slow the machine.
+async fn patient(places: Vec<(PathBuf, Search)>, poll: Duration) -> Watcher {
+    patient_beside(None, places, poll).await
+}
+
+async fn patient_beside(
+    own: Option<PathBuf>,
+    places: Vec<(PathBuf, Search)>,
+    poll: Duration,
+) -> Watcher {
+    let mut watcher = Watcher::blind(Places { own, places }, poll, SOON);
+    watcher.look(true).await;
+    watcher
+}
+
 async fn is_quiet(watcher: &mut Watcher) -> bool {
     timeout(NONE, watcher.changed()).await.is_err() && watcher.debounce.due().is_none()
 }
@@ -45,7 +60,7 @@ impl Node {
             (at("kubelet/pki"), Search::FilesOf),
             (at("home/.kube/config"), Search::One),
         ];
-        let watcher = Watcher::new(places, MINUTE).await;
+        let watcher = patient(places, MINUTE).await;
         assert!(matches!(watcher.mode(), Mode::Inotify { .. }), "{:?}", watcher.mode());
         Self { root, watcher }
     }
@@ -159,7 +174,7 @@ fn a_place_whose_link_is_turned() {
             fs::create_dir(at(name)).unwrap();
         }
         symlink("a", at("tls")).unwrap();
-        let mut watcher = Watcher::new(vec![(at("tls"), Search::Below)], MINUTE).await;
+        let mut watcher = patient(vec![(at("tls"), Search::Below)], MINUTE).await;
         symlink("b", at("tls.new")).unwrap();
         fs::rename(at("tls.new"), at("tls")).unwrap();
         timeout(SOON, watcher.changed()).await.unwrap();
@@ -211,7 +226,7 @@ fn more_events_than_the_kernel_keeps() {
     run(async {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("a.crt");
-        let mut watcher = Watcher::new(vec![(file.clone(), Search::One)], MINUTE).await;
+        let mut watcher = patient(vec![(file.clone(), Search::One)], MINUTE).await;
         let queue = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
         let queue: usize = queue.trim().parse().unwrap();
         // Nobody listens meanwhile, and none of these counts. Of events that are alike only one is
@@ -235,6 +250,7 @@ fn more_events_than_the_kernel_keeps() {
 fn a_directory_that_does_not_answer_holds_up_neither_scan_nor_hints() {
     run(async {
         let mut node = Node::new().await;
+        node.watcher.patience = NONE;
         let (send, receive) = oneshot::channel();
         node.watcher.looking = Some(receive);
         fs::write(node.at("kubernetes/pki/ca.crt"), "renewed").unwrap();
@@ -243,6 +259,7 @@ fn a_directory_that_does_not_answer_holds_up_neither_scan_nor_hints() {
         assert!(node.hints().await);
         // The thread came to an end without a result: the next look is a new one.
         drop(send);
+        node.watcher.patience = SOON;
         node.watcher.refresh().await;
         node.watcher.refresh().await;
         assert!(matches!(node.watcher.mode(), Mode::Inotify { .. }));
@@ -287,7 +304,7 @@ fn loops_and_vast_trees_end() {
             fs::create_dir(root.path().join(format!("{n}"))).unwrap();
         }
         let places = vec![(root.path().to_owned(), Search::Below)];
-        let watcher = Watcher::new(places, MINUTE).await;
+        let watcher = patient(places, MINUTE).await;
         let Mode::Inotify { directories } = watcher.mode() else { panic!("{:?}", watcher.mode()) };
         assert!((1900..=2001).contains(&directories), "{directories}");
         assert!(watcher.has_told_cut);
@@ -311,7 +328,7 @@ async fn change_is_found_by_polling(limit: &str) {
     let file = dir.path().join("a.crt");
     fs::write(&file, "old").unwrap();
     let places = vec![(dir.path().to_owned(), Search::Below), (file.clone(), Search::One)];
-    let mut watcher = Watcher::new(places, Duration::from_millis(100)).await;
+    let mut watcher = patient(places, Duration::from_millis(100)).await;
     let Mode::Polling { why } = watcher.mode() else { panic!("{:?}", watcher.mode()) };
     assert_eq!(why, format!("the limit {limit} is reached"));
     assert!(is_quiet(&mut watcher).await, "nothing changed");
