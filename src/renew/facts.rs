@@ -49,7 +49,7 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
     };
     facts.components = plane.facts();
     facts.has_external_etcd = plane.has_external_etcd();
-    facts.obstacles.extend(plane.obstacles());
+    facts.obstacles.extend(plane.obstacles(now));
     match cluster_config::settle(places, &plane, question.cluster_config) {
         Ok(settled) => {
             facts.has_external_etcd |= settled.config.has_external_etcd;

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 
+use crate::domain::renewal::clock::{self, Witnesses};
 use crate::domain::renewal::obstacle::Obstacle;
-use crate::domain::time::{Span, UnixTime};
+use crate::domain::time::UnixTime;
 use crate::parse::manifest::{self, Version};
 use crate::parse::pem;
 use crate::parse::x509::{self, Authority, Issuers};
@@ -24,8 +25,8 @@ const SPARE_BYTES: u64 = 1 << 20;
 /// Backup, stage and temporaries have one for each file, and a few directories.
 const SPARE_INODES: u64 = 32;
 
-/// How far the clock may be behind the newest file: a copy from a node that is ahead.
-const TOLERANCE: Span = Span::days(1);
+/// The hardware clock, in seconds (Linux, `Documentation/ABI/testing/rtc-cdev` and `drivers/rtc/sysfs.c`).
+const RTC: &str = "/sys/class/rtc/rtc0/since_epoch";
 
 /// What stands in the way of a renewal on this node at `now`; nothing is changed by the look.
 pub fn obstacles(places: &Places, now: UnixTime) -> Vec<Obstacle> {
@@ -42,7 +43,7 @@ pub fn obstacles(places: &Places, now: UnixTime) -> Vec<Obstacle> {
     }
     found.extend(not_writable(places));
     found.extend(disk_full(places));
-    found.extend(clock(places, now).map(Obstacle::Clock));
+    found.extend(clock::doubt(now, witnesses(places, Path::new(RTC))).map(Obstacle::Clock));
     found.extend(kubeadm_obstacle(places));
     found.extend(another_kubeadm().map(Obstacle::KubeadmRuns));
     found.extend(manifests::changed(places, now).map(Obstacle::ManifestChanged));
@@ -101,23 +102,17 @@ fn too_little(dir: &Path, needed: u64, inodes: u64) -> Option<Obstacle> {
     })
 }
 
-/// Why the clock cannot be right.
-fn clock(places: &Places, now: UnixTime) -> Option<String> {
-    let pki = places.kubernetes.join(pki_name(&places.kubernetes).ok()?);
-    let begin = first_second(&pki.join("ca.crt")).filter(|begin| now < *begin);
-    if let Some(begin) = begin {
-        return Some(format!("it says {now}, and the cluster's CA is valid from {begin} on"));
-    }
-    let paths = tree_files(&places.kubernetes).ok()?;
+/// What on the node tells the time beside the clock.
+fn witnesses(places: &Places, rtc: &Path) -> Witnesses {
+    let paths = tree_files(&places.kubernetes).unwrap_or_default();
     let modified =
         |path: &PathBuf| fs::metadata(places.kubernetes.join(path)).ok().map(|it| it.mtime());
-    let newest = UnixTime::new(paths.iter().filter_map(modified).max()?);
-    (now < newest - TOLERANCE).then(|| {
-        format!(
-            "it says {now}, and a file in {} was written at {newest}",
-            files::shown(&places.kubernetes)
-        )
-    })
+    let hardware = fs::read_to_string(rtc).ok().and_then(|text| text.trim().parse().ok());
+    Witnesses {
+        ca_not_before: first_second(&places.pki().join("ca.crt")),
+        newest_file: paths.iter().filter_map(modified).max().map(UnixTime::new),
+        hardware: hardware.map(UnixTime::new),
+    }
 }
 
 fn first_second(path: &Path) -> Option<UnixTime> {

@@ -36,7 +36,7 @@ fn in_the_node() {
     let component = Component::ALL.into_iter().find(|it| it.name() == name);
     match order {
         "facts" => say(plane.facts()),
-        "obstacles" => say(plane.obstacles()),
+        "obstacles" => say(plane.obstacles(sys::now())),
         "cluster-config" => say(plane.cluster_config()),
         "put-back" => say(put_manifests_back(&places)),
         "live" => say(plane.make_live(component.unwrap(), Care::default())),

@@ -4,6 +4,7 @@
 //! Pure: the edge (`renew/`) gathers facts and carries out steps, one at a time; everything that is
 //! decided is decided here.
 
+pub mod clock;
 pub mod component;
 pub mod decide;
 pub mod journal;

@@ -126,7 +126,8 @@ impl Obstacle {
         self.passes()
             || matches!(
                 self,
-                Self::KubeletDown(_)
+                Self::Clock(_)
+                    | Self::KubeletDown(_)
                     | Self::PeerUnhealthy(_)
                     | Self::RuntimeDown(_)
                     | Self::Unhealthy(..)
@@ -200,7 +201,9 @@ impl Obstacle {
     pub fn way_out(&self) -> String {
         match self {
             Self::Busy { .. } => "wait until it is done; `certwatch status` shows it".to_owned(),
-            Self::Clock(_) => "set the clock (`timedatectl`), or insist with --force".to_owned(),
+            Self::Clock(_) => {
+                "set the one that is wrong (`timedatectl`; the hardware clock: `hwclock --systohc`), or insist with --force".to_owned()
+            }
             Self::Unhealthy(component, _) => format!(
                 "see its log in /var/log/pods/kube-system_{component}-*; if expired certificates are the reason, use --rescue"
             ),

@@ -11,8 +11,10 @@ use super::health::says_healthy;
 use super::http::Client;
 use super::pod::{self, Pod, read_file};
 use crate::domain::renewal::Component;
+use crate::domain::renewal::clock;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
 use crate::parse::kubelet;
 use crate::renew::files::shown;
 
@@ -29,8 +31,8 @@ struct Member {
 
 impl ControlPlane {
     /// Whatever of the control plane, the kubelet, the container runtime and etcd's other members is
-    /// not well. Takes some seconds for each part that hangs.
-    pub fn obstacles(&self) -> Vec<Obstacle> {
+    /// not well, and a clock that says `now` where the other nodes' say otherwise. Takes some seconds for each part that hangs.
+    pub fn obstacles(&self, now: UnixTime) -> Vec<Obstacle> {
         let ill = |pod: &Pod| Some(Obstacle::Unhealthy(pod.component, self.health(pod).err()?));
         let mut found: Vec<Obstacle> = self.pods.iter().filter_map(ill).collect();
         found.extend(self.kubelet());
@@ -40,7 +42,14 @@ impl ControlPlane {
         if !is_etcd_ill {
             found.extend(self.peers());
         }
+        found.extend(self.clock(now));
         found
+    }
+
+    /// Who cannot be asked is no witness.
+    fn clock(&self, now: UnixTime) -> Option<Obstacle> {
+        let others = self.admin().ok()?.heartbeats(self.advertise_address()?).ok()?;
+        clock::doubt_by_nodes(now, &others).map(Obstacle::Clock)
     }
 
     fn kubelet(&self) -> Option<Obstacle> {

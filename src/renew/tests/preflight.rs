@@ -2,6 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::super::testing::{NOW, Node, set_mode};
 use super::*;
+use crate::domain::time::Span;
 
 fn ids(node: &Node) -> Vec<&'static str> {
     obstacles(&node.places, NOW).iter().map(Obstacle::id).collect()
@@ -17,18 +18,18 @@ fn an_empty_node_is_no_control_plane_without_kubeadm() {
 }
 
 #[test]
-fn a_clock_before_the_ca_or_before_the_files_is_wrong() {
+fn the_ca_the_newest_file_and_the_hardware_clock_tell_the_time() {
     let node = Node::new();
-    assert_eq!(first_second(&node.live("pki/ca.crt")), Some(NOW - Span::days(10)));
-    let why = clock(&node.places, NOW - Span::days(11)).unwrap();
-    assert!(why.contains("CA is valid from"), "{why}");
     let time = std::time::UNIX_EPOCH
         + std::time::Duration::from_secs(u64::try_from(NOW.seconds()).unwrap());
     let newest = node.live("pki/apiserver.crt");
     fs::File::options().write(true).open(newest).unwrap().set_modified(time).unwrap();
-    let why = clock(&node.places, NOW - Span::days(1) - Span::seconds(1)).unwrap();
-    assert!(why.contains("was written at"), "{why}");
-    assert_eq!(clock(&node.places, NOW - Span::days(1)), None);
+    let rtc = node.path("since_epoch");
+    assert_eq!(witnesses(&node.places, &rtc).hardware, None);
+    fs::write(&rtc, format!("{}\n", NOW.seconds())).unwrap();
+    let Witnesses { ca_not_before, newest_file, hardware } = witnesses(&node.places, &rtc);
+    assert_eq!(ca_not_before, Some(NOW - Span::days(10)));
+    assert_eq!([newest_file, hardware], [Some(NOW); 2]);
 }
 
 #[test]
