@@ -170,7 +170,8 @@ fn restoring(request: &Request, id: &str, now: UnixTime) -> Result<Plan, Fault> 
     let (mut facts, _) = facts::gather(&question(request, false), now);
     // kubeadm has no part in it.
     facts.obstacles.retain(|obstacle| !obstacle.is_about_kubeadm());
-    Ok(decide::restoring(&names, &facts, request.wish.force, &terms(&request.config), now))
+    let live = inventory(request, now)?;
+    Ok(decide::restoring(&names, &live, &facts, request.wish.force, &terms(&request.config), now))
 }
 
 fn open(request: &Request) -> Result<Renewer, Exit> {

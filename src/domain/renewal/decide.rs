@@ -46,18 +46,21 @@ pub fn plan(
     plan
 }
 
-/// The plan for putting back a backup of these certificates: kubeadm has no part in it.
+/// The plan for putting back a backup of these certificates: kubeadm has no part in it. What is `live` now comes
+/// back if the restoration fails, unless it is over.
 pub fn restoring(
     names: &[&'static str],
+    live: &Inventory,
     node: &NodeFacts,
     force: bool,
     terms: &Terms,
     now: UnixTime,
 ) -> Plan {
+    let end = |name| leaf(live, role::kubeadm(name)?)?.certificate().map(ends);
     let renewal = |name: &&'static str| Renewal {
         name,
         path: PathBuf::from(name),
-        ends: None,
+        ends: end(name).filter(|end| *end <= now),
         why: RenewReason::Asked,
     };
     let which = Which::Named(names.iter().map(|name| (*name).to_owned()).collect());
@@ -185,7 +188,9 @@ impl Judge<'_> {
         if self.node.has_external_etcd && role.ca == Some("etcd/ca.crt") {
             return Err(skip(None, SkipReason::ExternalEtcd));
         }
-        let Some(item) = self.item(role) else { return Err(skip(None, SkipReason::Absent)) };
+        let Some(item) = leaf(self.inventory, role) else {
+            return Err(skip(None, SkipReason::Absent));
+        };
         let certificate = match &item.content {
             Content::Certificate(certificate) => certificate,
             Content::Problem(Reason::Missing) => return Err(skip(None, SkipReason::Missing)),
@@ -219,17 +224,6 @@ impl Judge<'_> {
             // Whether it is due is told by its end alone: what it is due by is not renewed here.
             _ => skip.ends.is_some_and(|end| end - self.now <= self.terms.before),
         }
-    }
-
-    /// The leaf of this role; of a kubeconfig with several users the one that ends first.
-    fn item(&self, role: &Role) -> Option<&Item> {
-        let is_leaf = |item: &&Item| match item.place.entry {
-            Entry::Pem(index) | Entry::User { index, .. } => index == 0,
-            Entry::Whole => true,
-            Entry::Cluster { .. } | Entry::Process(_) => false,
-        };
-        let items = self.inventory.items.iter().filter(|item| item.role.id == role.id);
-        items.filter(is_leaf).min_by_key(|item| item.certificate().map(ends))
     }
 
     fn why(
@@ -318,6 +312,17 @@ impl Judge<'_> {
             );
         }
     }
+}
+
+/// The leaf of this role; of a kubeconfig with several users the one that ends first.
+fn leaf<'a>(inventory: &'a Inventory, role: &Role) -> Option<&'a Item> {
+    let is_leaf = |item: &&Item| match item.place.entry {
+        Entry::Pem(index) | Entry::User { index, .. } => index == 0,
+        Entry::Whole => true,
+        Entry::Cluster { .. } | Entry::Process(_) => false,
+    };
+    let items = inventory.items.iter().filter(|item| item.role.id == role.id);
+    items.filter(is_leaf).min_by_key(|item| item.certificate().map(ends))
 }
 
 /// The end that counts: the certificate's own or its CA's, whichever comes first.

@@ -303,6 +303,21 @@ fn what_stands_in_the_way_yields_to_those_who_insist() {
 }
 
 #[test]
+fn a_restoration_knows_what_nobody_wants_back() {
+    let live = Inventory {
+        items: vec![
+            item("apiserver", certificate(-1, 3_000)),
+            item("etcd-peer", certificate(1, 3_000)),
+        ],
+        ..Inventory::default()
+    };
+    let names = ["apiserver", "etcd-peer", "admin.conf"];
+    let plan = restoring(&names, &live, &node(), false, &TERMS, now());
+    let ends: Vec<_> = plan.renew.iter().map(|renewal| renewal.ends).collect();
+    assert_eq!(ends, [Some(days(-1)), None, None]);
+}
+
+#[test]
 fn a_rescue_minds_the_kubelet() {
     let node = NodeFacts { kubelet_not_after: Some(days(-3)), ..node() };
     let plain = planned(&inventory(-3), &node, Which::Due);
