@@ -173,16 +173,27 @@ impl Renewer {
     }
 
     fn install(&self, journal: &Journal) -> Result<Done, Fault> {
-        // It may have begun since nothing stood in the way, and writes into the same files.
-        let is_first = journal.resumed == 0 && !journal.retried;
-        if let Some(pid) = preflight::another_kubeadm().filter(|_| is_first) {
-            let what = Obstacle::KubeadmRuns(pid).what();
-            return Err(Fault { kind: FaultKind::Untouched, what });
+        if journal.resumed == 0 && !journal.retried {
+            self.look_again(journal)
+                .map_err(|fault| Fault { kind: FaultKind::Untouched, ..fault })?;
         }
         let Places { kubernetes, .. } = &self.places;
         let changes = &journal.changes;
         install::install(&self.places.stage(), kubernetes, changes, Direction::Forward)?;
         Ok(Done::default())
+    }
+
+    /// What may have changed since nothing stood in the way, and would undo what is about to begin.
+    fn look_again(&self, journal: &Journal) -> Result<(), Fault> {
+        // It writes into the same files.
+        if let Some(pid) = preflight::another_kubeadm() {
+            return Err(Fault::failed(Obstacle::KubeadmRuns(pid).what()));
+        }
+        let is_rescue = journal.task == Task::Rescue;
+        if is_rescue || !journal.live.iter().any(|live| live.restart) {
+            return Ok(());
+        }
+        ControlPlane::read(&self.places)?.await_starters()
     }
 
     fn put_back(&self, journal: &Journal) -> Result<Done, Fault> {

@@ -154,10 +154,49 @@ const OF_THE_NODE: &[Row] = &[
         ..ROW
     },
     Row {
+        what: "the clock is not that of the other nodes",
+        before: r#"kubectl create -f - <<'NODE'
+{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker"}, "status": {
+    "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
+    "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2020-01-31T02:00:00Z",
+        "lastTransitionTime": "2020-01-31T02:00:00Z", "reason": "KubeletReady", "message": ""}]}}
+NODE"#,
+        after: "kubectl delete node worker",
+        told: "node worker, which is alive, says 2020-01-31",
+        ..ROW
+    },
+    Row {
         what: "a person works on a manifest",
         before: "touch /etc/kubernetes/manifests/etcd.yaml",
         after: "touch -d '1 hour ago' /etc/kubernetes/manifests/etcd.yaml",
         told: "changed within the last two minutes",
+        ..ROW
+    },
+];
+
+/// What starts a component again is gone for good: nothing is ended then.
+const OF_WHAT_STAYS_DEAD: &[Row] = &[
+    Row {
+        what: "the kubelet dies while kubeadm works, and stays dead",
+        kubeadm: "systemctl stop kubelet; exec /usr/bin/kubeadm \"$@\"",
+        after: "pgrep -x kube-controller; systemctl start kubelet",
+        told: "the kubelet does not answer",
+        ..ROW
+    },
+    Row {
+        what: "containerd dies while kubeadm works, and stays dead",
+        kubeadm: "systemctl stop containerd; exec /usr/bin/kubeadm \"$@\"",
+        after: "pgrep -x kube-controller; systemctl start containerd; systemctl restart kubelet",
+        told: "the container runtime does not answer",
+        ..ROW
+    },
+    Row {
+        what: "the kubelet dies once the first file is in its place, and stays dead",
+        before: "systemd-run --unit=killer bash -c \
+            'cd /etc/kubernetes; sum() { sha256sum admin.conf pki/*.crt pki/etcd/*.crt | sha256sum; }
+            before=$(sum); until [ \"$(sum)\" != \"$before\" ]; do :; done; systemctl stop kubelet'",
+        after: "systemctl stop killer || true; pgrep -x kube-controller; systemctl start kubelet",
+        told: "the kubelet does not answer",
         ..ROW
     },
 ];
@@ -219,6 +258,11 @@ fn each_fault_of_kubeadm_is_told_and_leaves_all_as_it_was() {
 #[test]
 fn each_fault_of_the_node_is_told_and_leaves_it_as_it_was_or_renewed() {
     assert_each(OF_THE_NODE);
+}
+
+#[test]
+fn nothing_is_ended_that_nobody_would_start_again() {
+    assert_each(OF_WHAT_STAYS_DEAD);
 }
 
 #[test]

@@ -20,6 +20,10 @@ const TAKES_UP: Duration = Duration::from_secs(90);
 /// Longest time that other control planes are waited for: a restart there takes as long as one here.
 const PEERS: Duration = Duration::from_secs(300);
 
+/// Longest time that the kubelet and the container runtime are waited for before something ends that nobody
+/// else starts again: they may just be restarted.
+const STARTERS: Duration = Duration::from_secs(60);
+
 /// Longest time from SIGTERM to the end: an API server that is young drains for a minute.
 const ENDS: Duration = Duration::from_secs(75);
 
@@ -61,7 +65,7 @@ impl ControlPlane {
     /// Makes a component use the files on disk, and gives one sentence of evidence that it does. What is
     /// live already is proved at once.
     ///
-    /// Takes at most 90 s without a restart, 8 min with patience, and 17 min with a restart.
+    /// Takes at most 90 s without a restart, 8 min with patience, and 18 min with a restart.
     ///
     /// # Errors
     /// [`FaultKind::NotTaken`] if it was not restarted and is well, but does not use the new files;
@@ -89,6 +93,14 @@ impl ControlPlane {
     pub fn verify(&self, component: Component) -> Result<String, Fault> {
         let pod = self.pod(component)?;
         self.proof(pod).map_err(|why| self.not_proved(pod, &why))
+    }
+
+    /// Waits up to a minute for the kubelet and the container runtime, which alone start again what ends.
+    ///
+    /// # Errors
+    /// One of them does not answer.
+    pub fn await_starters(&self) -> Result<(), Fault> {
+        wait(STARTERS, || self.starters_are_well()).map_err(Fault::failed)
     }
 
     fn not_proved(&self, pod: &Pod, why: &str) -> Fault {
@@ -135,6 +147,9 @@ impl ControlPlane {
     }
 
     fn restart(&self, pod: &Pod) -> Result<(), Fault> {
+        if process::find(pod.component)?.is_some() {
+            self.await_starters()?;
+        }
         let old = process::find(pod.component)?;
         let has_ended = old.is_some_and(|old| match old.terminate() {
             Ok(ending) => ending.wait(ENDS),

@@ -52,6 +52,12 @@ impl ControlPlane {
         clock::doubt_by_nodes(now, &others).map(Obstacle::Clock)
     }
 
+    /// # Errors
+    /// What ends now would not be started again; why, as a sentence.
+    pub(super) fn starters_are_well(&self) -> Result<(), String> {
+        self.kubelet().or_else(|| self.runtime()).map_or(Ok(()), |ill| Err(ill.what()))
+    }
+
     fn kubelet(&self) -> Option<Obstacle> {
         // Without its file it has its defaults.
         let config = read_file(&self.places.kubelet.join("config.yaml")).unwrap_or_default();
