@@ -1,6 +1,7 @@
 //! The crash campaign: certwatch is killed at each of its renames and at any other moment, kubeadm is
-//! killed beneath it, the power is cut. The next `certwatch renew` has to end with all of what was asked
-//! for renewed and in use, or with every file as it was.
+//! killed beneath it, the power is cut; on the way there, on the way back from a renewal that fails, and while a
+//! backup is restored. The next `certwatch renew` has to end with all of what was asked for renewed and in use,
+//! or with every file as it was.
 //!
 //! `CERTWATCH_KILLS` says how often (6 if not set), `CERTWATCH_SEED` repeats a campaign.
 
@@ -25,6 +26,11 @@ read -r name seconds 2>/dev/null </root/kill-kubeadm
 exec timeout --signal=KILL "$seconds" /usr/bin/kubeadm "$@"
 "#;
 
+/// It cannot be replaced while it is immutable: half of a set is in place when that is found out.
+const LAST_FILE: &str = "/etc/kubernetes/pki/front-proxy-client.key";
+
+const BACKUPS: &str = "/var/lib/certwatch-renew/backups";
+
 /// kubeadm renews one certificate in 0.1 to 0.2 s.
 const KUBEADM_TAKES: Duration = Duration::from_millis(150);
 
@@ -35,20 +41,44 @@ enum Wish {
     Reloaded,
     Restarted,
     All,
+    /// The same as [`Self::Reloaded`], but one file cannot be replaced, so the others have to be put back.
+    Undone,
+    /// The same once more, from the backup of the renewal before.
+    Restored,
 }
 
 impl Wish {
     fn of(run: usize) -> Self {
-        [Self::Reloaded, Self::Restarted, Self::Reloaded, Self::All, Self::Reloaded][run % 5]
+        use Wish::{All, Reloaded, Restarted, Restored, Undone};
+        [Reloaded, Restarted, Undone, All, Restored, Reloaded, Undone][run % 7]
     }
 
     fn names(self) -> &'static [&'static str] {
         match self {
             // Without the API server's own, which it takes up to a minute to read.
-            Self::Reloaded => &["admin.conf", "etcd-peer", "etcd-server", "front-proxy-client"],
+            Self::Reloaded | Self::Undone | Self::Restored => {
+                &["admin.conf", "etcd-peer", "etcd-server", "front-proxy-client"]
+            }
             Self::Restarted => &["controller-manager.conf", "scheduler.conf"],
             Self::All => &["--all"],
         }
+    }
+
+    /// Makes the node ready for it, and says what certwatch is asked.
+    fn prepare(self, node: Node<'_>) -> Vec<String> {
+        let words = match self {
+            Self::Restored => {
+                node.renew(self.names());
+                vec!["restore".to_owned(), newest_backup(node)]
+            }
+            _ => [&["renew"], self.names()].concat().into_iter().map(str::to_owned).collect(),
+        };
+        match self {
+            Self::Reloaded | Self::Restored => {}
+            Self::Undone => set_immutable(node, true),
+            Self::Restarted | Self::All => forget_restarts(node),
+        }
+        words
     }
 
     /// The files that a renewal of it replaces, all of them.
@@ -111,8 +141,8 @@ impl<'a> Campaign<'a> {
         node.write("/usr/local/bin/mortal-kubeadm", KUBEADM.as_bytes());
         node.run(&["chmod", "755", "/usr/local/bin/mortal-kubeadm"]);
         node.let_it_rest();
-        let known =
-            [Wish::Reloaded, Wish::Restarted, Wish::All].map(|wish| (wish, learn(node, wish)));
+        let all = [Wish::Reloaded, Wish::Restarted, Wish::All, Wish::Undone, Wish::Restored];
+        let known = all.map(|wish| (wish, learn(node, wish)));
         Self {
             cluster,
             node,
@@ -127,8 +157,10 @@ impl<'a> Campaign<'a> {
     fn blow(&mut self, run: usize, wish: Wish) -> Blow {
         let (takes, renames) = &self.known[&wish];
         match run % 9 {
-            2 | 6 => Blow::After(self.dice.micros(*takes)),
-            4 => Blow::Kubeadm(self.one_of(wish), self.dice.micros(KUBEADM_TAKES)),
+            4 if wish != Wish::Restored => {
+                Blow::Kubeadm(self.one_of(wish), self.dice.micros(KUBEADM_TAKES))
+            }
+            2 | 4 | 6 => Blow::After(self.dice.micros(*takes)),
             8 => Blow::Power(self.dice.micros(*takes)),
             _ => {
                 // Campaigns with seeds 0, 1 and 2 share the renames between them.
@@ -151,11 +183,9 @@ impl<'a> Campaign<'a> {
         let wish = Wish::of(run);
         let blow = self.blow(run, wish);
         let node = self.node;
-        if wish != Wish::Reloaded {
-            forget_restarts(node);
-        }
+        let asked = wish.prepare(node);
         let before = (node.fingerprint(), node.manifests());
-        let struck = self.strike(wish, &blow);
+        let struck = self.strike(wish, &asked, &blow);
         let (journal, _) = node.journals();
         if matches!(blow, Blow::Power(_)) && journal.is_none() {
             node.wait_until_healthy();
@@ -164,37 +194,43 @@ impl<'a> Campaign<'a> {
         // Every other time nobody asks for anything: what was begun goes on all the same. While a node
         // boots, nothing else may be asked for.
         let is_booting = matches!(blow, Blow::Power(_)) && journal.is_some();
-        let asks_nobody = run.is_multiple_of(2) || is_booting;
+        let asks_nobody = run.is_multiple_of(2) || is_booting || wish == Wish::Undone;
         let next = node.renew(if asks_nobody { &["--auto"] } else { wish.names() });
         self.totals.longest_resume = self.totals.longest_resume.max(begin.elapsed());
         self.totals.resumed += usize::from(journal.is_some());
+        if wish == Wish::Undone {
+            set_immutable(node, false);
+        }
         let context = format!("run {run}, {wish:?}, {blow:?}: {struck:?}, then {next:?}");
         self.assert_whole(wish, &before, &context);
     }
 
     /// Begins a renewal and strikes.
-    fn strike(&mut self, wish: Wish, blow: &Blow) -> Run {
-        let arguments = [&[CERTWATCH, "renew"], wish.names()].concat();
-        let command = self.node.command(&arguments);
+    fn strike(&mut self, wish: Wish, asked: &[String], blow: &Blow) -> Run {
+        let command = certwatch(self.node, asked);
         let (name, output) = match blow {
             Blow::At(call, nth) => {
                 let inject = format!("inject={call}:signal=KILL:when={nth}");
                 ("renames", traced(&command, &["-o", "/dev/null", "-e", &inject]))
             }
-            Blow::After(pause) => ("moments", self.interrupted(command, *pause)),
+            Blow::After(pause) => ("moments", self.interrupted(command, &asked[0], *pause)),
             Blow::Power(pause) => ("power cuts", self.interrupted_by_power(command, *pause)),
             Blow::Kubeadm(name, pause) => ("kubeadm", self.beneath(command, name, *pause)),
         };
         *self.totals.blows.entry(name).or_default() += 1;
         let run = Run::from(output);
-        self.totals.missed += usize::from(run.code == Some(0));
+        let is_end_of_itself = match wish {
+            Wish::Undone => !matches!(blow, Blow::Kubeadm(..)) && run.code == Some(1),
+            _ => run.code == Some(0),
+        };
+        self.totals.missed += usize::from(is_end_of_itself);
         run
     }
 
-    fn interrupted(&self, mut command: Command, pause: Duration) -> Output {
+    fn interrupted(&self, mut command: Command, verb: &str, pause: Duration) -> Output {
         let child = piped(&mut command).spawn().unwrap();
         sleep(pause);
-        if let Some(pid) = self.node.pid(&format!("{CERTWATCH} renew")) {
+        if let Some(pid) = self.node.pid(&format!("{CERTWATCH} {verb}")) {
             self.node.output(&["kill", "-KILL", &pid.to_string()]);
         }
         child.wait_with_output().unwrap()
@@ -224,15 +260,13 @@ impl<'a> Campaign<'a> {
         assert!(before.0.keys().eq(after.keys()), "files came or went, {context}");
         let is_changed = |path: &&String| before.0[*path] != after[*path];
         let changed: BTreeSet<_> = after.keys().filter(is_changed).cloned().collect();
-        assert!(
-            changed.is_empty() || changed == wish.files(),
-            "{changed:?} is half of it, {context}"
-        );
+        let is_all = changed == wish.files() && wish != Wish::Undone;
+        assert!(changed.is_empty() || is_all, "{changed:?} is half of it, {context}");
         assert_eq!(node.manifests(), before.1, "{context}");
         node.wait_until_healthy();
         node.assert_served();
         node.run(&["kubectl", "get", "nodes"]);
-        if wish != Wish::Reloaded {
+        if matches!(wish, Wish::Restarted | Wish::All) {
             node.wait_for_lease("kube-controller-manager");
             node.wait_for_lease("kube-scheduler");
         }
@@ -248,14 +282,35 @@ fn forget_restarts(node: Node<'_>) {
     node.wait_until_healthy();
 }
 
+fn certwatch(node: Node<'_>, asked: &[String]) -> Command {
+    let words: Vec<&str> =
+        [CERTWATCH].into_iter().chain(asked.iter().map(String::as_str)).collect();
+    node.command(&words)
+}
+
+fn set_immutable(node: Node<'_>, is: bool) {
+    node.run(&["chattr", if is { "+i" } else { "-i" }, LAST_FILE]);
+}
+
+fn newest_backup(node: Node<'_>) -> String {
+    let all = node.run(&["ls", BACKUPS]);
+    all.lines().last().unwrap().to_owned()
+}
+
 /// What a renewal does if nothing happens.
 fn learn(node: Node<'_>, wish: Wish) -> (Duration, Vec<Blow>) {
     let log = NamedTempFile::new().unwrap();
-    let command = node.command(&[&[CERTWATCH, "renew"], wish.names()].concat());
+    let command = certwatch(node, &wish.prepare(node));
     let begin = Instant::now();
     let run = Run::from(traced(&command, &["-o", log.path().to_str().unwrap()]));
-    assert_eq!(run.code, Some(0), "{}", run.said);
     let takes = begin.elapsed();
+    if wish == Wish::Undone {
+        set_immutable(node, false);
+        assert_eq!(run.code, Some(1), "{}", run.said);
+        assert!(run.said.contains("as it was before"), "{}", run.said);
+    } else {
+        assert_eq!(run.code, Some(0), "{}", run.said);
+    }
     // strace counts for each thread and each call on its own.
     let mut counts = BTreeMap::<(String, String), usize>::new();
     for line in std::fs::read_to_string(&log).unwrap().lines() {
