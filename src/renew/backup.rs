@@ -106,6 +106,22 @@ pub fn read(places: &Places, id: &str) -> Result<Backup, Fault> {
     Ok(backup)
 }
 
+/// Whether every file is still what it was when the backup was made: otherwise it holds not what is about to be
+/// replaced.
+///
+/// # Errors
+/// Somebody else changed one, or it cannot be read.
+pub fn is_current(places: &Places, id: &str) -> Result<(), Fault> {
+    read_list(places, id)?.files.iter().try_for_each(|file| {
+        let path = places.kubernetes.join(&file.path);
+        if files::sha256(&path)? == file.sha256 {
+            Ok(())
+        } else {
+            Err(files::changed_by_others(&path))
+        }
+    })
+}
+
 /// Removes all backups but the newest `keep` and `except`, and what was left of unfinished ones.
 ///
 /// # Errors

@@ -167,6 +167,7 @@ impl Renewer {
     }
 
     fn inspect(&self, journal: &Journal) -> Result<Done, Fault> {
+        backup::is_current(&self.places, &journal.id)?;
         let wants_later = !matches!(journal.task, Task::Restore(_));
         let changes = inspect::inspect(&self.places, &journal.names, sys::now(), wants_later)?;
         Ok(Done { note: None, changes })

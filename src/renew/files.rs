@@ -170,6 +170,14 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
     }
 }
 
+/// A file that somebody else wrote since it was looked at: theirs may be the better one.
+pub(super) fn changed_by_others(path: &Path) -> Fault {
+    Fault::failed(format!(
+        "somebody else changed {} meanwhile; nothing of it was replaced, so look at it and renew again",
+        shown(path)
+    ))
+}
+
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

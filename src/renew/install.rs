@@ -138,10 +138,7 @@ fn is_needed(kubernetes: &Path, change: &Change, direction: Direction) -> Result
         return Ok(false);
     }
     if direction == Direction::Forward && live != change.before {
-        return Err(Fault::failed(format!(
-            "somebody else changed {} meanwhile; nothing of it was replaced, so look at it and renew again",
-            shown(&path)
-        )));
+        return Err(files::changed_by_others(&path));
     }
     Ok(true)
 }

@@ -46,6 +46,16 @@ fn a_whole_one_is_never_made_again_and_an_unfinished_one_always() {
 }
 
 #[test]
+fn what_others_change_after_it_is_found() {
+    let node = Node::new();
+    back_up(&node.places, "a", &paths(), NOW).unwrap();
+    assert_eq!(is_current(&node.places, "a"), Ok(()));
+    fs::write(node.live(PATHS[2]), "new").unwrap();
+    let fault = is_current(&node.places, "a").unwrap_err();
+    assert!(fault.what.contains(PATHS[2]), "{fault}");
+}
+
+#[test]
 fn damage_is_found() {
     let node = Node::new();
     back_up(&node.places, "a", &paths(), NOW).unwrap();
