@@ -21,3 +21,4 @@ mod renew_crash;
 mod renew_faults;
 mod renewal;
 mod rescue;
+mod upgrade;
