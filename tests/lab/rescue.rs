@@ -1,8 +1,11 @@
 //! A node that was off for too long: all of it has expired, so that not even the kubelet starts.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::harness::{COMPONENTS, Cluster, KUBELET_CLIENT, NAMES, Node, READY, WORK, wait_for};
+use crate::harness::{
+    CERTWATCH, COMPONENTS, Cluster, KUBELET_CLIENT, NAMES, Node, READY, Run, WORK, wait_for,
+};
 
 const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
 
@@ -23,6 +26,8 @@ const DOCUMENTED: &str = r#"
     sed -i "s,client-certificate-data: .*,client-certificate: $pem,; s,client-key-data: .*,client-key: $pem," \
         /etc/kubernetes/kubelet.conf
     systemctl restart kubelet"#;
+
+const THREE: [&str; 3] = ["cp1", "cp2", "cp3"];
 
 /// Less than kubeadm and the controller-manager give.
 const YEAR: Duration = Duration::from_secs(360 * 86_400);
@@ -107,6 +112,50 @@ fn a_kubelet_that_lives_holds_nothing_back() {
         );
     }
     node.assert_served();
+}
+
+/// etcd serves nobody before most of its members are back: so it is begun on all of them, and each waits for the
+/// others.
+#[test]
+fn three_control_planes_of_which_all_has_expired_are_brought_back_together() {
+    let cluster = Cluster::fresh(3);
+    let nodes = THREE.map(|name| cluster.node(name));
+    let config = nodes.map(|node| {
+        node.install_certwatch("");
+        node.keep_cluster_config()
+    })[0];
+    for node in nodes {
+        node.age_all("13 months ago", "1 month ago");
+        node.age(KUBELET_CLIENT, "13 months ago", "1 month ago");
+    }
+    for (what, name) in ["stop", "boot"].into_iter().flat_map(|what| THREE.map(|name| (what, name)))
+    {
+        cluster.script(&[what, name]);
+    }
+    for node in nodes {
+        wait_for("the kubelet to refuse", REFUSAL, || {
+            node.journal("kubelet").contains("client certificate is expired").then_some(())
+        });
+    }
+    let arguments = [CERTWATCH, "renew", "--rescue", "--cluster-config", config];
+    let begin = Instant::now();
+    let begun = nodes.map(|node| {
+        let mut command = node.command(&arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let runs = begun.map(|child| Run::from(child.wait_with_output().unwrap()));
+    println!("three control planes: {:.1} s", begin.elapsed().as_secs_f64());
+    for (node, run) in nodes.iter().zip(runs) {
+        assert_eq!(run.code, Some(0), "{}", run.said);
+        node.wait_until_healthy();
+        node.run(&["kubectl", "get", "nodes"]);
+        for (_, file) in NAMES {
+            assert!(node.is_valid_for(&format!("/etc/kubernetes/{file}"), YEAR), "{file}");
+        }
+        assert!(node.is_valid_for(KUBELET_CLIENT, YEAR));
+        assert_eq!(node.stray_keys(), [""; 0]);
+    }
+    nodes[0].assert_served();
 }
 
 #[test]
