@@ -28,17 +28,20 @@ pub struct Attempt {
 
 /// The earliest moment at which the next one may begin, by those that were; `now` if at once.
 pub fn not_before(attempts: &[Attempt], found: &str, now: UnixTime) -> UnixTime {
-    // A clock that was set back has made attempts of the future: they count as of now.
-    let at = |attempt: &Attempt| attempt.at.min(now);
-    let after_last = attempts
-        .iter()
+    let after_last = known(attempts, now)
         .filter(|attempt| attempt.found == found)
         .max_by_key(|attempt| attempt.at)
-        .map(|last| at(last) + if last.ended { PAUSE } else { BREATH });
-    let mut recent: Vec<UnixTime> = attempts.iter().map(at).collect();
+        .map(|last| last.at + if last.ended { PAUSE } else { BREATH });
+    let mut recent: Vec<UnixTime> = known(attempts, now).map(|attempt| attempt.at).collect();
     recent.sort_unstable();
     let after_many = recent.len().checked_sub(PER_HOUR).map(|first| recent[first] + Span::hours(1));
     after_last.into_iter().chain(after_many).fold(now, UnixTime::max)
+}
+
+/// Without those of the future, which a clock has made that was set back since: they would count for as long as it
+/// was ahead.
+fn known(attempts: &[Attempt], now: UnixTime) -> impl Iterator<Item = &Attempt> {
+    attempts.iter().filter(move |attempt| attempt.at <= now + BREATH)
 }
 
 /// True if what stands in the way is waited for in silence, by what was tried before: always if it
@@ -50,7 +53,7 @@ pub fn is_waited_for(
     now: UnixTime,
 ) -> bool {
     let is_recent = |attempt: &&Attempt| attempt.found == found && now - attempt.at < PAUSE;
-    let tries = attempts.iter().filter(is_recent).count();
+    let tries = known(attempts, now).filter(is_recent).count();
     !obstacles.is_empty()
         && (obstacles.iter().all(Obstacle::passes)
             || obstacles.iter().all(Obstacle::may_pass) && tries < 2)
@@ -76,6 +79,16 @@ mod tests {
         let unknown = [attempt(999_990, false, "a")];
         assert_eq!(not_before(&unknown, "a", now), UnixTime::new(999_990) + BREATH);
         assert_eq!(not_before(&[], "a", now), now);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_holds_nothing_back() {
+        let now = UnixTime::new(1_000_000);
+        let year = Span::days(365);
+        let ahead: Vec<_> =
+            (0..3).map(|n| attempt(1_000_000 + year.as_seconds() + n * 180, n == 2, "a")).collect();
+        assert_eq!(not_before(&ahead, "a", now), now);
+        assert!(is_waited_for(&[Obstacle::Clock(String::new())], &ahead, "a", now));
     }
 
     #[test]
