@@ -225,6 +225,7 @@ impl Renewer {
             restart: restart.then_some(since),
             // On the way back nobody is waited for: a component that is down is down.
             heeds_peers: journal.heeds_peers && journal.turned.is_none(),
+            heeds_starters: !is_rescue,
             is_patient: is_rescue || journal.resumed > 0,
         };
         plane.make_live(component, care).map(Done::with)

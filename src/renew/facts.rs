@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::renewal::clock;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::NodeFacts;
 use crate::domain::role;
@@ -38,9 +39,11 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
         kubelet_is_stranded: kubelet::is_stranded(places),
         ..NodeFacts::default()
     };
+    let mut witnesses = preflight::witnesses(places);
     let plane = match ControlPlane::read(places) {
         Ok(plane) => plane,
         Err(fault) => {
+            facts.obstacles.extend(clock::doubt(now, &witnesses).map(Obstacle::Clock));
             if facts.obstacles.is_empty() {
                 facts.obstacles.push(Obstacle::NotAllowed(fault.what));
             }
@@ -49,7 +52,9 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
     };
     facts.components = plane.facts();
     facts.has_external_etcd = plane.has_external_etcd();
-    facts.obstacles.extend(plane.obstacles(now));
+    facts.obstacles.extend(plane.obstacles());
+    witnesses.nodes = plane.other_clocks(now);
+    facts.obstacles.extend(clock::doubt(now, &witnesses).map(Obstacle::Clock));
     match cluster_config::settle(places, &plane, question.cluster_config) {
         Ok(settled) => {
             facts.has_external_etcd |= settled.config.has_external_etcd;

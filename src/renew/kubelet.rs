@@ -148,7 +148,7 @@ fn certificate(bytes: &[u8]) -> Option<Certificate> {
 }
 
 /// What the old certificate calls the node: it need not be the host's name.
-fn node_name(places: &Places) -> Result<String, Fault> {
+pub(super) fn node_name(places: &Places) -> Result<String, Fault> {
     const PREFIX: &str = "system:node:";
     let certificate = client(places).map(|it| it.subject.value(&Attribute::Cn).into_owned());
     // A kubelet.conf of kubeadm's names its user so, and may be all that is left.

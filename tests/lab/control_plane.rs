@@ -36,7 +36,7 @@ fn in_the_node() {
     let component = Component::ALL.into_iter().find(|it| it.name() == name);
     match order {
         "facts" => say(plane.facts()),
-        "obstacles" => say(plane.obstacles(sys::now())),
+        "obstacles" => say(plane.obstacles()),
         "cluster-config" => say(plane.cluster_config()),
         "put-back" => say(put_manifests_back(&places)),
         "live" => say(plane.make_live(component.unwrap(), Care::default())),
@@ -50,7 +50,7 @@ fn in_the_node() {
 }
 
 fn restart(since: UnixTime) -> Care {
-    Care { restart: Some(since), heeds_peers: true, is_patient: false }
+    Care { restart: Some(since), heeds_peers: true, heeds_starters: true, is_patient: false }
 }
 
 fn say(what: impl Debug) {

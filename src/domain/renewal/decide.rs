@@ -304,6 +304,12 @@ impl Judge<'_> {
                 ));
             }
         }
+        if plan.renew.iter().any(|renewal| renewal.why == RenewReason::Expired) {
+            plan.warnings.push(format!(
+                "by this node's clock it is {}: if that is wrong, nothing may have expired, so set it first",
+                self.now
+            ));
+        }
         if !self.wish.rescue && self.node.kubelet_not_after.is_some_and(|end| end <= self.now) {
             plan.warnings.push(
                 "the kubelet's client certificate has expired, and this does not mend it: \

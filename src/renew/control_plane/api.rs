@@ -1,6 +1,6 @@
 //! The API server of this node, asked as the user of a kubeconfig.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::Value;
@@ -84,14 +84,15 @@ impl Api {
         }
     }
 
-    /// The latest signs of life of the nodes that are ready, but for the one with this address: of the first 20.
+    /// The latest signs of life of the nodes, by their kubelets' leases: of the first 20.
     ///
     /// # Errors
-    /// As [`Self::get`], or the answer was no list of nodes.
-    pub(super) fn heartbeats(&self, own: IpAddr) -> Result<Vec<Heartbeat>, String> {
-        let answer = self.get("/api/v1/nodes?limit=20")?;
-        heartbeats(&answer.body, own)
-            .ok_or_else(|| format!("the API server lists no nodes: status {}", answer.status))
+    /// As [`Self::get`], or the answer was no list of leases.
+    pub(super) fn heartbeats(&self) -> Result<Vec<Heartbeat>, String> {
+        let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=20";
+        let answer = self.get(leases)?;
+        heartbeats(&answer.body)
+            .ok_or_else(|| format!("the API server lists no leases: status {}", answer.status))
     }
 
     /// kubeadm's ClusterConfiguration, as YAML.
@@ -122,30 +123,15 @@ fn lease(body: &[u8]) -> Option<Lease> {
     Some(Lease { host, renewed })
 }
 
-/// Whether a node is ready says the controller-manager, by its own observation; the time of the heartbeat is
-/// the kubelet's.
-fn heartbeats(body: &[u8], own: IpAddr) -> Option<Vec<Heartbeat>> {
+fn heartbeats(body: &[u8]) -> Option<Vec<Heartbeat>> {
     let list: Value = serde_json::from_slice(body).ok()?;
-    let own = own.to_string();
-    let is_own = |node: &&Value| {
-        let addresses = node["status"]["addresses"].as_array();
-        addresses.is_some_and(|all| all.iter().any(|it| it["address"] == *own))
-    };
-    Some(
-        list["items"]
-            .as_array()?
-            .iter()
-            .filter(|node| !is_own(node))
-            .filter_map(heartbeat)
-            .collect(),
-    )
+    Some(list["items"].as_array()?.iter().filter_map(heartbeat).collect())
 }
 
-fn heartbeat(node: &Value) -> Option<Heartbeat> {
-    let conditions = node["status"]["conditions"].as_array()?;
-    let ready = conditions.iter().find(|it| it["type"] == "Ready" && it["status"] == "True")?;
-    let at = UnixTime::parse(ready["lastHeartbeatTime"].as_str()?).ok()?;
-    Some(Heartbeat { node: safe(node["metadata"]["name"].as_str()?).into_owned(), at })
+fn heartbeat(lease: &Value) -> Option<Heartbeat> {
+    let node = safe(lease["metadata"]["name"].as_str()?).into_owned();
+    let at = UnixTime::parse(lease["spec"]["renewTime"].as_str()?).ok()?;
+    Some(Heartbeat { node, at })
 }
 
 #[cfg(test)]
@@ -153,27 +139,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heartbeats_are_those_of_other_nodes_that_are_ready() {
-        let node = |name: &str, ready: &str, at: &str| {
-            serde_json::json!({"metadata": {"name": name}, "status": {
-                "addresses": [{"type": "InternalIP", "address": format!("10.0.0.{}", &name[1..])}],
-                "conditions": [
-                    {"type": "MemoryPressure", "status": "False", "lastHeartbeatTime": at},
-                    {"type": "Ready", "status": ready, "lastHeartbeatTime": at},
-                ],
-            }})
-        };
-        let list = serde_json::json!({"items": [
-            node("n1", "True", "2026-11-23T22:00:01Z"),
-            node("n2", "True", "2026-11-23T22:00:02Z"),
-            node("n3", "Unknown", "2026-11-23T22:00:03Z"),
-            {"metadata": {"name": "n4"}},
-        ]});
-        let own = "10.0.0.1".parse().unwrap();
-        let at = UnixTime::parse("2026-11-23T22:00:02Z").unwrap();
-        let found = heartbeats(list.to_string().as_bytes(), own);
-        assert_eq!(found, Some(vec![Heartbeat { node: "n2".to_owned(), at }]));
-        assert_eq!(heartbeats(b"{}", own), None);
+    fn heartbeats_are_the_nodes_leases() {
+        let list = br#"{"kind": "LeaseList", "items": [
+            {"metadata": {"name": "cp1"}, "spec": {"renewTime": "2026-11-23T22:00:01.999999Z"}},
+            {"metadata": {"name": "never"}, "spec": {}}]}"#;
+        let at = UnixTime::parse("2026-11-23T22:00:01Z").unwrap();
+        assert_eq!(heartbeats(list), Some(vec![Heartbeat { node: "cp1".to_owned(), at }]));
+        assert_eq!(heartbeats(b"{}"), None);
     }
 
     #[test]

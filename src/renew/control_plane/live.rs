@@ -56,6 +56,9 @@ pub struct Care {
     /// Before a restart, etcd and the API server wait until they are well on the other control planes: those
     /// are of the same age, and their certwatch may be at work in the same minute.
     pub heeds_peers: bool,
+    /// Nothing is ended while the kubelet or the container runtime does not answer: nobody would start it again. In a
+    /// rescue a kubelet may not say how it is.
+    pub heeds_starters: bool,
     /// What does not run, or has just been started, gets the time of a restart: the node may have booted a
     /// moment ago, or its kubelet hold the component back.
     pub is_patient: bool,
@@ -79,6 +82,9 @@ impl ControlPlane {
         if !self.is_restarted(pod, since)? && !self.is_started_by_itself(pod, since)? {
             if care.heeds_peers && matches!(component, Component::Etcd | Component::Apiserver) {
                 wait(PEERS, || self.peers_are_well()).map_err(Fault::failed)?;
+            }
+            if care.heeds_starters && process::find(component)?.is_some() {
+                self.await_starters()?;
             }
             self.restart(pod)?;
         }
@@ -147,9 +153,6 @@ impl ControlPlane {
     }
 
     fn restart(&self, pod: &Pod) -> Result<(), Fault> {
-        if process::find(pod.component)?.is_some() {
-            self.await_starters()?;
-        }
         let old = process::find(pod.component)?;
         let has_ended = old.is_some_and(|old| match old.terminate() {
             Ok(ending) => ending.wait(ENDS),

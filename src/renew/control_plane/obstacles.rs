@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use serde_json::Value;
@@ -11,15 +13,20 @@ use super::health::says_healthy;
 use super::http::Client;
 use super::pod::{self, Pod, read_file};
 use crate::domain::renewal::Component;
-use crate::domain::renewal::clock;
+use crate::domain::renewal::clock::{self, Heartbeat};
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
-use crate::parse::kubelet;
+use crate::parse;
 use crate::renew::files::shown;
+use crate::renew::kubelet;
 
 /// Where containerd listens by default.
 const CONTAINERD: &str = "/run/containerd/containerd.sock";
+
+/// Longer than a kubelet takes to renew its lease: `nodeLeaseRenewIntervalFraction` of 40 s is 10 s
+/// (pkg/kubelet/kubelet.go).
+const HEARTBEAT: Duration = Duration::from_secs(12);
 
 /// A member of etcd.
 #[derive(Debug, Eq, PartialEq)]
@@ -31,8 +38,8 @@ struct Member {
 
 impl ControlPlane {
     /// Whatever of the control plane, the kubelet, the container runtime and etcd's other members is
-    /// not well, and a clock that says `now` where the other nodes' say otherwise. Takes some seconds for each part that hangs.
-    pub fn obstacles(&self, now: UnixTime) -> Vec<Obstacle> {
+    /// not well. Takes some seconds for each part that hangs.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
         let ill = |pod: &Pod| Some(Obstacle::Unhealthy(pod.component, self.health(pod).err()?));
         let mut found: Vec<Obstacle> = self.pods.iter().filter_map(ill).collect();
         found.extend(self.kubelet());
@@ -42,14 +49,27 @@ impl ControlPlane {
         if !is_etcd_ill {
             found.extend(self.peers());
         }
-        found.extend(self.clock(now));
         found
     }
 
-    /// Who cannot be asked is no witness.
-    fn clock(&self, now: UnixTime) -> Option<Obstacle> {
-        let others = self.admin().ok()?.heartbeats(self.advertise_address()?).ok()?;
-        clock::doubt_by_nodes(now, &others).map(Obstacle::Clock)
+    /// The latest signs of life of the other nodes, of the first 20, by their own clocks. Who cannot be asked is no
+    /// witness. Where none agrees with `now`, this takes 12 s: only those count that are seen alive.
+    pub fn other_clocks(&self, now: UnixTime) -> Vec<Heartbeat> {
+        let first = self.heartbeats();
+        if first.is_empty() || first.iter().any(|it| clock::agree(now, it.at)) {
+            return first;
+        }
+        sleep(HEARTBEAT);
+        let mut alive = self.heartbeats();
+        alive.retain(|it| first.iter().any(|was| was.node == it.node && was.at != it.at));
+        alive
+    }
+
+    fn heartbeats(&self) -> Vec<Heartbeat> {
+        let own = kubelet::node_name(&self.places).unwrap_or_default();
+        let heartbeats = self.admin().and_then(|admin| admin.heartbeats());
+        let is_other = |it: &Heartbeat| own.strip_prefix("system:node:") != Some(&it.node);
+        heartbeats.unwrap_or_default().into_iter().filter(is_other).collect()
     }
 
     /// # Errors
@@ -61,7 +81,7 @@ impl ControlPlane {
     fn kubelet(&self) -> Option<Obstacle> {
         // Without its file it has its defaults.
         let config = read_file(&self.places.kubelet.join("config.yaml")).unwrap_or_default();
-        let url = format!("http://{}/healthz", kubelet::healthz(&config)?);
+        let url = format!("http://{}/healthz", parse::kubelet::healthz(&config)?);
         match Client::anonymous().get(&url) {
             Ok(answer) if answer.status == 200 => None,
             Ok(answer) => {
@@ -74,7 +94,7 @@ impl ControlPlane {
     fn runtime(&self) -> Option<Obstacle> {
         let read = |name: &str| read_file(&self.places.kubelet.join(name)).unwrap_or_default();
         let flags = String::from_utf8_lossy(&read("kubeadm-flags.env")).into_owned();
-        let socket = kubelet::runtime_socket(&flags, &read("config.yaml"));
+        let socket = parse::kubelet::runtime_socket(&flags, &read("config.yaml"));
         let socket = socket.unwrap_or_else(|| PathBuf::from(CONTAINERD));
         let error = knock(&socket).err()?;
         Some(Obstacle::RuntimeDown(format!("{}: {error}", shown(&socket))))
