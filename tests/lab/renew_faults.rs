@@ -29,6 +29,8 @@ struct Row {
     code: i32,
     /// Words of what it says; some of these, if `|` stands between them.
     told: &'static str,
+    /// How the journal says that it ended; not looked at if empty.
+    outcome: &'static str,
     end: End,
 }
 
@@ -40,6 +42,7 @@ const ROW: Row = Row {
     after: "",
     code: 1,
     told: "",
+    outcome: "",
     end: End::AsBefore,
 };
 
@@ -155,14 +158,19 @@ const OF_THE_NODE: &[Row] = &[
     },
     Row {
         what: "the clock is not that of the other nodes",
-        before: r#"kubectl create -f - <<'NODE'
-{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker"}, "status": {
-    "addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
-    "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "2020-01-31T02:00:00Z",
-        "lastTransitionTime": "2020-01-31T02:00:00Z", "reason": "KubeletReady", "message": ""}]}}
-NODE"#,
-        after: "kubectl delete node worker",
-        told: "node worker, which is alive, says 2020-01-31",
+        // Two kubelets whose clocks are behind.
+        before: "lease() { kubectl create -f - <<LEASE
+{\"apiVersion\": \"coordination.k8s.io/v1\", \"kind\": \"Lease\", \"metadata\": {\"name\": \"$1\",
+    \"namespace\": \"kube-node-lease\"}, \"spec\": {\"renewTime\": \"2020-01-31T02:00:00.000000Z\"}}
+LEASE
+            }
+            lease worker1; lease worker2
+            systemd-run --unit=workers bash -c 'while sleep 2; do for n in 1 2; do
+                kubectl -n kube-node-lease patch lease worker$n --patch \
+                    \"{\\\"spec\\\":{\\\"renewTime\\\":\\\"2020-01-31T02:00:$(date +%S).000000Z\\\"}}\"
+                done; done'",
+        after: "systemctl stop workers; kubectl -n kube-node-lease delete lease worker1 worker2",
+        told: "node worker1, which is alive, says 2020-01-31",
         ..ROW
     },
     Row {
@@ -181,6 +189,7 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
         kubeadm: "systemctl stop kubelet; exec /usr/bin/kubeadm \"$@\"",
         after: "pgrep -x kube-controller; systemctl start kubelet",
         told: "the kubelet does not answer",
+        outcome: "unchanged",
         ..ROW
     },
     Row {
@@ -188,6 +197,7 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
         kubeadm: "systemctl stop containerd; exec /usr/bin/kubeadm \"$@\"",
         after: "pgrep -x kube-controller; systemctl start containerd; systemctl restart kubelet",
         told: "the container runtime does not answer",
+        outcome: "unchanged",
         ..ROW
     },
     Row {
@@ -197,6 +207,7 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
             before=$(sum); until [ \"$(sum)\" != \"$before\" ]; do :; done; systemctl stop kubelet'",
         after: "systemctl stop killer || true; pgrep -x kube-controller; systemctl start kubelet",
         told: "the kubelet does not answer",
+        outcome: "stuck",
         ..ROW
     },
 ];
@@ -228,9 +239,11 @@ impl Row {
         };
         node.assert_served();
         let strays = node.stray_keys();
+        let outcome = node.journals().1.first().map(|it| it["step"]["end"].clone());
         let is_as_expected = run.code == Some(self.code)
             && self.told.split('|').any(|words| run.said.contains(words))
             && changed == expected
+            && (self.outcome.is_empty() || outcome.is_some_and(|it| it == self.outcome))
             && node.manifests() == before.1
             && strays.is_empty();
         let what = self.what;
