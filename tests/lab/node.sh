@@ -23,10 +23,16 @@ node_pids() {
     find "/sys/fs/cgroup/systemd/$(node_cgroup "$1")" -name cgroup.procs -exec cat {} + 2>/dev/null || true
 }
 
-# node_leader NODE: the id of its systemd, by which its namespaces are entered; fails while there is none.
+# node_leader NODE: the id of its systemd, by which its namespaces are entered; fails while there is none. While it
+# boots, its children are in its scope too, and have lower ids once those of the machine have begun anew.
 node_leader() {
-    local pid
-    read -r pid 2>/dev/null <"/sys/fs/cgroup/systemd/$(node_cgroup "$1")/init.scope/cgroup.procs" && echo "$pid"
+    local pid key ids
+    while read -r pid; do
+        while read -r key ids; do
+            [[ $key != NSpid: || $ids != *[[:space:]]1 ]] || { echo "$pid" && return; }
+        done 2>/dev/null <"/proc/$pid/status"
+    done 2>/dev/null <"/sys/fs/cgroup/systemd/$(node_cgroup "$1")/init.scope/cgroup.procs"
+    return 1
 }
 
 is_net() { [[ -e $1 && $(stat -f -c %T "$1") == nsfs ]]; }

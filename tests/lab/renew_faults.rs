@@ -125,7 +125,7 @@ const OF_THE_NODE: &[Row] = &[
     },
     Row {
         what: "the kubelet dies in the middle, and comes back after 20 s",
-        kubeadm: "systemctl stop kubelet; systemd-run --on-active=20 systemctl start kubelet
+        kubeadm: "systemctl stop kubelet; systemd-run --on-active=20 --timer-property=AccuracySec=1s systemctl start kubelet
             exec /usr/bin/kubeadm \"$@\"",
         code: 0,
         told: "renewed",
@@ -134,7 +134,7 @@ const OF_THE_NODE: &[Row] = &[
     },
     Row {
         what: "containerd dies in the middle, and comes back after 20 s",
-        kubeadm: "systemctl stop containerd; systemd-run --on-active=20 systemctl start containerd
+        kubeadm: "systemctl stop containerd; systemd-run --on-active=20 --timer-property=AccuracySec=1s systemctl start containerd
             exec /usr/bin/kubeadm \"$@\"",
         code: 0,
         told: "renewed",
@@ -165,7 +165,7 @@ const OF_THE_NODE: &[Row] = &[
 LEASE
             }
             lease worker1; lease worker2
-            systemd-run --unit=workers bash -c 'while sleep 2; do for n in 1 2; do
+            systemd-run --unit=workers --setenv=KUBECONFIG=/etc/kubernetes/admin.conf bash -c 'while sleep 2; do for n in 1 2; do
                 kubectl -n kube-node-lease patch lease worker$n --patch \
                     \"{\\\"spec\\\":{\\\"renewTime\\\":\\\"2020-01-31T02:00:$(date +%S).000000Z\\\"}}\"
                 done; done'",
