@@ -343,6 +343,8 @@ async fn change_is_found_by_polling(limit: &str) {
     for name in raise {
         fs::write(Path::new("/proc/sys/user").join(name), "100").unwrap();
     }
+    // The first may only take the look that the end of the wait above has cut off.
+    watcher.refresh().await;
     watcher.refresh().await;
     assert!(matches!(watcher.mode(), Mode::Inotify { .. }), "{:?}", watcher.mode());
     timeout(SOON, watcher.changed()).await.unwrap();
