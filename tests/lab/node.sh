@@ -24,14 +24,16 @@ node_pids() {
 }
 
 # node_leader NODE: the id of its systemd, by which its namespaces are entered; fails while there is none. While it
-# boots, its children are in its scope too, and have lower ids once those of the machine have begun anew.
+# boots, its children are in its scope too, and have lower ids once those of the machine have begun anew. The list is
+# read at once: what is read line by line is no list any more when one of them ends.
 node_leader() {
-    local pid key ids
-    while read -r pid; do
-        while read -r key ids; do
-            [[ $key != NSpid: || $ids != *[[:space:]]1 ]] || { echo "$pid" && return; }
-        done 2>/dev/null <"/proc/$pid/status"
-    done 2>/dev/null <"/sys/fs/cgroup/systemd/$(node_cgroup "$1")/init.scope/cgroup.procs"
+    local pid pids status
+    mapfile -t pids 2>/dev/null <"/sys/fs/cgroup/systemd/$(node_cgroup "$1")/init.scope/cgroup.procs" || return 1
+    for pid in "${pids[@]}"; do
+        status=
+        read -r -d '' status 2>/dev/null <"/proc/$pid/status" || true
+        [[ ! $status =~ NSpid:([[:space:]][0-9]+)*[[:space:]]1$'\n' ]] || { echo "$pid" && return; }
+    done
     return 1
 }
 
