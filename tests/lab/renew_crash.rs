@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 use crate::common::dice::{Dice, of_environment};
-use crate::harness::{CERTWATCH, Cluster, Fingerprint, NAMES, Node, Run};
+use crate::harness::{CERTWATCH, Cluster, Fingerprint, NAMES, Node, Run, STAND_IN};
 
 /// What makes a new file be there, a note in the journal or a certificate in its place.
 const RENAMES: &str = "rename,renameat,renameat2";
@@ -137,9 +137,8 @@ struct Campaign<'a> {
 impl<'a> Campaign<'a> {
     fn new(cluster: &'a Cluster) -> Self {
         let node = cluster.node("cp1");
-        node.install_certwatch("enabled = true\nkubeadm = \"/usr/local/bin/mortal-kubeadm\"");
-        node.write("/usr/local/bin/mortal-kubeadm", KUBEADM.as_bytes());
-        node.run(&["chmod", "755", "/usr/local/bin/mortal-kubeadm"]);
+        node.install_certwatch(&format!("enabled = true\nkubeadm = \"{STAND_IN}\""));
+        node.write_program(STAND_IN, KUBEADM.as_bytes());
         node.let_it_rest();
         let all = [Wish::Reloaded, Wish::Restarted, Wish::All, Wish::Undone, Wish::Restored];
         let known = all.map(|wish| (wish, learn(node, wish)));

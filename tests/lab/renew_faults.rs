@@ -4,10 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::harness::{CERTWATCH, Cluster, NAMES, Node, Run, wait_for};
-
-/// Instead of kubeadm: `$fault` for one of the renewals, and kubeadm itself for everything else.
-const STAND_IN: &str = "/usr/local/bin/stand-in-kubeadm";
+use crate::harness::{CERTWATCH, Cluster, NAMES, Node, Run, STAND_IN, wait_for};
 
 /// Which files have changed at the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -202,9 +199,7 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
     },
     Row {
         what: "the kubelet dies once the first file is in its place, and stays dead",
-        before: "systemd-run --unit=killer bash -c \
-            'cd /etc/kubernetes; sum() { sha256sum admin.conf pki/*.crt pki/etcd/*.crt | sha256sum; }
-            before=$(sum); until [ \"$(sum)\" != \"$before\" ]; do :; done; systemctl stop kubelet'",
+        before: "systemd-run --unit=killer lab-on-install systemctl stop kubelet",
         after: "systemctl stop killer || true; pgrep -x kube-controller; systemctl start kubelet",
         told: "the kubelet does not answer",
         outcome: "stuck",
@@ -220,8 +215,7 @@ impl Row {
         let text = format!(
             "#!/bin/bash\n[ \"$1 $2 $3\" = 'certs renew etcd-peer' ] || exec /usr/bin/kubeadm \"$@\"\n{stand_in}\n"
         );
-        node.write(STAND_IN, text.as_bytes());
-        node.run(&["chmod", "755", STAND_IN]);
+        node.write_program(STAND_IN, text.as_bytes());
         node.configure_certwatch(&format!("kubeadm = \"{STAND_IN}\"\n{}", self.config));
         let before = (node.fingerprint(), node.manifests());
         node.run(&["bash", "-euc", self.before]);
@@ -286,8 +280,7 @@ fn of_two_at_the_same_time_one_steps_back() {
     // The first one is held within kubeadm until the second has had its say.
     let text = "#!/bin/sh\n[ \"$1\" = certs ] || exec /usr/bin/kubeadm \"$@\"
         touch /root/is-held\nwhile [ -e /root/hold ]; do sleep 0.1; done\nexec /usr/bin/kubeadm \"$@\"\n";
-    node.write(STAND_IN, text.as_bytes());
-    node.run(&["chmod", "755", STAND_IN]);
+    node.write_program(STAND_IN, text.as_bytes());
     node.run(&["touch", "/root/hold"]);
     let mut command = node.command(&[CERTWATCH, "renew", "--force", "etcd-peer"]);
     let first = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -315,8 +308,7 @@ fn an_api_server_that_does_not_come_back_is_told_and_can_be_mended() {
         [ \"$1 $2 $3\" != 'certs renew apiserver' ] ||
             sed -i 's/- kube-apiserver$/&\\n    - --no-such-flag/' /proc/1/root/etc/kubernetes/manifests/kube-apiserver.yaml
         exec /usr/bin/kubeadm \"$@\"\n";
-    node.write(STAND_IN, text.as_bytes());
-    node.run(&["chmod", "755", STAND_IN]);
+    node.write_program(STAND_IN, text.as_bytes());
     node.let_it_rest();
     let before = node.fingerprint();
     let run = node.certwatch(&["renew", "--all"]);

@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cluster, Fingerprint, Node, Run, wait_for};
+use crate::harness::{Cluster, Fingerprint, Node, Run, STAND_IN, wait_for};
 
 /// kubeadm asks for it and does nothing with it: all images are there.
 const CRICTL: &str = "/usr/local/bin/crictl";
-
-const STAND_IN: &str = "/usr/local/bin/stand-in-kubeadm";
 
 /// In a unit of its own, so that it sees the live tree whoever begins it.
 const UPGRADE: &str = "systemd-run --quiet --unit=upgrade --remain-after-exit --property=Environment=PATH=/usr/local/bin:/usr/bin:/bin \
@@ -56,8 +54,7 @@ fn stand_in(node: Node<'_>, first: &str) {
     let text = format!(
         "#!/bin/bash\n[ \"$1 $2 $3\" != 'certs renew etcd-peer' ] || {{ {first}; }}\nexec /usr/bin/kubeadm \"$@\"\n"
     );
-    node.write(STAND_IN, text.as_bytes());
-    node.run(&["chmod", "755", STAND_IN]);
+    node.write_program(STAND_IN, text.as_bytes());
     // What the upgrade before has left tells of somebody at work for two minutes.
     node.run(&["rm", "-rf", "/etc/kubernetes/tmp"]);
     node.let_it_rest();
@@ -73,8 +70,7 @@ fn renew_beside(node: Node<'_>, verbosity: &str) -> Run {
 fn an_upgrade_and_a_renewal_do_each_other_no_harm() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
-    node.write(CRICTL, b"#!/bin/sh\n");
-    node.run(&["chmod", "755", CRICTL]);
+    node.write_program(CRICTL, b"#!/bin/sh\n");
     node.install_certwatch(&format!("kubeadm = \"{STAND_IN}\""));
 
     // The upgrade is first: certwatch steps back.
@@ -101,11 +97,8 @@ fn an_upgrade_and_a_renewal_do_each_other_no_harm() {
     stand_in(node, ":");
     want_verbosity(node, "4");
     let before = node.fingerprint();
-    let watcher = format!(
-        "cd /etc/kubernetes; sum() {{ sha256sum admin.conf pki/*.crt pki/etcd/*.crt | sha256sum; }}
-        before=$(sum); until [ \"$(sum)\" != \"$before\" ]; do :; done; {UPGRADE}"
-    );
-    node.run(&["systemd-run", "--quiet", "--unit=begin-upgrade", "bash", "-c", &watcher]);
+    let begin = format!("systemd-run --quiet --unit=begin-upgrade lab-on-install {UPGRADE}");
+    node.run(&["bash", "-c", &begin]);
     let run = node.certwatch(&["renew", "--all"]);
     wait_for("the upgrade to begin", Duration::from_secs(60), || {
         node.output(&["systemctl", "cat", "upgrade"]).status.success().then_some(())

@@ -14,6 +14,6 @@ pub(crate) use control_plane::{
 };
 pub(crate) use node::Node;
 pub(crate) use outage::{Outage, Poll};
-pub(crate) use renewer::{CERTWATCH, Run, WORK};
+pub(crate) use renewer::{CERTWATCH, Run, STAND_IN, WORK};
 pub(crate) use wait::wait_for;
 pub(crate) use watch::Watch;

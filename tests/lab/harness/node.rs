@@ -60,7 +60,12 @@ impl Node<'_> {
     /// A program of this machine, to be run in the node.
     #[track_caller]
     pub(crate) fn install(&self, program: &str, path: &str) {
-        self.write(path, &std::fs::read(program).unwrap());
+        self.write_program(path, &std::fs::read(program).unwrap());
+    }
+
+    #[track_caller]
+    pub(crate) fn write_program(&self, path: &str, content: &[u8]) {
+        self.write(path, content);
         self.run(&["chmod", "755", path]);
     }
 

@@ -8,6 +8,9 @@ use super::Node;
 
 pub(crate) const CERTWATCH: &str = "/usr/local/bin/certwatch";
 
+/// Instead of kubeadm.
+pub(crate) const STAND_IN: &str = "/usr/local/bin/stand-in-kubeadm";
+
 /// Where certwatch keeps its journal, its stage and its backups.
 pub(crate) const WORK: &str = "/var/lib/certwatch-renew";
 
