@@ -23,7 +23,7 @@ lint: tools ## formatting, clippy, documentation, scripts
 	cargo fmt --all --check
 	cargo clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
-	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/rootfs/usr/local/sbin/* benches/*.sh packaging/*.sh packaging/debian/p*
+	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/kubernetes/*/*.sh tests/lab/rootfs/usr/local/sbin/* tests/lab/uml/rootfs/usr/local/sbin/* benches/*.sh packaging/*.sh packaging/debian/p*
 	tests/units.sh
 
 CARGO_DEB := target/tools/bin/cargo-deb

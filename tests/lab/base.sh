@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Makes the tree every node starts from: Debian 12, containerd, Kubernetes, and the control plane's images.
+# Makes the tree every node of a version starts from: Debian 12, containerd, Kubernetes, and the control plane's images.
 # Cached by the content of this recipe; it gets its name by a rename once it is whole.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+facts
 
 BASE=$(base)
-PART=$LAB/base.part
+PART=$LAB/base/$KUBERNETES.part
+MAKER=usr/lib/lab/checkout # says which checkout made a base
 PACKAGES=(
     systemd systemd-sysv dbus procps openssl ca-certificates
     containerd runc iptables conntrack iproute2 socat curl
@@ -17,12 +19,19 @@ debian() {
     local sources=/etc/apt/sources.list
     [[ ! -e /etc/apt/sources.list.d/debian.sources ]] || sources=/etc/apt/sources.list.d/debian.sources
     rm -rf "$PART"
+    mkdir -p "$LAB/base"
     mmdebstrap --mode=root --variant=minbase --include="$(IFS=, && echo "${PACKAGES[*]}")" bookworm "$PART" "$sources"
 }
 
 kubernetes() {
+    local module
     cp -r "$HERE/rootfs/." "$PART/"
-    install -m 755 "$LAB"/bin/{kubeadm,kubectl,kubelet} "$PART/usr/bin/"
+    install -m 755 "$BIN"/{kubeadm,kubectl,kubelet} "$PART/usr/bin/"
+    for module in "${MODULES[@]}"; do # over Debian's, whose units serve them as well
+        install -m 755 "$LAB/bin/$module"/* "$PART/usr/bin/"
+    done
+    mkdir -p "$PART/etc/containerd"
+    sed "s,@PAUSE@,$REGISTRY/pause:$PAUSE_TAG," "$HERE/containerd/$CONTAINERD/config.toml" >"$PART/etc/containerd/config.toml"
     # etcd is here for the image made of it, and only one test logs in; names and identity are each node's own.
     chroot "$PART" systemctl disable etcd.service ssh.service
     chroot "$PART" systemctl enable containerd.service kubelet.service lab-sysctl.service
@@ -30,6 +39,7 @@ kubernetes() {
     rm -f "$PART/etc/hostname"
     : >"$PART/etc/machine-id"
     : >"$PART/etc/resolv.conf" # kubelet wants one, empty or not
+    echo "$HERE" >"$PART/$MAKER"
 }
 
 # image NAME DIR COMMAND: what `docker save` would write for an image of one layer, the tree DIR.
@@ -43,7 +53,7 @@ image() {
  "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Cmd": ["$command"]},
  "rootfs": {"type": "layers", "diff_ids": ["sha256:$digest"]}}
 JSON
-    printf '[{"Config": "config.json", "RepoTags": ["k8s.gcr.io/%s"], "Layers": ["layer.tar"]}]' "$name" >"$work/manifest.json"
+    printf '[{"Config": "config.json", "RepoTags": ["%s"], "Layers": ["layer.tar"]}]' "$REGISTRY/$name" >"$work/manifest.json"
     tar -C "$work" -cf "$PART/images/${name%%:*}.tar" manifest.json config.json layer.tar
     rm -r "$layer" "$work"
 }
@@ -51,17 +61,17 @@ JSON
 images() {
     local layer=$PART/images/layer name library
     for name in kube-apiserver kube-controller-manager kube-scheduler; do
-        install -D -m 755 "$LAB/bin/$name" "$layer/usr/local/bin/$name"
-        image "$name:v1.20.2" "$layer" "$name"
+        install -D -m 755 "$BIN/$name" "$layer/usr/local/bin/$name"
+        image "$name:v$VERSION" "$layer" "$name"
     done
-    install -D -m 755 "$LAB/bin/pause" "$layer/pause"
-    image pause:3.2 "$layer" /pause
-    # Debian's etcd is linked with a few shared libraries, so they come along under the paths it looks for.
+    install -D -m 755 "$BIN/pause" "$layer/pause"
+    image "pause:$PAUSE_TAG" "$layer" /pause
+    # Debian's etcd is linked with a few shared libraries, so they come along under the paths it looks for; others with none.
     install -D -m 755 "$PART/usr/bin/etcd" "$layer/usr/local/bin/etcd"
     while read -r library; do
         install -D -m 755 "$PART$library" "$layer$library"
     done < <(chroot "$PART" ldd /usr/bin/etcd | grep -o '/[^ ]*')
-    image etcd:3.4.13-0 "$layer" etcd
+    image "etcd:$ETCD_TAG" "$layer" etcd
 }
 
 # Imported here once, by a containerd of the base itself, so that no node has to. The namespaces end with the
@@ -78,11 +88,13 @@ import() {
     rm -r "$PART/images"
 }
 
-# drop_others: bases of older recipes that no node stands on.
+# drop_others: what older recipes of this checkout made of this version, if no node stands on it. Other checkouts may
+# share the folder, and other versions stand side by side.
 drop_others() {
     local other
-    for other in "$LAB"/base-*; do
-        [[ $other == "$BASE" || $(find "$LAB"/clusters/*/nodes/*/base -lname "$other" 2>/dev/null) ]] || rm -rf "$other"
+    for other in "$LAB/base/$VERSION"-*; do
+        [[ $other != "$BASE" && $(cat "$other/$MAKER" 2>/dev/null) == "$HERE" ]] || continue
+        [[ $(find "$LAB"/clusters/*/nodes/*/base -lname "*/${other##*/}" 2>/dev/null) ]] || rm -rf "$other"
     done
 }
 
@@ -90,7 +102,7 @@ lock base
 [[ ! -d $BASE ]] || exit 0
 packages mmdebstrap
 step "bootstrap Debian 12" debian
-step "install Kubernetes in it" kubernetes
+step "install Kubernetes $VERSION in it" kubernetes
 step "make the images" images
 step "import the images" import
 mv "$PART" "$BASE"

@@ -14,13 +14,24 @@
 #   cluster.sh reset [NAME]           put them back, as after a power cut ("new": as `up` made them)
 #   cluster.sh leftovers              print what of it exists outside its directory; fail if anything does
 #
-# CLUSTER names the cluster (default: dev); several stand side by side.
+# CLUSTER names the cluster (default: dev); several stand side by side. KUBERNETES says of which version a new one is,
+# and KIND what its nodes are: nspawn (default), which share this machine's kernel, or uml, which have one and a clock of
+# their own. It remembers both.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 CLUSTER=${CLUSTER:-dev}
 CLUSTER_DIR=$LAB/clusters/$CLUSTER
 LOG=$LAB/log/$CLUSTER
+ASKED=${KUBERNETES:-} ASKED_KIND=${KIND:-}
+[[ ! -e $CLUSTER_DIR/kubernetes ]] || KUBERNETES=$(<"$CLUSTER_DIR/kubernetes")
+[[ ! -e $CLUSTER_DIR/kind ]] || KIND=$(<"$CLUSTER_DIR/kind")
+KIND=${KIND:-nspawn}
 source "$HERE/node.sh"
+case $KIND in
+    nspawn) source "$HERE/nspawn.sh" ;;
+    uml) source "$HERE/uml.sh" ;;
+    *) die "there is no node of KIND $KIND, only nspawn and uml" ;;
+esac
 source "$HERE/kubeadm.sh"
 
 nodes() { find "$CLUSTER_DIR/nodes" -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort || true; }
@@ -45,7 +56,7 @@ healthy() {
 }
 
 await_health() {
-    local node deadline=$((SECONDS + 120))
+    local node deadline=$((SECONDS + PATIENCE))
     for node in $(members); do
         until healthy "$node"; do
             ((SECONDS < deadline)) || {
@@ -57,11 +68,17 @@ await_health() {
     done
 }
 
+# is_asked: whether the cluster is of the version and the kind that are asked for.
+is_asked() { [[ ${ASKED:-${KUBERNETES:-}} == "${KUBERNETES:-}" && ${ASKED_KIND:-$KIND} == "$KIND" ]]; }
+
 up() {
     local wanted=${1:-1} i node
+    is_asked || die "cluster $CLUSTER is of Kubernetes $KUBERNETES on $KIND: take it down first, or name another one by CLUSTER"
+    facts
     "$HERE/host.sh"
     "$HERE/kubernetes.sh" all
     "$HERE/base.sh"
+    node_prepare
     lock "cluster-$CLUSTER"
     rm -rf "$LOG"
     each_node node_thaw # a killed save leaves them frozen
@@ -70,10 +87,13 @@ up() {
         remove
     fi
     [[ ! -e $CLUSTER_DIR/resetting ]] || step "finish the reset" restore "$(<"$CLUSTER_DIR/resetting")"
+    mkdir -p "$CLUSTER_DIR"
+    echo "$KUBERNETES" >"$CLUSTER_DIR/kubernetes"
+    echo "$KIND" >"$CLUSTER_DIR/kind"
     for ((i = 1; i <= wanted; i++)); do
         node=cp$i
         if [[ -e $(node_dir "$node")/member ]]; then
-            node_leader "$node" >/dev/null || step "boot $node" node_reboot "$node"
+            node_is_up "$node" || step "boot $node" node_reboot "$node"
         else
             create "$node"
         fi
@@ -82,17 +102,20 @@ up() {
     is_saved new || step "keep it as \"new\"" save new
 }
 
-# outdated: whether a node stands on another base image than the one that would be made now.
+# outdated: whether a node stands on another image than the one that would be made now.
 outdated() {
-    local node base
-    base=$(base)
-    for node in $(nodes); do
-        [[ -d $base && $(readlink "$(node_dir "$node")/base") == "$base" ]] || return 0
-    done
+    local node
+    for node in $(nodes); do ! node_is_outdated "$node" || return 0; done
     return 1
 }
 
 fresh() {
+    if ! is_asked; then
+        lock "cluster-$CLUSTER"
+        step "remove $CLUSTER of $KUBERNETES on $KIND" remove
+        KUBERNETES=$ASKED KIND=$ASKED_KIND exec "$HERE/cluster.sh" fresh "$@"
+    fi
+    facts
     if outdated; then
         lock "cluster-$CLUSTER"
         step "remove the outdated cluster $CLUSTER" remove
@@ -133,7 +156,7 @@ save() {
     rm -rf "$part"
     mkdir -p "$part"
     each_node node_freeze
-    for node in $(members); do cp -a "$(node_dir "$node")/upper" "$part/$node"; done
+    for node in $(members); do node_save "$node" "$part/$node"; done
     each_node node_thaw
     rm -rf "$CLUSTER_DIR/saved/$1"
     mv "$part" "$CLUSTER_DIR/saved/$1"
@@ -148,14 +171,9 @@ is_saved() {
 restore() {
     is_saved "$1" || die "there is no saved state \"$1\" of all nodes of cluster $CLUSTER"
     echo "$1" >"$CLUSTER_DIR/resetting"
-    local node dir
+    local node
     each_node node_stop
-    for node in $(members); do
-        dir=$(node_dir "$node")
-        rm -rf "$dir/upper" "$dir/work"
-        mkdir "$dir/work"
-        cp -a "$CLUSTER_DIR/saved/$1/$node" "$dir/upper"
-    done
+    for node in $(members); do node_restore "$node" "$CLUSTER_DIR/saved/$1/$node"; done
     for node in $(members); do node_boot "$node"; done
     await_health
     rm "$CLUSTER_DIR/resetting"
@@ -164,7 +182,7 @@ restore() {
 status() {
     local node
     for node in $(nodes); do
-        if ! node_leader "$node" >/dev/null; then
+        if ! node_is_up "$node"; then
             echo "$node stopped"
         elif healthy "$node" 2>/dev/null; then
             echo "$node $(node_address "$node") healthy"

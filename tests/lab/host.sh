@@ -7,6 +7,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=/dev/null
 [[ $(. /etc/os-release && echo "${ID:-} ${VERSION_ID:-}") == "debian 12" ]] || die "needs Debian 12"
 [[ -d /sys/fs/cgroup/systemd && -d /sys/fs/cgroup/memory ]] ||
-    die "needs cgroup v1 (boot with systemd.unified_cgroup_hierarchy=0): Kubernetes 1.20 is of that time"
+    die "needs cgroup v1 (boot with systemd.unified_cgroup_hierarchy=0): Kubernetes 1.20 is of that time, and nodes share it"
 grep -qw overlay /proc/filesystems || modprobe overlay || die "needs overlayfs"
 packages systemd-container iproute2 util-linux strace

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What kubeadm is told. Sourced by cluster.sh.
+# What kubeadm is told: what is the same in all versions here, the rest from their facts and the kind of node. Sourced by cluster.sh.
 
 ENDPOINT=control-plane # a name, so that each node may resolve it to an address of its own choice
 TOKEN=abcdef.0123456789abcdef
@@ -7,30 +7,28 @@ CERTIFICATE_KEY=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
 
 init_config() {
     cat <<YAML
-apiVersion: kubeadm.k8s.io/v1beta2
+apiVersion: kubeadm.k8s.io/$KUBEADM_API
 kind: InitConfiguration
 bootstrapTokens:
   - token: $TOKEN
-    ttl: "0"
+    ttl: 0s
 certificateKey: $CERTIFICATE_KEY
 localAPIEndpoint:
   advertiseAddress: $(node_address "$1")
 nodeRegistration:
   name: $1
-  criSocket: /run/containerd/containerd.sock
+  criSocket: $CRI_SOCKET$INIT_LINES
 ---
-apiVersion: kubeadm.k8s.io/v1beta2
+apiVersion: kubeadm.k8s.io/$KUBEADM_API
 kind: ClusterConfiguration
-kubernetesVersion: v1.20.2
-controlPlaneEndpoint: $ENDPOINT:6443
-apiServer:
-  timeoutForControlPlane: 90s
+kubernetesVersion: v$VERSION
+controlPlaneEndpoint: $ENDPOINT:6443$CLUSTER_LINES
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-cgroupDriver: cgroupfs
+cgroupDriver: $CGROUP_DRIVER
 failSwapOn: false
-makeIPTablesUtilChains: false
+makeIPTablesUtilChains: false$KUBELET_LINES
 evictionHard:
   memory.available: 50Mi
   nodefs.available: 1%
@@ -40,7 +38,7 @@ YAML
 
 join_config() {
     cat <<YAML
-apiVersion: kubeadm.k8s.io/v1beta2
+apiVersion: kubeadm.k8s.io/$KUBEADM_API
 kind: JoinConfiguration
 discovery:
   bootstrapToken:
@@ -53,7 +51,7 @@ controlPlane:
     advertiseAddress: $(node_address "$1")
 nodeRegistration:
   name: $1
-  criSocket: /run/containerd/containerd.sock
+  criSocket: $CRI_SOCKET
 YAML
 }
 
@@ -64,7 +62,7 @@ explain() {
     return 1
 }
 
-# preflight wants crictl, which Debian 12 does not have; nothing here needs the proxy and the DNS.
+# preflight wants more than a node of the lab is, crictl for one; nothing here needs the proxy and the DNS.
 kubeadm_init() {
     init_config "$1" | node_write "$1" /etc/kubeadm.yaml
     node_run "$1" kubeadm init --config /etc/kubeadm.yaml --upload-certs --skip-phases=preflight,addon || explain "$1"

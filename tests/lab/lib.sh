@@ -6,10 +6,24 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB=$(cd "$HERE/../.." && pwd)/target/lab
 LOG=$LAB/log
 
+# facts: what is to be known of the Kubernetes that KUBERNETES names. The versions are the folders of kubernetes/.
+facts() {
+    export KUBERNETES=${KUBERNETES:-$(<"$HERE/kubernetes/default")}
+    local file=$HERE/kubernetes/$KUBERNETES/facts.sh
+    [[ -e $file ]] || die "there is no Kubernetes $KUBERNETES in tests/lab/kubernetes, only" "$(cd "$HERE/kubernetes" && echo */)"
+    # shellcheck source=kubernetes/1.37/facts.sh
+    source "$file"
+    # shellcheck disable=SC2034 # for those who source this
+    BIN=$LAB/bin/$VERSION
+}
+
 # base: the image nodes start from, named by the recipe that made it. Not computed by those who do not ask: tests run
 # commands in nodes many times a second.
 base() {
-    echo "$LAB/base-$(find "$HERE/base.sh" "$HERE/rootfs" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | head -c 12)"
+    local sums parts=(base.sh rootfs "kubernetes/$KUBERNETES" "containerd/$CONTAINERD" "${MODULES[@]}")
+    # From here, so that a recipe has one name wherever the checkout lies.
+    sums=$(cd "$HERE" && find "${parts[@]}" -type f -print0 | sort -zu | xargs -0 sha256sum)
+    echo "$LAB/base/$VERSION-$(sha256sum <<<"$sums" | head -c 12)"
 }
 
 die() {
