@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::domain::model::Sha256;
 use crate::domain::time::{Span, UnixTime};
 use crate::log::{LogFormat, LogLevel};
 use crate::report::Format;
@@ -33,6 +34,9 @@ pub enum Verb {
     /// Check, show or print the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// For certwatch itself: look at one copy of admin.conf, or refresh it
+    #[command(hide = true)]
+    Copy(CopyArgs),
     /// Try the ways in which people are told
     #[command(subcommand)]
     Notify(NotifyVerb),
@@ -90,6 +94,28 @@ pub struct CheckArgs {
     pub notify: bool,
 }
 
+/// The command line of `copy`.
+#[derive(Args, Debug)]
+pub struct CopyArgs {
+    /// The copy
+    pub path: PathBuf,
+    /// The directory that stands for /etc/kubernetes
+    #[arg(long)]
+    pub kubernetes: PathBuf,
+    /// Whose it has to be
+    #[arg(long)]
+    pub owner: u32,
+    /// admin.conf is about to be renewed
+    #[arg(long, conflicts_with = "refresh")]
+    pub admin_is_renewed: bool,
+    /// Refresh it
+    #[arg(long)]
+    pub refresh: bool,
+    /// The certificate that a renewal has taken out of admin.conf
+    #[arg(long, requires = "refresh", value_parser = sha256)]
+    pub replaced: Option<Sha256>,
+}
+
 /// The command line of `renew`.
 #[derive(Args, Debug)]
 pub struct RenewArgs {
@@ -114,7 +140,7 @@ pub struct RenewArgs {
     /// Read this configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Give kubeadm this ClusterConfiguration, where the API server cannot be asked for it
+    /// Go by this ClusterConfiguration of kubeadm's, and not by what the API server or a kept copy says
     #[arg(long, value_name = "FILE")]
     pub cluster_config: Option<PathBuf>,
     /// For the service: only if `renew.enabled`, within windows, and not again at once after a failure
@@ -251,6 +277,10 @@ pub struct ConfigFile {
     /// Read this configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+fn sha256(text: &str) -> Result<Sha256, String> {
+    Sha256::parse(text).ok_or_else(|| "expected 64 hexadecimal digits".to_owned())
 }
 
 fn time(text: &str) -> Result<UnixTime, String> {

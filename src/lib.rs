@@ -12,12 +12,15 @@
 //! ```
 
 pub mod app;
+pub mod beside;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod domain;
 pub mod exit;
+pub mod fs;
+pub mod hangs;
 pub mod keeper;
 pub mod log;
 pub mod notify;

@@ -1,18 +1,31 @@
 //! The machine: clock, name, terminal.
 
-use std::io::{self, IsTerminal, Stdout};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read as _, Stdout};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::domain::time::UnixTime;
+use crate::domain::time::{Span, UnixTime};
+
+/// Most bytes of /etc/passwd that are read.
+const MAX_PASSWD: u64 = 4 << 20;
 
 /// The wall clock, in whole seconds.
 pub fn now() -> UnixTime {
     unix_time(SystemTime::now())
+}
+
+/// When something began that did so `ticks` of the clock after boot, by a clock that says `now`; give or take a second.
+/// The btime of /proc/stat would be simpler, but a sandbox with ProcSubset=pid hides it.
+pub fn after_boot(ticks: u64, now: UnixTime) -> Option<UnixTime> {
+    let seconds = i64::try_from(ticks / rustix::param::clock_ticks_per_second()).ok()?;
+    let boot = now - Span::seconds(clock_gettime(ClockId::Boottime).tv_sec);
+    Some(boot + Span::seconds(seconds))
 }
 
 /// A time of the operating system's, in whole seconds.
@@ -27,6 +40,29 @@ pub fn unix_time(time: SystemTime) -> UnixTime {
 /// The name of this host.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The number of a user of this host (passwd(5)); users of a directory service are not asked for.
+pub fn user_id(name: &str) -> Option<u32> {
+    users().find(|(known, _)| known == name).map(|(_, uid)| uid)
+}
+
+/// The name of a user of this host.
+pub fn user_name(uid: u32) -> Option<String> {
+    users().find(|(_, known)| *known == uid).map(|(name, _)| name)
+}
+
+fn users() -> impl Iterator<Item = (String, u32)> {
+    let mut text = String::new();
+    // Without it, nobody has a name.
+    let _ =
+        File::open("/etc/passwd").and_then(|file| file.take(MAX_PASSWD).read_to_string(&mut text));
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.contains(crate::domain::text::is_unsafe))?;
+        Some((name.to_owned(), fields.nth(1)?.parse().ok()?))
+    };
+    text.lines().filter_map(user).collect::<Vec<_>>().into_iter()
 }
 
 /// Keeps this process out of core dumps and debuggers: it has read files that hold keys.

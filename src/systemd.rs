@@ -39,7 +39,8 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The daemon is alive. For its main loop alone: a thread of its own would say so for a dead loop.
+/// The daemon is alive: its loop turns and its scans end. For its main loop alone: a thread of its own would
+/// say so for a dead loop.
 pub fn watchdog() {
     tell(&[NotifyState::Watchdog]);
 }

@@ -13,7 +13,7 @@ use certwatch::config::channels::Alertmanager;
 use certwatch::domain::message::{Change, Kind, Message};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
-use certwatch::notify::{Failure, FailureKind, alertmanager};
+use certwatch::notify::{Failure, FailureKind, Network, alertmanager};
 use certwatch::sys;
 use common::message::{firing, hostile, message, renewal, resolved, test};
 use common::port::free_port;
@@ -81,11 +81,15 @@ impl Real {
 }
 
 fn send_to(url: &str, message: &Message) -> Result<(), Failure> {
-    let settings =
-        Alertmanager { urls: vec![url.to_owned()], token: None, min_severity: Severity::Warning };
+    let settings = Alertmanager {
+        urls: vec![url.to_owned()],
+        token: None,
+        client: None,
+        min_severity: Severity::Warning,
+    };
     let until = sys::now() + Span::hours(3);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(alertmanager::send(&settings, None, url, message, until))
+    runtime.block_on(alertmanager::send(&settings, &Network::default(), url, message, until))
 }
 
 fn renewal_ok() -> Message {

@@ -75,6 +75,27 @@ fn facts_are_those_of_the_certificate() {
     assert_eq!(row["renewable_by"], "kubeadm");
 }
 
+/// Kubernetes 1.38 makes such ones if it is told to.
+#[test]
+fn ml_dsa_is_unchecked_and_never_damaged() {
+    let (root, node) = healthy();
+    let chain = include_str!("certificates/ml-dsa.pem");
+    let leaf = chain.rfind("-----BEGIN").unwrap();
+    node.write("etc/kubernetes/pki/ca.crt", &chain[..leaf]);
+    node.write("etc/kubernetes/pki/apiserver.crt", &chain[leaf..]);
+    let (document, _) = check_json(root.path(), &[]);
+    let row = rows(&document).iter().find(|row| row["role"] == "apiserver").unwrap();
+    assert_eq!(row["subject"], "CN = kube-apiserver");
+    assert_eq!(row["not_after"], "2027-11-29T09:01:02Z");
+    let found = codes(&document, "pki/apiserver.crt");
+    assert!(found.contains(&"signature_unchecked".into()), "{found:?}");
+    for path in ["pki/apiserver.crt", "pki/ca.crt"] {
+        let found = codes(&document, path);
+        let is_wrong = |code: &String| code.starts_with("bad_") || code == "wrong_signer";
+        assert!(!found.iter().any(is_wrong), "{path}: {found:?}");
+    }
+}
+
 #[test]
 fn the_exit_code_is_the_worst_row() {
     let (root, node) = healthy();

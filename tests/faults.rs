@@ -35,7 +35,8 @@ const MOUNTS: &[&str] = &["--mount", "--propagation", "private"];
 
 fn mount(stage: &Stage, options: &str) -> String {
     fs::create_dir_all(stage.state()).unwrap();
-    format!("mount -t tmpfs -o {options} tmpfs '{}'", stage.state().display())
+    // Root uses no state that others can write.
+    format!("mount -t tmpfs -o mode=0700,{options} tmpfs '{}'", stage.state().display())
 }
 
 fn about_itself(message: &Value) -> Option<&Value> {

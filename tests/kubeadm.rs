@@ -39,8 +39,11 @@ impl Node {
     }
 
     fn try_kubeadm(&self, words: &[&str]) -> Run {
-        let kubeadm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin/kubeadm");
-        assert!(kubeadm.exists(), "build it first: tests/lab/kubernetes.sh kubeadm");
+        let kubeadm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin/1.20.2/kubeadm");
+        assert!(
+            kubeadm.exists(),
+            "build it first: KUBERNETES=1.20 tests/lab/kubernetes.sh kubeadm"
+        );
         let mut command = Command::new(kubeadm);
         finish(
             command
@@ -285,7 +288,7 @@ fn the_advice_for_an_expired_kubelet_works() {
                 "--cert-dir {root}/etc/kubernetes/pki --kubernetes-version v1.20.2 --kubeconfig-dir"
             ),
         );
-    let kubeadm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin");
+    let kubeadm = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/bin/1.20.2");
     fs::create_dir(node.path("root")).unwrap();
     let path = format!("{}:{}", kubeadm.display(), std::env::var("PATH").unwrap());
     let run = finish(Command::new("sh").args(["-ec", &script]).env("PATH", path));

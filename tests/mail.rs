@@ -16,7 +16,7 @@ use certwatch::domain::alert::{AlertId, Level, Words};
 use certwatch::domain::message::{Change, Firing, Kind, Message};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
-use certwatch::notify::{Failure, FailureKind, Receipt, email};
+use certwatch::notify::{Failure, FailureKind, Network, Receipt, email};
 use common::pki::{Authority, Days, Pair};
 use common::smtp::{Guarded, Postfix, Sink};
 use serde_json::Value;
@@ -72,7 +72,8 @@ fn settings(port: u16, security: Security) -> Email {
 
 fn send(settings: &Email, ca_file: Option<&Path>, to: &str) -> Result<Receipt, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(email::send(settings, ca_file, to, &message()))
+    let network = Network { ca_file: ca_file.map(Path::to_owned), ..Network::default() };
+    runtime.block_on(email::send(settings, &network, to, &message()))
 }
 
 /// A mail as Python's `email` reads it.

@@ -5,7 +5,9 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use certwatch::domain::renewal::plan::{Plan, RestartPolicy};
 use certwatch::domain::renewal::{Journal, Outcome, Step, Task};
@@ -87,10 +89,13 @@ fn a_mistake_in_the_configuration_is_78() {
 }
 
 #[test]
-fn the_service_does_nothing_unless_it_is_enabled() {
+fn the_service_renews_nothing_unless_it_is_enabled() {
     let (dir, run) = renew("", &["--auto"]);
-    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
-    assert!(!dir.path().join("renew").exists());
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""));
+    let told = "certwatch: nothing is kept for a rescue: ";
+    assert!(run.stderr.starts_with(told) && run.stderr.lines().count() == 1, "{run:?}");
+    let memory = peek::<Memory>(&dir.path().join("renew")).unwrap().unwrap();
+    assert_eq!((memory.current, memory.history), (None, Vec::new()));
 }
 
 /// A renewal whose process died before its last step.
@@ -112,6 +117,59 @@ fn what_a_person_began_is_ended_also_where_the_service_begins_nothing() {
     assert_eq!(run.code, 0, "{run:?}");
     let memory = peek::<Memory>(&state_dir).unwrap().unwrap();
     assert_eq!((memory.current, memory.history.len()), (None, 1));
+}
+
+/// It may be one that was interrupted.
+#[test]
+fn what_cannot_be_read_is_moved_aside_also_where_the_service_begins_nothing() {
+    let (dir, path) = config("");
+    let state_dir = dir.path().join("renew");
+    interrupt(&state_dir);
+    fs::write(state_dir.join("state.json"), "no JSON").unwrap();
+    let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
+    assert!(run.code == 0 && run.stderr.contains("is forgotten"), "{run:?}");
+    assert!(peek::<Memory>(&state_dir).is_ok());
+}
+
+/// Nobody would run it again.
+#[test]
+fn without_a_person_a_look_follows_what_was_moved_aside() {
+    let (dir, path) = config("enabled = true\nkubeadm = '/nowhere/kubeadm'\n");
+    let state_dir = dir.path().join("renew");
+    interrupt(&state_dir);
+    fs::write(state_dir.join("state.json"), "no JSON").unwrap();
+    let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
+    assert!(run.stderr.contains("is forgotten"), "{run:?}");
+    assert!(peek::<Memory>(&state_dir).unwrap().unwrap().last_run.is_some(), "{run:?}");
+}
+
+fn leftovers(path: &Path) -> (i32, Vec<serde_json::Value>) {
+    let path = path.to_str().unwrap();
+    let run = certwatch(["renew", "--dry-run", "-o", "json", "--config", path]);
+    let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    (run.code, object["plan"]["leftovers"].as_array().unwrap().clone())
+}
+
+#[test]
+fn a_dry_run_tells_what_an_earlier_run_has_left_and_changes_nothing() {
+    let (dir, path) = config("kubeadm = '/nowhere/kubeadm'\n");
+    let file = dir.path().join("renew/state.json");
+    assert_eq!(leftovers(&path).1, [serde_json::Value::Null; 0]);
+    interrupt(file.parent().unwrap());
+    let before = fs::read(&file).unwrap();
+    let (_, left) = leftovers(&path);
+    assert_eq!(left[0]["id"], "interrupted");
+    let message = left[0]["message"].as_str().unwrap();
+    assert!(message.contains("was interrupted while cleaning up"), "{message}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+    fs::write(&file, "no JSON").unwrap();
+    let (code, left) = leftovers(&path);
+    assert_eq!((code, &left[0]["id"]), (1, &"unreadable".into()));
+    let message = left[0]["message"].as_str().unwrap();
+    assert!(message.contains("state.json is damaged"), "{message}");
+    assert_eq!(fs::read(&file).unwrap(), b"no JSON");
+    let run = certwatch(["renew", "--dry-run", "--config", path.to_str().unwrap()]);
+    assert!(run.stdout.contains("First, as an earlier run has left it"), "{run:?}");
 }
 
 /// A script reads one object, whatever happened on the way to it.
@@ -137,4 +195,28 @@ fn without_a_name_restore_lists_the_backups() {
     }
     let run = certwatch(["restore", "-o", "json", "--config", path]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "[]\n"));
+}
+
+/// Whoever has become the daemon's user can ask without end, and each look costs the node something.
+#[test]
+fn one_that_is_asked_too_often_looks_at_nothing() {
+    let (dir, path) = config("enabled = true\n");
+    let state_dir = dir.path().join("renew");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = UnixTime::new(now.as_secs().try_into().unwrap());
+    let asked = Memory { looks: vec![now; 12], ..Memory::default() };
+    Store::open(&state_dir).unwrap().save(&asked).unwrap();
+    let mut renewer = Command::new(env!("CARGO_BIN_EXE_certwatch"))
+        .args(["renew", "--auto", "--config", path.to_str().unwrap()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(renewer.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    // It stays, so that the next request starts nobody.
+    assert!(renewer.try_wait().unwrap().is_none(), "{said}");
+    renewer.kill().and_then(|()| renewer.wait()).unwrap();
+    assert!(said.contains("too often in this hour"), "{said}");
+    assert_eq!(peek::<Memory>(&state_dir).unwrap().unwrap(), asked, "nothing was looked at");
+    drop(Store::open(&state_dir).unwrap());
 }

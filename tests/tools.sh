@@ -2,7 +2,7 @@
 # Installs what building and testing need beyond Rust, if it is not there.
 set -euo pipefail
 
-declare -A package=([c++]=g++ [cc]=gcc [faketime]=faketime [openssl]=openssl [shellcheck]=shellcheck [systemd-analyze]=systemd)
+declare -A package=([c++]=g++ [cc]=gcc [faketime]=faketime [mkfs.ext4]=e2fsprogs [openssl]=openssl [setfacl]=acl [setfattr]=attr [shellcheck]=shellcheck [systemd-analyze]=systemd)
 missing=()
 for tool in "${!package[@]}"; do
     command -v "$tool" >/dev/null || missing+=("${package[$tool]}")

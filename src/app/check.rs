@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glob::Pattern;
 
@@ -32,22 +33,22 @@ fn try_run(args: &CheckArgs) -> Result<Severity, String> {
         super::config::effective(args.config.as_deref()).map_err(|errors| errors.to_string())?;
     let request = request(args, &config)?;
     let generated = sys::now();
-    let inventory = scan::scan(&request, generated).map_err(|error| error.to_string())?;
+    let hangs = Arc::default();
+    let inventory = scan::scan(&request, &hangs, generated).map_err(|error| error.to_string())?;
     let at = args.at.or(args.r#in.map(|span| generated + span)).unwrap_or(generated);
     let assessment = assess(&inventory, &config.policy, at);
     print(args, &config, &inventory, &assessment, [generated, at])
         .map_err(|error| format!("cannot write the report: {error}"))?;
     let severity = assessment.severity();
     if args.notify {
-        super::tell::everybody(config, &request, inventory);
+        super::tell::everybody(config, &request, &hangs, inventory);
     }
     Ok(severity)
 }
 
 fn request(args: &CheckArgs, config: &Config) -> Result<Request, String> {
     let only_paths = !args.paths.is_empty();
-    let paths =
-        if only_paths { absolute(&args.paths, &args.root)? } else { config.scan.paths.clone() };
+    let paths = if only_paths { absolute(&args.paths, &args.root)? } else { config.paths() };
     Ok(Request {
         root: args.root.clone(),
         standard: config.scan.standard,

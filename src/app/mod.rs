@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod config;
+mod copy;
 pub mod failure;
 pub mod notify;
+mod rehearsal;
 pub mod renew;
 mod renewer;
 pub mod restore;
@@ -16,6 +18,7 @@ use std::io::Write as _;
 
 use crate::cli::{Cli, ConfigVerb, NotifyVerb, Verb};
 use crate::domain::policy::Severity;
+use crate::domain::text::escaped;
 use crate::exit::Exit;
 
 /// Carries out a verb.
@@ -23,6 +26,7 @@ pub fn run(cli: Cli) -> Exit {
     match cli.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Config(verb) => run_config(verb),
+        Verb::Copy(args) => copy::run(&args),
         Verb::Notify(NotifyVerb::Failure(args)) => failure::tell(&args),
         Verb::Notify(NotifyVerb::Test(args)) => notify::test(&args),
         Verb::Renew(args) => renew::run(&args),
@@ -39,7 +43,7 @@ pub fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> Exit {
         return Exit::Done;
     }
     match words.get(1).and_then(|verb| verb.to_str()) {
-        Some("config" | "notify" | "renew" | "restore" | "run" | "status") => Exit::Usage,
+        Some("config" | "copy" | "notify" | "renew" | "restore" | "run" | "status") => Exit::Usage,
         _ => Exit::Checked(Severity::Unknown),
     }
 }
@@ -86,6 +90,6 @@ pub(crate) fn complain(what: &str) {
     let mut stderr = std::io::stderr().lock();
     for line in what.lines() {
         // Nobody is left to be told if this fails.
-        let _ = writeln!(stderr, "certwatch: {line}");
+        let _ = writeln!(stderr, "certwatch: {}", escaped(line));
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::notify::route::{self, Way};
-use crate::notify::{Failure, FailureKind, Receipt};
+use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::{keeper, sys};
 
 pub(super) const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
@@ -95,7 +95,7 @@ async fn try_all(config: &Config, specs: &[Spec]) -> bool {
 pub(super) async fn attempt(config: &Config, delivery: &Delivery) -> Result<Receipt, Failure> {
     let way = Way {
         channels: config.channels.clone(),
-        ca_file: config.alerts.ca_file.clone(),
+        network: Network::of(config, &std::sync::Arc::default()),
         until: sys::now() + Span::minutes(5),
     };
     route::deliver(&way, delivery).await

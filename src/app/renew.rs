@@ -2,8 +2,9 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::renewer;
+use super::{rehearsal, renewer};
 use crate::cli::{RenewArgs, StatusFormat};
 use crate::config::{self, Config};
 use crate::domain::layout::{KUBERNETES, LIVE_IN_UNIT};
@@ -15,6 +16,7 @@ use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::keeper::node_name;
 use crate::renew::Places;
+use crate::renew::copies::Copies;
 use crate::report::journal::{Progress, outcome};
 use crate::report::plan::PlanReport;
 use crate::report::renewal;
@@ -26,6 +28,8 @@ pub struct Request {
     pub config: Config,
     /// Where things are.
     pub places: Places,
+    /// The copies of admin.conf that are listed, in this run.
+    pub copies: Arc<Copies>,
     /// Which certificates, and in spite of what.
     pub wish: Wish,
     /// The ClusterConfiguration that a person gave.
@@ -39,7 +43,7 @@ pub struct Request {
 /// Renews, or shows what would be done.
 pub fn run(args: &RenewArgs) -> Exit {
     match request(args) {
-        Ok(request) if args.dry_run => renewer::rehearse(&request),
+        Ok(request) if args.dry_run => rehearsal::rehearse(&request),
         // The owner has not enabled renewals; one that a person began is brought to its end all the
         // same.
         Ok(request) if args.auto && !request.config.renew.enabled => renewer::finish(&request),
@@ -60,6 +64,7 @@ fn request(args: &RenewArgs) -> Result<Request, Exit> {
     })?;
     Ok(Request {
         places: places(&config.renew, args.staged),
+        copies: Arc::new(Copies::new(config.renew.copies.clone())),
         config,
         wish: wish(args),
         cluster_config: args.cluster_config.clone(),
@@ -165,13 +170,12 @@ impl Request {
         now: UnixTime,
         write: impl FnOnce(&PlanReport<'_>) -> String,
     ) -> String {
-        let cluster_config = self.places.cluster_config();
         write(&PlanReport {
             node: &node_name(&self.config),
             plan,
             now,
             kubeadm: &self.places.kubeadm,
-            cluster_config: self.cluster_config.as_deref().unwrap_or(&cluster_config),
+            kubeadm_config: &self.places.kubeadm_config(),
         })
     }
 

@@ -1,9 +1,12 @@
 //! `certwatch restore`: puts a backup back, by the same steps as a renewal.
 
+use std::sync::Arc;
+
 use crate::cli::{RestoreArgs, StatusFormat};
 use crate::domain::renewal::plan::{Which, Wish};
 use crate::exit::Exit;
 use crate::renew::backup;
+use crate::renew::copies::Copies;
 use crate::report::backups;
 use crate::sys;
 
@@ -21,6 +24,7 @@ pub fn run(args: &RestoreArgs) -> Exit {
     };
     let request = Request {
         places: places(&config.renew, false),
+        copies: Arc::new(Copies::new(config.renew.copies.clone())),
         config,
         wish: Wish { which: Which::All, force: args.force, rescue: false },
         cluster_config: None,

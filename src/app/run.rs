@@ -1,7 +1,7 @@
 //! `certwatch run`: the daemon.
 
 use crate::cli::RunArgs;
-use crate::daemon::{self, StartError};
+use crate::daemon::{self, RunError};
 use crate::exit::Exit;
 use crate::log;
 
@@ -31,8 +31,8 @@ pub fn run(args: RunArgs) -> Exit {
                 tracing::error!("{line}");
             }
             match error {
-                StartError::Config(_) => Exit::Config,
-                StartError::Signals(_) | StartError::State(_) => Exit::Failed,
+                RunError::Config(_) => Exit::Config,
+                RunError::Blind(_) | RunError::Signals(_) | RunError::State(_) => Exit::Failed,
             }
         }
     }

@@ -1,51 +1,58 @@
 //! Signals that would end a renewal in its middle: a session that is closed, an impatient ^C, a
-//! shutdown. They are heeded where the node is whole.
+//! shutdown. They are heeded where the node is whole, and at once while nothing is under way.
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
-use crate::renew::shutdown;
+use crate::renew::shutdown::{self, Stop};
 
 const ASKED: &str = "asked to stop: what has touched nothing yet ends, and all else is brought to its \
                      end first, which can take minutes";
 
+const AT_ONCE: &str = "asked to stop: nothing was begun";
+
 const SHUTDOWN: &str = "the node shuts down: what was begun goes on after the next boot";
 
-/// From now on SIGHUP, SIGINT and SIGTERM do not end this process but make what is given true. Where the node shuts
-/// down, they do end it: nothing would start again that is restarted, and a renewal can be taken up from any moment.
+/// From now on SIGHUP, SIGINT and SIGTERM do not end this process while a renewal is under way, but ask what is given
+/// to stop. Before and after it they end the process at once, whatever it waits for. Where the node shuts down they always
+/// do: nothing would start again that is restarted, and a renewal can be taken up from any moment.
 ///
 /// # Errors
 /// Signals cannot be received.
-pub(super) fn asked() -> io::Result<Arc<AtomicBool>> {
+pub(super) fn asked() -> io::Result<Stop> {
     let runtime = super::runtime()?;
     let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
     let mut signals = {
         let _within = runtime.enter();
         kinds.into_iter().map(signal).collect::<io::Result<Vec<Signal>>>()?
     };
-    let is_asked = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&is_asked);
+    let stop = Stop::default();
+    let asked = stop.clone();
     thread::Builder::new().spawn(move || {
         runtime.block_on(async {
             loop {
                 poll_fn(|context| any(&mut signals, context)).await;
-                if shutdown::is_under_way() {
-                    super::complain(SHUTDOWN);
-                    std::process::exit(Exit::Failed.code().into());
+                if !asked.ask() {
+                    end(AT_ONCE);
                 }
-                asked.store(true, Ordering::Relaxed);
+                if shutdown::is_under_way() {
+                    end(SHUTDOWN);
+                }
                 super::complain(ASKED);
             }
         });
     })?;
-    Ok(is_asked)
+    Ok(stop)
+}
+
+fn end(why: &str) -> ! {
+    super::complain(why);
+    std::process::exit(Exit::Failed.code().into());
 }
 
 fn any(signals: &mut [Signal], context: &mut Context<'_>) -> Poll<()> {
@@ -64,16 +71,18 @@ mod tests {
 
     /// Without it, the first of them ends the tests.
     #[test]
-    fn a_signal_is_noted_and_nothing_more() {
+    fn a_signal_is_noted_and_nothing_more_while_something_is_under_way() {
         let until = Instant::now() + Duration::from_secs(60);
+        // Each has its own thread, and all of them get each signal, also when this is over.
         for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
-            let is_asked = asked().unwrap();
-            assert!(!is_asked.load(Ordering::Relaxed));
+            let stop = asked().unwrap();
+            std::mem::forget(stop.at_work());
+            assert!(!stop.is_asked());
             kill_process(getpid(), signal).unwrap();
-            while !is_asked.load(Ordering::Relaxed) && Instant::now() < until {
+            while !stop.is_asked() && Instant::now() < until {
                 thread::yield_now();
             }
-            assert!(is_asked.load(Ordering::Relaxed), "{signal:?}");
+            assert!(stop.is_asked(), "{signal:?}");
         }
     }
 }

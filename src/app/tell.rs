@@ -1,5 +1,6 @@
 //! `certwatch check --notify`: the daemon's engine for one round, for hosts that have cron.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -9,6 +10,7 @@ use crate::config::Config;
 use crate::domain::ledger::Delivery;
 use crate::domain::model::Inventory;
 use crate::domain::time::UnixTime;
+use crate::hangs::Hangs;
 use crate::keeper::{Keeper, Writer};
 use crate::notify::route;
 use crate::scan::{self, Request};
@@ -19,7 +21,12 @@ use crate::sys;
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// Tells whoever is to be told, and says on standard error what could not be told.
-pub(super) fn everybody(config: Config, request: &Request, inventory: Inventory) {
+pub(super) fn everybody(
+    config: Config,
+    request: &Request,
+    hangs: &Arc<Hangs>,
+    inventory: Inventory,
+) {
     let writer = Writer {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -41,7 +48,8 @@ pub(super) fn everybody(config: Config, request: &Request, inventory: Inventory)
     }
     match super::runtime() {
         Ok(runtime) => {
-            runtime.block_on(Round { keeper, request, begin: Instant::now() }.go(inventory));
+            let round = Round { keeper, request, hangs, begin: Instant::now() };
+            runtime.block_on(round.go(inventory));
             runtime.shutdown_background();
         }
         Err(error) => super::complain(&format!("nobody was told: {error}")),
@@ -51,6 +59,7 @@ pub(super) fn everybody(config: Config, request: &Request, inventory: Inventory)
 struct Round<'a> {
     keeper: Keeper,
     request: &'a Request,
+    hangs: &'a Arc<Hangs>,
     begin: Instant,
 }
 
@@ -63,7 +72,7 @@ impl Round<'_> {
                 break;
             }
             let begin = Instant::now();
-            let inventory = scan::scan(self.request, sys::now());
+            let inventory = scan::scan(self.request, self.hangs, sys::now());
             let took_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
             seen = self.keeper.scanned(inventory, took_ms, sys::now());
         }
@@ -98,7 +107,7 @@ impl Round<'_> {
     async fn deliver_all(&mut self, deliveries: Vec<Delivery>, now: UnixTime) {
         let mut sending = JoinSet::new();
         for delivery in deliveries {
-            let way = self.keeper.way(now);
+            let way = self.keeper.way(self.hangs, now);
             self.keeper.begin(&delivery);
             sending.spawn(async move {
                 let result = route::deliver(&way, &delivery).await;

@@ -14,6 +14,38 @@ pub struct Alerts {
     pub ca_file: Option<PathBuf>,
 }
 
+/// `[http]`: how HTTP goes out, for all channels but mail.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Http {
+    /// Through which proxy.
+    pub proxy: Proxy,
+    /// Who is reached without it, as in `NO_PROXY`: names, addresses and networks.
+    pub no_proxy: Vec<String>,
+}
+
+/// Which proxy.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Proxy {
+    /// The one that the environment names, if it does.
+    #[default]
+    Environment,
+    /// None, whatever the environment says.
+    Off,
+    /// The one at this URL, `http://host:port`, which has no user.
+    Url(String),
+    /// The one at the URL that lies there; it may have a user and a password.
+    Secret(Secret),
+}
+
+/// What is presented to a server that asks for a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Client {
+    /// The certificate and what else of its chain the server needs, PEM; absolute.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: Secret,
+}
+
 /// The channels that are configured.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Channels {
@@ -32,7 +64,7 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// All secrets that are named, each with the section that names it.
+    /// All secrets of one line that are named, each with the section that names it.
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         let Self { email, slack, webhook, alertmanager, pagerduty, heartbeat } = self;
         let login = email.as_ref().and_then(|it| it.login.as_ref());
@@ -50,6 +82,15 @@ impl Channels {
             ("heartbeat", heartbeat.as_ref().map(|it| &it.url)),
         ];
         all.into_iter().filter_map(|(section, secret)| Some((section, secret?))).collect()
+    }
+
+    /// All client certificates, each with the section that names it.
+    pub fn clients(&self) -> Vec<(&'static str, &Client)> {
+        let all = [
+            ("webhook", self.webhook.as_ref().and_then(|it| it.client.as_ref())),
+            ("alertmanager", self.alertmanager.as_ref().and_then(|it| it.client.as_ref())),
+        ];
+        all.into_iter().filter_map(|(section, client)| Some((section, client?))).collect()
     }
 }
 
@@ -137,6 +178,8 @@ pub struct Webhook {
     pub url: Secret,
     /// Key of an HMAC-SHA256 of the body.
     pub key: Option<Secret>,
+    /// What is presented to it.
+    pub client: Option<Client>,
     /// What is less is not told here.
     pub min_severity: Severity,
 }
@@ -148,6 +191,8 @@ pub struct Alertmanager {
     pub urls: Vec<String>,
     /// A bearer token.
     pub token: Option<Secret>,
+    /// What is presented to them.
+    pub client: Option<Client>,
     /// What is less is not told here.
     pub min_severity: Severity,
 }

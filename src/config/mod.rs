@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::domain::policy::Policy;
 use crate::domain::time::Span;
-pub use channels::{Alerts, Channels};
+pub use channels::{Alerts, Channels, Http};
 pub use error::ConfigErrors;
 pub use renew::Renew;
 use section::Reader;
@@ -50,8 +50,20 @@ pub struct Config {
     pub renew: Renew,
     /// When something is told again.
     pub alerts: Alerts,
+    /// How HTTP goes out.
+    pub http: Http,
     /// How people are told.
     pub channels: Channels,
+}
+
+impl Config {
+    /// What is looked at beside the standard places: what was named, and the certificates that the
+    /// channels present, which end too.
+    pub fn paths(&self) -> Vec<String> {
+        let clients = self.channels.clients().into_iter();
+        let own = clients.map(|(_, it)| glob::Pattern::escape(&it.certificate.to_string_lossy()));
+        self.scan.paths.iter().cloned().chain(own).collect()
+    }
 }
 
 /// Where to look for certificates, and how much of it.

@@ -23,11 +23,18 @@ pub(super) fn absolute(value: &DeValue<'_>) -> Result<String, Problem> {
 pub(super) fn file(value: &DeValue<'_>) -> Result<PathBuf, Problem> {
     let name = text(value)?;
     let path = Path::new(name);
-    let is_plain = path.components().all(|part| part != Component::ParentDir);
-    if path.is_absolute() && is_plain && !name.chars().any(char::is_control) {
+    let (found, expected) = if !path.is_absolute() {
+        ("is a relative path", "one that begins with /")
+    } else if name.chars().any(char::is_control) {
+        ("has a control character", "a path of printable characters")
+    } else if path.components().any(|part| part == Component::ParentDir) {
+        ("has a .. in it", "the path without detours: links could lead it elsewhere")
+    } else if name.ends_with('/') {
+        ("ends with a slash", "the same path without it")
+    } else {
         return Ok(path.to_owned());
-    }
-    Err(wrong("is not the path of a file", "one that begins with / and has no .. in it"))
+    };
+    Err(wrong(found, expected))
 }
 
 /// A glob to leave out: absolute, or anywhere.

@@ -30,6 +30,7 @@ pub(super) fn config(file: &mut Section<'_, '_>) -> Config {
         daemon,
         renew: file.section("renew", |section| renew::read(section, &state_dir)),
         alerts: file.section("alerts", read_channels::alerts),
+        http: file.section("http", read_channels::http),
         channels: read_channels::channels(file),
     }
 }

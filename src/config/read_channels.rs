@@ -11,8 +11,8 @@ use crate::domain::time::Span;
 use crate::notify::email::mailbox;
 
 use super::channels::{
-    Alertmanager, Alerts, Channels, Email, Heartbeat, Login, PagerDuty, Secret, Security, Slack,
-    SlackBy, Webhook,
+    Alertmanager, Alerts, Channels, Client, Email, Heartbeat, Http, Login, PagerDuty, Proxy,
+    Secret, Security, Slack, SlackBy, Webhook,
 };
 use super::section::{Section, Setting};
 use super::{path, value};
@@ -43,6 +43,22 @@ pub(super) fn alerts(section: &mut Section<'_, '_>) -> Alerts {
         expired: repeat("repeat-expired", default.expired),
     };
     Alerts { repeat, ca_file: file(section, "ca-file").value }
+}
+
+pub(super) fn http(section: &mut Section<'_, '_>) -> Http {
+    let plain = |url: &_| value::proxy(url).map(|url| url.map_or(Proxy::Off, Proxy::Url));
+    let plain = section.take("proxy", Proxy::Environment, plain);
+    let hidden = secret(section, "proxy-credential", "proxy-file");
+    if hidden.value.is_some() && plain.value != Proxy::Environment {
+        section.refuse_both(&hidden, "is there beside", &plain, "one of them");
+    }
+    // What goes by a refused file must not take a mistake for leave to connect without the proxy.
+    let is_unusable = plain.is_unusable() || hidden.is_unusable();
+    let plain = if is_unusable { Proxy::Url(String::new()) } else { plain.value };
+    Http {
+        proxy: hidden.value.map_or(plain, Proxy::Secret),
+        no_proxy: section.list("no-proxy", Vec::new(), value::no_proxy).value,
+    }
 }
 
 pub(super) fn channels(file: &mut Section<'_, '_>) -> Channels {
@@ -121,14 +137,16 @@ fn slack(section: &mut Section<'_, '_>) -> Option<Slack> {
 fn webhook(section: &mut Section<'_, '_>) -> Option<Webhook> {
     let url = secret(section, "url-credential", "url-file");
     let key = secret(section, "key-credential", "key-file").value;
+    let (client, _) = client(section);
     let min_severity = min_severity(section);
     section.require(&url, "where the URL is: it may hold a secret");
-    Some(Webhook { url: url.value?, key, min_severity })
+    Some(Webhook { url: url.value?, key, client, min_severity })
 }
 
 fn alertmanager(section: &mut Section<'_, '_>) -> Option<Alertmanager> {
     let urls = section.list("urls", Vec::new(), value::url);
     let token = secret(section, "token-credential", "token-file");
+    let (client, certificate) = client(section);
     let min_severity = min_severity(section);
     if urls.value.is_empty() {
         section.refuse_or_require(&urls, "is empty", "the URL of each Alertmanager");
@@ -138,9 +156,14 @@ fn alertmanager(section: &mut Section<'_, '_>) -> Option<Alertmanager> {
         let expected = "https: the token would cross the network in clear text";
         section.refuse_both(&urls, "holds an http URL, against", &token, expected);
     }
+    if client.is_some() && urls.value.iter().any(|url| url.starts_with("http://")) {
+        let expected = "https: a certificate is presented in TLS alone";
+        section.refuse_both(&urls, "holds an http URL, against", &certificate, expected);
+    }
     (!urls.value.is_empty()).then_some(Alertmanager {
         urls: urls.value,
         token: token.value,
+        client,
         min_severity,
     })
 }
@@ -163,6 +186,20 @@ fn min_severity(section: &mut Section<'_, '_>) -> Severity {
     section.take("min-severity", Severity::Warning, |word| value::one_of(word, &SEVERITIES)).value
 }
 
+/// A certificate and its key, of which one is of no use without the other; and the setting of the
+/// certificate.
+fn client(section: &mut Section<'_, '_>) -> (Option<Client>, Setting<Option<PathBuf>>) {
+    let certificate = file(section, "client-cert");
+    let key = secret(section, "client-key-credential", "client-key-file");
+    match (&certificate.value, &key.value) {
+        (Some(_), None) => section.require(&key, "where the key of client-cert is"),
+        (None, Some(_)) => section.require(&certificate, "the certificate of this key"),
+        _ => {}
+    }
+    let pair = certificate.value.clone().zip(key.value);
+    (pair.map(|(certificate, key)| Client { certificate, key }), certificate)
+}
+
 /// A secret is named, never written down here: as a credential or as a file.
 fn secret(
     section: &mut Section<'_, '_>,
@@ -174,7 +211,7 @@ fn secret(
     if name.value.is_some() && path.value.is_some() {
         section.refuse_both(&path, "is there beside", &name, "one of them");
     }
-    if path.value.is_some() {
+    if path.value.is_some() || path.is_unusable() {
         return path.map(|path| path.map(Secret::File));
     }
     name.map(|name| name.map(Secret::Credential))

@@ -1,5 +1,6 @@
 //! `[renew]`: its struct, what holds for its keys, and how it is written.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use toml::de::DeValue;
 
 use crate::domain::layout::KUBERNETES;
 use crate::domain::renewal::Window;
+use crate::domain::renewal::copy::{ListedCopy, User};
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
 
@@ -37,7 +39,7 @@ pub struct Renew {
     /// With less than this left, windows no longer count; 1 min to 36,500 d, and below `before`.
     pub deadline: Span,
     /// Copies of admin.conf that are refreshed with it; absolute.
-    pub copies: Vec<PathBuf>,
+    pub copies: Vec<ListedCopy>,
     /// The program; absolute.
     pub kubeadm: PathBuf,
     /// Where root keeps journal, staging copy and backups; absolute, neither below /etc/kubernetes nor
@@ -57,7 +59,7 @@ impl Default for Renew {
             restart: RestartPolicy::default(),
             windows: Vec::new(),
             deadline: Span::days(7),
-            copies: vec!["/root/.kube/config".into()],
+            copies: vec![ListedCopy { path: "/root/.kube/config".into(), owner: None }],
             kubeadm: "/usr/bin/kubeadm".into(),
             state_dir: "/var/lib/certwatch-renew".into(),
             keep_backups: 3,
@@ -78,7 +80,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>
             .value,
         windows: section.list("windows", default.windows, window).value,
         deadline,
-        copies: section.list("kubeconfig-copies", default.copies, path::file).value,
+        copies: copies(section, default.copies),
         kubeadm: section.take("kubeadm", default.kubeadm, path::file).value,
         state_dir: state_dir(section, default.state_dir, daemons_dir),
         keep_backups: section
@@ -124,6 +126,63 @@ fn window(value: &DeValue<'_>) -> Result<Window, Problem> {
     })
 }
 
+fn copies(section: &mut Section<'_, '_>, default: Vec<ListedCopy>) -> Vec<ListedCopy> {
+    let copies = section.list("kubeconfig-copies", default, copy);
+    let mut paths = HashSet::new();
+    if !copies.value.iter().all(|copy| paths.insert(&copy.path)) {
+        section.refuse(&copies, "names a file twice", "each file once, with its owner");
+    }
+    copies.value
+}
+
+/// `"/root/.kube/config"`, or `{ path = "/home/anna/.kube/config", owner = "anna" }`.
+fn copy(value: &DeValue<'_>) -> Result<ListedCopy, Problem> {
+    let DeValue::Table(table) = value else {
+        return match value {
+            DeValue::String(_) => Ok(ListedCopy { path: path::file(value)?, owner: None }),
+            _ => Err(value::wrong_kind(value, COPY)),
+        };
+    };
+    if table.keys().any(|key| !["path", "owner"].contains(&key.get_ref().as_ref())) {
+        return Err(wrong("has another key than path and owner", COPY));
+    }
+    let get = |key| table.get(key).map(toml::Spanned::get_ref);
+    let path = get("path").ok_or_else(|| wrong("has no path", COPY))?;
+    let path = path::file(path).map_err(|problem| problem.of("path"))?;
+    let owner = get("owner").map(user).transpose().map_err(|problem| problem.of("owner"))?;
+    Ok(ListedCopy { path, owner })
+}
+
+const COPY: &str = "a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }";
+
+/// A name as useradd(8) takes it, or a number.
+fn user(value: &DeValue<'_>) -> Result<User, Problem> {
+    let expected = "the name of a user, or a number from 0 to 4294967294";
+    if let DeValue::Integer(_) = value {
+        return value::number(value, &(0..=u32::MAX - 1))
+            .map(User::Uid)
+            .map_err(|_| wrong("is out of range", expected));
+    }
+    let DeValue::String(name) = value else { return Err(value::wrong_kind(value, expected)) };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-$@\\".contains(c);
+    let is_name = (1..=256).contains(&name.len()) && name.chars().all(is_plain);
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    match name {
+        _ if is_name && is_number => Err(wrong("is a number in quotes", "it without quotes")),
+        name if is_name && !name.starts_with('-') => Ok(User::Name(name.to_string())),
+        _ => Err(wrong("is not the name of a user", expected)),
+    }
+}
+
+fn copy_text(copy: &ListedCopy) -> String {
+    let path = path_text(&copy.path);
+    match &copy.owner {
+        None => path,
+        Some(User::Uid(uid)) => format!("{{ path = {path}, owner = {uid} }}"),
+        Some(User::Name(name)) => format!("{{ path = {path}, owner = {} }}", quote(name)),
+    }
+}
+
 /// The section as TOML.
 pub(super) fn write(renew: &Renew) -> String {
     let mut out = Table::new("renew");
@@ -132,7 +191,7 @@ pub(super) fn write(renew: &Renew) -> String {
     out.add("restart", quote(read_channels::word_of(&renew.restart, &RESTARTS)));
     out.add("windows", list(renew.windows.iter().map(|window| quote(&window.to_string()))));
     out.add("deadline", time(renew.deadline));
-    out.add("kubeconfig-copies", list(renew.copies.iter().map(|copy| path_text(copy))));
+    out.add("kubeconfig-copies", list(renew.copies.iter().map(copy_text)));
     out.add("kubeadm", path_text(&renew.kubeadm));
     out.add("state-dir", path_text(&renew.state_dir));
     out.add("keep-backups", renew.keep_backups.to_string());

@@ -88,6 +88,11 @@ enum Origin {
 }
 
 impl<T> Setting<T> {
+    /// True if the file says something of it that cannot be used.
+    pub(super) fn is_unusable(&self) -> bool {
+        matches!(self.origin, Origin::Unusable)
+    }
+
     /// The same setting, its value made into another.
     pub(super) fn map<U>(self, into: impl FnOnce(T) -> U) -> Setting<U> {
         Setting { value: into(self.value), path: self.path, origin: self.origin }

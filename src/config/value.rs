@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
+use crate::domain::proxy::{Exception, Proxy};
 use crate::domain::text::is_unsafe;
 use crate::domain::time::Span;
 
@@ -130,6 +131,36 @@ pub(super) fn private_url(value: &DeValue<'_>) -> Result<String, Problem> {
         return Ok(url);
     }
     Err(wrong("is not https", "https://…; http only to this host itself"))
+}
+
+/// The URL of a proxy, without a user; `None` for `"none"`.
+pub(super) fn proxy(value: &DeValue<'_>) -> Result<Option<String>, Problem> {
+    let expected = "http://host:port, or \"none\"";
+    let url = text(value)?.trim();
+    if url == "none" {
+        return Ok(None);
+    }
+    // As in a URL, so that nobody takes a mere word for a setting.
+    let is_url = url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    match Proxy::parse(url).filter(|_| is_url) {
+        Some(proxy) if proxy.has_login() || url.contains('@') => Err(wrong(
+            "holds a user or a password",
+            "the whole URL in the file that http.proxy-credential or http.proxy-file names",
+        )),
+        Some(_) => Ok(Some(url.to_owned())),
+        None => Err(wrong("is no URL of an HTTP proxy", expected)),
+    }
+}
+
+/// An entry of `NO_PROXY`.
+pub(super) fn no_proxy(value: &DeValue<'_>) -> Result<String, Problem> {
+    let entry = text(value)?.trim();
+    let expected = "a name such as \"example.org\" or \".example.org\", an address, or a network such as \
+                    \"10.0.0.0/8\"";
+    match Exception::parse(entry) {
+        Some(_) => Ok(entry.to_owned()),
+        None => Err(wrong("is no host name, address or network", expected)),
+    }
 }
 
 /// True for https, and for http to this host.

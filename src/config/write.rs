@@ -38,11 +38,12 @@ rotation-percent = {rotation_percent}
 [daemon]
 interval = {interval}
 state-dir = {state_dir}
-{renew}{alerts}{channels}",
+{renew}{alerts}{http}{channels}",
             interval = time(self.daemon.interval),
             state_dir = quote(&self.daemon.state_dir.to_string_lossy()),
             renew = renew::write(&self.renew),
             alerts = write_channels::alerts(&self.alerts),
+            http = write_channels::http(&self.http),
             channels = write_channels::channels(&self.channels),
             paths = list(paths.iter().map(|path| quote(path))),
             exclude = list(exclude.iter().map(|glob| quote(glob))),

@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::domain::policy::Severity;
 
 use super::channels::{
-    Alertmanager, Alerts, Channels, Email, Heartbeat, PagerDuty, Secret, Slack, SlackBy, Webhook,
+    Alertmanager, Alerts, Channels, Client, Email, Heartbeat, Http, PagerDuty, Proxy, Secret,
+    Slack, SlackBy, Webhook,
 };
 use super::read_channels::severity_word;
 use super::write::{list, quote, time};
@@ -19,6 +20,18 @@ pub(super) fn alerts(alerts: &Alerts) -> String {
     if let Some(path) = &alerts.ca_file {
         out.add("ca-file", path_text(path));
     }
+    out.0
+}
+
+pub(super) fn http(http: &Http) -> String {
+    let mut out = Table::new("http");
+    match &http.proxy {
+        Proxy::Environment => {}
+        Proxy::Off => out.add("proxy", quote("none")),
+        Proxy::Url(url) => out.add("proxy", quote(url)),
+        Proxy::Secret(secret) => out.secret("proxy", secret),
+    }
+    out.add("no-proxy", list(http.no_proxy.iter().map(|entry| quote(entry))));
     out.0
 }
 
@@ -67,6 +80,7 @@ fn webhook(webhook: &Webhook) -> String {
     let mut out = Table::new("webhook");
     out.secret("url", &webhook.url);
     webhook.key.iter().for_each(|key| out.secret("key", key));
+    webhook.client.iter().for_each(|client| out.client(client));
     out.min_severity(webhook.min_severity)
 }
 
@@ -74,6 +88,7 @@ fn alertmanager(alertmanager: &Alertmanager) -> String {
     let mut out = Table::new("alertmanager");
     out.add("urls", list(alertmanager.urls.iter().map(|url| quote(url))));
     alertmanager.token.iter().for_each(|token| out.secret("token", token));
+    alertmanager.client.iter().for_each(|client| out.client(client));
     out.min_severity(alertmanager.min_severity)
 }
 
@@ -107,6 +122,11 @@ impl Table {
     fn min_severity(mut self, severity: Severity) -> String {
         self.add("min-severity", quote(severity_word(severity)));
         self.0
+    }
+
+    fn client(&mut self, client: &Client) {
+        self.add("client-cert", path_text(&client.certificate));
+        self.secret("client-key", &client.key);
     }
 
     fn secret(&mut self, key: &str, secret: &Secret) {

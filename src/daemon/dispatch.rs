@@ -6,6 +6,8 @@ use crate::domain::time::UnixTime;
 use crate::notify::{Failure, Receipt, route};
 use crate::{sys, systemd};
 
+const BROKE_OFF: &str = "an internal error broke off the attempt; see the log";
+
 impl Daemon {
     /// Begins all deliveries that are due, and sets the alarm for the next.
     pub(super) fn dispatch(&mut self) {
@@ -30,22 +32,24 @@ impl Daemon {
     /// One alarm for all that has to be done at some time.
     fn set_alarm(&mut self, next: Option<UnixTime>, now: UnixTime) {
         // While a scan goes on, its end is the next wake.
-        let is_idle = |at: &UnixTime| !self.is_scanning || *at > now;
-        let wakes =
-            [Some(self.next_scan), self.scan_again, self.judge_again, self.renewals.next, next];
-        let wakes = wakes.into_iter().flatten().filter(is_idle);
+        let is_idle = |at: &UnixTime| !self.scans.is_under_way() || *at > now;
+        let scans = [Some(self.next_scan), self.scan_again, self.asked_scan];
+        let wakes = scans.into_iter().chain([self.judge_again, self.renewals.next, next]);
+        let wakes = wakes.flatten().filter(is_idle);
         let alive = self.alive.map(|(_, next)| next);
         self.alarm.set(wakes.chain(alive).min().unwrap_or(now + IDLE));
     }
 
-    /// Says that the loop is alive, if it is time.
+    /// Says that the daemon is alive, if it is time: its loop turns, and its scans end.
     fn say_alive(&mut self) {
         let now = sys::now();
         if let Some((length, next)) = &mut self.alive
             // Also after the clock was set.
             && (*next <= now || *next - now > *length)
         {
-            systemd::watchdog();
+            if !self.scans.is_overdue(self.begun.elapsed()) {
+                systemd::watchdog();
+            }
             *next = now + *length;
         }
     }
@@ -61,11 +65,14 @@ impl Daemon {
     fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
         self.busy.insert(delivery.receiver.clone());
         self.keeper.begin(&delivery);
-        let way = self.keeper.way(now);
+        let way = self.keeper.way(&self.hangs, now);
         let events = self.events.0.clone();
         self.sending.retain(|task| !task.is_finished());
         self.sending.push(tokio::spawn(async move {
-            let result = route::deliver(&way, &delivery).await;
+            let of_task = delivery.clone();
+            // A task of its own: one that panics, for want of a thread, has failed like any other.
+            let attempt = tokio::spawn(async move { route::deliver(&way, &of_task).await });
+            let result = attempt.await.unwrap_or_else(|_| Err(Failure::transient(BROKE_OFF)));
             let _ = events.send(Event::Delivered { delivery: Box::new(delivery), result });
         }));
     }

@@ -7,9 +7,11 @@ mod dispatch;
 mod log;
 mod reload;
 mod renewal;
+mod scanning;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,13 +23,15 @@ use crate::clock::{Alarm, Ring};
 use crate::config::{Config, ConfigErrors};
 use crate::domain::ledger::{Delivery, ReceiverId};
 use crate::domain::model::Inventory;
+use crate::domain::scans::Scans;
 use crate::domain::time::{Span, UnixTime};
+use crate::hangs::Hangs;
 use crate::keeper::{Keeper, Seen, Writer};
 use crate::notify::{Failure, Receipt};
 use crate::scan::{self, Request, ScanError};
 use crate::store::StoreError;
-use crate::watch::{Mode, Watcher};
-use crate::{sys, systemd};
+use crate::watch::{Mode, Noticed, Watcher};
+use crate::{sys, systemd, watch};
 use renewal::Renewals;
 
 /// How often files are compared where there is no inotify.
@@ -42,15 +46,28 @@ const AT_ONCE: usize = 8;
 /// Longest sleep where nothing is due.
 const IDLE: Span = Span::hours(1);
 
+/// What is said of places that are not watched.
+const LEFT_TO_SCANS: &str = "does not answer, only the regular scans look there";
+
 /// How long a delivery that has begun may take to end when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How the configuration is read, at the start and on SIGHUP.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors>>;
 
-/// Why the daemon could not begin.
+/// How long those that are on their way have when the daemon ends because it is blind: an attempt takes at
+/// most half a minute.
+const FAREWELL: Duration = Duration::from_secs(40);
+
+/// Why the daemon could not begin, or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum RunError {
+    /// Scans end badly, one after the other.
+    #[error(
+        "the scans ended badly, one after the other, the last one so: {0}; certwatch ends, for the service \
+         manager to start it again"
+    )]
+    Blind(String),
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
@@ -65,9 +82,11 @@ pub enum StartError {
 /// What the loop wakes up for.
 enum Wake {
     Alarm(Ring),
-    Changed,
     Event(Event),
     Impatient,
+    Noticed(Noticed),
+    /// The scan that goes on should have ended.
+    Overdue,
     Reload,
     Stop(&'static str),
 }
@@ -89,12 +108,8 @@ enum Event {
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// It could not begin.
-pub async fn run(
-    load: Load,
-    root: PathBuf,
-    config_file: Option<PathBuf>,
-) -> Result<(), StartError> {
+/// It could not begin, or its scans end badly again and again.
+pub async fn run(load: Load, root: PathBuf, config_file: Option<PathBuf>) -> Result<(), RunError> {
     let mut daemon = Daemon::begin(load, root, config_file).await?;
     daemon.start_scan();
     loop {
@@ -106,6 +121,9 @@ pub async fn run(
         daemon.act(wake).await;
         daemon.mind_renewals();
         daemon.dispatch();
+        if daemon.scans.have_failed(daemon.begun.elapsed()) {
+            return Err(daemon.give_up().await);
+        }
     }
 }
 
@@ -124,7 +142,8 @@ struct Daemon {
     /// Those to whom something is on its way.
     busy: BTreeSet<ReceiverId>,
     sending: Vec<JoinHandle<()>>,
-    is_scanning: bool,
+    scans: Scans,
+    hangs: Arc<Hangs>,
     /// Something has changed since the scan that is going on began.
     is_scan_stale: bool,
     begun: Instant,
@@ -134,6 +153,8 @@ struct Daemon {
     /// When the next scan is due whatever happens, and when one is due to see something again.
     next_scan: UnixTime,
     scan_again: Option<UnixTime>,
+    /// When one is due that was asked for while another went on. No judgement of what was seen before moves it.
+    asked_scan: Option<UnixTime>,
     judge_again: Option<UnixTime>,
     renewals: Renewals,
 }
@@ -149,7 +170,7 @@ impl Daemon {
         load: Load,
         root: PathBuf,
         config_file: Option<PathBuf>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, RunError> {
         let now = sys::now();
         let signals = Signals {
             hangup: signal(SignalKind::hangup())?,
@@ -165,39 +186,44 @@ impl Daemon {
         let keeper = Keeper::open(load()?, writer, now)?;
         let places = scan::watched_places(&request(&keeper.config, &root));
         let state_dir = Some(keeper.config.daemon.state_dir.clone());
+        let hangs = Arc::default();
         log::started(&keeper);
         Ok(Self {
             keeper,
             load,
             root,
             config_file,
-            watcher: Watcher::beside(state_dir, places, POLL).await,
+            watcher: Watcher::beside(state_dir, places, POLL, &hangs).await,
             alarm: Alarm::new(),
             signals,
             alive: systemd::watchdog_interval().map(|length| (whole_seconds(length), now)),
             events: mpsc::unbounded_channel(),
             busy: BTreeSet::new(),
             sending: Vec::new(),
-            is_scanning: false,
+            scans: Scans::default(),
+            hangs,
             is_scan_stale: false,
             begun: Instant::now(),
             is_ready: false,
             status: String::new(),
             next_scan: now,
             scan_again: None,
+            asked_scan: None,
             judge_again: None,
             renewals: Renewals::default(),
         })
     }
 
     async fn wait(&mut self) -> Wake {
+        let overdue = self.scans.next_look(self.begun.elapsed());
         tokio::select! {
             _ = self.signals.terminate.recv() => Wake::Stop("SIGTERM"),
             _ = self.signals.interrupt.recv() => Wake::Stop("SIGINT"),
             _ = self.signals.hangup.recv() => Wake::Reload,
             Some(event) = self.events.1.recv() => Wake::Event(event),
             ring = self.alarm.rung() => Wake::Alarm(ring),
-            () = self.watcher.changed() => Wake::Changed,
+            noticed = self.watcher.changed() => Wake::Noticed(noticed),
+            () = sleep_until(self.begun + overdue.unwrap_or_default()), if overdue.is_some() => Wake::Overdue,
             () = sleep_until(self.begun + PATIENCE), if !self.is_ready => Wake::Impatient,
         }
     }
@@ -209,10 +235,15 @@ impl Daemon {
                 tracing::warn!("the clock was set: everything is looked at again");
                 self.start_scan();
             }
-            Wake::Changed => {
+            Wake::Noticed(Noticed::Change) => {
                 tracing::debug!("something changed on disk");
                 self.start_scan();
             }
+            Wake::Noticed(Noticed::OtherWatch) => {
+                self.keeper.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
+                self.save();
+            }
+            Wake::Overdue => self.scan_is_overdue(),
             Wake::Event(Event::Delivered { delivery, result }) => {
                 self.delivered(&delivery, &result);
             }
@@ -227,53 +258,11 @@ impl Daemon {
     fn alarm_is_due(&mut self) {
         let now = sys::now();
         let is_due = |at: Option<UnixTime>| at.is_some_and(|at| at <= now);
-        if self.next_scan <= now || is_due(self.scan_again) {
+        if self.next_scan <= now || is_due(self.scan_again) || is_due(self.asked_scan) {
             self.start_scan();
         } else {
             let seen = self.keeper.look_again(now);
             self.take(&seen);
-        }
-    }
-
-    /// Scans in a thread of its own; one after the other.
-    fn start_scan(&mut self) {
-        if self.is_scanning {
-            self.is_scan_stale = true;
-            return;
-        }
-        self.is_scanning = true;
-        self.is_scan_stale = false;
-        let request = request(&self.keeper.config, &self.root);
-        let events = self.events.0.clone();
-        tokio::task::spawn_blocking(move || {
-            let begin = Instant::now();
-            let inventory = scan::scan(&request, sys::now());
-            // Nobody listens any more once the daemon stops.
-            let _ = events.send(Event::Scanned { inventory, took: begin.elapsed() });
-        });
-    }
-
-    async fn scanned(&mut self, inventory: Result<Inventory, ScanError>, took: Duration) {
-        self.is_scanning = false;
-        let now = sys::now();
-        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let seen = self.keeper.scanned(inventory, took, now);
-        self.next_scan = now + with_jitter(self.keeper.config.daemon.interval);
-        // What is due is known anew.
-        self.renewals.next = None;
-        self.watcher.refresh().await;
-        self.keeper.set_watch(how(&self.watcher.mode()));
-        self.take(&seen);
-        if self.keeper.save() {
-            let seen = self.keeper.look_again(now);
-            self.take(&seen);
-        }
-        tracing::debug!(took_ms = took, "scanned");
-        self.get_ready();
-        if self.is_scan_stale {
-            // As long a pause as the scan was long: something may change all the time.
-            let pause = Span::seconds(i64::try_from(took / 1_000).unwrap_or(i64::MAX));
-            self.scan_again = Some(now + pause);
         }
     }
 
@@ -298,7 +287,22 @@ impl Daemon {
     async fn stop(&mut self, signal: &str) {
         systemd::stopping();
         tracing::info!("{signal}: stopping");
-        let _ = timeout(LAST_WORDS, async {
+        self.let_arrive(LAST_WORDS).await;
+        self.keeper.save();
+    }
+
+    /// The same for a daemon that sees nothing any more: all who can hear it are told so first.
+    async fn give_up(&mut self) -> RunError {
+        let why = self.keeper.is_given_up(sys::now());
+        self.save();
+        self.dispatch();
+        self.let_arrive(FAREWELL).await;
+        self.keeper.save();
+        RunError::Blind(why)
+    }
+
+    async fn let_arrive(&mut self, limit: Duration) {
+        let _ = timeout(limit, async {
             while !self.busy.is_empty() {
                 match self.events.1.recv().await {
                     Some(Event::Delivered { delivery, result }) => {
@@ -311,7 +315,6 @@ impl Daemon {
         })
         .await;
         self.sending.iter().for_each(JoinHandle::abort);
-        self.keeper.save();
     }
 }
 
@@ -320,7 +323,7 @@ pub fn request(config: &Config, root: &std::path::Path) -> Request {
     Request {
         root: root.to_owned(),
         standard: config.scan.standard,
-        paths: config.scan.paths.clone(),
+        paths: config.paths(),
         only_paths: false,
         exclude: config.scan.excluded(),
         max_files: config.scan.max_files,
@@ -339,9 +342,36 @@ fn with_jitter(interval: Span) -> Span {
     interval.fraction(percent, 100)
 }
 
-fn how(mode: &Mode) -> String {
-    match mode {
+/// How changes are seen, and where they are not.
+fn how(mode: &Mode, silent: &[PathBuf]) -> String {
+    let how = match mode {
         Mode::Inotify { directories } => format!("inotify on {directories} directories"),
         Mode::Polling { why } => format!("every {} s ({why})", POLL.as_secs()),
+    };
+    match silent {
+        [] => how,
+        silent => format!("{how}; {}: {LEFT_TO_SCANS}", watch::list(silent)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_answer_is_not_claimed_to_be_watched() {
+        let inotify = Mode::Inotify { directories: 9 };
+        assert_eq!(how(&inotify, &[]), "inotify on 9 directories");
+        let silent = ["/srv/a", "/srv/b", "/srv/c", "/srv/d"].map(PathBuf::from);
+        assert_eq!(
+            how(&inotify, &silent[..1]),
+            "inotify on 9 directories; /srv/a: does not answer, only the regular scans look there"
+        );
+        let polling = Mode::Polling { why: "the limit x is reached".to_owned() };
+        assert_eq!(
+            how(&polling, &silent),
+            "every 60 s (the limit x is reached); /srv/a, /srv/b, /srv/c and 1 more: \
+             does not answer, only the regular scans look there"
+        );
     }
 }

@@ -1,8 +1,7 @@
 //! SIGHUP: the configuration is read again, and a wrong one changes nothing.
 
-use super::{Daemon, POLL, request};
+use super::{Daemon, request};
 use crate::config::Config;
-use crate::watch::Watcher;
 use crate::{scan, systemd};
 
 impl Daemon {
@@ -27,11 +26,11 @@ impl Daemon {
         let state_dir = self.keeper.config.daemon.state_dir.clone();
         if config.daemon.state_dir != state_dir {
             tracing::warn!("daemon.state-dir has changed: that needs a restart");
-            config.daemon.state_dir.clone_from(&state_dir);
+            config.daemon.state_dir = state_dir;
         }
         self.keeper.configure(config);
         let places = scan::watched_places(&request(&self.keeper.config, &self.root));
-        self.watcher = Watcher::beside(Some(state_dir), places, POLL).await;
+        self.watcher.turn_to(places).await;
         tracing::info!("the configuration was read again");
     }
 }

@@ -244,7 +244,7 @@ fn of_row(
             name: names::name(&inventory.items, row.item).into_owned(),
             title: advice::title(item.role),
             place: names::place(&inventory.items, row.item).into_owned(),
-            brief: facts().next().map(|fact| advice::brief(item, fact, now)).unwrap_or_default(),
+            brief: brief(item, row, now),
             expires: row.expires,
             lines: facts().map(|fact| advice::message(item, fact, now)).collect(),
             by_itself: advice::by_itself(
@@ -256,6 +256,12 @@ fn of_row(
             remedies,
         },
     }
+}
+
+fn brief(item: &Item, row: &Row, now: UnixTime) -> String {
+    let worst = row.findings.first().map(|finding| &finding.fact);
+    let said = worst.into_iter().chain(row.end_behind_the_worst());
+    said.map(|fact| advice::brief(item, fact, now)).collect::<Vec<_>>().join(", and ")
 }
 
 fn stage(fact: &Fact) -> Option<Span> {

@@ -4,7 +4,7 @@
 //! it (`certwatch check /mnt/backup/etc/kubernetes`) and for kubespray's `ssl` directory.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::role::{self, Kind, Role};
 
@@ -37,6 +37,19 @@ pub enum Search {
     FilesOf,
     /// It is a file.
     One,
+}
+
+/// A place to watch for changes: a directory or a file, there or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Watched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How much of it counts.
+    pub search: Search,
+    /// That it comes counts too; else it is watched only if it is there.
+    pub is_awaited: bool,
+    /// Named by a person, so that it has to stand back where too much hangs.
+    pub is_named: bool,
 }
 
 /// Other distributions: their directories and kubeconfigs, and the role of what lies there.
@@ -75,6 +88,18 @@ pub fn as_known(path: &Path) -> PathBuf {
         Ok(below) if below.as_os_str().is_empty() => PathBuf::from(KUBERNETES),
         Ok(below) => Path::new(KUBERNETES).join(below),
         Err(_) => path.to_owned(),
+    }
+}
+
+/// The name of the pki directory that a `certificatesDir` means, below /etc/kubernetes.
+///
+/// `None` for any other place, and for one that is written with `..`: where that leads is for nobody to guess.
+pub fn kubeadm_pki(dir: &Path) -> Option<&'static str> {
+    // `//`, `/./` and a slash at the end are no components.
+    let mut below = dir.strip_prefix(KUBERNETES).ok()?.components();
+    match (below.next()?, below.next()) {
+        (Component::Normal(name), None) => PKI_NAMES.into_iter().find(|known| name == *known),
+        _ => None,
     }
 }
 
@@ -243,6 +268,28 @@ mod tests {
             ("/root/.kube/config", "/root/.kube/config"),
         ] {
             assert_eq!(as_known(Path::new(seen)).as_os_str(), known);
+        }
+    }
+
+    #[test]
+    fn only_kubeadms_own_directories_are_its_pki() {
+        for (dir, name) in [
+            ("/etc/kubernetes/pki", Some("pki")),
+            ("/etc/kubernetes/pki/", Some("pki")),
+            ("//etc/./kubernetes//ssl/.", Some("ssl")),
+            ("/etc/kubernetes/../../run/x", None),
+            ("/etc/kubernetes/pki/..", None),
+            ("/etc/kubernetes/pki/../../../run/pki", None),
+            ("/etc/kubernetes/..pki", None),
+            ("/etc/kubernetes/pki/etcd", None),
+            ("/etc/kubernetes", None),
+            ("/etc/kubernetes-evil/pki", None),
+            ("etc/kubernetes/pki", None),
+            ("/run/pki", None),
+            ("/etc/kubernetes/pki\0/x", None),
+            ("", None),
+        ] {
+            assert_eq!(kubeadm_pki(Path::new(dir)), name, "{dir}");
         }
     }
 

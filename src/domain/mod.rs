@@ -6,13 +6,16 @@
 
 pub mod advice;
 pub mod alert;
+pub mod kubernetes;
 pub mod layout;
 pub mod ledger;
 pub mod message;
 pub mod model;
 pub mod names;
 pub mod policy;
+pub mod proxy;
 pub mod renewal;
 pub mod role;
+pub mod scans;
 pub mod text;
 pub mod time;

@@ -35,14 +35,29 @@ pub fn safe(text: &str) -> Cow<'_, str> {
             out.push('…');
             break;
         }
-        if is_unsafe(c) {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            out.push(c);
-        }
+        push_escaped(&mut out, c);
     }
     Cow::Owned(out)
+}
+
+/// The same, whole: for a line that is put together from texts of any origin, which it leaves as it is if they are
+/// safe already.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(&mut out, c));
+    Cow::Owned(out)
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    if is_unsafe(c) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+    } else {
+        out.push(c);
+    }
 }
 
 /// `text` without its unsafe characters, and whole: for sentences of our own, which end with what to do.
@@ -85,6 +100,9 @@ mod tests {
         fn nothing_unsafe_is_left(text in any::<String>()) {
             prop_assert!(!safe(&text).chars().any(is_unsafe));
             prop_assert!(!harmless(&text).chars().any(is_unsafe));
+            prop_assert!(!escaped(&text).chars().any(is_unsafe));
+            let once = escaped(&text);
+            prop_assert_eq!(&escaped(&once), &once);
         }
     }
 }

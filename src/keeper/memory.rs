@@ -19,6 +19,8 @@ pub struct Memory {
     pub writer: Writer,
     /// What is known of renewals.
     pub renewals: Renewals,
+    /// When the daemon last ended itself because its scans ended badly, and people were told.
+    pub given_up: Option<UnixTime>,
 }
 
 /// What the daemon remembers of renewals; the renewer has a memory of its own.

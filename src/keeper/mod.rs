@@ -10,6 +10,7 @@ mod summary;
 mod troubles;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::domain::alert::{AlertId, Sight};
@@ -19,8 +20,9 @@ use crate::domain::names;
 use crate::domain::policy::{Assessment, Severity, assess};
 use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
+use crate::hangs::Hangs;
 use crate::notify::route::{self, Way};
-use crate::notify::{Failure, FailureKind, Receipt};
+use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::scan::ScanError;
 use crate::store::Store;
 use crate::sys;
@@ -223,12 +225,12 @@ impl Keeper {
     }
 
     /// How deliveries of this moment go.
-    pub fn way(&self, now: UnixTime) -> Way {
+    pub fn way(&self, hangs: &Arc<Hangs>, now: UnixTime) -> Way {
         let interval = self.config.daemon.interval.max(route::REFRESH);
         let good_for = Span::seconds(interval.as_seconds() * GOOD_FOR);
         Way {
             channels: self.config.channels.clone(),
-            ca_file: self.config.alerts.ca_file.clone(),
+            network: Network::of(&self.config, hangs),
             until: now + good_for,
         }
     }

@@ -45,15 +45,15 @@ impl Keeper {
     }
 
     /// True if what was found before may be tried once more: it is not, again and again.
-    pub fn may_try(&self, found: &str, now: UnixTime) -> bool {
-        pace::not_before(&self.memory.renewals.attempts, found, now) <= now
+    pub fn may_try(&self, found: &str, ends: Option<UnixTime>, now: UnixTime) -> bool {
+        pace::not_before(&self.memory.renewals.attempts, found, ends, now) <= now
     }
 
     /// Notes that a renewal was asked for, before it is: one that kills the daemon must not be asked for
     /// again and again.
-    pub fn asks_for_renewal(&mut self, found: String, now: UnixTime) {
+    pub fn asks_for_renewal(&mut self, found: String, ends: Option<UnixTime>, now: UnixTime) {
         let attempts = &mut self.memory.renewals.attempts;
-        attempts.push(Attempt { at: now, ended: false, found });
+        attempts.push(Attempt { at: now, ended: false, found, ends });
         let too_many = attempts.len().saturating_sub(REMEMBERED);
         attempts.drain(..too_many);
         self.save();
@@ -88,7 +88,7 @@ impl Keeper {
         }
     }
 
-    /// What has ended is not asked for again for a day.
+    /// What has ended is not asked for again for a while.
     fn learn(&mut self, journal: &Journal) {
         let attempts = self.memory.renewals.attempts.iter_mut();
         if let Some(attempt) = attempts.rev().find(|attempt| attempt.at <= journal.begun) {
@@ -99,7 +99,7 @@ impl Keeper {
     /// The renewer's own attempts: it would refuse to try the same again so soon.
     fn learn_of(&mut self, attempts: &[Attempt]) {
         for own in &mut self.memory.renewals.attempts {
-            let is_same = |it: &Attempt| it.found == own.found && own.at - it.at < pace::PAUSE;
+            let is_same = |it: &Attempt| it.found == own.found && own.at - it.at < it.pause();
             own.ended |= attempts.iter().any(|it| it.ended && is_same(it));
         }
     }
@@ -118,6 +118,17 @@ impl Keeper {
             headline: words::outcome_headline(journal),
             text: words::outcome_text(journal),
         }
+    }
+
+    /// Sets or ends that what the renewer remembers cannot be read; true if that is news.
+    pub fn renewals_are_unreadable(&mut self, why: Option<&str>) -> bool {
+        self.troubles.note(OwnTrouble::RenewalState, why)
+    }
+
+    /// Sets or ends that these pairs do not match, by the renewer's word; true if that is news.
+    pub fn pairs_do_not_match(&mut self, names: &[String]) -> bool {
+        let names = names.join(", ");
+        self.troubles.note(OwnTrouble::Pairs, Some(names.as_str()).filter(|it| !it.is_empty()))
     }
 
     /// Sets or ends that nobody renews though it was asked for.

@@ -10,7 +10,7 @@ use crate::domain::ledger::Notice;
 use crate::domain::message::Kind;
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
-use crate::domain::time::UnixTime;
+use crate::domain::time::{Span, UnixTime};
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
@@ -92,6 +92,40 @@ impl Keeper {
         store.save(&self.memory)?;
         self.store = Some(store);
         Ok(())
+    }
+}
+
+impl Keeper {
+    /// The daemon ends because its scans end badly, one after the other; gives why. That is told once a day,
+    /// by this process or by the next.
+    pub fn is_given_up(&mut self, now: UnixTime) -> String {
+        let why = self
+            .troubles
+            .line(OwnTrouble::Blind)
+            .unwrap_or("the last one took too long")
+            .to_owned();
+        let is_known = |at: UnixTime| now - at < Span::days(1) && at <= now;
+        if !self.memory.given_up.is_some_and(is_known) {
+            self.memory.given_up = Some(now);
+            self.memory.ledger.announce(given_up(&self.node, &why, now));
+        }
+        why
+    }
+}
+
+fn given_up(node: &str, why: &str, now: UnixTime) -> Notice {
+    Notice {
+        id: AlertId::new(node, &[b"given up", now.to_string().as_bytes()]).0,
+        at: now,
+        kind: Kind::News,
+        severity: Severity::Critical,
+        headline: "certwatch could not look at this node, and ended".to_owned(),
+        text: vec![
+            format!("Its scans ended badly, one after the other. The last one: {why}."),
+            "The service manager starts it again. If that does not help, see `journalctl -u certwatch`; \
+             until then nobody watches this node."
+                .to_owned(),
+        ],
     }
 }
 

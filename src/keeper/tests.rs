@@ -86,7 +86,10 @@ fn an_alertmanager_remembers_longer_than_the_pause_between_two_messages() {
     let mut config = with_slack(&dir);
     config.daemon.interval = Span::minutes(1);
     let keeper = Keeper::open(config, Writer::default(), NOW).unwrap();
-    assert!(keeper.way(NOW).until - NOW >= Span::seconds(2 * route::REFRESH.as_seconds()));
+    assert!(
+        keeper.way(&std::sync::Arc::default(), NOW).until - NOW
+            >= Span::seconds(2 * route::REFRESH.as_seconds())
+    );
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn who_was_tried_longest_ago_is_first() {
     let mut config = with_slack(&dir);
     let urls = vec!["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
     let min_severity = Severity::Warning;
-    let alertmanager = Alertmanager { urls, token: None, min_severity };
+    let alertmanager = Alertmanager { urls, token: None, client: None, min_severity };
     config.channels.alertmanager = Some(alertmanager);
     let mut keeper = Keeper::open(config, Writer::default(), NOW).unwrap();
     for seconds in [0, 5, 20, 35] {
@@ -114,12 +117,12 @@ fn who_was_tried_longest_ago_is_first() {
 fn what_the_renewer_would_refuse_is_not_asked_for() {
     let dir = TempDir::new().unwrap();
     let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
-    keeper.asks_for_renewal("admin.conf@1".to_owned(), NOW);
-    let attempt = Attempt { at: NOW, ended: true, found: "admin.conf@1".to_owned() };
+    keeper.asks_for_renewal("admin.conf@1".to_owned(), None, NOW);
+    let attempt = Attempt { at: NOW, ended: true, found: "admin.conf@1".to_owned(), ends: None };
     let attempts = vec![attempt];
     keeper.renewals_ended(&renew::Memory { attempts, ..renew::Memory::default() });
-    assert!(!keeper.may_try("admin.conf@1", NOW + Span::hours(2)));
-    assert!(keeper.may_try("admin.conf@1", NOW + Span::hours(25)));
+    assert!(!keeper.may_try("admin.conf@1", None, NOW + Span::hours(2)));
+    assert!(keeper.may_try("admin.conf@1", None, NOW + Span::hours(25)));
 }
 
 /// Of the last one first, as a renewer remembers them.
@@ -173,14 +176,30 @@ fn a_failure_is_not_repeated_until_something_changes() {
     let dir = TempDir::new().unwrap();
     let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
     keeper.renewals_ended(&renew::Memory::default());
-    assert!(keeper.may_try("apiserver@1", NOW));
-    keeper.asks_for_renewal("apiserver@1".to_owned(), NOW);
-    assert!(!keeper.may_try("apiserver@1", NOW), "somebody may be at work");
+    assert!(keeper.may_try("apiserver@1", None, NOW));
+    keeper.asks_for_renewal("apiserver@1".to_owned(), None, NOW);
+    assert!(!keeper.may_try("apiserver@1", None, NOW), "somebody may be at work");
     let soon = NOW + Span::minutes(5);
-    assert!(keeper.may_try("apiserver@1", soon));
+    assert!(keeper.may_try("apiserver@1", None, soon));
     let mut renewals = renew::Memory::default();
     renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::Unchanged));
     keeper.renewals_ended(&renewals);
-    assert!(!keeper.may_try("apiserver@1", soon));
-    assert!(keeper.may_try("apiserver@2", soon));
+    assert!(!keeper.may_try("apiserver@1", None, soon));
+    assert!(keeper.may_try("apiserver@2", None, soon));
+}
+
+/// They are alerts of their own, and end when the renewer says otherwise.
+#[test]
+fn what_the_renewer_alone_can_see_is_told() {
+    let dir = TempDir::new().unwrap();
+    let mut keeper = Keeper::open(with_slack(&dir), Writer::default(), NOW).unwrap();
+    let why = "/var/lib/certwatch-renew/state.json is empty";
+    assert!(keeper.renewals_are_unreadable(Some(why)));
+    assert!(!keeper.renewals_are_unreadable(Some(why)), "it is known");
+    assert!(keeper.pairs_do_not_match(&["etcd-server".to_owned()]));
+    let seen = keeper.look_again(NOW);
+    let codes: Vec<_> = seen.opened.iter().flat_map(|it| it.level.codes.clone()).collect();
+    assert_eq!(codes, ["key_mismatch", "renewal_state_unreadable"]);
+    assert!(keeper.renewals_are_unreadable(None) && keeper.pairs_do_not_match(&[]));
+    assert_eq!(keeper.look_again(NOW).closed.len(), 2);
 }

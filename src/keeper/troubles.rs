@@ -13,6 +13,10 @@ pub enum Trouble {
     Blind,
     /// The configuration on disk is refused, and the old one is still in effect.
     Config,
+    /// A key is not its certificate's, and the renewer could not mend that.
+    Pairs,
+    /// What the renewer remembers cannot be read.
+    RenewalState,
     /// A renewal was asked for, and nobody renews.
     Renewer,
     /// It cannot write down whom it has told what.
@@ -25,18 +29,29 @@ pub(super) struct Troubles(BTreeMap<Trouble, Alert>);
 
 impl Troubles {
     pub(super) fn set(&mut self, trouble: Trouble, why: &str) {
+        self.note(trouble, Some(why));
+    }
+
+    pub(super) fn clear(&mut self, trouble: Trouble) {
+        self.note(trouble, None);
+    }
+
+    /// Sets it with its reason, or ends it; true if that is news.
+    pub(super) fn note(&mut self, trouble: Trouble, why: Option<&str>) -> bool {
+        let Some(why) = why else {
+            let ended = self.0.remove(&trouble);
+            if let Some(alert) = &ended {
+                tracing::info!("no longer: {}", alert.words.brief);
+            }
+            return ended.is_some();
+        };
         let alert = trouble.alert(why);
         let is_known = self.0.get(&trouble).is_some_and(|known| known.words == alert.words);
         if !is_known {
             tracing::error!("{}: {}", alert.words.brief, alert.words.lines.join("; "));
         }
         self.0.insert(trouble, alert);
-    }
-
-    pub(super) fn clear(&mut self, trouble: Trouble) {
-        if let Some(alert) = self.0.remove(&trouble) {
-            tracing::info!("no longer: {}", alert.words.brief);
-        }
+        !is_known
     }
 
     pub(super) fn alerts(&self) -> impl Iterator<Item = &Alert> {
@@ -64,6 +79,8 @@ impl Trouble {
         match self {
             Self::Blind => "",
             Self::Config => "configuration refused, the old one is in effect",
+            Self::Pairs => "a key is not its certificate's",
+            Self::RenewalState => "cannot read the state of renewals",
             Self::Renewer => "nobody renews",
             Self::Unsaved => "cannot write its state",
         }
@@ -85,6 +102,20 @@ impl Trouble {
                 "still works with its old configuration",
                 &format!("the new one is wrong: {first}"),
                 "see all of it with `certwatch config check`, mend it, and run `systemctl reload certwatch`",
+            ),
+            Self::Pairs => of_certwatch(
+                "key_mismatch",
+                Severity::Critical,
+                "found a key that is not its certificate's",
+                &format!("nobody can use {first} until its key and certificate match"),
+                "see what is in the way with `certwatch renew --dry-run`, then run `certwatch renew`",
+            ),
+            Self::RenewalState => of_certwatch(
+                "renewal_state_unreadable",
+                Severity::Unknown,
+                "cannot tell whether a renewal is half-way",
+                &first,
+                "run `certwatch renew --dry-run` as root, and then `certwatch renew`, which moves a damaged state aside",
             ),
             Self::Renewer => of_certwatch(
                 "renewer_silent",

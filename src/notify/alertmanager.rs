@@ -5,12 +5,10 @@
 //! itself. Its labels are its identity. The severity is among them, since people route by it: an
 //! alert that becomes worse or better is another, and what it was has to be ended.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::http::{self, Answer, Peer, Request};
-use super::{Failure, labels, secret};
+use super::{Failure, Network, labels, secret};
 use crate::config::channels::Alertmanager;
 use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
 use crate::domain::policy::Severity;
@@ -35,7 +33,7 @@ const FAILED: Span = Span::days(1);
 /// It did not take the alerts.
 pub async fn send(
     settings: &Alertmanager,
-    ca_file: Option<&Path>,
+    network: &Network,
     url: &str,
     message: &Message,
     until: UnixTime,
@@ -46,14 +44,15 @@ pub async fn send(
     }
     let url = format!("{}/api/v2/alerts", url.trim_end_matches('/'));
     let (peer, token) = match &settings.token {
-        Some(token) => (Peer::new(NAME, &url)?, Some(secret::read(token)?)),
+        Some(token) => (Peer::new(NAME, &url)?, Some(secret::reveal(token, network).await?)),
         None => (Peer::in_clear_too(NAME, &url)?, None),
     };
     let mut request = Request::json(peer.clone(), &Value::Array(alerts));
+    request.client.clone_from(&settings.client);
     if let Some(token) = token {
         request = request.with("Authorization", format!("Bearer {}", token.expose()));
     }
-    let answer = http::send(request, ca_file).await?;
+    let answer = http::send(request, network).await?;
     if answer.is_success() { Ok(()) } else { Err(refusal(&peer, &answer)) }
 }
 

@@ -2,11 +2,10 @@
 //!
 //! healthchecks.io and what is like it: <https://healthchecks.io/docs/http_api/>.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::http::{self, Peer, Request};
-use super::{Failure, secret};
+use super::{Failure, Network, secret};
 use crate::config::channels::Heartbeat;
 
 /// Longest time for one beat: it says little, and the next one comes soon.
@@ -21,11 +20,11 @@ const MAX_TEXT: usize = 10_000;
 /// The other side did not take it.
 pub async fn beat(
     settings: &Heartbeat,
-    ca_file: Option<&Path>,
+    network: &Network,
     is_well: bool,
     text: &str,
 ) -> Result<(), Failure> {
-    let url = secret::read(&settings.url)?;
+    let url = secret::reveal(&settings.url, network).await?;
     let url = if is_well { url.expose().to_owned() } else { of_failure(url.expose()) };
     let peer = Peer::new("heartbeat", &url)?;
     let text = cut(text);
@@ -33,9 +32,10 @@ pub async fn beat(
         peer: peer.clone(),
         headers: vec![("Content-Type", "text/plain; charset=utf-8".to_owned())],
         body: text.as_bytes().to_vec(),
+        client: None,
         timeout: LIMIT,
     };
-    let answer = http::send(request, ca_file).await?;
+    let answer = http::send(request, network).await?;
     // healthchecks.io answers so with HTTP 200, since senders seldom look.
     if answer.body.contains("(not found)") || matches!(answer.status, 404 | 410) {
         return Err(peer

@@ -15,10 +15,37 @@ pub mod slack;
 pub mod tls;
 pub mod webhook;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::config::{Config, Http};
+use crate::hangs::Hangs;
 
 /// Longest time for one attempt on any channel, connecting and name lookup included.
 pub const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// How the other side is reached: what holds for all channels.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// More CAs to trust: a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// How HTTP goes out.
+    pub http: Http,
+    /// Where threads hang that have gone to read a file.
+    pub hangs: Arc<Hangs>,
+}
+
+impl Network {
+    /// What `config` says of it.
+    pub fn of(config: &Config, hangs: &Arc<Hangs>) -> Self {
+        Self {
+            ca_file: config.alerts.ca_file.clone(),
+            http: config.http.clone(),
+            hangs: hangs.clone(),
+        }
+    }
+}
 
 /// What the other side gave back for a message that it has taken.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

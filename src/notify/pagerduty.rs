@@ -1,12 +1,10 @@
 //! PagerDuty, Events API v2:
 //! <https://developer.pagerduty.com/docs/send-alert-event>.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::http::{self, Answer, Peer, Request};
-use super::{Failure, labels, secret};
+use super::{Failure, Network, labels, secret};
 use crate::config::channels::PagerDuty;
 use crate::domain::message::{Firing, Kind, Message};
 use crate::domain::policy::Severity;
@@ -24,15 +22,15 @@ const MAX_EVENT: usize = 512_000;
 /// PagerDuty did not take it.
 pub async fn send(
     settings: &PagerDuty,
-    ca_file: Option<&Path>,
+    network: &Network,
     message: &Message,
 ) -> Result<(), Failure> {
     let peer = Peer::new("PagerDuty", &settings.url)?;
-    let key = secret::read(&settings.routing_key)?;
+    let key = secret::reveal(&settings.routing_key, network).await?;
     for mut event in events(message) {
         event["routing_key"] = json!(key.expose());
         shrink(&mut event);
-        let answer = http::send(Request::json(peer.clone(), &event), ca_file).await?;
+        let answer = http::send(Request::json(peer.clone(), &event), network).await?;
         if answer.status != 202 {
             return Err(refusal(&peer, &answer, key.expose()));
         }

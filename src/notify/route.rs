@@ -1,9 +1,10 @@
 //! From the configuration to receivers, and from a delivery to the channel that carries it.
 
-use std::path::PathBuf;
-
-use super::{Failure, Receipt, alertmanager, email, heartbeat, pagerduty, slack, webhook};
-use crate::config::channels::{Alertmanager, Channels, Email};
+use super::http::{self, Peer};
+use super::{
+    Failure, Network, Receipt, alertmanager, email, heartbeat, pagerduty, secret, slack, webhook,
+};
+use crate::config::channels::{Alertmanager, Channels, Email, Secret, SlackBy};
 use crate::domain::ledger::{Body, Delivery, ReceiverId, Spec, Style};
 use crate::domain::message::Message;
 use crate::domain::policy::Severity;
@@ -19,8 +20,8 @@ pub const REFRESH: Span = Span::minutes(5);
 pub struct Way {
     /// The channels.
     pub channels: Channels,
-    /// More CAs to trust.
-    pub ca_file: Option<PathBuf>,
+    /// How the other side is reached.
+    pub network: Network,
     /// Until when an alert counts that nobody renews.
     pub until: UnixTime,
 }
@@ -50,6 +51,25 @@ pub fn channel(id: &ReceiverId) -> &str {
     id.0.split(':').next().unwrap_or_default()
 }
 
+/// What is wrong with the URLs that are secrets, each with the section that names it: the configuration does
+/// not say what they are. Those that cannot be read are left out.
+pub fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, Failure)> {
+    let read = |url: &Secret| secret::look(url, network).ok();
+    let webhook = channels.webhook.as_ref().and_then(|it| {
+        let url = read(&it.url)?;
+        let peer = Peer::in_clear_too("webhook", url.expose());
+        peer.and_then(|peer| http::check_client(&peer, it.client.as_ref())).err()
+    });
+    let private = |channel, url| Peer::new(channel, read(url)?.expose()).err();
+    let slack = channels.slack.as_ref().and_then(|it| match &it.by {
+        SlackBy::Webhook(url) => private("Slack", url),
+        SlackBy::Bot { .. } => None,
+    });
+    let heartbeat = channels.heartbeat.as_ref().and_then(|it| private("heartbeat", &it.url));
+    let all = [("slack", slack), ("webhook", webhook), ("heartbeat", heartbeat)];
+    all.into_iter().filter_map(|(section, failure)| Some((section, failure?))).collect()
+}
+
 /// Makes one attempt.
 ///
 /// # Errors
@@ -58,7 +78,7 @@ pub async fn deliver(way: &Way, delivery: &Delivery) -> Result<Receipt, Failure>
     match &delivery.body {
         Body::Beat { is_well, text } => {
             let settings = way.channels.heartbeat.as_ref().ok_or_else(gone)?;
-            heartbeat::beat(settings, way.ca_file.as_deref(), *is_well, text).await?;
+            heartbeat::beat(settings, &way.network, *is_well, text).await?;
             Ok(Receipt::default())
         }
         Body::Message(message) => post(way, delivery, message).await,
@@ -66,32 +86,31 @@ pub async fn deliver(way: &Way, delivery: &Delivery) -> Result<Receipt, Failure>
 }
 
 async fn post(way: &Way, delivery: &Delivery, message: &Message) -> Result<Receipt, Failure> {
-    let Way { channels, ca_file, until } = way;
-    let ca_file = ca_file.as_deref();
+    let Way { channels, network, until } = way;
     match channel(&delivery.receiver) {
         "email" => {
             let settings = channels.email.as_ref().ok_or_else(gone)?;
             let is_it = |to: &&String| mail_id(to) == delivery.receiver.0;
             let to = settings.to.iter().find(is_it).ok_or_else(gone)?;
-            return email::send(settings, ca_file, to, message).await;
+            return email::send(settings, network, to, message).await;
         }
         "slack" => {
             let settings = channels.slack.as_ref().ok_or_else(gone)?;
-            return slack::send(settings, ca_file, delivery.thread.as_deref(), message).await;
+            return slack::send(settings, network, delivery.thread.as_deref(), message).await;
         }
         "webhook" => {
             let settings = channels.webhook.as_ref().ok_or_else(gone)?;
-            webhook::send(settings, ca_file, message).await?;
+            webhook::send(settings, network, message).await?;
         }
         "alertmanager" => {
             let settings = channels.alertmanager.as_ref().ok_or_else(gone)?;
             let is_it = |url: &&String| alertmanager_id(url) == delivery.receiver.0;
             let url = settings.urls.iter().find(is_it).ok_or_else(gone)?;
-            alertmanager::send(settings, ca_file, url, message, *until).await?;
+            alertmanager::send(settings, network, url, message, *until).await?;
         }
         "pagerduty" => {
             let settings = channels.pagerduty.as_ref().ok_or_else(gone)?;
-            pagerduty::send(settings, ca_file, message).await?;
+            pagerduty::send(settings, network, message).await?;
         }
         _ => return Err(gone()),
     }

@@ -3,18 +3,25 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::Failure;
+use super::{Failure, Network};
+use crate::beside;
 use crate::config::channels::Secret;
 use crate::domain::text::safe;
+use crate::hangs::Hangs;
 
 /// Where credentials lie for those who are not started by systemd.
 const CREDENTIALS: &str = "/etc/certwatch/credentials";
 
 /// The credential of the unit that holds the whole directory, before the `_` of each file.
 const UNIT_CREDENTIAL: &str = "cred_";
+
+/// How long a file may take to be read.
+pub const LIMIT: Duration = Duration::from_secs(5);
 
 /// Far above any token or URL.
 const MAX_BYTES: u64 = 16 << 10;
@@ -29,20 +36,101 @@ impl Revealed {
     }
 }
 
+/// [`read`] beside the loop: its file system may be away.
+///
+/// # Errors
+/// As of [`read`], or it does not answer within [`LIMIT`].
+pub async fn reveal(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
+    let (network, wanted) = (network.clone(), secret.clone());
+    let hangs = network.hangs.clone();
+    let revealed = beside::visit("secret", &hangs, LIMIT, move || look(&wanted, &network)).await;
+    revealed
+        .unwrap_or_else(|lost| Err(Failure::transient(format!("a secret cannot be read: {lost}"))))
+}
+
+/// [`read`] unless its file hangs already.
+///
+/// # Errors
+/// As of [`read`], or it has not answered before.
+pub fn look(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
+    enter(&network.hangs, &path(secret))?;
+    read(secret)
+}
+
+/// To be called before a file is read that may not answer.
+///
+/// # Errors
+/// It did not answer before, and has not since.
+pub(super) fn enter(hangs: &Arc<Hangs>, path: &Path) -> Result<(), Failure> {
+    hangs.enter(path).map_err(|silent| {
+        let path = safe(&path.to_string_lossy()).into_owned();
+        Failure::transient(format!(
+            "{path} has not answered since {}; is its file system away?",
+            silent.0
+        ))
+    })
+}
+
 /// Reads a secret: one line of text, white space around it removed.
 ///
 /// # Errors
 /// It is not there, cannot be read, others than its owner and group may read it, or it holds more
 /// than one line.
 pub fn read(secret: &Secret) -> Result<Revealed, Failure> {
-    let path = match secret {
-        Secret::File(path) => path.clone(),
-        Secret::Credential(name) => of_credential(name),
+    read_as(secret, one_line)
+}
+
+/// Reads a secret of several lines.
+///
+/// # Errors
+/// As for [`read`], but for the lines.
+pub fn read_text(secret: &Secret) -> Result<Revealed, Failure> {
+    read_as(secret, |bytes| {
+        String::from_utf8(bytes).map(Revealed).map_err(|_| "is not UTF-8 text".to_owned())
+    })
+}
+
+fn read_as(
+    secret: &Secret,
+    understand: impl Fn(Vec<u8>) -> Result<Revealed, String>,
+) -> Result<Revealed, Failure> {
+    let path = path(secret);
+    let closed = |mode: u32| match mode & 0o027 {
+        0 => Ok(()),
+        _ => Err(format!(
+            "has mode {:04o}, so that others can read or change it; `chmod 0600` it",
+            mode & 0o7777
+        )),
     };
     // Transient: a file that appears mends it, and nobody tells us of that.
-    read_file(&path).map_err(|why| {
-        Failure::transient(format!("the secret {}: {why}", safe(&path.to_string_lossy())))
-    })
+    read_file(&path, closed)
+        .and_then(understand)
+        .map_err(|why| Failure::transient(format!("the secret {}: {why}", place(secret))))
+}
+
+/// Reads a file that is no secret, with the same bounds.
+///
+/// # Errors
+/// It cannot be read, or is larger than 16 KiB; as a clause.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    read_file(path, |_| Ok(()))
+}
+
+/// The file of a secret.
+pub(super) fn file(secret: &Secret) -> PathBuf {
+    path(secret)
+}
+
+/// Where a secret is, safe to print.
+pub(super) fn place(secret: &Secret) -> String {
+    safe(&path(secret).to_string_lossy()).into_owned()
+}
+
+fn path(secret: &Secret) -> PathBuf {
+    match secret {
+        Secret::File(path) => path.clone(),
+        Secret::Credential(name) => of_credential(name),
+    }
 }
 
 /// The file of a credential: systemd's if it gave this one, else that in [`CREDENTIALS`]. A login can have
@@ -55,7 +143,7 @@ fn of_credential(name: &str) -> PathBuf {
     given.unwrap_or_else(|| Path::new(CREDENTIALS).join(name))
 }
 
-fn read_file(path: &Path) -> Result<Revealed, String> {
+fn read_file(path: &Path, accept: impl Fn(u32) -> Result<(), String>) -> Result<Vec<u8>, String> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(&error.into()))?;
@@ -63,18 +151,16 @@ fn read_file(path: &Path) -> Result<Revealed, String> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err("is not a regular file".to_owned());
     }
-    if stat.st_mode & 0o027 != 0 {
-        return Err(format!(
-            "has mode {:04o}, so that others can read or change it; `chmod 0600` it",
-            stat.st_mode & 0o7777
-        ));
-    }
+    accept(stat.st_mode)?;
     let mut bytes = Vec::new();
     File::from(fd)
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(&error))?;
-    one_line(bytes)
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("is too large, more than 16 KiB".to_owned());
+    }
+    Ok(bytes)
 }
 
 fn unreadable(error: &io::Error) -> String {
@@ -92,7 +178,7 @@ fn one_line(bytes: Vec<u8>) -> Result<Revealed, String> {
     if line.is_empty() {
         return Err("is empty".to_owned());
     }
-    if line.len() as u64 > MAX_BYTES || line.chars().any(char::is_control) {
+    if line.chars().any(char::is_control) {
         return Err("holds more than one line of text".to_owned());
     }
     Ok(Revealed(line.to_owned()))
@@ -124,7 +210,9 @@ mod tests {
         assert!(read_with(b" \n", 0o600).unwrap_err().ends_with("is empty"));
         assert!(read_with(b"a\nb", 0o600).unwrap_err().ends_with("one line of text"));
         assert!(read_with(b"\xff", 0o600).unwrap_err().ends_with("UTF-8 text"));
-        assert!(read_with(&[b'a'; 20_000], 0o600).unwrap_err().ends_with("one line of text"));
+        assert!(read_with(&[b'a'; 16 << 10], 0o600).is_ok());
+        let why = read_with(&[b'a'; (16 << 10) + 1], 0o600).unwrap_err();
+        assert!(why.ends_with("is too large, more than 16 KiB"), "{why}");
     }
 
     #[test]

@@ -1,20 +1,38 @@
-//! Whom to trust: the system's CAs, and those of `alerts.ca-file`.
+//! Whom to trust: the system's CAs, and those of `alerts.ca-file`. And what to present to whom that is not
+//! enough.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustls::CertificateError;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
-use super::Failure;
+use super::secret::{self, Revealed};
+use super::{Failure, FailureKind};
+use crate::config::channels::Client;
 use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
+use crate::hangs::Hangs;
+use crate::parse::{pem, x509};
+use crate::sys;
+
+/// Where the system has its CAs, by which a thread that reads them is told; the library knows where else.
+const SYSTEM: &str = "/etc/ssl/certs";
 
 /// The CAs that every connection of certwatch trusts.
 ///
 /// # Errors
 /// `more` cannot be read or holds no certificate, or there is none at all.
-pub fn roots(more: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+pub fn roots(
+    more: Option<&Path>,
+    hangs: &Arc<Hangs>,
+) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    secret::enter(hangs, Path::new(SYSTEM))?;
     let mut roots = rustls_native_certs::load_native_certs().certs;
     if let Some(path) = more {
+        secret::enter(hangs, path)?;
         let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
         if found.certs.is_empty() {
             let path = safe(&path.to_string_lossy()).into_owned();
@@ -32,6 +50,66 @@ pub fn roots(more: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failur
         ));
     }
     Ok(roots)
+}
+
+/// A client certificate and its key. It is not `Debug`: it holds a key.
+pub struct Pair {
+    /// The certificate first, then those that it was signed by.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The key, PEM.
+    pub key: Revealed,
+}
+
+/// Reads what is presented to a server that asks for a certificate.
+///
+/// # Errors
+/// It cannot be read, the two do not belong together, or it is not valid now.
+pub fn pair(client: &Client, hangs: &Arc<Hangs>) -> Result<Pair, Failure> {
+    let path = &client.certificate;
+    secret::enter(hangs, path)?;
+    // Transient: a file that is replaced mends it.
+    let refuse = |why: String| Failure {
+        reason: format!("the client certificate {} {why}", safe(&path.to_string_lossy())),
+        kind: FailureKind::Transient(None),
+    };
+    let bytes = secret::bytes(path).map_err(refuse)?;
+    let blocks: Result<Vec<_>, _> = pem::certificates(&bytes).into_iter().collect();
+    let blocks = blocks.map_err(|_| refuse("has a damaged block in it".to_owned()))?;
+    let first = blocks.first().ok_or_else(|| refuse("holds no certificate in PEM".to_owned()))?;
+    check_dates(&first.der, sys::now()).map_err(refuse)?;
+    secret::enter(hangs, &secret::file(&client.key))?;
+    let key = secret::read_text(&client.key)?;
+    let ders: Vec<_> = blocks.iter().map(|it| CertificateDer::from(it.der.clone())).collect();
+    let der = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
+        let is_encrypted = key.expose().contains("ENCRYPTED");
+        Failure::transient(format!(
+            "the key in {} {}",
+            secret::place(&client.key),
+            match is_encrypted {
+                true =>
+                    "is encrypted: put it there without a passphrase, as `openssl pkey` writes it",
+                false => "is no private key in PEM",
+            }
+        ))
+    })?;
+    CertifiedKey::from_der(ders.clone(), der, &rustls::crypto::ring::default_provider()).map_err(
+        |_| refuse(format!("and the key in {} do not belong together", secret::place(&client.key))),
+    )?;
+    Ok(Pair { chain: ders, key })
+}
+
+fn check_dates(der: &[u8], now: UnixTime) -> Result<(), String> {
+    let authority = x509::Authority::Beside(&[]);
+    let certificate = x509::read(der, false, authority, &x509::Issuers::default())
+        .map_err(|_| "is damaged".to_owned())?;
+    if certificate.not_after < now {
+        return Err(format!("expired on {}: replace it and its key", certificate.not_after));
+    }
+    if certificate.not_before > now {
+        let from = certificate.not_before;
+        return Err(format!("is not valid until {from}: is this node's clock right?"));
+    }
+    Ok(())
 }
 
 /// True if a certificate would be accepted at another time.

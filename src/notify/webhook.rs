@@ -2,13 +2,11 @@
 //! understands certwatch:
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>.
 
-use std::path::Path;
-
 use ring::hmac;
 use serde_json::{Value, json};
 
 use super::http::{self, Peer, Request};
-use super::{Failure, labels, secret};
+use super::{Failure, Network, labels, secret};
 use crate::config::channels::Webhook;
 use crate::domain::message::{Firing, MOST_SHOWN, Message, Resolved};
 use crate::domain::policy::Severity;
@@ -17,19 +15,17 @@ use crate::domain::policy::Severity;
 ///
 /// # Errors
 /// The other side did not take it.
-pub async fn send(
-    settings: &Webhook,
-    ca_file: Option<&Path>,
-    message: &Message,
-) -> Result<(), Failure> {
-    let peer = Peer::in_clear_too("webhook", secret::read(&settings.url)?.expose())?;
+pub async fn send(settings: &Webhook, network: &Network, message: &Message) -> Result<(), Failure> {
+    let url = secret::reveal(&settings.url, network).await?;
+    let peer = Peer::in_clear_too("webhook", url.expose())?;
     let mut request =
         Request::json(peer.clone(), &payload(message)).with("Idempotency-Key", message.id.clone());
+    request.client.clone_from(&settings.client);
     if let Some(key) = &settings.key {
-        let signature = signature(&secret::read(key)?, &request.body);
+        let signature = signature(&secret::reveal(key, network).await?, &request.body);
         request = request.with("X-Certwatch-Signature", signature);
     }
-    let answer = http::send(request, ca_file).await?;
+    let answer = http::send(request, network).await?;
     if answer.is_success() {
         return Ok(());
     }

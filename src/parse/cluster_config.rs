@@ -1,72 +1,135 @@
 //! kubeadm's ClusterConfiguration, as far as a renewal depends on it
-//! (`kubeadm.k8s.io/v1beta2` to `v1beta4`).
+//! (`kubeadm.k8s.io/v1beta1` to `v1beta4`, which agree in it).
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::yaml;
-use crate::domain::model::Reason;
+use super::{duration, yaml};
+use crate::domain::kubernetes::Version;
+use crate::domain::layout::{KUBERNETES, PKI_NAMES};
+use crate::domain::renewal::kubeadm_config::{ClusterConfig, Etcd, ExternalEtcd, KeyAlgorithm};
+use crate::domain::text::safe;
 use crate::domain::time::Span;
 
-/// What a renewal depends on.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ClusterConfig {
-    /// `kubeadm.k8s.io/v1beta2`.
-    pub api_version: String,
-    /// Where kubeadm looks for the pki, if not at its default.
-    pub certificates_dir: Option<PathBuf>,
-    /// etcd is not kubeadm's.
-    pub has_external_etcd: bool,
-    /// How long leaves will live, if it says so (v1beta4).
-    pub leaf_lifetime: Option<Span>,
-    /// It is followed by an InitConfiguration of its own.
-    pub has_init: bool,
+/// Why a text says nothing that a renewal could go by; a clause without a full stop.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no YAML, or a field is not of its type; line and column in its document, if known.
+    #[error("it is no YAML, or not of the right form{}", place(*.0))]
+    Form(Option<(u64, u64)>),
+    /// None of its documents is one.
+    #[error("it has no ClusterConfiguration of kubeadm")]
+    Missing,
+    /// It is of an API version that did not exist when this was written.
+    #[error("it is of {}, which is not known here", safe(.0))]
+    Api(String),
+    /// A field has a value that is not known.
+    #[error("its {} is `{}`, which is not known here", .0, safe(.1))]
+    Value(&'static str, String),
+}
+
+const APIS: [&str; 4] = ["v1beta1", "v1beta2", "v1beta3", "v1beta4"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    api_version: String,
+    kind: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
-    api_version: String,
-    kind: String,
+    kubernetes_version: Option<String>,
     certificates_dir: Option<PathBuf>,
+    encryption_algorithm: Option<String>,
     certificate_validity_period: Option<String>,
-    etcd: Option<Etcd>,
+    feature_gates: Option<Gates>,
+    etcd: Option<EtcdDocument>,
 }
 
 #[derive(Deserialize)]
-struct Etcd {
-    external: Option<serde::de::IgnoredAny>,
+struct Gates {
+    /// It stood for ECDSA on P-256 from 1.19 on, and went with 1.37.
+    #[serde(rename = "PublicKeysECDSA")]
+    ecdsa: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct EtcdDocument {
+    external: Option<External>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct External {
+    endpoints: Option<Vec<String>>,
+    ca_file: Option<String>,
+    cert_file: Option<String>,
+    key_file: Option<String>,
 }
 
 /// Reads the ClusterConfiguration among the documents of a file.
 ///
 /// # Errors
-/// [`Reason::BadKubeconfig`] with the place in its document if one is no YAML;
-/// [`Reason::Missing`] if none is a ClusterConfiguration of kubeadm.
-pub fn read(text: &str) -> Result<ClusterConfig, Reason> {
-    let mut found = None;
-    let mut has_init = false;
+/// There is none, or it says something that cannot be understood: nobody may take a default for that.
+pub fn read(text: &str) -> Result<ClusterConfig, Unreadable> {
     for document in documents(text) {
-        let document: Document = match yaml::read(document.as_bytes()) {
-            Ok(document) => document,
-            Err(place) => return Err(Reason::BadKubeconfig(place)),
-        };
-        match document.kind.as_str() {
-            "ClusterConfiguration" => found = Some(document),
-            "InitConfiguration" => has_init = true,
-            _ => {}
+        let head: Head = yaml::read(document.as_bytes()).map_err(Unreadable::Form)?;
+        let Some(version) = head.api_version.strip_prefix("kubeadm.k8s.io/") else { continue };
+        if head.kind != "ClusterConfiguration" {
+            continue;
+        }
+        if !APIS.contains(&version) {
+            return Err(Unreadable::Api(head.api_version));
+        }
+        let document: Document = yaml::read(document.as_bytes()).map_err(Unreadable::Form)?;
+        return config(document);
+    }
+    Err(Unreadable::Missing)
+}
+
+fn config(document: Document) -> Result<ClusterConfig, Unreadable> {
+    let dir = document.certificates_dir.filter(|dir| !dir.as_os_str().is_empty());
+    let default_dir = || PathBuf::from(KUBERNETES).join(PKI_NAMES[0]);
+    let validity = document
+        .certificate_validity_period
+        .map(|text| lifetime(&text).ok_or(Unreadable::Value("certificateValidityPeriod", text)));
+    let gate = document.feature_gates.and_then(|gates| gates.ecdsa);
+    Ok(ClusterConfig {
+        // `stable-1` and the like are asked of the network.
+        kubernetes: document.kubernetes_version.as_deref().and_then(Version::parse),
+        certificates_dir: dir.unwrap_or_else(default_dir),
+        etcd: document.etcd.and_then(|etcd| etcd.external).map_or(Etcd::Local, external),
+        algorithm: algorithm(document.encryption_algorithm, gate)?,
+        validity: validity.transpose()?,
+    })
+}
+
+/// The gate wins, as in kubeadm (`EncryptionAlgorithmType()` in its apis/kubeadm/types.go, up to 1.36).
+fn algorithm(name: Option<String>, gate: Option<bool>) -> Result<KeyAlgorithm, Unreadable> {
+    match (gate, name.filter(|name| !name.is_empty())) {
+        (Some(true), _) => Ok(KeyAlgorithm::EcdsaP256),
+        (Some(false), _) | (None, None) => Ok(KeyAlgorithm::default()),
+        (None, Some(name)) => {
+            KeyAlgorithm::named(&name).ok_or(Unreadable::Value("encryptionAlgorithm", name))
         }
     }
-    let found = found.filter(|it| it.api_version.starts_with("kubeadm.k8s.io/"));
-    let found = found.ok_or(Reason::Missing)?;
-    Ok(ClusterConfig {
-        api_version: found.api_version,
-        certificates_dir: found.certificates_dir.filter(|dir| !dir.as_os_str().is_empty()),
-        has_external_etcd: found.etcd.is_some_and(|etcd| etcd.external.is_some()),
-        leaf_lifetime: found.certificate_validity_period.as_deref().and_then(go_duration),
-        has_init,
+}
+
+fn external(it: External) -> Etcd {
+    let file = |file: Option<String>| file.filter(|file| !file.is_empty());
+    Etcd::External(ExternalEtcd {
+        endpoints: it.endpoints.unwrap_or_default(),
+        ca_file: file(it.ca_file),
+        cert_file: file(it.cert_file),
+        key_file: file(it.key_file),
     })
+}
+
+fn place(place: Option<(u64, u64)>) -> String {
+    place.map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"))
 }
 
 fn documents(text: &str) -> impl Iterator<Item = String> {
@@ -83,68 +146,11 @@ fn documents(text: &str) -> impl Iterator<Item = String> {
     documents.into_iter().filter(|document| !document.trim().is_empty())
 }
 
-/// Go's form of a duration, as Kubernetes writes it: `8760h0m0s`.
-fn go_duration(text: &str) -> Option<Span> {
-    let mut seconds = 0_i64;
-    let mut number = 0_i64;
-    for c in text.chars() {
-        let unit = match c {
-            '0'..='9' => {
-                number = number.checked_mul(10)?.checked_add(i64::from(c.to_digit(10)?))?;
-                continue;
-            }
-            'h' => 3_600,
-            'm' => 60,
-            's' => 1,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
-        number = 0;
-    }
+/// Of which a certificate can be good for: whole seconds, and more than none.
+fn lifetime(text: &str) -> Option<Span> {
+    let seconds = i64::try_from(duration::read(text)?.as_secs()).ok()?;
     (seconds > 0).then_some(Span::seconds(seconds))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_what_kubeadm_keeps_in_the_cluster() {
-        let config = read(
-            "apiVersion: kubeadm.k8s.io/v1beta4\ncertificateValidityPeriod: 8760h0m0s\n\
-             certificatesDir: /etc/kubernetes/pki\netcd:\n  local:\n    dataDir: /var/lib/etcd\n\
-             kind: ClusterConfiguration\n",
-        )
-        .unwrap();
-        assert_eq!(config.leaf_lifetime, Some(Span::days(365)));
-        assert_eq!(config.certificates_dir.unwrap(), PathBuf::from("/etc/kubernetes/pki"));
-        assert!(!config.has_external_etcd && !config.has_init);
-    }
-
-    #[test]
-    fn an_external_etcd_is_seen_in_any_of_several_documents() {
-        let config = read(
-            "apiVersion: kubeadm.k8s.io/v1beta2\nkind: InitConfiguration\n---\n\
-             apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n\
-             etcd: {external: {endpoints: ['https://10.0.0.9:2379']}}\n",
-        )
-        .unwrap();
-        assert!(config.has_external_etcd && config.has_init);
-        assert_eq!(config.leaf_lifetime, None);
-    }
-
-    #[test]
-    fn what_is_no_cluster_configuration_is_refused() {
-        assert_eq!(read("apiVersion: v1\nkind: Pod\n"), Err(Reason::Missing));
-        assert_eq!(read(""), Err(Reason::Missing));
-        assert!(read("a: [").is_err());
-    }
-
-    #[test]
-    fn durations_as_go_writes_them() {
-        assert_eq!(go_duration("1h1m1s"), Some(Span::seconds(3_661)));
-        for odd in ["", "0s", "h", "1d", "99999999999999999999h"] {
-            assert_eq!(go_duration(odd), None, "{odd}");
-        }
-    }
-}
+mod tests;

@@ -30,14 +30,18 @@ pub fn healthz(config: &[u8]) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(ip, port))
 }
 
-/// The socket of the container runtime, by `kubeadm-flags.env` or else by `config.yaml`.
-pub fn runtime_socket(flags: &str, config: &[u8]) -> Option<PathBuf> {
+/// The socket of the container runtime, by `kubeadm-flags.env` or else by the first of `configs` that names one:
+/// `config.yaml`, and `instance-config.yaml`, which kubeadm writes from 1.34 on instead of the flag
+/// (`NodeLocalCRISocket`).
+pub fn runtime_socket(flags: &str, configs: [&[u8]; 2]) -> Option<PathBuf> {
     let mut words = flags.split(|c: char| c.is_whitespace() || c == '"' || c == '=');
     let flag = words.find(|word| *word == "--container-runtime-endpoint").and(words.next());
-    let config: Config = yaml::read(config).unwrap_or_default();
-    let endpoint = flag.map(str::to_owned).or(config.container_runtime_endpoint)?;
-    let path = PathBuf::from(endpoint.strip_prefix("unix://").unwrap_or(&endpoint));
-    path.is_absolute().then_some(path)
+    let endpoint = |config| yaml::read::<Config>(config).ok()?.container_runtime_endpoint;
+    let named = configs.into_iter().filter_map(endpoint);
+    flag.map(str::to_owned).into_iter().chain(named).find_map(|endpoint| {
+        let path = PathBuf::from(endpoint.strip_prefix("unix://").unwrap_or(&endpoint));
+        path.is_absolute().then_some(path)
+    })
 }
 
 #[cfg(test)]
@@ -58,15 +62,26 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_names_the_runtime_before_the_file_does() {
+    fn the_flag_names_the_runtime_before_the_files_do() {
         let flags = "KUBELET_KUBEADM_ARGS=\"--container-runtime=remote --container-runtime-endpoint=unix:///run/a.sock --x=y\"\n";
-        let config = b"containerRuntimeEndpoint: /run/b.sock\n";
-        assert_eq!(runtime_socket(flags, config), Some("/run/a.sock".into()));
+        let config: &[u8] = b"containerRuntimeEndpoint: /run/b.sock\n";
+        assert_eq!(runtime_socket(flags, [config, b""]), Some("/run/a.sock".into()));
         assert_eq!(
-            runtime_socket("A=\"--container-runtime-endpoint /run/c.sock\"", b""),
+            runtime_socket("A=\"--container-runtime-endpoint /run/c.sock\"", [b"", b""]),
             Some("/run/c.sock".into())
         );
-        assert_eq!(runtime_socket("", config), Some("/run/b.sock".into()));
-        assert_eq!(runtime_socket("", b""), None);
+        assert_eq!(runtime_socket("", [config, b""]), Some("/run/b.sock".into()));
+        assert_eq!(runtime_socket("", [b"", b""]), None);
+    }
+
+    #[test]
+    fn kubeadm_1_34_names_it_in_a_file_of_the_node_s_own() {
+        let flags = "KUBELET_KUBEADM_ARGS=\"\"\n";
+        let instance: &[u8] = b"apiVersion: kubelet.config.k8s.io/v1beta1\n\
+            containerRuntimeEndpoint: unix:///var/run/crio/crio.sock\nkind: KubeletConfiguration\n";
+        let nothing: &[u8] = b"containerRuntimeEndpoint: \"\"\n";
+        let socket = Some("/var/run/crio/crio.sock".into());
+        assert_eq!(runtime_socket(flags, [nothing, instance]), socket);
+        assert_eq!(runtime_socket(flags, [b"]", instance]), socket);
     }
 }

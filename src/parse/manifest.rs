@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::yaml;
-
-/// Major and minor version of Kubernetes.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Version(pub u32, pub u32);
+use crate::domain::kubernetes::Version;
 
 /// A static pod, as far as its first container says what a renewal has to know.
 #[derive(Debug, Eq, PartialEq)]
 pub struct StaticPod {
     /// The version in the tag of its image; `None` if that has none such as `v1.33.2`.
     pub version: Option<Version>,
+    /// Seconds that it asks for between SIGTERM and SIGKILL; the kubelet's 30 where it asks for none.
+    pub termination_grace_period: Option<u32>,
     words: Vec<String>,
     /// Where a path of the container is on the host, the deepest first.
     mounts: Vec<(PathBuf, PathBuf)>,
@@ -26,7 +25,9 @@ struct Pod {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spec {
+    termination_grace_period_seconds: Option<u32>,
     containers: Vec<Container>,
     volumes: Option<Vec<Volume>>,
 }
@@ -61,13 +62,15 @@ struct HostPath {
 
 /// Reads a manifest; `None` if it is no pod, or has no container.
 pub fn read(manifest: &[u8]) -> Option<StaticPod> {
-    let Spec { containers, volumes } = yaml::read::<Pod>(manifest).ok()?.spec;
+    let Spec { containers, volumes, termination_grace_period_seconds } =
+        yaml::read::<Pod>(manifest).ok()?.spec;
     let container = containers.into_iter().next()?;
     let mut words = container.command.unwrap_or_default();
     words.extend(container.args.unwrap_or_default());
     let mounts = container.volume_mounts.unwrap_or_default();
     Some(StaticPod {
         version: tag_version(&container.image),
+        termination_grace_period: termination_grace_period_seconds,
         words,
         mounts: on_host(mounts, &volumes.unwrap_or_default()),
     })
@@ -138,8 +141,7 @@ fn on_host(mounts: Vec<Mount>, volumes: &[Volume]) -> Vec<(PathBuf, PathBuf)> {
 fn tag_version(image: &str) -> Option<Version> {
     let untagged = image.split('@').next()?;
     let (_, tag) = untagged.rsplit_once(':')?;
-    let mut numbers = tag.strip_prefix('v')?.split(['.', '-', '+']);
-    Some(Version(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    Version::parse(tag)
 }
 
 #[cfg(test)]
@@ -149,8 +151,8 @@ mod tests {
     #[test]
     fn the_image_s_tag_is_the_version() {
         let pod = b"spec:\n  containers:\n  - name: kube-apiserver\n    image: registry:5000/kube-apiserver:v1.33.2\n";
-        assert_eq!(version(pod), Some(Version(1, 33)));
-        assert_eq!(tag_version("a/b:v1.20.2-eks@sha256:00"), Some(Version(1, 20)));
+        assert_eq!(version(pod), Version::parse("v1.33.2"));
+        assert_eq!(tag_version("a/b:v1.20.2-eks@sha256:00"), Version::parse("v1.20.2"));
         for odd in ["a/b", "a/b:latest", "a:5000/b", "a/b:v1"] {
             assert_eq!(tag_version(odd), None, "{odd}");
         }

@@ -1,13 +1,21 @@
 //! Pure parsing: bytes in, observations out. Private keys are stepped over, never decoded.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod algorithm;
+mod cgroup;
 pub mod cluster_config;
 pub mod credential;
+pub mod duration;
 pub mod kubeconfig;
 pub mod kubelet;
+pub mod listeners;
 pub mod manifest;
+pub mod mountinfo;
 pub mod pem;
 pub mod process;
+pub mod public_key;
+mod rustcrypto;
+mod signature;
 pub mod x509;
 pub(crate) mod yaml;
 

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use ring::digest;
 use x509_parser::der_parser::oid::Oid;
-use x509_parser::error::X509Error;
 use x509_parser::oid_registry;
 use x509_parser::prelude::*;
-use x509_parser::public_key::PublicKey;
 
-use crate::domain::model::{Attribute, Ca, Certificate, Name, Sha256, Signer};
+use crate::domain::model::{Attribute, Ca, Certificate, ClientAuth, Name, Sha256, Signer};
 use crate::domain::time::UnixTime;
+
+use super::signature::{self, Verdict};
 
 /// A CA certificate, ready to check signatures with.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Anchor {
     pub ca: Arc<Ca>,
     subject: Box<[u8]>,
     public_key: Box<[u8]>,
+    /// The algorithm of a signature between it and its CA file that could not be checked.
+    unchecked: Option<Box<str>>,
 }
 
 /// Which CAs a certificate is checked against.
@@ -59,13 +61,6 @@ impl Issuers {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoCertificate;
 
-/// True if the certificate is for an RSA key; false also for what is none.
-pub fn has_rsa_key(der: &[u8]) -> bool {
-    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
-        certificate.public_key().algorithm.algorithm == oid_registry::OID_PKCS1_RSAENCRYPTION
-    })
-}
-
 /// Reads one certificate and checks its signature.
 ///
 /// `trusted` allows what openssl appends to a `TRUSTED CERTIFICATE`.
@@ -93,6 +88,7 @@ pub fn read(
             sha256: sha256(&der[..der.len() - rest.len()]),
             key_sha256: sha256(parsed.public_key().raw),
             is_ca: parsed.is_ca(),
+            client_auth: client_auth(&parsed),
             signer: signer(&parsed, authority),
         })
     })
@@ -108,13 +104,20 @@ pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor>
         read.filter_map(|der| Some((guarded(|| anchor(path, has_key, der)).ok()?, der))).unzip();
     // Once for each link a chain can have here.
     for _ in 1..found.len().min(MAX_CHAIN) {
+        let mut is_settled = true;
         for (index, der) in ders.iter().enumerate() {
             let own_name = found[index].subject.clone();
             let others: Vec<Anchor> =
                 found.iter().filter(|it| it.subject != own_name).cloned().collect();
-            if let Ok(Signer::Ca(ca)) = guarded(|| signer_among(der, &others, path)) {
-                found[index].end_by(ca.not_after);
+            let signer = guarded(|| signer_among(der, &others, path)).ok();
+            if let Some(end) = signer.and_then(|signer| signer.not_after()) {
+                is_settled &= end >= found[index].ca.not_after;
+                found[index].end_by(end);
             }
+        }
+        // Strangers make such files too, and each round costs a signature for each pair.
+        if is_settled {
+            break;
         }
     }
     found
@@ -122,22 +125,28 @@ pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor>
 
 /// `anchors` and the intermediate CAs among `ders` that one of them has signed, directly or over
 /// others: what stands behind a leaf in its own file.
+///
+/// Those whose signature cannot be checked are among them, and so is what hangs on them: what they
+/// signed is unchecked too.
 pub fn with_intermediates<'a>(
     anchors: &[Anchor],
     ders: impl Iterator<Item = &'a [u8]>,
 ) -> Vec<Anchor> {
-    let mut trusted = anchors.to_vec();
+    let mut found = anchors.to_vec();
     let mut ders: Vec<&[u8]> = ders.take(MAX_CHAIN).collect();
-    while trusted.len() < MAX_ANCHORS + MAX_CHAIN {
-        let signed = ders
+    while found.len() < MAX_ANCHORS + MAX_CHAIN {
+        let signed: Vec<(usize, Anchor)> = ders
             .iter()
             .enumerate()
-            .find_map(|(index, der)| Some((index, guarded(|| intermediate(&trusted, der)).ok()?)));
-        let Some((index, anchor)) = signed else { break };
+            .filter_map(|(index, der)| Some((index, guarded(|| intermediate(&found, der)).ok()?)))
+            .collect();
+        // Verified ones first: what they signed may be verified in the next round.
+        let next = signed.into_iter().min_by_key(|(_, anchor)| anchor.unchecked.is_some());
+        let Some((index, anchor)) = next else { break };
         ders.remove(index);
-        trusted.push(anchor);
+        found.push(anchor);
     }
-    trusted
+    found
 }
 
 /// Longest chain of CAs in one file that is followed.
@@ -156,17 +165,21 @@ fn anchor(path: &Arc<Path>, has_key: bool, der: &[u8]) -> Result<Anchor, NoCerti
         ca: Arc::new(Ca { path: path.clone(), sha256: sha256(der), not_after, has_key }),
         subject: parsed.subject().as_raw().into(),
         public_key: parsed.public_key().raw.into(),
+        unchecked: None,
     })
 }
 
-/// The CA in `der`, if one of `trusted` signed it; it counts as part of that CA's file.
+/// The CA in `der`, unless it is known that none of `trusted` signed it; it counts as part of that
+/// CA's file.
 fn intermediate(trusted: &[Anchor], der: &[u8]) -> Result<Anchor, NoCertificate> {
     let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
     let Some(root) = trusted.first().filter(|_| parsed.is_ca()) else { return Err(NoCertificate) };
-    let Signer::Ca(ca) = signed_by(&parsed, trusted, &root.ca.path) else {
-        return Err(NoCertificate);
+    let (ca, unchecked) = match signed_by(&parsed, trusted, &root.ca.path) {
+        Signer::Verified(ca) => (ca, None),
+        Signer::Unchecked { ca, algorithm } => (ca, Some(algorithm)),
+        Signer::Refused(_) | Signer::NoCa => return Err(NoCertificate),
     };
-    let mut anchor = anchor(&ca.path, ca.has_key, der)?;
+    let mut anchor = Anchor { unchecked, ..anchor(&ca.path, ca.has_key, der)? };
     anchor.end_by(ca.not_after);
     Ok(anchor)
 }
@@ -199,41 +212,60 @@ fn signer(certificate: &X509Certificate<'_>, authority: Authority<'_>) -> Signer
             // A root names itself: that says nothing about the CAs beside it.
             match named.filter(|_| issuer != certificate.subject().as_raw()) {
                 Some(named) => signed_by(certificate, anchors, &named.ca.path),
-                None => Signer::Unknown,
+                None => Signer::NoCa,
             }
         }
     }
 }
 
-/// Which of `anchors` signed it: by name, and by the signature. Of several with the same key, as
-/// after a CA was signed again, the one that lives longest counts, as it does for who verifies.
+/// Which of `anchors` signed it: by name, and by the signature.
+///
+/// A verified one wins over all that cannot be checked. Of several with the same key, as after a CA
+/// was signed again, the one that lives longest counts, as it does for who verifies. Of several that
+/// cannot be checked it may be any, so the one that ends first does.
 fn signed_by(certificate: &X509Certificate<'_>, anchors: &[Anchor], path: &Arc<Path>) -> Signer {
     let issuer = certificate.issuer().as_raw();
     let named = anchors.iter().filter(|anchor| *anchor.subject == *issuer).take(MAX_TRIES);
-    let signers = named.filter(|anchor| has_signed(anchor, certificate));
-    match signers.max_by_key(|anchor| anchor.ca.not_after) {
-        Some(anchor) => Signer::Ca(anchor.ca.clone()),
-        None => Signer::NotCa(path.clone()),
+    let mut verified: Option<&Arc<Ca>> = None;
+    let mut unchecked: Option<(&Arc<Ca>, Box<str>)> = None;
+    for anchor in named {
+        let ca = &anchor.ca;
+        match verdict(anchor, certificate) {
+            Verdict::Verified => {
+                if verified.is_none_or(|other| other.not_after <= ca.not_after) {
+                    verified = Some(ca);
+                }
+            }
+            Verdict::Unchecked(algorithm) => {
+                if unchecked.as_ref().is_none_or(|(other, _)| ca.not_after < other.not_after) {
+                    unchecked = Some((ca, algorithm));
+                }
+            }
+            Verdict::Refused => {}
+        }
+    }
+    match (verified, unchecked) {
+        (Some(ca), _) => Signer::Verified(ca.clone()),
+        (None, Some((ca, algorithm))) => Signer::Unchecked { ca: ca.clone(), algorithm },
+        (None, None) => Signer::Refused(path.clone()),
     }
 }
 
-fn has_signed(anchor: &Anchor, certificate: &X509Certificate<'_>) -> bool {
-    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else { return false };
-    match certificate.verify_signature(Some(&key)) {
-        Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm) => true,
-        Err(_) => !can_be_checked(certificate, &key),
-    }
-}
-
-/// False where the library refuses good signatures too: RSA-PSS with a salt of another length than
-/// the hash, and RSA keys outside 2048 to 8192 bits.
-fn can_be_checked(certificate: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> bool {
-    let is_pss = certificate.signature_algorithm.algorithm == oid_registry::OID_PKCS1_RSASSAPSS;
-    let is_odd_rsa = match key.parsed() {
-        Ok(PublicKey::RSA(rsa)) => !(2048..=8192).contains(&rsa.key_size()),
-        _ => false,
+/// Whether the key of `anchor` signed it. A chain is as good as its weakest link.
+fn verdict(anchor: &Anchor, certificate: &X509Certificate<'_>) -> Verdict {
+    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else {
+        return Verdict::Refused;
     };
-    !is_pss && !is_odd_rsa
+    let algorithm = &certificate.signature_algorithm;
+    // Only the inner one is signed (RFC 5280, 4.1.1.2).
+    if *algorithm != certificate.tbs_certificate.signature {
+        return Verdict::Refused;
+    }
+    let message = certificate.tbs_certificate.as_ref();
+    match signature::verify(algorithm, &key, message, &certificate.signature_value) {
+        Verdict::Verified => anchor.unchecked.clone().map_or(Verdict::Verified, Verdict::Unchecked),
+        other => other,
+    }
 }
 
 /// SHA-256 of bytes.
@@ -267,6 +299,15 @@ fn value(part: &AttributeTypeAndValue<'_>) -> Box<str> {
             let hex = part.as_slice().iter().map(|byte| format!("{byte:02x}"));
             format!("#{}", hex.collect::<String>()).into()
         }
+    }
+}
+
+fn client_auth(certificate: &X509Certificate<'_>) -> ClientAuth {
+    match certificate.extended_key_usage() {
+        Ok(None) => ClientAuth::Allowed,
+        Ok(Some(usage)) if usage.value.any || usage.value.client_auth => ClientAuth::Allowed,
+        Ok(Some(_)) => ClientAuth::Excluded,
+        Err(_) => ClientAuth::Unreadable,
     }
 }
 

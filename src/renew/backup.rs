@@ -128,10 +128,21 @@ pub fn is_current(places: &Places, id: &str) -> Result<(), Fault> {
 /// One cannot be removed.
 pub fn prune(places: &Places, keep: usize, except: &str) -> Result<(), Fault> {
     let old = list(places)?.into_iter().skip(keep).map(|backup| backup.id);
-    let unfinished =
-        names(places)?.into_iter().filter(|id| !places.backups().join(id).join(LIST).exists());
-    let mut ids = old.chain(unfinished).filter(|id| id != except);
+    let mut ids = old.chain(unfinished(places)?).filter(|id| id != except);
     ids.try_for_each(|id| remove(&places.backups().join(id)))
+}
+
+/// Removes what was left of unfinished ones.
+///
+/// # Errors
+/// One cannot be removed.
+pub(super) fn remove_unfinished(places: &Places) -> Result<(), Fault> {
+    unfinished(places)?.try_for_each(|id| remove(&places.backups().join(id)))
+}
+
+fn unfinished(places: &Places) -> Result<impl Iterator<Item = String>, Fault> {
+    let backups = places.backups();
+    Ok(names(places)?.into_iter().filter(move |id| !backups.join(id).join(LIST).exists()))
 }
 
 /// The directory of a backup that stands for `/etc/kubernetes`.
@@ -210,12 +221,7 @@ fn names(places: &Places) -> Result<Vec<String>, Fault> {
 /// Its list goes first: what is half removed must not look whole.
 fn remove(dir: &Path) -> Result<(), Fault> {
     files::remove(&dir.join(LIST))?;
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(failed("remove", dir)(error))
-        }
-        _ => Ok(()),
-    }
+    files::remove_all(dir)
 }
 
 #[cfg(test)]

@@ -1,20 +1,29 @@
 //! The cluster's configuration, which kubeadm must be given: without it, and without an API that
 //! answers, it falls back to its defaults and says so in one line that nobody reads.
 //!
-//! A copy is kept while the API answers. On the day on which there is neither, one is made from what
-//! the manifests say; everything else that matters kubeadm takes from the old certificates.
+//! What a renewal needs of it is kept while the API answers. On the day on which there is neither, it is told by the
+//! manifests and the certificates. Kubeadm is given what [`kubeadm_config`] writes of it, and nothing else.
 
-use std::net::IpAddr;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::domain::kubernetes::Version;
+use crate::domain::layout::kubeadm_pki;
 use crate::domain::renewal::Fault;
+use crate::domain::renewal::kubeadm_config::{self, ClusterConfig, Refusal};
 use crate::domain::text::safe;
-use crate::parse::cluster_config::{self, ClusterConfig};
-use crate::parse::{pem, x509};
+use crate::domain::time::{Span, UnixTime};
+use crate::parse::cluster_config;
+use crate::sys;
 
 use super::control_plane::ControlPlane;
 use super::files::{self, shown};
 use super::places::Places;
+use super::present;
+
+/// How old the kept copy may be before the API is asked again for what it says.
+pub const KEPT_AGE: Span = Span::days(7);
 
 /// Where the configuration comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,23 +34,23 @@ pub enum Source {
     Given,
     /// The copy that was kept.
     Kept,
-    /// The manifests.
-    Manifests,
+    /// The manifests and certificates of this node.
+    Node,
 }
 
-/// A configuration that kubeadm can be given.
+/// What is known of the cluster's configuration.
 #[derive(Clone, Debug)]
 pub struct Settled {
-    /// Its text, with an InitConfiguration, so that kubeadm does not look for an address itself.
-    pub text: String,
-    /// Where it comes from.
-    pub source: Source,
     /// What it says.
     pub config: ClusterConfig,
+    /// Where it comes from.
+    pub source: Source,
+    /// What people should know of it: whole sentences.
+    pub notes: Vec<String>,
 }
 
 /// The best configuration that can be had: what a person gives, or else what the API says, or the
-/// copy that was kept, or what can be told from the manifests.
+/// copy that was kept, or what this node shows to a kubeadm of this version.
 ///
 /// # Errors
 /// None can be had, or kubeadm would work elsewhere with it than on the staging copy.
@@ -49,64 +58,69 @@ pub fn settle(
     places: &Places,
     plane: &ControlPlane,
     given: Option<&Path>,
+    kubeadm: Option<Version>,
 ) -> Result<Settled, Fault> {
-    let (text, source) = find(places, plane, given)?;
-    let config = cluster_config::read(&text).map_err(|_| {
-        Fault::failed(format!("what is known of it ({}) is no ClusterConfiguration", source.name()))
-    })?;
-    let dir = config.certificates_dir.as_deref().unwrap_or(Path::new("/etc/kubernetes/pki"));
-    if !dir.starts_with("/etc/kubernetes") {
+    let settled = match given {
+        Some(path) => by_hand(path)?,
+        None => find(places, plane, kubeadm)?,
+    };
+    check_pki(places, &settled.config.certificates_dir)?;
+    Ok(settled)
+}
+
+/// kubeadm works on the staging copy, seen as /etc/kubernetes: what it is told must be there, and the real pki.
+fn check_pki(places: &Places, dir: &Path) -> Result<(), Fault> {
+    let name = kubeadm_pki(dir)
+        .ok_or_else(|| Fault::failed(Refusal::CertificatesDir(dir.to_owned()).to_string()))?;
+    let identity = |path: PathBuf| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
+    let named = identity(places.kubernetes.join(name));
+    if named.is_none() || named != identity(places.pki()) {
         return Err(Fault::failed(format!(
-            "it keeps the certificates in {}, and only /etc/kubernetes can be renewed safely",
-            shown(dir)
+            "its certificatesDir is {}, and that is not the pki directory of this node",
+            safe(&dir.to_string_lossy())
         )));
     }
-    let text = match plane.advertise_address() {
-        Some(address) if !config.has_init => with_init(&text, &config, address),
-        _ => text,
-    };
-    Ok(Settled { text, source, config })
+    Ok(())
 }
 
-/// Writes it down for kubeadm; what came from the API or a person is kept for the day on which there
-/// is neither.
-///
-/// # Errors
-/// It cannot be written.
-pub fn keep(places: &Places, settled: &Settled) -> Result<PathBuf, Fault> {
-    let path = match settled.source {
-        Source::Api | Source::Given | Source::Kept => places.cluster_config(),
-        Source::Manifests => places.work.join("cluster-config-from-manifests.yaml"),
-    };
-    if settled.source == Source::Kept && read(&path)?.as_ref() == Some(&settled.text) {
-        // Written anew, it would look as if the API had just said so.
-        return Ok(path);
-    }
-    files::write(&path, settled.text.as_bytes(), files::Owner::private())?;
-    Ok(path)
+fn by_hand(path: &Path) -> Result<Settled, Fault> {
+    let unreadable = |why: &dyn std::fmt::Display| Fault::failed(format!("{}: {why}", shown(path)));
+    let text = read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
+    let config = cluster_config::read(&text).map_err(|why| unreadable(&why))?;
+    Ok(Settled { config, source: Source::Given, notes: Vec::new() })
 }
 
-fn find(
-    places: &Places,
-    plane: &ControlPlane,
-    given: Option<&Path>,
-) -> Result<(String, Source), Fault> {
-    if let Some(path) = given {
-        let text =
-            read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
-        return Ok((text, Source::Given));
-    }
-    let fault = match plane.cluster_config() {
-        Ok(text) => return Ok((text, Source::Api)),
+fn find(places: &Places, plane: &ControlPlane, kubeadm: Option<Version>) -> Result<Settled, Fault> {
+    let silent = match plane.cluster_config() {
+        Ok(text) => return from_api(&text),
         Err(fault) => fault,
     };
-    if let Some(text) = read(&places.cluster_config())? {
-        return Ok((text, Source::Kept));
+    let kept = kept(places);
+    if let Ok(Some(config)) = kept {
+        return Ok(Settled { config, source: Source::Kept, notes: Vec::new() });
     }
-    match from_manifests(places, plane) {
-        Some(text) => Ok((text, Source::Manifests)),
-        None => Err(fault),
+    let damaged = kept.err().map(|fault| format!("the kept copy cannot be used: {}", fault.what));
+    match present::config(places, plane, kubeadm) {
+        Ok(present::Present { config, notes }) => {
+            let notes = notes.into_iter().chain(damaged).collect();
+            Ok(Settled { config, source: Source::Node, notes })
+        }
+        Err(why) => Err(Fault::failed(format!("{}; nothing was kept, and {why}", silent.what))),
     }
+}
+
+fn from_api(text: &str) -> Result<Settled, Fault> {
+    let config = cluster_config::read(text).map_err(|why| {
+        Fault::failed(format!("the ConfigMap kubeadm-config cannot be understood: {why}"))
+    })?;
+    Ok(Settled { config, source: Source::Api, notes: Vec::new() })
+}
+
+fn kept(places: &Places) -> Result<Option<ClusterConfig>, Fault> {
+    let path = places.cluster_config();
+    let Some(text) = read(&path)? else { return Ok(None) };
+    let unreadable = |why| Fault::failed(format!("{}: {why}", shown(&path)));
+    cluster_config::read(&text).map(Some).map_err(unreadable)
 }
 
 fn read(path: &Path) -> Result<Option<String>, Fault> {
@@ -116,77 +130,46 @@ fn read(path: &Path) -> Result<Option<String>, Fault> {
     Ok(Some(text))
 }
 
-/// What kubeadm needs to know of a cluster with kubeadm's own layout and RSA keys: whether etcd is
-/// its own, and the version, so that it does not ask the network for one.
-fn from_manifests(places: &Places, plane: &ControlPlane) -> Option<String> {
-    let (major, minor) = plane.version()?;
-    if plane.has_external_etcd() || !has_rsa_key(places) {
-        return None;
-    }
-    // v1beta3 came with 1.22, and v1beta2 went with 1.27 (kubernetes/kubeadm#1796).
-    let api = if minor < 22 { "v1beta2" } else { "v1beta3" };
-    Some(format!(
-        "apiVersion: kubeadm.k8s.io/{api}\nkind: ClusterConfiguration\n\
-         kubernetesVersion: v{major}.{minor}.0\ncertificatesDir: /etc/kubernetes/{pki}\n\
-         etcd:\n  local:\n    dataDir: /var/lib/etcd\n",
-        pki = super::stage::pki_name(&places.kubernetes).ok()?,
-    ))
-}
-
-/// True if the API server's certificate is for an RSA key, which is kubeadm's default.
-fn has_rsa_key(places: &Places) -> bool {
-    let bytes = files::read(&places.pki().join("apiserver.crt")).ok().flatten();
-    let first = bytes.and_then(|bytes| pem::certificates(&bytes).into_iter().next());
-    first.and_then(Result::ok).is_some_and(|block| x509::has_rsa_key(&block.der))
-}
-
-/// kubeadm would look for an address of its own, and fail on a node without a default route; that of
-/// the API server does for it, and gets into no certificate.
-fn with_init(text: &str, config: &ClusterConfig, address: IpAddr) -> String {
-    format!(
-        "{}\n---\napiVersion: {}\nkind: InitConfiguration\nlocalAPIEndpoint:\n  advertiseAddress: {address}\n",
-        text.trim_end(),
-        safe(&config.api_version),
-    )
-}
-
-impl Source {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Api => "from the API",
-            Self::Given => "as given",
-            Self::Kept => "as kept from before",
-            Self::Manifests => "made from the manifests",
+/// Keeps what came from the API or a person for the day on which there is neither. What was kept before is not
+/// written anew: it would look as if the API had just said so. What has no place there is not kept, and a renewal says
+/// why.
+///
+/// # Errors
+/// It cannot be written.
+pub fn keep(places: &Places, settled: &Settled) -> Result<(), Fault> {
+    let is_news = matches!(settled.source, Source::Api | Source::Given);
+    match kubeadm_config::keep(&settled.config) {
+        Ok(text) if is_news => {
+            files::write(&places.cluster_config(), text.as_bytes(), files::Owner::private())
         }
+        _ => Ok(()),
     }
+}
+
+/// Writes the text for kubeadm where it is given to it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn hand_over(places: &Places, text: &str) -> Result<PathBuf, Fault> {
+    let path = places.kubeadm_config();
+    files::write(&path, text.as_bytes(), files::Owner::private())?;
+    Ok(path)
+}
+
+/// True if there is a kept copy in the directory for renewals, of what the API said within a week.
+pub fn is_recent(work: &Path, now: UnixTime) -> bool {
+    let kept = fs::metadata(Places::cluster_config_in(work)).and_then(|it| it.modified());
+    kept.map(sys::unix_time).is_ok_and(|at| now - at < KEPT_AGE && at <= now)
+}
+
+/// Asks the API for the configuration, and keeps it.
+///
+/// # Errors
+/// The API does not answer, what it says cannot be understood, or it cannot be written.
+pub fn refresh(places: &Places) -> Result<(), Fault> {
+    keep(places, &from_api(&ControlPlane::read(places)?.cluster_config()?)?)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::time::SystemTime;
-
-    use super::super::testing::Node;
-    use super::*;
-
-    fn settled(source: Source) -> Settled {
-        let text = "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n";
-        Settled { text: text.to_owned(), source, config: cluster_config::read(text).unwrap() }
-    }
-
-    /// By its age it is told when the API has to be asked for it again.
-    #[test]
-    fn a_kept_copy_grows_old() {
-        let node = Node::new();
-        files::create_dirs(&node.places.work, Path::new("")).unwrap();
-        let path = keep(&node.places, &settled(Source::Api)).unwrap();
-        let old = SystemTime::UNIX_EPOCH;
-        fs::File::open(&path).unwrap().set_modified(old).unwrap();
-        let written = || fs::metadata(&path).unwrap().modified().unwrap();
-        keep(&node.places, &settled(Source::Kept)).unwrap();
-        assert_eq!(written(), old);
-        keep(&node.places, &settled(Source::Api)).unwrap();
-        assert_ne!(written(), old);
-    }
-}
+#[path = "tests/cluster_config.rs"]
+mod tests;

@@ -1,241 +1,219 @@
-//! Copies of admin.conf, such as `~/.kube/config`: they grow stale when it is renewed.
+//! The copies of admin.conf that are listed in the configuration.
 //!
-//! A copy may belong to somebody who is not root and would like to be. So no link of a stranger's is
-//! followed, nothing is written through a directory that others can change, and whoever has only
-//! admin's certificate, which is public, does not get its key.
+//! Each may lie on a file system that is away: what hangs there can neither be called off nor killed, and
+//! a process of which a thread hangs so never ends. So each is looked at, and written, by a process of its
+//! own, which is left behind when its time is up; it holds no lock and no key of this one.
 
-use std::fs;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{self as sys, Mode, OFlags, Stat};
-
-use crate::domain::layout::{KUBERNETES, as_known};
-use crate::domain::model::Certificate;
-use crate::domain::renewal::Fault;
-use crate::domain::text::shell_word;
+use crate::domain::model::Sha256;
+use crate::domain::renewal::copy::{ListedCopy, User};
+use crate::sys;
 
 use super::Places;
-use super::credential::{CERTIFICATE, Ca, Credential, KEY, Kubeconfig, embedded, is_signed};
-use super::files::{self, Owner, failed, shown};
-use super::stage::pki_name;
+use super::copy::Look;
+use super::files::shown;
+use super::program;
 
-const ADMIN: &str = "admin.conf";
+/// Longest time for one copy.
+const LIMIT: Duration = Duration::from_secs(5);
 
-/// Those of `copies` that have admin.conf's identity, signed by this cluster's CA and with its key,
-/// and end before admin.conf does; with `admin_is_renewed` all that have it, since a renewal of
-/// admin.conf makes them stale. What is no such copy, or is admin.conf itself, is left out.
-pub fn stale(places: &Places, copies: &[PathBuf], admin_is_renewed: bool) -> Vec<PathBuf> {
-    let Ok(admin) = Admin::read(places) else { return Vec::new() };
-    let is_stale = |path: &&PathBuf| {
-        let found = Copy::open(path).ok().map(|copy| admin.users_in(&copy.bytes));
-        let is_old =
-            |user: &Certificate| admin_is_renewed || user.not_after < admin.certificate.not_after;
-        !is_admin_itself(places, path)
-            && found.is_some_and(|users| users.iter().any(|(_, user)| is_old(user)))
-    };
-    copies.iter().filter(is_stale).cloned().collect()
+/// Longest time for all of them, each time that they are gone through.
+const LIMIT_OF_ALL: Duration = Duration::from_secs(20);
+
+/// The listed copies, in one run of certwatch.
+pub struct Copies {
+    listed: Vec<ListedCopy>,
+    /// The program that looks: certwatch itself.
+    program: PathBuf,
+    /// Those that hung; they are not entered again.
+    hung: Mutex<HashSet<PathBuf>>,
 }
 
-/// Which of `copies` are left alone though they are there, and why: whole sentences.
-pub fn left_alone(places: &Places, copies: &[PathBuf]) -> Vec<String> {
-    let Ok(admin) = Admin::read(places) else { return Vec::new() };
-    let is_there =
-        |path: &&PathBuf| fs::symlink_metadata(path).is_ok() && !is_admin_itself(places, path);
-    let why = |path: &PathBuf| match Copy::open(path) {
-        Err(fault) => Some(format!("{} is not refreshed: {}", shown(path), fault.what)),
-        Ok(copy) if !admin.users_in(&copy.bytes).is_empty() => None,
-        Ok(copy) => admin.has_others(&copy.bytes).then(|| {
-            format!(
-                "{} is not refreshed: its user of this cluster is not the one of admin.conf",
-                shown(path)
-            )
-        }),
-    };
-    copies.iter().filter(is_there).filter_map(why).collect()
+/// What was found of all of them.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Those to refresh.
+    pub stale: Vec<PathBuf>,
+    /// Why others are left alone: whole sentences.
+    pub left: Vec<String>,
 }
 
-/// Gives a copy the certificate and key that admin.conf has now. All other bytes stay, and owner and
-/// mode too.
-///
-/// # Errors
-/// The copy is not safe to write, does not have admin.conf's identity and key, or is written in a
-/// form in which they cannot be replaced alone; or a file cannot be read or written.
-pub fn refresh(places: &Places, path: &Path) -> Result<(), Fault> {
-    let admin = Admin::read(places)?;
-    let copy = Copy::open(path)?;
-    let users = admin.users_in(&copy.bytes);
-    if users.is_empty() {
-        return Err(Fault::failed(format!(
-            "{} is no copy of admin.conf: none of its users has that certificate with its key",
-            shown(path)
-        )));
-    }
-    let text = admin.replaced(&copy.bytes, users.into_iter().map(|(user, _)| user)).ok_or_else(|| {
-        let (from, to) = (as_known(&places.kubernetes.join(ADMIN)), path.to_string_lossy());
-        Fault::failed(format!(
-            "{} cannot be edited without touching the rest of it; run `cp -i {} {}`, or merge them by hand",
-            shown(path),
-            shell_word(&from.to_string_lossy()),
-            crate::domain::text::safe(&shell_word(&to))
-        ))
-    })?;
-    let name = Path::new(copy.name.as_os_str());
-    files::write_at(&copy.dir, name, text.as_bytes(), Owner::of(&copy.stat))
-        .map_err(failed("write", path))
+enum Task {
+    Look { admin_is_renewed: bool },
+    Refresh { replaced: Option<Sha256> },
 }
 
-/// What admin.conf has now.
-struct Admin {
-    config: Kubeconfig,
-    certificate: Certificate,
-    ca: Ca,
-}
-
-/// Texts in base64, as they stand in a kubeconfig.
-#[derive(Eq, PartialEq)]
-struct Texts {
-    certificate: String,
-    key: String,
-}
-
-impl Admin {
-    fn read(places: &Places) -> Result<Self, Fault> {
-        let path = places.kubernetes.join(ADMIN);
-        let pki = pki_name(&places.kubernetes)?;
-        let ca = Ca::read(&places.kubernetes.join(pki).join("ca.crt"))?;
-        let unusable = || Fault::failed(format!("{} has no client certificate", shown(&path)));
-        let bytes = files::read(&path)?.unwrap_or_default();
-        let config = Kubeconfig::read(&bytes).ok_or_else(unusable)?;
-        let current = config.clone().take_current().ok_or_else(unusable)?;
-        let certificate = current.credential.read(&ca).ok_or_else(unusable)?;
-        Ok(Self { config, certificate, ca })
+impl Copies {
+    /// The copies that are `listed`.
+    pub fn new(listed: Vec<ListedCopy>) -> Self {
+        Self { listed, program: "/proc/self/exe".into(), hung: Mutex::default() }
     }
 
-    /// The users of a kubeconfig that are the administrator of this cluster.
-    fn users_in(&self, bytes: &[u8]) -> Vec<(Texts, Certificate)> {
-        let Some(mut config) = Kubeconfig::read(bytes) else { return Vec::new() };
-        config
-            .users()
-            .filter_map(|user| {
-                let certificate = self.is_admin(&embedded(user)?)?;
-                Some((texts(user)?, certificate))
-            })
-            .collect()
+    /// With another program that looks, for tests: certwatch itself is not what runs there.
+    #[must_use]
+    pub fn by(self, program: &Path) -> Self {
+        Self { program: program.to_owned(), ..self }
     }
 
-    /// True if somebody else of this cluster is in it.
-    fn has_others(&self, bytes: &[u8]) -> bool {
-        let Some(mut config) = Kubeconfig::read(bytes) else { return false };
-        let is_ours = |user| {
-            let credential = embedded(user)?;
-            Some(is_signed(&credential.read(&self.ca)?))
-        };
-        config.users().any(|user| is_ours(user) == Some(true))
-    }
-
-    fn is_admin(&self, credential: &Credential) -> Option<Certificate> {
-        let certificate = credential.read(&self.ca)?;
-        let is_admin = certificate.subject == self.certificate.subject && is_signed(&certificate);
-        (is_admin && credential.is_pair()).then_some(certificate)
-    }
-
-    /// The text with admin's certificate and key for those of `users`; `None` if anything else would
-    /// change with it.
-    fn replaced(&self, bytes: &[u8], users: impl Iterator<Item = Texts>) -> Option<String> {
-        let mut admin = self.config.clone();
-        let new = admin.users().find_map(|user| {
-            let own = embedded(user)?.read(&self.ca)?;
-            (own.sha256 == self.certificate.sha256).then(|| texts(user))?
-        })?;
-        let mut text = String::from_utf8(bytes.to_vec()).ok()?;
-        let mut wanted = Kubeconfig::read(bytes)?;
-        for old in users {
-            text = text.replace(&old.certificate, &new.certificate).replace(&old.key, &new.key);
-            let same = wanted.users().filter(|user| texts(user).as_ref() == Some(&old));
-            for user in same {
-                user.insert(CERTIFICATE.into(), new.certificate.clone().into());
-                user.insert(KEY.into(), new.key.clone().into());
+    /// Looks at each, as [`Copy::look`](super::copy::Copy::look) does, within 20 s and a few more for
+    /// each that has to be killed.
+    pub fn look(&self, places: &Places, admin_is_renewed: bool) -> Found {
+        let mut time = Time::new(self.listed.len());
+        let mut found = Found::default();
+        for copy in &self.listed {
+            let task = Task::Look { admin_is_renewed };
+            let look = time.share(|limit| self.ask(places, copy, &task, limit));
+            found.left.extend(look.left);
+            if look.is_stale {
+                found.stale.push(copy.path.clone());
             }
         }
-        Kubeconfig::read(text.as_bytes()).filter(|found| found.is_same(&wanted)).map(|_| text)
+        found
     }
-}
 
-fn texts(user: &serde_json::Map<String, serde_json::Value>) -> Option<Texts> {
-    let text = |field| Some(user.get(field)?.as_str()?.to_owned());
-    Some(Texts { certificate: text(CERTIFICATE)?, key: text(KEY)? })
-}
+    /// Refreshes those of `paths` that are still listed, as [`Copy::refresh`](super::copy::Copy::refresh)
+    /// does, and says of each how that went, within 20 s and a few more.
+    pub fn refresh(
+        &self,
+        places: &Places,
+        paths: &[PathBuf],
+        replaced: Option<Sha256>,
+    ) -> Vec<String> {
+        let mut time = Time::new(paths.len());
+        let one = |path: &PathBuf| {
+            let Some(copy) = self.listed.iter().find(|copy| copy.path == *path) else {
+                return left(path, "it is no longer in renew.kubeconfig-copies");
+            };
+            let task = Task::Refresh { replaced };
+            let look = time.share(|limit| self.ask(places, copy, &task, limit));
+            look.left.unwrap_or_else(|| format!("{} has the new certificate", shown(path)))
+        };
+        paths.iter().map(one).collect()
+    }
 
-/// The link that many make instead of a copy.
-fn is_admin_itself(places: &Places, path: &Path) -> bool {
-    let admin = places.kubernetes.join(ADMIN);
-    let target = fs::read_link(path).unwrap_or_default();
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    target == Path::new(KUBERNETES).join(ADMIN)
-        || real(path).is_some() && real(path) == real(&admin)
-}
-
-/// A copy, held by its directory: what a stranger moves meanwhile is not written to.
-struct Copy {
-    dir: OwnedFd,
-    name: std::ffi::OsString,
-    bytes: Vec<u8>,
-    stat: Stat,
-}
-
-impl Copy {
-    fn open(path: &Path) -> Result<Self, Fault> {
-        let real = real(path).map_err(failed("use", path))?;
-        let unsafe_dir = failed("use", path);
-        let owner = fs::symlink_metadata(&real).map_err(&unsafe_dir)?.uid();
-        let name = real.file_name().unwrap_or_default().to_owned();
-        let dir =
-            trusted_dir(real.parent().unwrap_or(Path::new("/")), owner).map_err(&unsafe_dir)?;
-        let (bytes, stat) =
-            files::open_read(&dir, Path::new(&name), OFlags::NOFOLLOW).map_err(&unsafe_dir)?;
-        if stat.st_uid != owner {
-            return Err(unsafe_dir(io::Error::other("its owner changed just now")));
+    fn ask(&self, places: &Places, copy: &ListedCopy, task: &Task, limit: Duration) -> Look {
+        let path = &copy.path;
+        if self.hung().contains(path) {
+            return Look::left(path, "it did not answer before; is its file system away?");
         }
-        Ok(Self { dir, name, bytes, stat })
-    }
-}
-
-/// Where it is. A link counts if it belongs to whom the file belongs to: a stranger's would lead
-/// root into files of root's.
-fn real(path: &Path) -> io::Result<PathBuf> {
-    let link = fs::symlink_metadata(path)?;
-    if link.is_symlink() && link.uid() != fs::metadata(path)?.uid() {
-        return Err(io::Error::other("it is a link to a file of somebody else"));
-    }
-    fs::canonicalize(path)
-}
-
-/// Opens a directory step by step, so that no link is followed on the way, and each step is one that
-/// nobody but root and `owner` can change.
-fn trusted_dir(path: &Path, owner: u32) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut dir = trusted(sys::open("/", flags, Mode::empty())?, owner)?;
-    for part in path.components() {
-        if let Component::Normal(name) = part {
-            dir = trusted(sys::openat(&dir, name, flags, Mode::empty())?, owner)?;
+        let owner = match &copy.owner {
+            None => Some(0),
+            Some(User::Uid(uid)) => Some(*uid),
+            Some(User::Name(name)) => sys::user_id(name),
+        };
+        let Some(owner) = owner else {
+            let why = "/etc/passwd has no user of the name of its owner; give the number (`id -u`)";
+            return Look::left(path, why);
+        };
+        let begin = Instant::now();
+        let ran = program::run(self.command(places, path, owner, task), limit);
+        match ran {
+            Ok(ran) if ran.is_success() => serde_json::from_str(&ran.text())
+                .unwrap_or_else(|_| Look::left(path, "certwatch did not understand itself")),
+            // Also if not even SIGKILL ends it.
+            _ if begin.elapsed() >= limit => {
+                self.hung().insert(path.clone());
+                let seconds = limit.as_secs_f64().max(0.1);
+                let seconds = (seconds * 10.0).round() / 10.0;
+                let why = format!("it did not answer within {seconds} s; is its file system away?");
+                Look::left(path, &why)
+            }
+            Ok(ran) => Look::left(path, &ran.said()),
+            Err(fault) => Look::left(path, &fault.what),
         }
     }
-    Ok(dir)
+
+    fn command(
+        &self,
+        places: &Places,
+        path: &Path,
+        owner: u32,
+        task: &Task,
+    ) -> std::process::Command {
+        let mut command = program::bare(&self.program);
+        command.arg("copy").arg("--kubernetes").arg(&places.kubernetes);
+        command.args(["--owner", &owner.to_string()]);
+        match task {
+            Task::Look { admin_is_renewed: false } => {}
+            Task::Look { admin_is_renewed: true } => {
+                command.arg("--admin-is-renewed");
+            }
+            Task::Refresh { replaced } => {
+                command.arg("--refresh");
+                if let Some(replaced) = replaced {
+                    command.args(["--replaced", &replaced.to_string()]);
+                }
+            }
+        }
+        command.arg("--").arg(path);
+        command
+    }
+
+    fn hung(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.hung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// In a sticky directory such as /tmp, others can neither move nor replace what is not theirs.
-fn trusted(dir: OwnedFd, owner: u32) -> io::Result<OwnedFd> {
-    let stat = sys::fstat(&dir)?;
-    let can_others_write = stat.st_mode & 0o022 != 0 && stat.st_mode & 0o1000 == 0;
-    if can_others_write || ![0, owner].contains(&stat.st_uid) {
-        return Err(io::Error::other("others than its owner can change a directory above it"));
+/// What is left of the time for all of them. Each has its share of it: one that hangs may not use up the others'.
+struct Time {
+    left: Duration,
+    copies: usize,
+}
+
+impl Time {
+    fn new(copies: usize) -> Self {
+        Self { left: LIMIT_OF_ALL, copies }
     }
-    Ok(dir)
+
+    /// The longest time for the next one.
+    fn limit(&self) -> Duration {
+        let copies = u32::try_from(self.copies.max(1)).unwrap_or(u32::MAX);
+        LIMIT.min(self.left / copies)
+    }
+
+    /// To end one that hangs takes a few seconds more, which are nobody's share.
+    fn share<T>(&mut self, look: impl FnOnce(Duration) -> T) -> T {
+        let (begin, limit) = (Instant::now(), self.limit());
+        let looked = look(limit);
+        self.take(begin.elapsed().min(limit));
+        looked
+    }
+
+    fn take(&mut self, taken: Duration) {
+        self.left = self.left.saturating_sub(taken);
+        self.copies = self.copies.saturating_sub(1);
+    }
+}
+
+fn left(path: &Path, why: &str) -> String {
+    Look::left(path, why).left.unwrap_or_default()
 }
 
 #[cfg(test)]
-#[path = "tests/copies.rs"]
-mod tests;
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn nobody_s_share_depends_on_who_hangs(hangs in proptest::collection::vec(any::<bool>(), 1..100)) {
+            let mut time = Time::new(hangs.len());
+            let fair = LIMIT_OF_ALL / u32::try_from(hangs.len()).unwrap();
+            let (mut taken, mut last) = (Duration::ZERO, Duration::ZERO);
+            for hangs in &hangs {
+                let limit = time.limit();
+                prop_assert!(limit >= LIMIT.min(fair) && limit <= LIMIT && limit >= last);
+                last = limit;
+                let took = if *hangs { limit } else { Duration::ZERO };
+                taken += took;
+                time.take(took);
+            }
+            prop_assert!(taken <= LIMIT_OF_ALL);
+        }
+    }
+}

@@ -33,13 +33,21 @@ impl Credential {
 
     /// True if the key is the certificate's.
     pub(super) fn is_pair(&self) -> bool {
+        self.fits() == Some(true)
+    }
+
+    /// Whether the key is the certificate's; `None` if it is of a kind that is not known here.
+    pub(super) fn fits(&self) -> Option<bool> {
         let Some(Ok(block)) = pem::certificates(&self.certificate).into_iter().next() else {
-            return false;
+            return Some(false);
         };
-        let Ok(key) = PrivateKeyDer::from_pem_slice(&self.key) else { return false };
-        let key = ring::default_provider().key_provider.load_private_key(key);
-        let chain = vec![CertificateDer::from(block.der)];
-        key.is_ok_and(|key| CertifiedKey::new(chain, key).keys_match().is_ok())
+        let Ok(key) = PrivateKeyDer::from_pem_slice(&self.key) else { return Some(false) };
+        let key = ring::default_provider().key_provider.load_private_key(key).ok()?;
+        match CertifiedKey::new(vec![CertificateDer::from(block.der)], key).keys_match() {
+            Ok(()) => Some(true),
+            Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => None,
+            Err(_) => Some(false),
+        }
     }
 }
 
@@ -77,9 +85,9 @@ pub(super) fn certificate(bytes: &[u8], ca: &Ca) -> Option<Certificate> {
     x509::read(&block.der, block.trusted, authority, &Issuers::default()).ok()
 }
 
-/// True if the CA it was checked against signed it.
+/// True if the CA it was checked against signed it. What cannot be checked may be anybody's.
 pub(super) fn is_signed(certificate: &Certificate) -> bool {
-    matches!(certificate.signer, Signer::Ca(_))
+    matches!(certificate.signer, Signer::Verified(_))
 }
 
 /// A kubeconfig with the keys in it; so it has no `Debug` either.

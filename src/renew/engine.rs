@@ -1,22 +1,29 @@
 //! Carries out a renewal, step by step: each is written down before it is begun.
 
-use std::path::{Path, PathBuf};
+mod notes;
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::domain::renewal::obstacle::Obstacle;
-use crate::domain::renewal::pace::Attempt;
-use crate::domain::renewal::{Done, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
+use crate::domain::renewal::{
+    Component, Done, Fault, FaultKind, Journal, Live, Outcome, Step, Task,
+};
 use crate::domain::time::UnixTime;
+use crate::fs::trusted;
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
 use super::backup;
 use super::control_plane::{Care, ControlPlane, put_manifests_back};
+use super::copies::Copies;
 use super::install::{self, Direction};
 use super::memory::Memory;
 use super::places::Places;
-use super::{copies, files, inspect, kubeadm, kubelet, preflight, stage};
+use super::shutdown::Stop;
+use super::{copy, files, inspect, kubeadm, kubelet, pairs, preflight, stage};
 
 /// The one who renews on this node: there is one at a time.
 pub struct Renewer {
@@ -24,17 +31,25 @@ pub struct Renewer {
     keep_backups: usize,
     store: Store,
     memory: Memory,
-    is_asked_to_stop: Arc<AtomicBool>,
+    copies: Arc<Copies>,
+    stop: Stop,
+    /// Nobody asks but the daemon.
+    is_auto: bool,
+    /// Finds one that is at work; on a machine with other nodes in containers there may always be one.
+    find_kubeadm: fn(&Places) -> Option<Obstacle>,
+    overridden: Vec<Obstacle>,
 }
 
-/// How many attempts are remembered: more than an hour can hold.
-const ATTEMPTS: usize = 10;
+/// How long a kubeadm may go on whose certwatch was killed: it renews ten certificates in two seconds, on a busy machine
+/// in more. One that is not ours may go on for longer.
+const ORPHAN: Duration = Duration::from_secs(15);
+const ORPHAN_LOOK: Duration = Duration::from_millis(100);
 
 /// Told of each step that has ended.
 pub type Progress<'a> = dyn FnMut(&Journal) + 'a;
 
 impl Renewer {
-    /// Opens and locks the directory for renewals. Once `is_asked_to_stop` is true, a renewal that
+    /// Opens and locks the directory for renewals. Once `stop` was asked for, a renewal that
     /// has touched nothing yet ends; one that has goes on.
     ///
     /// # Errors
@@ -43,14 +58,50 @@ impl Renewer {
     pub fn open(
         places: Places,
         keep_backups: usize,
-        is_asked_to_stop: Arc<AtomicBool>,
+        copies: Arc<Copies>,
+        stop: Stop,
+    ) -> Result<Self, StoreError> {
+        // What is remembered there is obeyed.
+        let there = places.work.ancestors().find(|path| path.is_dir());
+        let own = rustix::process::geteuid().as_raw();
+        match there.map(|path| trusted::open_dir(path, own)) {
+            Some(Err(error)) if !error.is_of_the_system() => {
+                return Err(StoreError::Untrusted(error.to_string()));
+            }
+            _ => {}
+        }
+        Self::open_beside(places, keep_backups, copies, stop, preflight::another_kubeadm)
+    }
+
+    fn open_beside(
+        places: Places,
+        keep_backups: usize,
+        copies: Arc<Copies>,
+        stop: Stop,
+        find_kubeadm: fn(&Places) -> Option<Obstacle>,
     ) -> Result<Self, StoreError> {
         let store = Store::open(&places.work)?;
-        let memory = match store.load(sys::now())? {
-            Loaded::SetAside { to, why } => return Err(StoreError::Forgotten { path: to, why }),
-            loaded => loaded.into_state(),
+        let (memory, lost) = match store.load(sys::now())? {
+            Loaded::SetAside { to, why } => {
+                (Memory::default(), Some(StoreError::Forgotten { path: to, why }))
+            }
+            loaded => (loaded.into_state(), None),
         };
-        Ok(Self { places, keep_backups, store, memory, is_asked_to_stop })
+        let mut renewer = Self {
+            places,
+            keep_backups,
+            store,
+            memory,
+            copies,
+            stop,
+            is_auto: false,
+            find_kubeadm,
+            overridden: Vec::new(),
+        };
+        let Some(lost) = lost else { return Ok(renewer) };
+        // It may have been half-way. What stands in the way of that is told by the next one.
+        let _ = renewer.recover(&mut |_| ());
+        Err(lost)
     }
 
     /// What is remembered of renewals.
@@ -58,19 +109,58 @@ impl Renewer {
         &self.memory
     }
 
-    /// Repairs what a crash has left: manifests that were moved away go back at once, and a renewal
-    /// that was interrupted is brought to its end, which is given.
+    /// Repairs what a crash has left, whether or not there is a journal of it: manifests that were moved away go back at
+    /// once, a renewal that was interrupted is brought to its end, keys and certificates that do not match are replaced
+    /// by halves that do, and what has no use any more is removed. Gives the journals of all that was done.
     ///
     /// # Errors
-    /// A manifest cannot be put back.
-    pub fn recover(&mut self, progress: &mut Progress<'_>) -> Result<Option<Journal>, Fault> {
+    /// A manifest cannot be put back, or what was found not be kept.
+    pub fn recover(&mut self, progress: &mut Progress<'_>) -> Result<Vec<Journal>, Fault> {
         put_manifests_back(&self.places)?;
-        let Some(mut journal) = self.memory.current.take() else {
-            stage::clean(&self.places)?;
+        let mut ended = Vec::new();
+        if let Some(mut journal) = self.memory.current.take() {
+            if journal.step == Step::Stage {
+                self.await_orphan();
+            }
+            journal.resume(sys::now());
+            ended.push(self.carry_out(journal, progress));
+        }
+        // kubeadm writes a key, and then its certificate.
+        if (self.find_kubeadm)(&self.places).is_none() {
+            ended.extend(self.repair(progress)?);
+            if ended.is_empty() {
+                stage::tidy(&self.places)?;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// A kubeadm outlives the certwatch that is killed, for a moment, and would go on writing keys to a stage that is
+    /// cleared away.
+    fn await_orphan(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < ORPHAN && (self.find_kubeadm)(&self.places).is_some() {
+            sleep(ORPHAN_LOOK);
+        }
+    }
+
+    /// Of pairs that do not match, those of which a pair that does is still on this node.
+    fn repair(&mut self, progress: &mut Progress<'_>) -> Result<Option<Journal>, Fault> {
+        let (names, told) = pairs::find(&self.places, sys::now())?;
+        if names.is_empty() {
             return Ok(None);
-        };
-        journal.resume(sys::now());
-        Ok(Some(self.carry_out(journal, progress)))
+        }
+        let uses = |it: &Component| it.uses().iter().any(|name| names.contains(name));
+        let runs = |it: &Component| self.places.manifests().join(format!("{it}.yaml")).exists();
+        let users: Vec<_> = Component::ALL.into_iter().filter(|it| uses(it) && runs(it)).collect();
+        let names = names.into_iter().map(str::to_owned).collect();
+        let journal = Journal::repair(names, &users, told.join("; "), sys::now());
+        Ok(Some(self.begin(journal, progress)))
+    }
+
+    /// Goes on beside a kubeadm that the plan overrides, though not beside another one.
+    pub fn goes_on_beside(&mut self, overridden: &[Obstacle]) {
+        self.overridden = overridden.to_vec();
     }
 
     /// Carries out a renewal from its beginning, under a name that no other has: two can fall into one
@@ -90,6 +180,7 @@ impl Renewer {
 
     /// Brings a renewal to its end, whatever happens.
     fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+        let _at_work = self.stop.at_work();
         while journal.outcome().is_none() {
             let result = self.note(&journal).and_then(|()| self.perform(&journal));
             let result = result.and_then(|done| self.go_on(&journal, done));
@@ -100,9 +191,15 @@ impl Renewer {
         journal
     }
 
-    /// Remembers a renewal that has ended, or was refused before it began.
+    /// Remembers a renewal that has ended, or was refused before it began. What fails again and again without a person
+    /// is told once a day.
     pub fn conclude(&mut self, journal: Journal) {
-        self.memory.conclude(journal);
+        let is_unasked = self.is_auto || journal.task == Task::Repair;
+        if is_unasked && journal.fault.is_some() && self.memory.has_told(&journal) {
+            self.memory.current = None;
+        } else {
+            self.memory.conclude(journal);
+        }
         // It cannot be written: the next start finds the last step and takes it again.
         let _ = self.store.save(&self.memory);
     }
@@ -119,7 +216,7 @@ impl Renewer {
     }
 
     fn go_on(&self, journal: &Journal, done: Done) -> Result<Done, Fault> {
-        if journal.step.is_harmless() && self.is_asked_to_stop.load(Ordering::Relaxed) {
+        if journal.step.is_harmless() && self.stop.is_asked() {
             return Err(Fault::failed("it was asked to stop"));
         }
         Ok(done)
@@ -139,7 +236,7 @@ impl Renewer {
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
             Step::KubeletRotation => kubelet::rotate(places).map(Done::with),
-            Step::Copies => self.refresh(journal),
+            Step::Copies => Ok(self.refresh(journal)),
             Step::PutBack => self.put_back(journal),
             Step::CleanUp(outcome) => self.clean_up(journal, outcome),
             Step::End(_) => Ok(Done::default()),
@@ -149,7 +246,9 @@ impl Renewer {
     fn back_up(&self, journal: &Journal) -> Result<Done, Fault> {
         let paths = match &journal.task {
             Task::Restore(id) => backup::read(&self.places, id)?.paths(),
-            Task::Renew | Task::Rescue => inspect::paths(&self.places, &journal.names)?,
+            Task::Renew | Task::Rescue | Task::Repair => {
+                inspect::paths(&self.places, &journal.names)?
+            }
         };
         backup::back_up(&self.places, &journal.id, &paths, journal.begun)?;
         let files = if paths.len() == 1 { "file" } else { "files" };
@@ -160,6 +259,10 @@ impl Renewer {
         stage::stage(&self.places)?;
         match &journal.task {
             Task::Restore(id) => stage::lay_over(&self.places, id),
+            Task::Repair => {
+                let paths = inspect::paths(&self.places, &journal.names)?;
+                stage::lay(&self.places, &pairs::tree(&self.places), &paths)
+            }
             Task::Renew | Task::Rescue => {
                 kubeadm::renew(&self.places, &journal.names, Some(&self.config()))
             }
@@ -168,7 +271,7 @@ impl Renewer {
 
     fn inspect(&self, journal: &Journal) -> Result<Done, Fault> {
         backup::is_current(&self.places, &journal.id)?;
-        let wants_later = !matches!(journal.task, Task::Restore(_));
+        let wants_later = matches!(journal.task, Task::Renew | Task::Rescue);
         let changes = inspect::inspect(&self.places, &journal.names, sys::now(), wants_later)?;
         Ok(Done { note: None, changes })
     }
@@ -187,8 +290,9 @@ impl Renewer {
     /// What may have changed since nothing stood in the way, and would undo what is about to begin.
     fn look_again(&self, journal: &Journal) -> Result<(), Fault> {
         // It writes into the same files.
-        if let Some(pid) = preflight::another_kubeadm() {
-            return Err(Fault::failed(Obstacle::KubeadmRuns(pid).what()));
+        let is_new = |other: &Obstacle| !self.overridden.iter().any(|it| it.is_same_process(other));
+        if let Some(other) = (self.find_kubeadm)(&self.places).filter(is_new) {
+            return Err(Fault::failed(other.what()));
         }
         let is_rescue = journal.task == Task::Rescue;
         if is_rescue || !journal.live.iter().any(|live| live.restart) {
@@ -198,17 +302,30 @@ impl Renewer {
     }
 
     fn put_back(&self, journal: &Journal) -> Result<Done, Fault> {
+        let Places { kubernetes, .. } = &self.places;
         let backup = backup::tree(&self.places, &journal.id);
-        let others =
-            install::install(&backup, &self.places.kubernetes, &journal.changes, Direction::Back)?;
+        // Nobody could use it, and the new one is sound.
+        let broken: Vec<_> =
+            journal.names.iter().filter(|name| pairs::is_mismatched(&backup, name)).collect();
+        let mut changes = journal.changes.clone();
+        for name in &broken {
+            let paths = inspect::paths_of(kubernetes, name)?;
+            changes.retain(|change| !paths.contains(&change.path));
+        }
+        let others = install::install(&backup, kubernetes, &changes, Direction::Back)?;
         let others: Vec<_> = others.iter().map(|path| files::shown(path)).collect();
-        Ok(Done::with(match &others[..] {
-            [] => "the files are as they were before".to_owned(),
-            _ => format!(
-                "the files are as they were before, but for those that somebody else has changed: {}",
+        let mut note = "the files are as they were before".to_owned();
+        if !broken.is_empty() {
+            let names: Vec<_> = broken.iter().map(|name| name.as_str()).collect();
+            note.push_str(&format!(", but for {}, whose old key did not match", names.join(", ")));
+        }
+        if !others.is_empty() {
+            note.push_str(&format!(
+                ", but for those that somebody else has changed: {}",
                 others.join(", ")
-            ),
-        }))
+            ));
+        }
+        Ok(Done::with(note))
     }
 
     /// `since` is when this way was begun, there or back.
@@ -226,7 +343,9 @@ impl Renewer {
             // On the way back nobody is waited for: a component that is down is down.
             heeds_peers: journal.heeds_peers && journal.turned.is_none(),
             heeds_starters: !is_rescue,
-            is_patient: is_rescue || journal.resumed > 0,
+            together_with: journal.together_with(index),
+            reaches_kubelet: journal.asks_for_kubelet(),
+            is_patient: is_rescue || journal.task == Task::Repair || journal.resumed > 0,
         };
         plane.make_live(component, care).map(Done::with)
     }
@@ -238,78 +357,44 @@ impl Renewer {
         }
         let plane = ControlPlane::read(&self.places)?;
         for live in &journal.live {
-            plane.make_live(live.component, Care::default())?;
+            let reaches_kubelet = journal.asks_for_kubelet();
+            plane.make_live(live.component, Care { reaches_kubelet, ..Care::default() })?;
         }
         Ok(Done::default())
     }
 
-    /// A copy that cannot be refreshed keeps none of the others from it.
-    fn refresh(&self, journal: &Journal) -> Result<Done, Fault> {
-        let one = |path: &PathBuf| match copies::refresh(&self.places, path) {
-            Ok(()) => format!("{} has the new certificate", files::shown(path)),
-            Err(fault) => fault.what,
-        };
-        Ok(Done::with(journal.copies.iter().map(one).collect::<Vec<_>>().join("; ")))
+    /// A copy that cannot be refreshed keeps none of the others from it, nor the renewal from its end.
+    fn refresh(&self, journal: &Journal) -> Done {
+        let before = backup::tree(&self.places, &journal.id).join("admin.conf");
+        let replaced = copy::certificate_of(&before);
+        Done::with(self.copies.refresh(&self.places, &journal.copies, replaced).join("; "))
     }
 
     fn clean_up(&self, journal: &Journal, outcome: Outcome) -> Result<Done, Fault> {
+        self.keep_halves(outcome)?;
         stage::clean(&self.places)?;
-        let pki = self.places.pki();
-        files::remove_temporaries(&[self.places.kubernetes.clone(), pki.join("etcd"), pki])?;
+        stage::remove_temporaries(&self.places)?;
         match outcome {
             // Its backup is of what is there anyway, and would push out one that is worth something.
             Outcome::Unchanged => backup::forget(&self.places, &journal.id)?,
             _ => backup::prune(&self.places, self.keep_backups, &journal.id)?,
         }
-        Ok(Done::default())
+        let note = (outcome == Outcome::Stuck)
+            .then(|| install::state(&self.places.kubernetes, &journal.changes));
+        Ok(Done { note: note.flatten(), ..Done::default() })
+    }
+
+    /// What is about to be cleared away may hold the half that a pair needs.
+    fn keep_halves(&self, outcome: Outcome) -> Result<(), Fault> {
+        if matches!(outcome, Outcome::Renewed | Outcome::Undone) {
+            return pairs::forget(&self.places);
+        }
+        pairs::find(&self.places, sys::now()).map(drop)
     }
 
     /// The configuration for kubeadm, as it was settled before the plan was made.
     fn config(&self) -> PathBuf {
-        self.memory.config.clone().unwrap_or_else(|| self.places.cluster_config())
-    }
-
-    /// What was tried without a person.
-    pub fn attempts(&self) -> &[Attempt] {
-        &self.memory.attempts
-    }
-
-    /// Notes that somebody looked without a person.
-    pub fn note_run(&mut self, now: UnixTime) {
-        self.memory.last_run = Some(now);
-    }
-
-    /// Notes what was tried without a person, and how it went.
-    pub fn note_attempt(&mut self, attempt: Attempt) {
-        self.memory.attempts.insert(0, attempt);
-        self.memory.attempts.truncate(ATTEMPTS);
-    }
-
-    /// Notes that the last one has ended: the same is not tried again at once.
-    pub fn end_attempt(&mut self) {
-        if let Some(attempt) = self.memory.attempts.first_mut() {
-            attempt.ended = true;
-        }
-    }
-
-    /// Writes down what is remembered.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn save(&mut self) -> Result<(), Fault> {
-        self.store.save(&self.memory).map_err(|error| Fault::failed(error.to_string()))
-    }
-
-    /// Which configuration kubeadm is given from now on.
-    pub fn use_config(&mut self, path: &Path) {
-        self.memory.config = Some(path.to_owned());
-    }
-}
-
-impl Step {
-    /// True on the way back, and at the end.
-    fn is_going_back(self) -> bool {
-        matches!(self, Self::PutBack | Self::MakeOldLive(_) | Self::VerifyOld | Self::CleanUp(_))
+        self.memory.config.clone().unwrap_or_else(|| self.places.kubeadm_config())
     }
 }
 

@@ -1,39 +1,57 @@
 //! What a plan rests on beside the certificates: gathered, nothing changed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::renewal::clock;
+use crate::domain::renewal::kubeadm_config::{self, Etcd, Loss, Refusal, Written};
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::NodeFacts;
+use crate::domain::renewal::skew::Versions;
 use crate::domain::role;
 use crate::domain::time::UnixTime;
 use crate::parse::kubeconfig::{self, Source};
 
 use super::cluster_config::{self, Settled};
 use super::control_plane::ControlPlane;
+use super::copies::{self, Copies};
+use super::memory::Manifests;
 use super::places::Places;
-use super::{copies, files, kubelet, preflight};
+use super::{files, kubeadm, kubelet, pairs, preflight, present};
 
 /// What is asked of the node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// Where things are.
     pub places: &'a Places,
     /// A ClusterConfiguration that a person gave.
     pub cluster_config: Option<&'a Path>,
     /// Copies of admin.conf that are looked at.
-    pub copies: &'a [PathBuf],
+    pub copies: &'a Copies,
     /// Those that are not stale yet will be.
     pub admin_is_renewed: bool,
+    /// How the manifests were found before.
+    pub manifests: Option<&'a Manifests>,
 }
 
-/// The facts, and the cluster's configuration if it could be had.
-pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Settled>) {
+/// What is known of the node.
+pub struct Gathered {
+    /// What a plan rests on.
+    pub facts: NodeFacts,
+    /// The cluster's configuration, if it could be had.
+    pub settled: Option<Settled>,
+    /// What kubeadm is given, if it can be given anything.
+    pub text: Option<String>,
+}
+
+/// Gathers it.
+pub fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
     let places = question.places;
+    let copies::Found { stale, left } = question.copies.look(places, question.admin_is_renewed);
     let mut facts = NodeFacts {
-        obstacles: preflight::obstacles(places, now),
-        copies: copies::stale(places, question.copies, question.admin_is_renewed),
-        copies_left: copies::left_alone(places, question.copies),
+        obstacles: preflight::obstacles(places, question.manifests, now),
+        mismatched: pairs::mismatched(places),
+        copies: stale,
+        copies_left: left,
         not_embedded: not_embedded(places),
         kubelet_not_after: kubelet::client_not_after(places),
         kubelet_is_stranded: kubelet::is_stranded(places),
@@ -47,25 +65,60 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> (NodeFacts, Option<Sett
             if facts.obstacles.is_empty() {
                 facts.obstacles.push(Obstacle::NotAllowed(fault.what));
             }
-            return (facts, None);
+            return Gathered { facts, settled: None, text: None };
         }
     };
     facts.components = plane.facts();
     facts.has_external_etcd = plane.has_external_etcd();
+    facts.reaches_kubelet = Some(plane.reaches_kubelet());
     facts.obstacles.extend(plane.obstacles());
     witnesses.nodes = plane.other_clocks(now);
     facts.obstacles.extend(clock::doubt(now, &witnesses).map(Obstacle::Clock));
-    match cluster_config::settle(places, &plane, question.cluster_config) {
-        Ok(settled) => {
-            facts.has_external_etcd |= settled.config.has_external_etcd;
-            facts.leaf_lifetime = settled.config.leaf_lifetime;
-            (facts, Some(settled))
-        }
+    for_kubeadm(question, &plane, facts)
+}
+
+/// What kubeadm is, and what it is given. It is not run where it is not root's.
+fn for_kubeadm(question: &Question<'_>, plane: &ControlPlane, mut facts: NodeFacts) -> Gathered {
+    let places = question.places;
+    let is_refused = facts.obstacles.iter().any(Obstacle::is_about_kubeadm);
+    let versions = Versions {
+        kubeadm: kubeadm::version(places).ok(),
+        components: facts.components.iter().map(|it| (it.component, it.version)).collect(),
+        kubelet: kubelet::version(),
+    };
+    facts.notes.extend(versions.warnings());
+    if !is_refused {
+        facts.obstacles.extend(versions.obstacle());
+    }
+    let settled = cluster_config::settle(places, plane, question.cluster_config, versions.kubeadm);
+    let settled = match settled {
+        Ok(settled) => settled,
         Err(fault) => {
             facts.obstacles.push(Obstacle::NoClusterConfig(fault.what));
-            (facts, None)
+            return Gathered { facts, settled: None, text: None };
         }
-    }
+    };
+    facts.has_external_etcd |= settled.config.etcd != Etcd::Local;
+    facts.leaf_lifetime = settled.config.validity;
+    facts.notes.extend(settled.notes.iter().cloned());
+    facts.notes.extend(present::change_of_keys(places, &settled.config));
+    let written = versions.kubeadm.map(|kubeadm| kubeadm_config::write(&settled.config, kubeadm));
+    let text = match written {
+        Some(Ok(Written { text, losses })) => {
+            if losses.iter().any(|it| matches!(it, Loss::Validity(_))) {
+                facts.leaf_lifetime = None;
+            }
+            facts.notes.extend(losses.into_iter().map(Loss::words));
+            Some(text)
+        }
+        // Too old a kubeadm is told as such.
+        Some(Err(Refusal::NoApi(_))) | None => None,
+        Some(Err(refusal)) => {
+            facts.obstacles.push(Obstacle::NoClusterConfig(refusal.to_string()));
+            None
+        }
+    };
+    Gathered { facts, settled: Some(settled), text }
 }
 
 /// kubeadm's kubeconfigs whose user names files: kubeadm fails on them.

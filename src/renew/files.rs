@@ -1,17 +1,22 @@
 //! The files of a renewal: read within bounds, replaced as a whole.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ring::digest;
-use rustix::fs::{self as sys, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self as sys, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::domain::layout::as_known;
 use crate::domain::renewal::Fault;
 use crate::domain::text::safe;
+use crate::fs::extended::Extended;
+pub(super) use crate::fs::inode::Owner;
+use crate::fs::inode::{self, Look, Old, create, is_refused, overwrite};
+use crate::fs::trusted::{self, Entry, Untrusted};
 
 /// Most bytes of one file: kubeadm's largest, a kubeconfig, has 6 kB.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
@@ -19,35 +24,15 @@ pub(super) const MAX_BYTES: u64 = 1 << 20;
 /// Before the name of a file that is about to be replaced.
 const TEMPORARY: &str = ".certwatch-";
 
-/// Whose a file is, and who may do what with it.
-#[derive(Clone, Copy)]
-pub(super) struct Owner {
-    uid: u32,
-    gid: u32,
-    mode: u32,
-}
-
-impl Owner {
-    /// Of a file that is there.
-    pub(super) fn of(stat: &Stat) -> Self {
-        Self { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o777 }
-    }
-
-    /// This process, and nobody else.
-    pub(super) fn private() -> Self {
-        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-        Self { uid: uid.as_raw(), gid: gid.as_raw(), mode: 0o600 }
-    }
-}
-
 /// Puts a copy of `from` in the place of `to`, all of it or nothing, and on disk when this returns.
 ///
-/// Owner and mode are those of the old `to`, or of `from` where there is none. If `to` is a symbolic
-/// link, what it leads to is replaced. Where the system does not let an owner be given, the old
-/// inode is written anew instead, which a crash can cut short.
+/// Owner, mode, ACL and extended attributes are those of the old `to`, or of `from` where there is none. If `to` is a
+/// symbolic link that can be trusted, what it leads to is replaced. Where the system does not let a new file have all
+/// of that, the old inode is written anew instead, which a crash can cut short.
 ///
 /// # Errors
-/// `from` is missing, no regular file or larger than 1 MiB, or `to` cannot be written.
+/// `from` is missing, no regular file or larger than 1 MiB; the path of `to` is not trusted, `to` has other names, or
+/// it cannot be written.
 pub fn replace(from: &Path, to: &Path) -> Result<(), Fault> {
     Prepared::new(from, to)?.put()?.for_good()
 }
@@ -56,8 +41,10 @@ pub fn replace(from: &Path, to: &Path) -> Result<(), Fault> {
 pub(super) struct Prepared {
     to: PathBuf,
     dir: OwnedFd,
-    /// In the old inode, because the system does not let an owner be given.
-    instead: Option<Vec<u8>>,
+    /// What is there, for where it cannot be exchanged; nothing if there is no file.
+    old: Option<(Vec<u8>, Owner)>,
+    /// The old inode and what is to be in it, because a new one cannot have all that it has.
+    instead: Option<(File, Vec<u8>)>,
 }
 
 impl Prepared {
@@ -66,34 +53,82 @@ impl Prepared {
     /// # Errors
     /// As of [`replace`].
     pub(super) fn new(from: &Path, to: &Path) -> Result<Self, Fault> {
-        let (bytes, stat) = open_read(CWD, from, OFlags::empty()).map_err(failed("read", from))?;
-        let to = real(to)?;
-        let old = sys::stat(&to).ok();
-        let owner = Owner::of(old.as_ref().unwrap_or(&stat));
-        let dir = dir_of(&to).map_err(|error| failed("write", &to)(error.into()))?;
-        let mut prepared = Self { to, dir, instead: None };
-        match create(&prepared.dir, &temporary(prepared.name()), &bytes, owner, old.is_none()) {
-            Ok(()) => {}
-            Err(error) if old.is_some() && error.kind() == io::ErrorKind::PermissionDenied => {
-                prepared.instead = Some(bytes);
-            }
-            Err(error) => return Err(failed("write", &prepared.to)(error)),
-        }
-        Ok(prepared)
+        let (bytes, source) = inode::open_regular(CWD, from, OFlags::empty())
+            .and_then(|file| Ok((read_all(&file)?, Look::of(&file)?)))
+            .map_err(failed("read", from))?;
+        let entry = entry_of(to).map_err(|error| failed("write", to)(error.into()))?;
+        let failed = failed("write", &entry.path);
+        let name = Path::new(&entry.name);
+        let was = match open_read(&entry.dir, name, OFlags::NOFOLLOW) {
+            Ok((bytes, stat)) => Some((bytes, Owner::of(&stat))),
+            Err(error) if is_absent(&error) => None,
+            Err(error) => return Err(failed(error)),
+        };
+        let instead = match Old::open(&entry.dir, name).map_err(&failed)? {
+            None => create(&entry.dir, &temporary(name), &bytes, &source, true).map(|()| None),
+            Some(old) => match create(&entry.dir, &temporary(name), &bytes, &old.look, false) {
+                Err(error) if is_refused(&error) => {
+                    old.to_write(&entry.dir, name).map(|file| Some((file, bytes)))
+                }
+                created => created.map(|()| None),
+            },
+        };
+        let instead = instead.inspect_err(|_| discard(&entry.dir, name)).map_err(&failed)?;
+        Ok(Self { to: entry.path, dir: entry.dir, old: was, instead })
     }
 
-    /// Puts it in its place, by nothing but a rename. [`Put::for_good`] makes that outlast a power cut.
+    /// Puts it in its place, by nothing but a rename, which leaves what was there under the temporary name.
+    /// [`Put::for_good`] makes that outlast a power cut.
     ///
     /// # Errors
-    /// `to` cannot be written.
-    pub(super) fn put(self) -> Result<Put, Fault> {
-        let (dir, name) = (&self.dir, self.name());
-        let put = match &self.instead {
-            Some(bytes) => overwrite(dir, name, bytes),
-            None => sys::renameat(dir, temporary(name), dir, name).map_err(io::Error::from),
+    /// `to` cannot be written; it is what it was.
+    pub(super) fn put(mut self) -> Result<Put, Fault> {
+        let instead = self.instead.take();
+        let is_exchange = instead.is_none();
+        let put = match instead {
+            Some((file, bytes)) => overwrite(file, &bytes).map(|()| false),
+            None => self.exchange(),
         };
-        put.map_err(failed("write", &self.to))?;
-        Ok(Put(self))
+        match put {
+            Ok(is_exchanged) => Ok(Put { prepared: self, is_exchanged }),
+            Err(error) => {
+                if !is_exchange {
+                    // It may be cut short, and this is the same way again: there is no other.
+                    let _ = self.write_old();
+                }
+                Err(failed("write", &self.to)(error))
+            }
+        }
+    }
+
+    /// True if what was there lies under the temporary name now: some file systems know only how to replace.
+    fn exchange(&self) -> io::Result<bool> {
+        let (dir, name) = (&self.dir, self.name());
+        let temporary = temporary(name);
+        if self.old.is_none() {
+            sys::renameat(dir, &temporary, dir, name)?;
+            return Ok(false);
+        }
+        // A directory would be exchanged as well.
+        match inode::open_regular(dir, name, OFlags::NOFOLLOW) {
+            Err(error) if !is_absent(&error) => return Err(error),
+            _ => {}
+        }
+        match sys::renameat_with(dir, &temporary, dir, name, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                sys::renameat(dir, &temporary, dir, name)?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write_old(&self) -> io::Result<()> {
+        match &self.old {
+            Some((bytes, owner)) => write_at(&self.dir, self.name(), bytes, *owner),
+            None => Ok(sys::unlinkat(&self.dir, self.name(), AtFlags::empty())?),
+        }
     }
 
     fn name(&self) -> &Path {
@@ -104,21 +139,35 @@ impl Prepared {
 /// Nothing is left outside of what it belongs to.
 impl Drop for Prepared {
     fn drop(&mut self) {
-        sys::unlinkat(&self.dir, temporary(self.name()), AtFlags::empty()).unwrap_or_default();
+        discard(&self.dir, self.name());
     }
 }
 
 /// A file in its place, which a power cut may still undo.
-pub(super) struct Put(Prepared);
+pub(super) struct Put {
+    prepared: Prepared,
+    is_exchanged: bool,
+}
 
 impl Put {
     /// On disk when this returns.
     ///
     /// # Errors
     /// The disk fails.
-    pub(super) fn for_good(self) -> Result<(), Fault> {
-        let Self(Prepared { dir, to, .. }) = &self;
+    pub(super) fn for_good(&self) -> Result<(), Fault> {
+        let Prepared { dir, to, .. } = &self.prepared;
         sys::fsync(dir).map_err(|error| failed("write", to)(error.into()))
+    }
+
+    /// Puts back what was there before, on disk when this returns.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn take_back(self) -> Result<(), Fault> {
+        let Self { prepared, is_exchanged } = &self;
+        let back = if *is_exchanged { prepared.exchange().map(drop) } else { prepared.write_old() };
+        back.map_err(failed("put back", &prepared.to))?;
+        self.for_good()
     }
 }
 
@@ -145,14 +194,19 @@ pub fn remove_temporaries(dirs: &[PathBuf]) -> Result<(), Fault> {
 }
 
 fn remove_temporaries_in(path: &Path) -> io::Result<()> {
-    let dir = match open_dir(path) {
-        Err(Errno::NOENT) => return Ok(()),
+    let dir = match trusted::open_dir(path, owner_of(path)) {
+        Err(error) if error.is_absent() => return Ok(()),
         opened => opened?,
     };
     for entry in Dir::read_from(&dir)? {
         let entry = entry?;
-        if entry.file_name().to_bytes().starts_with(TEMPORARY.as_bytes()) {
-            sys::unlinkat(&dir, entry.file_name(), AtFlags::empty())?;
+        if !entry.file_name().to_bytes().starts_with(TEMPORARY.as_bytes()) {
+            continue;
+        }
+        match sys::unlinkat(&dir, entry.file_name(), AtFlags::empty()) {
+            // Not ours: manifests that are moved away have a directory there.
+            Ok(()) | Err(Errno::ISDIR | Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
@@ -184,104 +238,84 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// Opens a regular file and reads all of it.
 pub(super) fn open_read(dir: impl AsFd, path: &Path, flags: OFlags) -> io::Result<(Vec<u8>, Stat)> {
-    let follow =
-        if flags.contains(OFlags::NOFOLLOW) { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
-    // Looked at before it is opened: opening a device can do anything.
-    must_be_regular(&sys::statat(&dir, path, follow)?)?;
-    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let fd = sys::openat(&dir, path, flags, Mode::empty())?;
-    let stat = sys::fstat(&fd)?;
-    must_be_regular(&stat)?;
+    let file = inode::open_regular(dir, path, flags)?;
+    Ok((read_all(&file)?, sys::fstat(&file)?))
+}
+
+fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::from(fd).take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
-    Ok((bytes, stat))
+    Ok(bytes)
 }
 
-fn must_be_regular(stat: &Stat) -> io::Result<()> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(()),
-        _ => Err(io::Error::other("it is not a regular file")),
-    }
+/// The place of a file that is about to be written. Nobody but root and those whose directory it is in, which root gave
+/// them, may be able to lead elsewhere.
+fn entry_of(path: &Path) -> Result<Entry, Untrusted> {
+    trusted::entry(path, owner_of(path.parent().unwrap_or(Path::new("/"))))
+}
+
+fn owner_of(dir: &Path) -> u32 {
+    sys::stat(dir).map_or(0, |it| it.st_uid)
 }
 
 /// Puts `bytes` in the place of `path`, which is no symbolic link.
 pub(super) fn write(path: &Path, bytes: &[u8], owner: Owner) -> Result<(), Fault> {
-    let name = Path::new(path.file_name().unwrap_or_default());
-    dir_of(path)
+    let written = entry_of(path)
         .map_err(io::Error::from)
-        .and_then(|dir| write_at(&dir, name, bytes, owner))
-        .map_err(failed("write", path))
+        .and_then(|entry| write_at(&entry.dir, Path::new(&entry.name), bytes, owner));
+    written.map_err(failed("write", path))
 }
 
-/// Puts `bytes` in the place of the file `name` of `dir`.
+/// Puts `bytes` in the place of the file `name` of `dir`, whose extended attributes stay; its ACL too, if `owner` is
+/// what it has now.
 pub(super) fn write_at(dir: impl AsFd, name: &Path, bytes: &[u8], owner: Owner) -> io::Result<()> {
-    let temporary = temporary(name);
-    let is_new = sys::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).is_err();
-    let written = create(&dir, &temporary, bytes, owner, is_new)
-        .and_then(|()| Ok(sys::renameat(&dir, &temporary, &dir, name)?));
-    match written {
-        Ok(()) => return Ok(sys::fsync(&dir)?),
-        // Nothing is left outside of what it belongs to.
-        Err(_) => sys::unlinkat(&dir, &temporary, AtFlags::empty()).unwrap_or_default(),
+    let old = Old::open(&dir, name)?;
+    let mut look = Look { owner, extended: Extended::default() };
+    if let Some(Old { look: old, .. }) = &old {
+        let extended = old.extended.clone();
+        look.extended = if old.owner == owner { extended } else { extended.without_acl() };
     }
-    match written {
-        Err(error) if !is_new && error.kind() == io::ErrorKind::PermissionDenied => {
-            overwrite(&dir, name, bytes)
+    let written = create(&dir, &temporary(name), bytes, &look, old.is_none())
+        .and_then(|()| Ok(sys::renameat(&dir, temporary(name), &dir, name)?));
+    match (written, old) {
+        (Ok(()), _) => Ok(sys::fsync(&dir)?),
+        (Err(error), old) => {
+            // Nothing is left outside of what it belongs to.
+            discard(&dir, name);
+            match old.filter(|_| is_refused(&error)) {
+                Some(old) => overwrite(old.to_write(&dir, name)?, bytes),
+                None => Err(error),
+            }
         }
-        written => written,
     }
 }
 
-fn temporary(name: &Path) -> PathBuf {
+/// The name that what is about to take the place of `name` has until then.
+pub(super) fn temporary(name: &Path) -> PathBuf {
     let mut temporary = std::ffi::OsString::from(TEMPORARY);
     temporary.push(name);
     temporary.into()
 }
 
-/// A new file with an owner; where the system refuses that, `may_own` lets it be this process's.
-fn create(
-    dir: impl AsFd,
-    name: &Path,
-    bytes: &[u8],
-    owner: Owner,
-    may_own: bool,
-) -> io::Result<()> {
-    match sys::unlinkat(&dir, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(sys::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?);
-    file.write_all(bytes)?;
-    match give(&file, owner) {
-        Err(Errno::PERM) if may_own => {}
-        given => given?,
-    }
-    sys::fchmod(&file, Mode::from_raw_mode(owner.mode))?;
-    file.sync_all()
+fn discard(dir: impl AsFd, name: &Path) {
+    sys::unlinkat(dir, temporary(name), AtFlags::empty()).unwrap_or_default();
 }
 
-/// Where there is nothing to give, nothing is asked: a sandbox forbids even that.
-fn give(file: &File, owner: Owner) -> Result<(), Errno> {
-    let stat = sys::fstat(file)?;
-    if (stat.st_uid, stat.st_gid) == (owner.uid, owner.gid) {
-        return Ok(());
-    }
-    let (uid, gid) = (sys::Uid::from_raw(owner.uid), sys::Gid::from_raw(owner.gid));
-    sys::fchown(file, Some(uid), Some(gid))
+/// True for what a run that was killed has left.
+pub(super) fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|it| it.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
 }
 
-fn overwrite(dir: impl AsFd, name: &Path, bytes: &[u8]) -> io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = sys::openat(dir, name, flags, Mode::empty())?;
-    must_be_regular(&sys::fstat(&fd)?)?;
-    let mut file = File::from(fd);
-    file.set_len(0)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// The directory above `path`, reached by a way that nobody else can bend, and the last name, which may be a link and is
+/// not followed.
+pub(super) fn above(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::INVAL.into());
+    };
+    Ok((trusted::open_dir(dir, owner_of(dir))?, name))
 }
 
 /// Makes `below` and what is above it, down from `base`, for this process's user alone.
@@ -295,43 +329,47 @@ pub(super) fn create_dirs(base: &Path, below: &Path) -> Result<(), Fault> {
 }
 
 fn create_dir(path: &Path) -> io::Result<()> {
-    match sys::mkdir(path, Mode::RWXU) {
+    let Entry { dir, name, stat: None, .. } = entry_of(path)? else { return Ok(()) };
+    match sys::mkdirat(&dir, &name, Mode::RWXU) {
         Err(Errno::EXIST) => Ok(()),
-        made => Ok(made.and_then(|()| sync_dir(path.parent().unwrap_or(path)))?),
+        made => Ok(made.and_then(|()| sys::fsync(&dir))?),
     }
 }
 
 /// Removes a file, if it is there, for good.
 pub(super) fn remove(path: &Path) -> Result<(), Fault> {
-    let removed = match sys::unlink(path) {
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-        removed => removed.and_then(|()| sync_dir(path.parent().unwrap_or(path))),
-    };
-    removed.map_err(|error| failed("remove", path)(error.into()))
+    let removed = above(path).and_then(|(dir, name)| {
+        Ok(sys::unlinkat(&dir, name, AtFlags::empty()).and_then(|()| sys::fsync(&dir))?)
+    });
+    unless_absent(removed).map_err(failed("remove", path))
 }
 
-fn sync_dir(path: &Path) -> Result<(), Errno> {
-    sys::fsync(open_dir(path)?)
+/// Removes a file, or a directory with all that is in it; of a link the link alone.
+pub(super) fn remove_all(path: &Path) -> Result<(), Fault> {
+    let removed = above(path).and_then(|(dir, name)| {
+        // The directory that is held, and not what its path leads to by now.
+        let held = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
+        let is_dir = fs::symlink_metadata(&held)?.is_dir();
+        if is_dir { fs::remove_dir_all(&held) } else { fs::remove_file(&held) }
+    });
+    unless_absent(removed).map_err(failed("remove", path))
 }
 
-fn dir_of(path: &Path) -> Result<OwnedFd, Errno> {
-    open_dir(path.parent().unwrap_or(Path::new("/")))
+fn unless_absent(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })
 }
 
-fn open_dir(path: &Path) -> Result<OwnedFd, Errno> {
-    sys::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// Where a link leads; any other path as it is.
-fn real(path: &Path) -> Result<PathBuf, Fault> {
-    if path.is_symlink() {
-        return std::fs::canonicalize(path).map_err(failed("follow the link", path));
-    }
-    Ok(path.to_owned())
+/// Gives a file or directory another name.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
+    let renamed = above(from).and_then(|(old, from)| {
+        let (new, to) = above(to)?;
+        Ok(sys::renameat(old, from, new, to)?)
+    });
+    renamed.map_err(failed("move", from))
 }
 
 /// Makes a fault of what the system said about a path.
-pub(super) fn failed(doing: &str, path: &Path) -> impl Fn(io::Error) -> Fault {
+pub(super) fn failed(doing: &str, path: &Path) -> impl Fn(io::Error) -> Fault + use<> {
     let what = format!("cannot {doing} {}", shown(path));
     move |error| Fault::failed(format!("{what}: {error}"))
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::model::{Attribute, Certificate};
-use crate::domain::renewal::{Change, Fault};
+use crate::domain::model::{Attribute, Certificate, ClientAuth};
+use crate::domain::renewal::{Change, Fault, organisation};
 use crate::domain::role::{self, Role};
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
@@ -100,6 +100,21 @@ fn nothing_else_changed(places: &Places, asked: &[PathBuf]) -> Result<(), Fault>
     Ok(())
 }
 
+/// The CA on this node that has to have signed it.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn ca(places: &Places, role: &Role) -> Result<Ca, Fault> {
+    let pki = pki_name(&places.kubernetes)?;
+    Ca::read(&places.kubernetes.join(pki).join(role.ca.unwrap_or("ca.crt")))
+}
+
+/// True if it is for the same name, organisation and SANs.
+pub(super) fn is_same_subject(old: &Certificate, new: &Certificate) -> bool {
+    let is_same = |it: &Attribute| values(old, it) == values(new, it);
+    is_same(&Attribute::Cn) && is_same(&Attribute::O) && sans(old) == sans(new)
+}
+
 /// One certificate that is looked at.
 struct Look<'a> {
     places: &'a Places,
@@ -111,7 +126,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn check(&self) -> Result<(), Fault> {
-        let ca = self.ca()?;
+        let ca = ca(self.places, self.role)?;
         let staged = self.credential(&self.places.stage()).ok_or_else(|| {
             self.fault(
                 "has no certificate with a key, or none that can be read; look at the live one",
@@ -121,16 +136,12 @@ impl Look<'_> {
             staged.read(&ca).ok_or_else(|| self.fault("has a certificate that cannot be read"))?;
         self.check_alone(&staged, &new)?;
         let live = self.credential(&self.places.kubernetes);
+        // One that nobody can use may well end later.
+        let is_usable = live.as_ref().is_some_and(|live| live.fits() != Some(false));
         if let Some(old) = live.and_then(|live| live.read(&ca)) {
-            self.check_against(&old, &new)?;
+            self.check_against(&old, &new, self.wants_later && is_usable)?;
         }
         if is_kubeconfig(self.name) { self.check_kubeconfig(&ca) } else { Ok(()) }
-    }
-
-    fn ca(&self) -> Result<Ca, Fault> {
-        let pki = pki_name(&self.places.kubernetes)?;
-        let file = self.role.ca.unwrap_or("ca.crt");
-        Ca::read(&self.places.kubernetes.join(pki).join(file))
     }
 
     /// `None` where it is missing or cannot be read.
@@ -148,32 +159,36 @@ impl Look<'_> {
 
     fn check_alone(&self, staged: &Credential, new: &Certificate) -> Result<(), Fault> {
         self.must(staged.is_pair(), "has a key that is not its certificate's")?;
-        self.must(is_signed(new), "was not signed by the CA of this node")?;
+        let unsigned = "was not signed by the CA of this node, as far as that can be checked";
+        self.must(is_signed(new), unsigned)?;
         self.must(!new.is_ca, "has become a CA")?;
         self.must(new.not_before <= self.now, "is not valid yet; look at the clock")?;
         let over = if self.wants_later { "look at the clock" } else { "use another backup" };
         self.must(self.now <= new.not_after, &format!("has expired; {over}"))
     }
 
-    fn check_against(&self, old: &Certificate, new: &Certificate) -> Result<(), Fault> {
+    fn check_against(
+        &self,
+        old: &Certificate,
+        new: &Certificate,
+        wants_later: bool,
+    ) -> Result<(), Fault> {
         let same_name = values(old, &Attribute::Cn) == values(new, &Attribute::Cn);
         self.must(same_name, "is for another common name than before")?;
         self.must(self.may_follow(old, new), "is for another organisation than before")?;
         self.must(sans(old) == sans(new), "is for other names or addresses (SANs) than before")?;
-        let is_later = new.not_after > old.not_after || !self.wants_later;
+        let was_for_clients = old.client_auth == ClientAuth::Allowed;
+        let is_for_clients = !was_for_clients || new.client_auth == ClientAuth::Allowed;
+        self.must(is_for_clients, "is no longer one for clients (extended key usage)")?;
+        let is_later = new.not_after > old.not_after || !wants_later;
         self.must(is_later, "ends no later than before, though kubeadm said that it renewed it")
     }
 
-    /// The organisation is what RBAC goes by. kubeadm took `system:masters` from these two in 1.29;
-    /// only a restore may give it back.
+    /// Only a restore may give back what a step has taken.
     fn may_follow(&self, old: &Certificate, new: &Certificate) -> bool {
         let [before, after] = [old, new].map(|it| values(it, &Attribute::O));
-        let step = [(&before, "system:masters"), (&after, "kubeadm:cluster-admins")];
-        let is_step = step.iter().all(|(values, group)| ***values == [*group]);
-        let back = [(&after, "system:masters"), (&before, "kubeadm:cluster-admins")];
-        let is_back = back.iter().all(|(values, group)| ***values == [*group]) && !self.wants_later;
-        let is_kubeadms = ["admin.conf", "apiserver-kubelet-client"].contains(&self.name);
-        before == after || is_kubeadms && (is_step || is_back)
+        organisation::may_follow(self.name, &before, &after)
+            || !self.wants_later && organisation::may_follow(self.name, &after, &before)
     }
 
     fn check_kubeconfig(&self, ca: &Ca) -> Result<(), Fault> {

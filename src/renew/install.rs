@@ -61,6 +61,24 @@ pub fn is_installed(kubernetes: &Path, changes: &[Change]) -> Result<(), Fault> 
     })
 }
 
+/// Which of them are new and which are as they were, as a sentence: by their certificates, for a pair is one of the two.
+/// `None` if all are the same.
+pub(super) fn state(kubernetes: &Path, changes: &[Change]) -> Option<String> {
+    let is_key = |change: &&Change| change.path.extension().is_some_and(|it| it == "key");
+    let is_new = |change: &&Change| {
+        let live = files::sha256(&kubernetes.join(&change.path));
+        live.is_ok_and(|live| live.as_ref() == Some(&change.after))
+    };
+    let (new, old): (Vec<_>, Vec<_>) = changes.iter().filter(|it| !is_key(it)).partition(is_new);
+    if new.is_empty() || old.is_empty() {
+        return None;
+    }
+    let list = |all: Vec<&Change>| {
+        all.iter().map(|it| shown(&kubernetes.join(&it.path))).collect::<Vec<_>>().join(", ")
+    };
+    Some(format!("new, each with its key: {}; as before: {}", list(new), list(old)))
+}
+
 /// True if the live file is the new one, or may be what a crash has left of it.
 fn is_begun(kubernetes: &Path, change: &Change) -> bool {
     let is_cut = |bytes: &[u8]| bytes.last() != Some(&b'\n');
@@ -78,35 +96,123 @@ fn replace_all(
     direction: Direction,
 ) -> Result<Vec<PathBuf>, Fault> {
     let (mut todo, mut others) = (Vec::new(), Vec::new());
-    for change in changes {
-        if direction == Direction::Back && is_somebody_elses(kubernetes, change)? {
-            others.push(kubernetes.join(&change.path));
-        } else if is_needed(kubernetes, change, direction)? {
-            check_source(from, change, direction)?;
-            todo.push(change);
+    for pair in changes.chunk_by(|a, b| is_one_pair(&a.path, &b.path)) {
+        let foreign = match direction {
+            Direction::Forward => Vec::new(),
+            Direction::Back => somebody_elses(kubernetes, pair)?,
+        };
+        if !foreign.is_empty() {
+            // The other half is theirs to write, or is about to be.
+            others.extend(foreign);
+            continue;
+        }
+        for change in pair {
+            if is_needed(kubernetes, change, direction)? {
+                check_source(from, change, direction)?;
+                todo.push(change);
+            }
         }
     }
     put_all(from, kubernetes, &todo, direction)?;
     Ok(others)
 }
 
-/// All is written before the first file takes its place, and from then on they follow each other without a pause: etcd
-/// reads its pairs at each handshake, and a key without its certificate fails that.
+/// All is written before the first file takes its place. A pair then changes by two renames that follow each other:
+/// etcd reads its pairs at each handshake, and a key without its certificate fails that. One pair that cannot change
+/// keeps no other from it; which go together in the end is for the journal to say.
 fn put_all(
     from: &Path,
     kubernetes: &Path,
     todo: &[&Change],
     direction: Direction,
 ) -> Result<(), Fault> {
-    let (wanted, unwanted): (Vec<&Change>, Vec<&Change>) =
-        todo.iter().partition(|change| wanted(change, direction).is_some());
-    let prepare =
-        |change: &Change| Prepared::new(&from.join(&change.path), &kubernetes.join(&change.path));
-    let prepared = wanted.into_iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
-    let put = prepared.into_iter().map(Prepared::put).collect::<Result<Vec<_>, _>>()?;
-    put.into_iter().try_for_each(Put::for_good)?;
-    unwanted.iter().try_for_each(|change| files::remove(&kubernetes.join(&change.path)))?;
+    let units = prepare(from, kubernetes, todo, direction)?;
+    put(units)?;
     todo.iter().try_for_each(|change| check(kubernetes, change, direction))
+}
+
+/// The files of a pair, or a kubeconfig: all of it changes, or nothing.
+#[derive(Default)]
+struct Unit {
+    prepared: Vec<Prepared>,
+    unwanted: Vec<PathBuf>,
+}
+
+fn prepare(
+    from: &Path,
+    kubernetes: &Path,
+    todo: &[&Change],
+    direction: Direction,
+) -> Result<Vec<Unit>, Fault> {
+    let one = |mut unit: Unit, change: &&Change| {
+        let path = kubernetes.join(&change.path);
+        if wanted(change, direction).is_some() {
+            unit.prepared.push(Prepared::new(&from.join(&change.path), &path)?);
+        } else {
+            unit.unwanted.push(path);
+        }
+        Ok(unit)
+    };
+    let pairs = todo.chunk_by(|a, b| is_one_pair(&a.path, &b.path));
+    pairs.map(|pair| pair.iter().try_fold(Unit::default(), one)).collect()
+}
+
+/// True for `server.key` and `server.crt` of one directory.
+fn is_one_pair(a: &Path, b: &Path) -> bool {
+    a.with_extension("") == b.with_extension("")
+}
+
+/// # Errors
+/// What kept the first of those that are as they were.
+fn put(units: Vec<Unit>) -> Result<(), Fault> {
+    let mut fault = None;
+    let mut done = Vec::new();
+    for unit in units {
+        match unit.put() {
+            Ok(put) => done.extend(put),
+            Err(why) => fault = fault.or(Some(why)),
+        }
+    }
+    done.iter().try_for_each(Put::for_good)?;
+    fault.map_or(Ok(()), Err)
+}
+
+impl Unit {
+    /// # Errors
+    /// One of its files cannot be put in its place; all are as they were.
+    fn put(self) -> Result<Vec<Put>, Fault> {
+        let mut done = Vec::new();
+        for file in self.prepared {
+            match file.put() {
+                Ok(put) => done.push(put),
+                Err(fault) => return Err(take_back(done, fault)),
+            }
+        }
+        for path in &self.unwanted {
+            if let Err(fault) = files::remove(path) {
+                return Err(take_back(done, fault));
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// The last one first. What cannot be taken back is told as well.
+fn take_back(done: Vec<Put>, why: Fault) -> Fault {
+    let backs = done.into_iter().rev().map(Put::take_back);
+    backs.filter_map(Result::err).fold(why, |why, second| {
+        Fault::failed(format!("{why}; its other half is new already, and {second}"))
+    })
+}
+
+fn somebody_elses(kubernetes: &Path, pair: &[Change]) -> Result<Vec<PathBuf>, Fault> {
+    let mut paths = Vec::new();
+    for change in pair {
+        if is_somebody_elses(kubernetes, change)? {
+            paths.push(kubernetes.join(&change.path));
+        }
+    }
+    Ok(paths)
 }
 
 /// True if the live file is neither the old nor the new one, and whole: what a crash has cut off is ours.

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::domain::kubernetes::Version;
 use crate::domain::layout::KUBERNETES;
 use crate::domain::renewal::Fault;
 use crate::domain::role;
 use crate::domain::text::safe;
 
 use super::Places;
-use super::files::{self, failed, shown};
+use super::files::{self, shown};
 use super::program::{self, command, find};
 
 /// One NAME takes 0.1 s, or 40 s if kubeadm has no configuration and asks an API that hangs.
@@ -25,11 +26,8 @@ const SHORT_LIMIT: Duration = Duration::from_secs(10);
 /// The configuration, on the stage: there it is seen in each of the three ways.
 const CONFIG: &str = ".certwatch-config.yaml";
 
-/// Since this version the command is no longer called alpha.
-const NO_ALPHA_SINCE: (u32, u32) = (1, 20);
-
-/// Shows `$1` as `$2` to this shell alone, and runs the rest.
-const SHOW: &str = "mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+/// Shows `$2` as `$3` to this shell alone by the program `$1`, and runs the rest.
+const SHOW: &str = "\"$1\" --bind \"$2\" \"$3\" && shift 3 && exec \"$@\"";
 
 /// How kubeadm is shown the stage.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,28 +51,29 @@ pub fn renew(places: &Places, names: &[String], config: Option<&Path>) -> Result
     if let Some(name) = names.iter().find(|name| role::kubeadm(name).is_none()) {
         return Err(Fault::failed(format!("kubeadm renews no `{}`", safe(name))));
     }
-    let version = version(places)?;
+    // What does not say so is none.
+    version(places)?;
     let view = view(places)?;
     if let Some(config) = config {
         files::replace(config, &places.stage().join(CONFIG))?;
     }
     let renewed = in_view(places, view, || {
-        names.iter().try_for_each(|name| renew_one(places, view, version, name, config.is_some()))
+        names.iter().try_for_each(|name| renew_one(places, view, name, config.is_some()))
     });
     files::remove(&places.stage().join(CONFIG))?;
     renewed
 }
 
-/// Major and minor version of kubeadm.
+/// The version of kubeadm.
 ///
 /// # Errors
 /// It cannot be run, takes more than ten seconds, or says something else.
-pub fn version(places: &Places) -> Result<(u32, u32), Fault> {
-    let mut command = command(&places.kubeadm);
+pub fn version(places: &Places) -> Result<Version, Fault> {
+    let mut command = command(&places.kubeadm)?;
     command.args(["version", "-o", "short"]);
     let ran = program::run(command, SHORT_LIMIT)?;
     let text = ran.text();
-    let found = text.lines().find_map(parse_version).filter(|_| ran.is_success());
+    let found = text.lines().find_map(Version::parse).filter(|_| ran.is_success());
     found.ok_or_else(|| {
         let program = shown(&places.kubeadm);
         Fault::failed(format!(
@@ -84,23 +83,12 @@ pub fn version(places: &Places) -> Result<(u32, u32), Fault> {
     })
 }
 
-fn parse_version(line: &str) -> Option<(u32, u32)> {
-    let mut numbers = line.trim().strip_prefix('v')?.split(['.', '-', '+']);
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-fn renew_one(
-    places: &Places,
-    view: View,
-    version: (u32, u32),
-    name: &str,
-    has_config: bool,
-) -> Result<(), Fault> {
+fn renew_one(places: &Places, view: View, name: &str, has_config: bool) -> Result<(), Fault> {
     let mut command = shown_to(places, view, &places.kubeadm)?;
     if view == View::Root {
         command.arg("--rootfs").arg(root(places));
     }
-    command.args((version < NO_ALPHA_SINCE).then_some("alpha")).args(["certs", "renew", name]);
+    command.args(["certs", "renew", name]);
     if has_config {
         command.arg("--config").arg(Path::new(KUBERNETES).join(CONFIG));
     }
@@ -122,7 +110,7 @@ fn view(places: &Places) -> Result<View, Fault> {
             )))
         };
     }
-    let probe = find("true").and_then(|program| shown_to(places, View::Namespace, &program).ok());
+    let probe = find("true").and_then(|program| shown_to(places, View::Namespace, &program)).ok();
     let is_open = |command| program::run(command, SHORT_LIMIT).is_ok_and(|ran| ran.is_success());
     Ok(if probe.is_some_and(is_open) { View::Namespace } else { View::Root })
 }
@@ -137,14 +125,13 @@ fn is_stage_shown(places: &Places) -> bool {
 /// `program`, to be run where it sees the stage.
 fn shown_to(places: &Places, view: View, program: &Path) -> Result<Command, Fault> {
     if view != View::Namespace {
-        return Ok(command(program));
+        return command(program);
     }
-    let tool = |name: &str| {
-        find(name).ok_or_else(|| Fault::failed(format!("there is no `{name}`; install util-linux")))
-    };
-    let mut command = command(&tool("unshare")?);
-    command.args(["--mount", "--propagation", "private", "--"]).arg(tool("sh")?);
-    command.args(["-c", SHOW, "sh"]).arg(places.stage()).arg(KUBERNETES).arg(program);
+    let program = program::trusted(program)?;
+    let mut command = command(&find("unshare")?)?;
+    command.args(["--mount", "--propagation", "private", "--"]).arg(find("sh")?);
+    command.args(["-c", SHOW, "sh"]).arg(find("mount")?);
+    command.arg(places.stage()).arg(KUBERNETES).arg(program);
     Ok(command)
 }
 
@@ -164,10 +151,10 @@ fn in_view(
     }
     let (stage, moved) = (places.stage(), root(places).join("etc/kubernetes"));
     files::create_dirs(&places.work, Path::new("root/etc"))?;
-    fs::rename(&stage, &moved).map_err(failed("move", &stage))?;
+    files::rename(&stage, &moved)?;
     let done = work();
-    fs::rename(&moved, &stage).map_err(failed("move", &moved))?;
-    fs::remove_dir_all(root(places)).map_err(failed("remove", &root(places)))?;
+    files::rename(&moved, &stage)?;
+    files::remove_all(&root(places))?;
     done
 }
 

@@ -9,10 +9,10 @@ mod conf;
 mod health;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::domain::kubernetes::Version;
 use crate::domain::model::{Attribute, Certificate};
 use crate::domain::renewal::Fault;
 use crate::domain::text::{safe, shell_word};
@@ -24,6 +24,7 @@ use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
 use super::Places;
+use super::credential::{self, Ca, is_signed};
 use super::files::{self, Owner, shown};
 use super::program::{self, Ran};
 use conf::Pair;
@@ -38,6 +39,9 @@ const CURRENT: &str = "kubelet-client-current.pem";
 /// kubeadm signs one certificate within a second.
 const SIGNING: Duration = Duration::from_secs(60);
 
+/// To say its version takes it a moment.
+const VERSION: Duration = Duration::from_secs(10);
+
 /// The old kubelet has to end first, which takes it up to 90 s if it hangs.
 const RESTART: Duration = Duration::from_secs(120);
 
@@ -46,6 +50,13 @@ const START: Duration = Duration::from_secs(60);
 
 /// The kubelet stores the pair of its kubelet.conf when it starts, and then asks the API for another.
 const ROTATION: Duration = Duration::from_secs(120);
+
+/// The version of the installed kubelet, if one is where the system has its programs.
+pub fn version() -> Option<Version> {
+    let ran = run(&program::find("kubelet").ok()?, &["--version"], VERSION).ok()?;
+    // `Kubernetes v1.37.2`
+    ran.text().split_whitespace().find_map(Version::parse).filter(|_| ran.is_success())
+}
 
 /// The end of the kubelet's client certificate, the one that its kubelet.conf has or names, in the
 /// last second of its validity; `None` if there is none that can be read.
@@ -147,18 +158,20 @@ fn certificate(bytes: &[u8]) -> Option<Certificate> {
     x509::read(&block.der, false, Authority::Beside(&[]), &Issuers::default()).ok()
 }
 
+/// What stands before a node's name in that of its kubelet as a user.
+pub(super) const USER: &str = "system:node:";
+
 /// What the old certificate calls the node: it need not be the host's name.
 pub(super) fn node_name(places: &Places) -> Result<String, Fault> {
-    const PREFIX: &str = "system:node:";
     let certificate = client(places).map(|it| it.subject.value(&Attribute::Cn).into_owned());
     // A kubelet.conf of kubeadm's names its user so, and may be all that is left.
     let conf = kubeconfig::read(read(&conf_path(places))?.as_bytes()).ok();
     let user = conf.and_then(|conf| Some(conf.users.first()?.name.clone()));
     let names = [certificate, user].into_iter().flatten();
-    names.into_iter().find(|name| name.len() > PREFIX.len() && name.starts_with(PREFIX)).ok_or_else(
+    names.into_iter().find(|name| name.len() > USER.len() && name.starts_with(USER)).ok_or_else(
         || {
             Fault::failed(format!(
-                "the node's name is not to be found: neither {} nor kubelet.conf has a certificate for {PREFIX}NAME",
+                "the node's name is not to be found: neither {} nor kubelet.conf has a certificate for {USER}NAME",
                 shown(&pki(places).join(CURRENT))
             ))
         },
@@ -176,10 +189,12 @@ fn sign(places: &Places, config: &Path, name: &str) -> Result<Pair, Fault> {
     } else {
         run(&places.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?
     };
+    let ca = Ca::read(&places.pki().join("ca.crt"))?;
     let pair = Pair::of(&said.text()).filter(|pair| {
-        let certificate = pair.certificate().and_then(|pem| certificate(&pem));
+        let certificate = pair.certificate().and_then(|pem| credential::certificate(&pem, &ca));
         certificate.is_some_and(|it| {
-            it.not_after >= sys::now() && it.subject.value(&Attribute::Cn) == name
+            let is_named = it.subject.value(&Attribute::Cn) == name;
+            is_signed(&it) && it.not_after >= sys::now() && is_named
         })
     });
     pair.ok_or_else(|| {
@@ -198,11 +213,8 @@ fn sign(places: &Places, config: &Path, name: &str) -> Result<Pair, Fault> {
 /// earlier rescue.
 fn keep_aside(places: &Places) -> Result<(), Fault> {
     let aside = places.work.join("kubelet-before");
-    if aside.exists() {
-        fs::remove_dir_all(&aside).map_err(|error| failed("clear", &aside, &error))?;
-    }
-    rustix::fs::mkdir(&aside, rustix::fs::Mode::RWXU)
-        .map_err(|error| failed("create", &aside, &error.into()))?;
+    files::remove_all(&aside)?;
+    files::create_dirs(&places.work, Path::new("kubelet-before"))?;
     for path in clients(places).into_iter().chain([conf_path(places)]) {
         // A link to nothing has nothing to keep.
         if path.exists() {
@@ -217,9 +229,7 @@ fn remove_expired(places: &Places) -> Result<(), Fault> {
     if fresh(&pki(places).join(CURRENT)).is_some() {
         return Ok(());
     }
-    clients(places)
-        .iter()
-        .try_for_each(|path| fs::remove_file(path).map_err(|error| failed("remove", path, &error)))
+    clients(places).iter().try_for_each(|path| files::remove(path))
 }
 
 fn clients(places: &Places) -> Vec<PathBuf> {
@@ -235,8 +245,7 @@ fn clients(places: &Places) -> Vec<PathBuf> {
 /// # Errors
 /// It does not start, or does not answer within a minute.
 pub fn restart(places: &Places) -> Result<(), Fault> {
-    let systemctl = program::find("systemctl")
-        .ok_or_else(|| Fault::failed("there is no systemctl to restart the kubelet with"))?;
+    let systemctl = program::find("systemctl")?;
     let restarted = run(&systemctl, &["restart", "kubelet"], RESTART)?;
     if !restarted.is_success() {
         let said = restarted.said();
@@ -256,7 +265,7 @@ pub fn restart(places: &Places) -> Result<(), Fault> {
 
 /// Nothing of what it says gets into a fault but through [`Ran::said`], which leaves out keys.
 fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Ran, Fault> {
-    let mut command = program::command(program);
+    let mut command = program::command(program)?;
     command.args(arguments);
     program::run(command, limit)
 }
@@ -287,10 +296,6 @@ fn unusual(path: &Path) -> Fault {
          line of its own: give it a new certificate by hand",
         shown(path)
     ))
-}
-
-fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
-    Fault::failed(format!("cannot {doing} {}: {error}", shown(path)))
 }
 
 #[cfg(test)]

@@ -12,16 +12,42 @@ use crate::parse::manifest;
 
 use super::Places;
 use super::files;
+use super::memory::Manifests;
 
 /// A component that was changed has started, or failed to, within this time; kubeadm waits longer
 /// only for its own upgrades, whose backups in /etc/kubernetes/tmp are then new.
 const CALM: Span = Span::seconds(120);
 
-/// A manifest of the control plane, or a file of an upgrade's, that changed within two minutes.
-pub(super) fn changed(places: &Places, now: UnixTime) -> Option<PathBuf> {
+/// A manifest of the control plane, or a file of an upgrade's, that changed within two minutes. One that was only
+/// touched, and is `known` to have been the same before, has not.
+pub(super) fn changed(
+    places: &Places,
+    known: Option<&Manifests>,
+    now: UnixTime,
+) -> Option<PathBuf> {
+    let is_calm = |known: &Manifests| now - known.since >= CALM && known.digest == digest(places);
+    if known.is_some_and(is_calm) {
+        return None;
+    }
     let manifests = Component::ALL.map(|it| file(places, it)).into_iter();
     let upgrades = entries(&places.kubernetes.join("tmp")).into_iter();
     manifests.chain(upgrades).find(|path| is_new(path, now))
+}
+
+/// SHA-256 of the manifests' content and of the names of an upgrade's files, in hexadecimal.
+pub fn digest(places: &Places) -> String {
+    let mut text = Vec::new();
+    let mut add = |part: &[u8]| {
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part);
+    };
+    for component in Component::ALL {
+        add(&files::read(&file(places, component)).ok().flatten().unwrap_or_default());
+    }
+    for path in entries(&places.kubernetes.join("tmp")) {
+        add(path.as_os_str().as_encoded_bytes());
+    }
+    files::hex_sha256(&text)
 }
 
 /// A time to come is as near as one that was: the clock may have been set.

@@ -1,6 +1,6 @@
 //! Where things are on the node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::layout::PKI_NAMES;
 
@@ -44,8 +44,18 @@ impl Places {
         self.work.join("backups")
     }
 
-    /// The cluster's configuration, kept for the day on which the API does not answer.
+    /// What a renewal needs of the cluster's configuration, kept for the day on which the API does not answer.
     pub fn cluster_config(&self) -> PathBuf {
-        self.work.join("cluster-config.yaml")
+        Self::cluster_config_in(&self.work)
+    }
+
+    /// The same, for who knows the directory for renewals alone.
+    pub fn cluster_config_in(work: &Path) -> PathBuf {
+        work.join("cluster-config.yaml")
+    }
+
+    /// What kubeadm is given.
+    pub fn kubeadm_config(&self) -> PathBuf {
+        self.work.join("kubeadm-config.yaml")
     }
 }

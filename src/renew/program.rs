@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::domain::renewal::Fault;
 use crate::domain::text::safe;
+use crate::fs::trusted;
 
 /// What is kept of the output, from its beginning; kubeadm says 1 kB.
 const MAX_OUTPUT: usize = 64 * 1024;
@@ -76,7 +77,19 @@ fn has_base64(line: &str) -> bool {
 
 /// A program with nothing of this process's surroundings: no variables, no input, `/` to work in,
 /// and a process group of its own.
-pub(super) fn command(program: &Path) -> Command {
+///
+/// # Errors
+/// It is not there, or others than root could have changed it, or where its path leads.
+pub(super) fn command(program: &Path) -> Result<Command, Fault> {
+    let real = trusted(program)?;
+    let mut command = bare(&real);
+    // Some programs are many, and go by their name.
+    command.arg0(program);
+    Ok(command)
+}
+
+/// The same for the program that this process runs already, whose path needs no trust.
+pub(super) fn bare(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("HOME", "/nonexistent").env("LANG", "C");
@@ -84,10 +97,27 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
-/// One of the system's own programs.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+/// One of the system's own programs, to be run by this process or by one that it runs.
+///
+/// # Errors
+/// It is not there, or others than root could have changed it.
+pub(super) fn find(name: &str) -> Result<PathBuf, Fault> {
     let dirs = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
-    dirs.iter().map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())
+    let paths = dirs.iter().map(|dir| Path::new(dir).join(name));
+    let mut found = paths.filter(|path| path.is_file());
+    let path = found.next().ok_or_else(|| Fault::failed(format!("there is no `{name}`")))?;
+    trusted(&path)?;
+    Ok(path)
+}
+
+/// Where a program really is.
+///
+/// # Errors
+/// As of [`command`].
+pub(super) fn trusted(program: &Path) -> Result<PathBuf, Fault> {
+    let shown = safe(&program.to_string_lossy()).into_owned();
+    trusted::executable(program)
+        .map_err(|error| Fault::failed(format!("{shown} is not run: {error}")))
 }
 
 /// Runs `command` for at most `limit`, and ends all of its process group after that.

@@ -4,12 +4,14 @@ use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::symlinkat;
+
 use crate::domain::layout::{KUBERNETES, PKI_NAMES};
 use crate::domain::renewal::Fault;
 
 use super::Places;
-use super::backup;
 use super::files::{self, MAX_BYTES, failed, shown};
+use super::{backup, pairs};
 
 /// Far above any node: kubeadm makes 22 files of certificates and keys.
 const MAX_FILES: usize = 1000;
@@ -41,6 +43,14 @@ pub fn lay_over(places: &Places, id: &str) -> Result<(), Fault> {
     here.map(|file| &file.path).try_for_each(|path| copy(&backup::tree(places, id), places, path))
 }
 
+/// Lays files of another tree over the stage.
+///
+/// # Errors
+/// One cannot be read or written.
+pub(super) fn lay(places: &Places, from: &Path, files: &[PathBuf]) -> Result<(), Fault> {
+    files.iter().try_for_each(|file| copy(from, places, file))
+}
+
 /// Empties the stage. The directory itself stays: it may be shown elsewhere as /etc/kubernetes.
 ///
 /// # Errors
@@ -48,11 +58,33 @@ pub fn lay_over(places: &Places, id: &str) -> Result<(), Fault> {
 pub fn clean(places: &Places) -> Result<(), Fault> {
     let stage = places.stage();
     files::create_dirs(&places.work, Path::new("stage"))?;
-    remove_all(&places.work.join("root"))?;
+    files::remove_all(&places.work.join("root"))?;
     for entry in entries(&stage)? {
-        remove_all(&entry.path())?;
+        files::remove_all(&entry.path())?;
     }
     Ok(())
+}
+
+/// Removes what an earlier run has left. Without a journal nothing of it is of use to anybody, and it may be keys.
+///
+/// # Errors
+/// Something in `renew.state-dir` cannot be removed.
+pub(super) fn tidy(places: &Places) -> Result<(), Fault> {
+    clean(places)?;
+    pairs::forget(places)?;
+    // A directory that cannot be written stands in the way of a renewal, and is told there.
+    let _ = remove_temporaries(places);
+    let _ = backup::remove_unfinished(places);
+    Ok(())
+}
+
+/// Removes what a run that was killed had begun to write among the live files.
+///
+/// # Errors
+/// A directory cannot be read, or a file in it not be removed.
+pub(super) fn remove_temporaries(places: &Places) -> Result<(), Fault> {
+    let pki = places.pki();
+    files::remove_temporaries(&[places.kubernetes.clone(), pki.join("etcd"), pki])
 }
 
 /// The name of the pki directory below `kubernetes`: `pki`, or kubespray's `ssl`, to which its
@@ -107,9 +139,14 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fault>
     Ok(())
 }
 
+/// What a run that was killed has left is no part of the tree, and has the names that copying needs.
+///
 /// # Errors
 /// A link leads nowhere, or nothing can be said of the file.
 fn is_small_file(path: &Path) -> Result<bool, Fault> {
+    if files::is_temporary(path) {
+        return Ok(false);
+    }
     let metadata = fs::metadata(path).map_err(failed("look at", path))?;
     Ok(metadata.is_file() && metadata.len() <= MAX_BYTES)
 }
@@ -128,22 +165,15 @@ fn copy_link(places: &Places, name: &str) -> Result<(), Fault> {
     if !PKI_NAMES.iter().any(|known| target == Path::new(known)) || link.exists() {
         return Ok(());
     }
-    std::os::unix::fs::symlink(target, &link).map_err(failed("create the link", &link))
+    files::above(&link)
+        .and_then(|(dir, name)| Ok(symlinkat(target, dir, name)?))
+        .map_err(failed("create the link", &link))
 }
 
 fn entries(dir: &Path) -> Result<Vec<DirEntry>, Fault> {
     fs::read_dir(dir)
         .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
         .map_err(failed("read the directory", dir))
-}
-
-fn remove_all(path: &Path) -> Result<(), Fault> {
-    let is_dir = path.is_dir() && !path.is_symlink();
-    let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, string::Ia5String,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, SanType, string::Ia5String,
 };
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -38,12 +39,23 @@ pub(super) struct Leaf {
     pub(super) group: &'static str,
     pub(super) san: &'static str,
     pub(super) days: i64,
+    pub(super) age: i64,
     pub(super) is_ca: bool,
+    /// The extended key usage; empty for none.
+    pub(super) usages: &'static [ExtendedKeyUsagePurpose],
 }
 
 impl Leaf {
     pub(super) fn new(name: &'static str, days: i64) -> Self {
-        Self { name, group: "system:masters", san: "kubernetes", days, is_ca: false }
+        Self {
+            name,
+            group: "system:masters",
+            san: "kubernetes",
+            days,
+            age: 10,
+            is_ca: false,
+            usages: &[],
+        }
     }
 }
 
@@ -51,11 +63,21 @@ impl Leaf {
 pub(super) struct Pair(pub(super) String, pub(super) String);
 
 impl Authority {
+    /// Each has the same name and the same key id, and its own key.
     pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = params(&Leaf::new("kubernetes", 3650));
+        params.key_identifier_method = KeyIdMethod::PreSpecified(vec![7; 20]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A leaf of this CA's that signs others, which it must not.
+    pub(super) fn leaf_that_signs(&self, leaf: &Leaf) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = params(leaf);
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
 
@@ -68,12 +90,14 @@ impl Authority {
 
 fn params(leaf: &Leaf) -> CertificateParams {
     let mut params = CertificateParams::default();
+    params.use_authority_key_identifier_extension = true;
     params.distinguished_name.push(DnType::OrganizationName, leaf.group);
     params.distinguished_name.push(DnType::CommonName, leaf.name);
     params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(leaf.san).unwrap())];
     let now = OffsetDateTime::from_unix_timestamp(NOW.seconds()).unwrap();
-    params.not_before = now - Duration::days(10);
+    params.not_before = now - Duration::days(leaf.age);
     params.not_after = now + Duration::days(leaf.days);
+    params.extended_key_usages = leaf.usages.to_vec();
     if leaf.is_ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }

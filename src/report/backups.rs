@@ -9,7 +9,7 @@ use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::renew::backup::Backup;
 
-use super::escape::Escaping;
+use super::escape;
 
 /// The backups for people: one line each, the newest first.
 pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
@@ -50,11 +50,7 @@ impl<'a> Listed<'a> {
 /// The backups as JSON: a list, the newest first.
 pub fn json(backups: &[Backup]) -> String {
     let all: Vec<_> = backups.iter().map(Listed::of).collect();
-    let mut out = Vec::new();
-    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
-    // Strings and numbers can always be written to memory.
-    let _ = all.serialize(&mut json);
-    String::from_utf8_lossy(&out).into_owned() + "\n"
+    escape::json(&all)
 }
 
 #[cfg(test)]

@@ -2,9 +2,19 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
 
 use crate::domain::text::is_unsafe;
+
+/// `value` as pretty JSON with its end of line, safe to print.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let mut out = Vec::new();
+    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
+    // Strings and numbers can always be written to memory.
+    let _ = value.serialize(&mut json);
+    String::from_utf8_lossy(&out).into_owned() + "\n"
+}
 
 /// Pretty JSON in which unsafe characters are escaped. The values stay exactly the same.
 #[derive(Default)]
@@ -81,13 +91,9 @@ impl Formatter for Escaping {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde::Serialize;
 
     fn written(text: &str) -> String {
-        let mut out = Vec::new();
-        let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
-        text.serialize(&mut json).unwrap();
-        String::from_utf8(out).unwrap()
+        json(&text).trim_end().to_owned()
     }
 
     #[test]

@@ -51,6 +51,9 @@ impl Progress {
             Step::Stage if matches!(journal.task, Task::Restore(_)) => {
                 "copied the backup to the stage".to_owned()
             }
+            Step::Stage if journal.task == Task::Repair => {
+                "copied what was found to the stage".to_owned()
+            }
             Step::Stage => "renewed a copy with kubeadm".to_owned(),
             Step::Inspect => "checked the staged files".to_owned(),
             Step::Install => {
@@ -96,6 +99,7 @@ fn word(journal: &Journal) -> &'static str {
     match (journal.outcome(), &journal.task) {
         (None, _) => "UNDER WAY",
         (Some(Outcome::Renewed), Task::Restore(_)) => "RESTORED",
+        (Some(Outcome::Renewed), Task::Repair) => "REPAIRED",
         (Some(Outcome::Renewed), _) => "RENEWED",
         (Some(Outcome::Unchanged), _) if journal.fault.is_none() => "UNCHANGED",
         (Some(_), _) => "FAILED",

@@ -227,7 +227,7 @@ impl<'a> Part<'a> {
 
 impl<'a> Issuer<'a> {
     fn of(certificate: &'a Certificate) -> Option<Self> {
-        let ca = certificate.signer.ca()?;
+        let ca = certificate.signer.verified()?;
         Some(Self {
             name: ca_name(&ca.path),
             path: ca.path.to_string_lossy(),

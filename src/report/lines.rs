@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::domain::text::escaped;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The last of several columns is not broken into lines shorter than this.
@@ -42,7 +43,14 @@ pub(crate) fn wrap(text: &str, width: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Columns as wide as they need to be. Of the last, what goes beyond `width` is put below it.
+/// One line of text from any origin: only its own end breaks it, and nothing in it drives a terminal.
+pub(crate) fn line(out: &mut String, text: &str) {
+    out.push_str(&escaped(text));
+    out.push('\n');
+}
+
+/// Columns as wide as they need to be, each cell made safe to print. Of the last, what goes beyond `width` is put below
+/// it.
 pub(crate) fn columns<const N: usize>(
     out: &mut String,
     head: [&str; N],
@@ -50,7 +58,7 @@ pub(crate) fn columns<const N: usize>(
     width: Option<usize>,
 ) {
     let mut all = vec![head.map(str::to_owned)];
-    all.extend(rows);
+    all.extend(rows.map(|row| row.map(|cell| escaped(&cell).into_owned())));
     let widest = |column: usize| all.iter().map(|row| row[column].width()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(widest);
     let before: usize = widths.iter().take(N - 1).map(|width| width + 2).sum();

@@ -4,7 +4,7 @@
 //! hundred thousand certificates need no more memory than ten.
 
 pub mod backups;
-mod escape;
+pub(crate) mod escape;
 pub mod journal;
 mod json;
 pub(crate) mod lines;

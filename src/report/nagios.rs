@@ -27,7 +27,10 @@ fn text(report: &Report<'_>) -> String {
         Some((row, item)) => match row.findings.first() {
             Some(worst) => {
                 let message = advice::message(item, &worst.fact, report.at);
-                format!("{}: {message}{}", report.name(row), others(report))
+                let end = row.end_behind_the_worst().map_or_else(String::new, |end| {
+                    format!("; {}", advice::brief(item, end, report.at))
+                });
+                format!("{}: {message}{end}{}", report.name(row), others(report))
             }
             None => all_well(report),
         },

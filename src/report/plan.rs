@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::domain::renewal::Component;
+use crate::domain::renewal::leftover::Leftover;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::Plan;
-use crate::domain::text::{safe, shell_word};
+use crate::domain::text::{escaped, safe, shell_word};
 use crate::domain::time::UnixTime;
 
-use super::lines::{columns, wrap};
+use super::lines::{columns, line, wrap};
 
 /// A plan, and what it would be carried out with.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +23,8 @@ pub struct PlanReport<'a> {
     pub now: UnixTime,
     /// The program that renews.
     pub kubeadm: &'a Path,
-    /// The cluster's configuration that it is given.
-    pub cluster_config: &'a Path,
+    /// The configuration that it is given.
+    pub kubeadm_config: &'a Path,
 }
 
 /// Below this a column is not squeezed: the terminal may break the line.
@@ -37,6 +39,12 @@ impl PlanReport<'_> {
         let mut out = String::new();
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(out, "Renewal on {}, as planned at {}", safe(self.node), self.now);
+        let leftovers: Vec<_> = self.plan.leftovers.iter().map(Leftover::words).collect();
+        section(
+            &mut out,
+            "First, as an earlier run has left it; then this is planned anew",
+            &leftovers,
+        );
         if self.plan.falls_short {
             out.push_str(
                 "\nSomething is due, or was named, that cannot be renewed here: see below.\n",
@@ -71,7 +79,7 @@ impl PlanReport<'_> {
 
     fn restarted(&self, out: &mut String, width: Option<usize>) {
         let rows = self.plan.restart.iter().map(|(component, why)| {
-            [component.to_string(), component.outage().to_owned(), why.words()]
+            [component.to_string(), self.plan.outage(*component), why.words()]
         });
         table(out, ["RESTARTED", "OUTAGE", "WHY"], rows, width);
         let rows = self.plan.leave.iter().map(|(component, why)| {
@@ -97,7 +105,7 @@ impl PlanReport<'_> {
 
     /// What is run, in order. Words between `<` and `>` are found out when it is done.
     pub fn commands(&self) -> Vec<String> {
-        let [kubeadm, config] = [self.kubeadm, self.cluster_config]
+        let [kubeadm, config] = [self.kubeadm, self.kubeadm_config]
             .map(|path| safe(&shell_word(&path.to_string_lossy())).into_owned());
         let renew = self.plan.renew.iter().map(|it| {
             format!(
@@ -106,8 +114,17 @@ impl PlanReport<'_> {
             )
         });
         let kubelet = self.plan.kubelet.then(|| "systemctl restart kubelet".to_owned());
-        let restart = self.plan.restart.iter().map(|(component, _)| {
-            format!("kill -TERM <process of {component}>   # the kubelet starts it again")
+        let mut restart: Vec<_> = self.plan.restart.iter().map(|(it, _)| *it).collect();
+        if self.plan.restarts_together() {
+            // The API server is told first.
+            restart.swap(0, 1);
+        }
+        let restart = restart.into_iter().map(|component| {
+            let killed = match component {
+                Component::Apiserver => "-KILL some seconds after it has closed its port",
+                _ => "-KILL if it hangs",
+            };
+            format!("kill -TERM <process of {component}>   # {killed}; the kubelet starts it again")
         });
         renew.chain(kubelet).chain(restart).collect()
     }
@@ -136,7 +153,8 @@ fn table(
 /// Lines that are never broken: they may be pasted.
 fn section(out: &mut String, title: &str, lines: &[String]) {
     if !lines.is_empty() {
-        let _ = writeln!(out, "\n{title}:\n  {}", lines.join("\n  "));
+        let _ = writeln!(out, "\n{title}:");
+        lines.iter().for_each(|it| line(out, &format!("  {it}")));
     }
 }
 
@@ -147,10 +165,10 @@ fn obstacles(out: &mut String, title: &str, obstacles: &[Obstacle], width: Optio
     let _ = writeln!(out, "\n{title}:");
     let room = |indent| width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(LEAST));
     for obstacle in obstacles {
-        for line in wrap(&obstacle.what(), room(2)) {
+        for line in wrap(&escaped(&obstacle.what()), room(2)) {
             let _ = writeln!(out, "  {line}");
         }
-        for line in wrap(&format!("-> {}", obstacle.way_out()), room(6)) {
+        for line in wrap(&escaped(&format!("-> {}", obstacle.way_out())), room(6)) {
             let _ = writeln!(out, "      {line}");
         }
     }
@@ -167,7 +185,7 @@ mod tests {
             plan,
             now: NOW,
             kubeadm: Path::new("/usr/bin/kubeadm"),
-            cluster_config: Path::new("/var/lib/certwatch-renew/cluster-config.yaml"),
+            kubeadm_config: Path::new("/var/lib/certwatch-renew/kubeadm-config.yaml"),
         }
     }
 

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::domain::renewal::leftover::Leftover;
 use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::{Plan, Renewal, Skip};
 use crate::domain::renewal::words::{outcome_headline, outcome_text};
 use crate::domain::renewal::{Component, Fault, Journal, Live, Outcome, Step, Task};
 use crate::domain::time::UnixTime;
 
-use super::escape::Escaping;
+use super::escape;
 use super::plan::PlanReport;
 
 /// Raised when a field changes its meaning or goes away; new fields alone do not raise it.
@@ -32,11 +33,7 @@ pub fn json(
         plan: plan.map(Planned::of),
         outcome: journal.map(|journal| Ended::of(journal, backups)),
     };
-    let mut out = Vec::new();
-    let mut json = serde_json::Serializer::with_formatter(&mut out, Escaping::default());
-    // Strings and numbers can always be written to memory.
-    let _ = document.serialize(&mut json);
-    String::from_utf8_lossy(&out).into_owned() + "\n"
+    escape::json(&document)
 }
 
 #[derive(Serialize)]
@@ -50,6 +47,7 @@ struct Document<'a> {
 
 #[derive(Serialize)]
 struct Planned<'a> {
+    leftovers: Vec<Left>,
     renew: Vec<Certificate<'a>>,
     skip: Vec<Certificate<'a>>,
     restart: Vec<Pod>,
@@ -73,11 +71,17 @@ struct Certificate<'a> {
 }
 
 #[derive(Serialize)]
+struct Left {
+    id: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
 struct Pod {
     component: &'static str,
     reason: &'static str,
     message: String,
-    outage: &'static str,
+    outage: String,
 }
 
 #[derive(Serialize)]
@@ -123,11 +127,16 @@ struct Failure<'a> {
 impl<'a> Planned<'a> {
     fn of(report: &PlanReport<'a>) -> Self {
         let Plan {
+            leftovers,
             renew,
             skip,
             restart,
+            // Said of each pod, and in `warnings`.
+            outages: _,
             leave,
             copies,
+            // What is proved afterwards is no part of the plan.
+            reaches_kubelet: _,
             kubelet,
             obstacles,
             overridden,
@@ -140,9 +149,14 @@ impl<'a> Planned<'a> {
             message,
             outage,
         };
-        let restart = restart.iter().map(|(it, why)| pod(it, why.id(), why.words(), it.outage()));
-        let leave = leave.iter().map(|(it, why)| pod(it, why.id(), why.words().to_owned(), "none"));
+        let restart =
+            restart.iter().map(|(it, why)| pod(it, why.id(), why.words(), report.plan.outage(*it)));
+        let leave = leave
+            .iter()
+            .map(|(it, why)| pod(it, why.id(), why.words().to_owned(), "none".to_owned()));
+        let left = |it: &Leftover| Left { id: it.id(), message: it.words() };
         Self {
+            leftovers: leftovers.iter().map(left).collect(),
             renew: renew.iter().map(Certificate::renewed).collect(),
             skip: skip.iter().map(Certificate::skipped).collect(),
             restart: restart.collect(),
@@ -191,6 +205,7 @@ impl<'a> Ended<'a> {
         let (task, restored) = match &journal.task {
             Task::Renew => ("renew", None),
             Task::Rescue => ("rescue", None),
+            Task::Repair => ("repair", None),
             Task::Restore(backup) => ("restore", Some(backup.as_str())),
         };
         Self {
@@ -242,13 +257,13 @@ mod tests {
     const WORK: &str = "/var/lib/certwatch-renew";
 
     fn printed(plan: Option<&Plan>, journal: Option<&Journal>) -> String {
-        let config = Path::new(WORK).join("cluster-config.yaml");
+        let config = Path::new(WORK).join("kubeadm-config.yaml");
         let report = plan.map(|plan| PlanReport {
             node: "cp1",
             plan,
             now: NOW,
             kubeadm: Path::new("/usr/bin/kubeadm"),
-            cluster_config: &config,
+            kubeadm_config: &config,
         });
         json("cp1", NOW, report.as_ref(), journal, &Path::new(WORK).join("backups"))
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Format, Report, Style, write};
 use crate::domain::layout;
 use crate::domain::model::{
-    Attribute, Ca, Certificate, Content, Entry, Inventory, Item, Loopback, Name, Place, Reason,
-    Sha256, Signer,
+    Attribute, Ca, Certificate, ClientAuth, Content, Entry, Inventory, Item, Loopback, Name, Place,
+    Reason, Sha256, Signer,
 };
 use crate::domain::policy::{self, Policy};
 use crate::domain::role;
@@ -80,7 +80,8 @@ pub(crate) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) ->
         sha256: Sha256([serial; 32]),
         key_sha256: Sha256([serial; 32]),
         is_ca: false,
-        signer: Signer::Unknown,
+        client_auth: ClientAuth::Allowed,
+        signer: Signer::NoCa,
     }
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn item(path: &str, entry: Entry, content: Content) -> Item {
         Entry::Pem(_) | Entry::User { .. } | Entry::Whole => layout::locate(Path::new(path)).role,
     };
     let has_key = match &content {
-        Content::Certificate(certificate) => certificate.signer.ca().map(|ca| ca.has_key),
+        Content::Certificate(certificate) => certificate.signer.verified().map(|ca| ca.has_key),
         Content::Loopback(_) | Content::Problem(_) => None,
     };
     Item { place: Place::new(Path::new(path), entry), role, content, has_key }
@@ -105,7 +106,7 @@ fn name(common_name: &str) -> Name {
 fn ca(file: &str, number: u8, has_key: bool) -> Signer {
     let path = Arc::from(Path::new(PKI).join(file));
     let not_after = NOW + Span::days(3000);
-    Signer::Ca(Arc::new(Ca { path, sha256: Sha256([number; 32]), not_after, has_key }))
+    Signer::Verified(Arc::new(Ca { path, sha256: Sha256([number; 32]), not_after, has_key }))
 }
 
 fn leaf(file: &str, subject: &str, ca: &Signer, days: i64) -> Item {

@@ -77,6 +77,13 @@ impl Collector {
         }
     }
 
+    /// A place that was not read, without a look at it or around it.
+    pub(super) fn not_read(path: &Arc<Path>, reason: Reason) -> Item {
+        let place = Place { path: path.clone(), entry: Entry::Whole };
+        let role = layout::locate(path).role;
+        Item { place, role, content: Content::Problem(reason), has_key: None }
+    }
+
     fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
         let mut items = Vec::new();
         let is_known = matches!(location.role.kind, Kind::Leaf | Kind::UserKubeconfig);

@@ -1,16 +1,20 @@
 //! The file system of the node: every read bounded, nothing but regular files opened for reading.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{self as sys, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::domain::model::Reason;
+use crate::domain::time::UnixTime;
+use crate::hangs::{Hangs, Silent};
 
 /// Most bytes that are read of one file: a kubeconfig has 6 kB, a bundle of all public CAs 220 kB.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -24,6 +28,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Host {
     /// `None` for this machine's own root.
     root: Option<OwnedFd>,
+    watch: Watch,
+}
+
+/// How long places are waited for, and which of them do not answer.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    /// Where the root directory is seen from here.
+    pub(super) root: PathBuf,
+    pub(super) hangs: Arc<Hangs>,
+    /// When this scan began, and after how many seconds it gives a place up.
+    pub(super) begun: UnixTime,
+    pub(super) limit: u64,
 }
 
 /// What a path leads to, links followed; also the identity that ends loops.
@@ -49,32 +65,59 @@ pub(super) struct Entry {
 
 impl Host {
     /// # Errors
-    /// `root` is no directory that can be opened.
-    pub(super) fn new(root: &Path) -> io::Result<Self> {
-        if root == Path::new("/") {
-            return Ok(Self { root: None });
+    /// The root is no directory that can be opened.
+    pub(super) fn new(watch: Watch) -> io::Result<Self> {
+        if watch.root == Path::new("/") {
+            return Ok(Self { root: None, watch });
         }
+        watch.hangs.enter(&watch.root).map_err(|_| io::ErrorKind::TimedOut)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { root: Some(sys::open(root, flags, Mode::empty())?) })
+        Ok(Self { root: Some(sys::open(&watch.root, flags, Mode::empty())?), watch })
+    }
+
+    /// For before each call that may hang at `path`: one that hangs already is left alone.
+    fn enter(&self, path: &Path) -> Result<(), Reason> {
+        let path = match &self.root {
+            None => Cow::Borrowed(path),
+            Some(_) => self.watch.root.join(path.strip_prefix("/").unwrap_or(path)).into(),
+        };
+        self.watch.hangs.enter(&path).map_err(|Silent(since)| {
+            // In the scan in which it was found, nobody has to be told since when.
+            if since < self.watch.begun {
+                Reason::Hangs(since)
+            } else {
+                Reason::TimedOut(self.watch.limit)
+            }
+        })
+    }
+
+    /// Why nobody goes to `path`, if it is known to hang.
+    pub(super) fn known_to_hang(&self, path: &Path) -> Option<Reason> {
+        self.enter(path).err()
     }
 
     /// What `path` leads to.
     pub(super) fn kind(&self, path: &Path) -> Result<Kind, Reason> {
+        self.enter(path)?;
         Ok(kind(&self.stat(path).map_err(|error| self.reason(path, error))?))
     }
 
-    /// True if there is anything at `path`, even a link to nothing.
+    /// True if there is anything at `path`, even a link to nothing, or if that cannot be told.
     pub(super) fn exists(&self, path: &Path) -> bool {
-        !matches!(self.stat(path), Err(Errno::NOENT | Errno::NOTDIR)) || self.is_link(path)
+        self.enter(path).is_err()
+            || !matches!(self.stat(path), Err(Errno::NOENT | Errno::NOTDIR))
+            || self.is_link(path)
     }
 
     /// Which file `path` leads to.
     pub(super) fn identity(&self, path: &Path) -> Option<Identity> {
+        self.enter(path).ok()?;
         self.stat(path).ok().map(|stat| identity(&stat))
     }
 
     /// The entries of a directory, sorted by name.
     pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, Reason> {
+        self.enter(path)?;
         let read = || -> Result<Vec<Entry>, Errno> {
             let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let mut entries = Vec::new();
@@ -106,6 +149,7 @@ impl Host {
         }
         let mut last = Err(Reason::Changed);
         for _ in 0..ATTEMPTS {
+            self.enter(path)?;
             match self.read_once(path)? {
                 Some(bytes) if bytes.is_empty() => last = Ok(bytes),
                 Some(bytes) => return Ok(bytes),
@@ -119,6 +163,7 @@ impl Host {
 
     /// A file of /proc, whose size says nothing.
     pub(super) fn read_proc(&self, path: &Path) -> Option<Vec<u8>> {
+        self.enter(path).ok()?;
         let file = std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).ok()?);
         let mut bytes = Vec::new();
         file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
@@ -127,7 +172,10 @@ impl Host {
 
     /// Where `path` leads to, links resolved; known for this machine's own root only.
     pub(super) fn real_path(&self, path: &Path) -> Option<PathBuf> {
-        if self.root.is_some() { None } else { std::fs::canonicalize(path).ok() }
+        if self.root.is_some() || self.enter(path).is_err() {
+            return None;
+        }
+        std::fs::canonicalize(path).ok()
     }
 
     /// `None` if the file changed meanwhile.

@@ -1,7 +1,8 @@
 //! The scan: places on the node, bounded reads, parsing, an inventory.
 //!
 //! Two rounds of small jobs (`pool.rs`): each area is searched for files, each file is read. What
-//! hangs is given up by itself and becomes an item like any other problem.
+//! hangs is given up by itself and becomes an item like any other problem; it is not entered again
+//! while it hangs (`hangs.rs`).
 
 mod collect;
 mod host;
@@ -13,29 +14,29 @@ mod walk;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use glob::Pattern;
 
-use crate::domain::layout::Search;
+use crate::beside::Lost;
+use crate::domain::layout::Watched;
 use crate::domain::model::{Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
+use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
 pub use collect::plain;
-use host::Host;
+use host::{Host, Watch};
 use pool::{GivenUp, Limits};
-use search::{Area, SearchJob, kubelet_leftovers, standard_areas};
+use search::{Area, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
 use walk::{Found, State, Walk};
 
 /// Longest time for one file, and for one directory of a search.
 const STEP_LIMIT: Duration = Duration::from_secs(5);
-
-/// How often a search is begun again without the directories that hung.
-const SEARCHES: usize = 8;
 
 /// What to scan.
 #[derive(Clone, Debug)]
@@ -65,64 +66,100 @@ pub enum ScanError {
         /// The directory.
         path: PathBuf,
         /// The operating system's reason.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The system gives no thread to scan with.
+    #[error("there is no thread to scan with: {0}")]
+    NoThread(io::Error),
+    /// A mistake of this program.
+    #[error("an internal error broke off the scan; please report it")]
+    Panicked,
+    /// It should have ended long ago.
+    #[error("the scan has not ended after {} s", .0.as_secs())]
+    Overdue(Duration),
 }
 
-/// Scans the node as it is at `now`.
+impl ScanError {
+    /// True for what a new process may be free of.
+    pub fn is_of_this_process(&self) -> bool {
+        !matches!(self, Self::Root { .. })
+    }
+}
+
+impl From<Lost> for ScanError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::BrokeOff => Self::Panicked,
+            Lost::NoThread(error) => Self::NoThread(error),
+        }
+    }
+}
+
+/// Scans the node as it is at `now`. Where threads of this process hang already, by `hangs`, nothing is
+/// entered; where others hang is noted there.
 ///
 /// # Errors
 /// Only if nothing can be said at all; whatever is wrong with a single file is in the inventory.
-pub fn scan(request: &Request, now: UnixTime) -> Result<Inventory, ScanError> {
-    let host = Host::new(&request.root)
-        .map_err(|source| ScanError::Root { path: request.root.clone(), source })?;
-    let scan = Scan {
-        collector: Arc::new(Collector::new(Arc::new(host))),
-        deadline: Instant::now() + request.timeout,
-        request,
+pub fn scan(request: &Request, hangs: &Arc<Hangs>, now: UnixTime) -> Result<Inventory, ScanError> {
+    // One that hangs must leave time for the others.
+    let job = STEP_LIMIT.min(request.timeout / 4);
+    let deadline = Instant::now() + request.timeout;
+    let limits = Limits { job, deadline, claim: Claim::Standard };
+    let watch = Watch {
+        root: request.root.clone(),
+        hangs: hangs.clone(),
+        begun: now,
+        limit: job.as_secs().max(1),
     };
+    let host = open_root(watch, limits)?;
+    let collector = Arc::new(Collector::new(Arc::new(host)));
+    let scan = Scan { collector, limits, hangs, request };
     if request.only_paths {
         // What was asked for comes first, should the time run out.
-        let items = scan.named();
-        return Ok(Inventory { items, context: scan.standard(now), leftovers: Vec::new() });
+        let items = scan.named()?;
+        return Ok(Inventory { items, context: scan.standard(now)?, leftovers: Vec::new() });
     }
     let mut inventory = Inventory::default();
     if request.standard {
-        inventory.items = scan.standard(now);
-        inventory.leftovers = scan.leftovers();
+        inventory.items = scan.standard(now)?;
+        inventory.leftovers = scan.step(kubelet_leftovers)?.unwrap_or_default();
     }
     let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
-    inventory.items.extend(scan.named().into_iter().filter(|item| !known.contains(&item.place)));
+    inventory.items.extend(scan.named()?.into_iter().filter(|item| !known.contains(&item.place)));
     Ok(inventory)
 }
 
-/// What has to be watched to notice a change of what a scan of `request` sees: places that may be
-/// directories, files or missing, and how much of them counts.
-///
-/// A distribution that is not there is left to the regular scan: to see it come, all of `/etc` and
-/// `/var/lib` would have to be watched.
-pub fn watched_places(request: &Request) -> Vec<(PathBuf, Search)> {
+/// Beside, like all that may hang.
+fn open_root(watch: Watch, limits: Limits) -> Result<Host, ScanError> {
+    let (path, hangs) = (watch.root.clone(), watch.hangs.clone());
+    let mut opened = Err(io::ErrorKind::TimedOut.into());
+    let open = move |_: &Step| Host::new(watch.clone());
+    pool::run(&Arc::new(vec![Step]), limits, &hangs, open, |_, host| opened = host)
+        .map_err(ScanError::NoThread)?;
+    opened.map_err(|source| ScanError::Root { path, source })
+}
+
+/// What has to be watched to notice a change of what a scan of `request` sees.
+pub fn watched_places(request: &Request) -> Vec<Watched> {
     let standard = request.standard && !request.only_paths;
     let mut areas = if standard { standard_areas() } else { Vec::new() };
     areas.extend(request.paths.iter().cloned().map(Area::Named));
     let below_root = |path: PathBuf| request.root.join(path.strip_prefix("/").unwrap_or(&path));
-    let is_there = |area: &&Area| {
-        !matches!(area, Area::Distribution(..)) || below_root(area.path().to_owned()).exists()
-    };
-    let places = areas.iter().filter(is_there).map(Area::watched);
-    places.map(|(path, search)| (below_root(path), search)).collect()
+    let places = areas.iter().map(Area::watched);
+    places.map(|place| Watched { path: below_root(place.path), ..place }).collect()
 }
 
+/// Files of one directory share their luck.
 impl pool::Job for Found {
-    /// Files of one directory mostly lie on one file system.
     fn place(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        self.path.parent().map(Path::as_os_str).hash(&mut hasher);
+        self.path.parent().hash(&mut hasher);
         hasher.finish()
     }
 }
 
-/// Anything else that reads, by itself: one step that may hang.
+/// A job of which there is one.
+#[derive(Clone)]
 struct Step;
 
 impl pool::Job for Step {
@@ -134,111 +171,111 @@ impl pool::Job for Step {
 struct Scan<'a> {
     request: &'a Request,
     collector: Arc<Collector>,
-    deadline: Instant,
+    limits: Limits,
+    hangs: &'a Arc<Hangs>,
 }
 
 impl Scan<'_> {
     /// The places that need no configuration, and the processes.
-    fn standard(&self, now: UnixTime) -> Vec<Item> {
-        let mut items = self.items(self.search(standard_areas()));
-        items.extend(self.step(move |host| process::api_servers(host, now)).unwrap_or_default());
-        items
-    }
-
-    fn leftovers(&self) -> Vec<PathBuf> {
-        self.step(kubelet_leftovers).unwrap_or_default()
+    fn standard(&self, now: UnixTime) -> Result<Vec<Item>, ScanError> {
+        let mut items = self.items(self.search(standard_areas())?)?;
+        let servers = self.step(move |host| process::api_servers(host, now))?;
+        items.extend(servers.unwrap_or_default());
+        Ok(items)
     }
 
     /// What a person named.
-    fn named(&self) -> Vec<Item> {
-        self.items(self.search(self.request.paths.iter().cloned().map(Area::Named).collect()))
-    }
-
-    fn limits(&self) -> Limits {
-        // One that hangs must leave time for the others.
-        Limits { job: STEP_LIMIT.min(self.request.timeout / 4), deadline: self.deadline }
+    fn named(&self) -> Result<Vec<Item>, ScanError> {
+        let limits = Limits { claim: Claim::Named, ..self.limits };
+        let scan = Scan { limits, collector: self.collector.clone(), ..*self };
+        scan.items(scan.search(self.request.paths.iter().cloned().map(Area::Named).collect())?)
     }
 
     /// The files of all areas, each once.
-    fn search(&self, areas: Vec<Area>) -> Vec<Found> {
+    fn search(&self, areas: Vec<Area>) -> Result<Vec<Found>, ScanError> {
         let is_one = areas.len() == 1;
-        let mut jobs: Vec<SearchJob> = areas.into_iter().map(SearchJob::new).collect();
-        let mut found = Vec::new();
-        for _ in 0..SEARCHES {
-            let (mut files, again) = self.search_once(jobs);
-            found.append(&mut files);
-            jobs = again;
-            if jobs.is_empty() {
-                break;
-            }
-        }
-        if is_one { found } else { unique(found) }
-    }
-
-    /// What was found, and the searches to do again without what hung in them.
-    fn search_once(&self, jobs: Vec<SearchJob>) -> (Vec<Found>, Vec<SearchJob>) {
         let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
         let max_files = self.request.max_files;
-        let search = move |job: &SearchJob, gets_on: &dyn Fn()| {
-            let enter = |path: &Path| job.enter(path, gets_on);
-            let mut walk = Walk::new(&host, &exclude, max_files, &enter);
-            job.area.search(&host, &mut walk);
+        let search = move |area: &Area| {
+            let mut walk = Walk::new(&host, &exclude, max_files);
+            area.search(&host, &mut walk);
             walk.into_found()
         };
-        let jobs = Arc::new(jobs);
         let mut found = Vec::new();
-        let given_up =
-            pool::run(&jobs, self.limits(), search, |_, mut files| found.append(&mut files));
-        let mut again = Vec::new();
-        for job in given_up {
-            match job {
-                GivenUp::Hung(index) => {
-                    let at = jobs[index].at();
-                    found.push(self.not_read(at.as_path().into(), job));
-                    again.push(jobs[index].without(at));
-                }
-                GivenUp::NotBegun(index) => {
-                    found.push(self.not_read(jobs[index].area.path().into(), job));
-                }
-            }
-        }
-        (found, again)
+        let left = self.each(areas, search, |mut files| found.append(&mut files))?;
+        found.extend(left.into_iter().map(|(area, reason)| {
+            let state =
+                State::Problem(self.collector.host.known_to_hang(area.path()).unwrap_or(reason));
+            Found { path: area.path().into(), state, is_named: false }
+        }));
+        Ok(if is_one { found } else { unique(found) })
     }
 
     /// What the files hold.
-    fn items(&self, found: Vec<Found>) -> Vec<Item> {
+    fn items(&self, found: Vec<Found>) -> Result<Vec<Item>, ScanError> {
         let mut items = Vec::with_capacity(found.len());
-        let found = Arc::new(found);
         let collector = self.collector.clone();
-        let read = move |file: &Found, _: &dyn Fn()| collector.file(file);
-        let given_up =
-            pool::run(&found, self.limits(), read, |_, mut of_file| items.append(&mut of_file));
-        for job in given_up {
-            let (GivenUp::Hung(index) | GivenUp::NotBegun(index)) = job;
-            items.append(&mut self.collector.file(&self.not_read(found[index].path.clone(), job)));
-        }
-        items
+        let read = move |file: &Found| collector.file(file);
+        let left = self.each(found, read, |mut of_file| items.append(&mut of_file))?;
+        items.extend(left.into_iter().map(|(file, reason)| {
+            let reason = match file.state {
+                State::Problem(reason) => reason,
+                _ => self.collector.host.known_to_hang(&file.path).unwrap_or(reason),
+            };
+            Collector::not_read(&file.path, reason)
+        }));
+        Ok(items)
     }
 
-    /// One step; `None` if it hangs.
+    /// One step; `None` if there was no time for it.
     fn step<R: Send + 'static>(
         &self,
         work: impl Fn(&Host) -> R + Send + Sync + 'static,
-    ) -> Option<R> {
+    ) -> Result<Option<R>, ScanError> {
         let host = self.collector.host.clone();
         let mut result = None;
-        let work = move |_: &Step, _: &dyn Fn()| work(&host);
-        pool::run(&Arc::new(vec![Step]), self.limits(), work, |_, it| result = Some(it));
-        result
+        self.each(vec![Step], move |_: &Step| work(&host), |it| result = Some(it))?;
+        Ok(result)
     }
 
-    /// A file or directory that could not be read in time.
-    fn not_read(&self, path: Arc<Path>, job: GivenUp) -> Found {
-        let reason = match job {
-            GivenUp::Hung(_) => Reason::TimedOut(self.limits().job.as_secs().max(1)),
+    /// Does `work` for each of `jobs`. One that hangs is begun again: where it hung is closed to it then, so
+    /// that it comes to its end. Returns the jobs that have no result, and why.
+    fn each<J: pool::Job + Clone, R: Send + 'static>(
+        &self,
+        mut jobs: Vec<J>,
+        work: impl Fn(&J) -> R + Send + Sync + 'static,
+        mut take: impl FnMut(R),
+    ) -> Result<Vec<(J, Reason)>, ScanError> {
+        let work = Arc::new(work);
+        let mut left = Vec::new();
+        while !jobs.is_empty() {
+            let (these, work) = (Arc::new(jobs), work.clone());
+            let work = move |job: &J| work(job);
+            let given_up =
+                pool::run(&these, self.limits, self.hangs, work, |_, result| take(result))
+                    .map_err(ScanError::NoThread)?;
+            jobs = Vec::new();
+            let is_over = Instant::now() >= self.limits.deadline;
+            for job in given_up {
+                let it = these[job.index()].clone();
+                match job {
+                    GivenUp::Hung(_) if !is_over => jobs.push(it),
+                    _ => left.push((it, self.reason(job))),
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    fn reason(&self, job: GivenUp) -> Reason {
+        match job {
+            GivenUp::Hung(_) => Reason::TimedOut(self.limits.job.as_secs().max(1)),
             GivenUp::NotBegun(_) => Reason::OutOfTime(self.request.timeout.as_secs()),
-        };
-        Found { path, state: State::Problem(reason), is_named: false }
+            GivenUp::NoThread(_) => Reason::TooManyHang,
+            GivenUp::Panicked(_) => {
+                Reason::ReadFailed("an internal error; please report it".into())
+            }
+        }
     }
 }
 
@@ -256,6 +293,7 @@ fn unique(found: Vec<Found>) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::layout::Search;
 
     #[test]
     fn what_is_watched_lies_below_the_root_of_the_request() {
@@ -268,13 +306,20 @@ mod tests {
             max_files: 10,
             timeout: STEP_LIMIT,
         };
-        let places = watched_places(&request);
-        assert_eq!(places[0], ("/mnt/n1/etc/kubernetes".into(), Search::Below));
-        assert!(places.contains(&("/mnt/n1/var/lib/kubelet/pki".into(), Search::FilesOf)));
-        assert!(places.contains(&("/mnt/n1/root/.kube/config".into(), Search::One)));
-        assert!(places.contains(&("/mnt/n1/srv".into(), Search::FilesOf)));
+        let places = || {
+            let of = |it: Watched| (it.path, it.search, it.is_awaited);
+            watched_places(&request).into_iter().map(of).collect::<Vec<_>>()
+        };
+        let known = places();
+        assert_eq!(known[0], ("/mnt/n1/etc/kubernetes".into(), Search::Below, true));
+        assert!(known.contains(&("/mnt/n1/var/lib/kubelet/pki".into(), Search::FilesOf, true)));
+        assert!(known.contains(&("/mnt/n1/root/.kube/config".into(), Search::One, true)));
+        assert!(known.contains(&("/mnt/n1/srv".into(), Search::FilesOf, true)));
+        let k3s = "/mnt/n1/var/lib/rancher/k3s/server/tls";
+        assert!(known.contains(&(k3s.into(), Search::Below, false)));
         request.root = "/".into();
         request.standard = false;
-        assert_eq!(watched_places(&request), [("/srv".into(), Search::FilesOf)]);
+        let named = watched_places(&request);
+        assert_eq!((named.len(), &*named[0].path), (1, std::path::Path::new("/srv")));
     }
 }

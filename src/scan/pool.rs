@@ -3,37 +3,47 @@
 //! A read from a file system that is away cannot be called off. So a job that takes too long is
 //! given up together with the thread that hangs in it, and another thread takes its place.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
-use std::sync::mpsc::{self, Sender};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
+
+use crate::hangs::{Claim, Hangs};
 
 /// How often results are taken and hanging threads are looked for; the end is noticed at once.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Most threads that may be left hanging in one run; then the rest is given up at once.
-const MAX_HANGING: usize = 16;
-
 /// Jobs below this number are not worth a second thread.
 const JOBS_PER_THREAD: usize = 64;
 
-/// How long jobs may take.
+/// How long jobs may take, and how much may hang meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Each job, from its last sign of life.
     pub(super) job: Duration,
     /// When everything must have ended.
     pub(super) deadline: Instant,
+    /// Whom the jobs serve.
+    pub(super) claim: Claim,
 }
 
-/// A job that was given up.
+/// A job without a result, by its index.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum GivenUp {
     /// This one hung.
     Hung(usize),
     /// This one was not begun before the deadline.
     NotBegun(usize),
+    /// This one was not begun because too many threads hang.
+    NoThread(usize),
+    /// This one panicked.
+    Panicked(usize),
 }
 
 /// What the threads of a run share.
@@ -48,10 +58,10 @@ struct State<R> {
     /// Jobs like one that hung: they may hang as well, so all others come first.
     suspects: Vec<usize>,
     suspicious: HashSet<u64>,
-    /// The jobs under way, and when they last showed life.
-    running: Vec<(usize, Instant)>,
-    /// Results that nobody has taken yet.
-    results: Vec<(usize, R)>,
+    /// The jobs under way, and who does them.
+    running: Vec<(usize, ThreadId)>,
+    /// Results that nobody has taken yet; `None` of a job that panicked.
+    results: Vec<(usize, Option<R>)>,
 }
 
 /// A job of a kind that shares its luck: where one hangs, the others of its place may hang too.
@@ -60,71 +70,145 @@ pub(super) trait Job: Send + Sync + 'static {
     fn place(&self) -> u64;
 }
 
-/// Does `work` for each of `jobs` and gives each result to `take`, in any order. `work` is given a
-/// function to call when it gets on: only what does not get on is given up. Returns those.
+/// Does `work` for each of `jobs` and gives each result to `take`, in any order. A job is given up if its
+/// thread shows no life in `hangs`. Returns those without a result.
+///
+/// # Errors
+/// There is no thread to begin with; not so where too much hangs for places that were named.
 pub(super) fn run<J, R, W>(
     jobs: &Arc<Vec<J>>,
     limits: Limits,
+    hangs: &Arc<Hangs>,
     work: W,
     mut take: impl FnMut(usize, R),
-) -> Vec<GivenUp>
+) -> io::Result<Vec<GivenUp>>
 where
     J: Job,
     R: Send + 'static,
-    W: Fn(&J, &dyn Fn()) -> R + Send + Sync + 'static,
+    W: Fn(&J) -> R + Send + Sync + 'static,
 {
-    let count = jobs.len();
-    let shared = Arc::new(Shared::new(jobs.clone(), work));
-    let (ended, ends) = mpsc::channel();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    (0..cores.min(count.div_ceil(JOBS_PER_THREAD))).for_each(|_| spawn(&shared, &ended));
-    let mut is_done = vec![false; count];
-    let mut hung: Vec<usize> = Vec::new();
+    let mut crew = Crew::new(Shared::new(jobs.clone(), work), hangs.clone(), limits.claim);
+    crew.begin()?;
+    let mut is_done = vec![false; jobs.len()];
+    let mut given_up = Vec::new();
     loop {
-        for (index, result) in shared.take_results() {
+        for (index, result) in crew.shared.take_results() {
             is_done[index] = true;
-            take(index, result);
+            match result {
+                Some(result) => take(index, result),
+                None => given_up.push(GivenUp::Panicked(index)),
+            }
         }
-        let is_over = Instant::now() >= limits.deadline || hung.len() >= MAX_HANGING;
-        if is_over || is_done.iter().filter(|done| **done).count() + hung.len() == count {
+        let is_late = Instant::now() >= limits.deadline;
+        if is_late || crew.threads == 0 || is_done.iter().all(|it| *it) {
             break;
         }
         // A thread that ends wakes this one; what it says besides does not matter.
-        let _ = ends.recv_timeout(TICK);
-        let given_up = shared.give_up(limits.job);
-        hung.extend(&given_up);
-        // At the end a new thread would only be one more that hangs.
-        if hung.len() < MAX_HANGING {
-            given_up.iter().for_each(|_| spawn(&shared, &ended));
+        let _ = crew.ends.recv_timeout(TICK);
+        for index in crew.replace_hung(limits.job) {
+            is_done[index] = true;
+            given_up.push(GivenUp::Hung(index));
         }
     }
-    hung.extend(shared.close());
-    let given_up = (0..count).filter(|index| !is_done[*index]);
-    given_up
-        .map(
-            |index| {
-                if hung.contains(&index) { GivenUp::Hung(index) } else { GivenUp::NotBegun(index) }
-            },
-        )
-        .collect()
+    let has_threads = crew.threads > 0;
+    for index in crew.close() {
+        is_done[index] = true;
+        given_up.push(GivenUp::Hung(index));
+    }
+    let left = (0..jobs.len()).filter(|index| !is_done[*index]);
+    given_up.extend(left.map(if has_threads { GivenUp::NotBegun } else { GivenUp::NoThread }));
+    given_up.sort_unstable_by_key(GivenUp::index);
+    Ok(given_up)
 }
 
-fn spawn<J, R, W>(shared: &Arc<Shared<J, R, W>>, ended: &Sender<()>)
+impl GivenUp {
+    pub(super) fn index(&self) -> usize {
+        let (Self::Hung(index)
+        | Self::NotBegun(index)
+        | Self::NoThread(index)
+        | Self::Panicked(index)) = self;
+        *index
+    }
+}
+
+/// The threads of a run, seen by whoever waits for them.
+struct Crew<J, R, W> {
+    shared: Arc<Shared<J, R, W>>,
+    hangs: Arc<Hangs>,
+    claim: Claim,
+    /// Those that were started and do not hang.
+    threads: usize,
+    ended: Sender<()>,
+    ends: Receiver<()>,
+}
+
+impl<J, R, W> Crew<J, R, W>
 where
     J: Job,
     R: Send + 'static,
-    W: Fn(&J, &dyn Fn()) -> R + Send + Sync + 'static,
+    W: Fn(&J) -> R + Send + Sync + 'static,
 {
-    let (shared, ended) = (shared.clone(), ended.clone());
-    thread::spawn(move || {
-        let mut finished = None;
-        while let Some(index) = shared.next(finished) {
-            let result = (shared.work)(&shared.jobs[index], &|| shared.gets_on(index));
-            finished = Some((index, result));
+    fn new(shared: Shared<J, R, W>, hangs: Arc<Hangs>, claim: Claim) -> Self {
+        let (ended, ends) = mpsc::channel();
+        Self { shared: Arc::new(shared), hangs, claim, threads: 0, ended, ends }
+    }
+
+    /// No more threads than may hang.
+    fn begin(&mut self) -> io::Result<()> {
+        let jobs = self.shared.jobs.len();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let room = self.hangs.room(self.claim);
+        if room == 0 && self.claim != Claim::Named {
+            return Err(io::Error::other(format!("{} of them hang", self.hangs.count())));
         }
-        // Nobody listens any more after the deadline.
-        let _ = ended.send(());
-    });
+        for _ in 0..cores.min(jobs.div_ceil(JOBS_PER_THREAD)).min(room) {
+            match self.start() {
+                // Those that are there do it all.
+                Err(_) if self.threads > 0 => break,
+                started => started?,
+            }
+        }
+        // Nothing to do is done already.
+        self.threads = self.threads.max(usize::from(jobs == 0));
+        Ok(())
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        let (shared, hangs, ended) = (self.shared.clone(), self.hangs.clone(), self.ended.clone());
+        thread::Builder::new().name("scan".to_owned()).spawn(move || {
+            let visitor = hangs.visitor();
+            let mut finished = None;
+            while let Some(index) = shared.next(finished) {
+                visitor.goes_on();
+                let work = || (shared.work)(&shared.jobs[index]);
+                finished = Some((index, catch_unwind(AssertUnwindSafe(work)).ok()));
+            }
+            // Nobody listens any more after the deadline.
+            let _ = ended.send(());
+        })?;
+        self.threads += 1;
+        Ok(())
+    }
+
+    /// Gives up what has shown no life for longer than `limit`, and starts threads in the place of those
+    /// that hang in it, as far as there are any to be had.
+    fn replace_hung(&mut self, limit: Duration) -> Vec<usize> {
+        let hung = self.shared.give_up(&self.hangs, limit);
+        self.threads -= hung.len();
+        for _ in &hung {
+            if self.hangs.room(self.claim) > self.threads {
+                // Without it the others do it all, or this run ends.
+                let _ = self.start();
+            }
+        }
+        hung
+    }
+
+    /// No further job is taken; returns those that are under way.
+    fn close(&self) -> Vec<usize> {
+        self.shared.forget_jobs();
+        self.shared.give_up(&self.hangs, Duration::ZERO)
+    }
 }
 
 impl<J: Job, R, W> Shared<J, R, W> {
@@ -141,7 +225,7 @@ impl<J: Job, R, W> Shared<J, R, W> {
 
     /// Hands in a result and takes the next job. `None` where there is no further one, and for a
     /// thread whose job was given up: another has taken its place.
-    fn next(&self, finished: Option<(usize, R)>) -> Option<usize> {
+    fn next(&self, finished: Option<(usize, Option<R>)>) -> Option<usize> {
         let mut state = self.state();
         if let Some((index, result)) = finished {
             let position = state.running.iter().position(|(job, _)| *job == index)?;
@@ -149,7 +233,7 @@ impl<J: Job, R, W> Shared<J, R, W> {
             state.results.push((index, result));
         }
         let index = self.choose(&mut state)?;
-        state.running.push((index, Instant::now()));
+        state.running.push((index, thread::current().id()));
         Some(index)
     }
 
@@ -166,140 +250,29 @@ impl<J: Job, R, W> Shared<J, R, W> {
         state.suspects.pop()
     }
 
-    fn gets_on(&self, index: usize) {
-        let mut state = self.state();
-        if let Some((_, since)) = state.running.iter_mut().find(|(job, _)| *job == index) {
-            *since = Instant::now();
-        }
-    }
-
-    fn take_results(&self) -> Vec<(usize, R)> {
+    fn take_results(&self) -> Vec<(usize, Option<R>)> {
         std::mem::take(&mut self.state().results)
     }
 
-    /// Gives up the jobs that have shown no life for longer than `limit`.
-    fn give_up(&self, limit: Duration) -> Vec<usize> {
+    /// Gives up the jobs whose threads have shown no life for longer than `limit`.
+    fn give_up(&self, hangs: &Hangs, limit: Duration) -> Vec<usize> {
         let mut state = self.state();
-        let is_hung = |(_, since): &(usize, Instant)| since.elapsed() >= limit;
-        let hung: Vec<usize> =
-            state.running.iter().filter(|it| is_hung(it)).map(|(job, _)| *job).collect();
-        state.running.retain(|it| !is_hung(it));
-        state.suspicious.extend(hung.iter().map(|job| self.jobs[*job].place()));
-        hung
+        let running = std::mem::take(&mut state.running);
+        let is_hung = |(_, thread): &(usize, ThreadId)| hangs.give_up(*thread, limit);
+        let (hung, running): (Vec<_>, Vec<_>) = running.into_iter().partition(is_hung);
+        state.running = running;
+        state.suspicious.extend(hung.iter().map(|(job, _)| self.jobs[*job].place()));
+        hung.into_iter().map(|(job, _)| job).collect()
     }
 
-    /// No further job is taken; returns those that are under way.
-    fn close(&self) -> Vec<usize> {
+    fn forget_jobs(&self) {
         let mut state = self.state();
         state.next = self.jobs.len();
         state.suspects.clear();
-        state.running.drain(..).map(|(job, _)| job).collect()
     }
 
     /// No thread leaves the state half-changed, so a panic in one spoils nothing.
     fn state(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limits(job: u64, all: u64) -> Limits {
-        Limits {
-            job: Duration::from_millis(job),
-            deadline: Instant::now() + Duration::from_millis(all),
-        }
-    }
-
-    /// A number; a hundred of them share a place.
-    impl Job for usize {
-        fn place(&self) -> u64 {
-            (*self / 100) as u64
-        }
-    }
-
-    /// The results, sorted, and the jobs that were given up.
-    fn run_all(
-        jobs: std::ops::Range<usize>,
-        limits: Limits,
-        work: impl Fn(&usize, &dyn Fn()) + Send + Sync + 'static,
-    ) -> (Vec<usize>, Vec<GivenUp>) {
-        let mut results = Vec::new();
-        let given_up =
-            run(&Arc::new(jobs.collect()), limits, work, |index, ()| results.push(index));
-        results.sort_unstable();
-        (results, given_up)
-    }
-
-    #[test]
-    fn every_job_is_done_once() {
-        let done = run_all(0..1000, limits(60_000, 60_000), |_, _| ());
-        assert_eq!(done, ((0..1000).collect(), vec![]));
-        assert_eq!(run_all(0..0, limits(60_000, 60_000), |_, _| ()), (vec![], vec![]));
-    }
-
-    #[test]
-    fn a_job_that_hangs_costs_itself_alone() {
-        let work = |number: &usize, _: &dyn Fn()| {
-            if number % 100 == 7 {
-                thread::park();
-            }
-        };
-        let (results, given_up) = run_all(0..300, limits(2_000, 60_000), work);
-        assert_eq!((results.len(), given_up), (297, [7, 107, 207].map(GivenUp::Hung).to_vec()));
-    }
-
-    /// The jobs in the order in which they are begun, one by one, without any clock.
-    #[test]
-    fn a_place_where_all_hangs_keeps_no_other_waiting() {
-        let shared = Shared::new(Arc::new((0..300).collect::<Vec<usize>>()), ());
-        let mut begun = Vec::new();
-        let mut finished = None;
-        while let Some(index) = shared.next(finished.take()) {
-            begun.push(index);
-            if index < 100 {
-                assert_eq!(shared.give_up(Duration::ZERO), [index]);
-            } else {
-                finished = Some((index, ()));
-            }
-        }
-        let others_first = [0].into_iter().chain(100..300).chain((1..100).rev());
-        assert_eq!(begun, others_first.collect::<Vec<_>>());
-        let results: Vec<_> = shared.take_results().iter().map(|(index, ())| *index).collect();
-        assert_eq!(results, (100..300).collect::<Vec<_>>());
-    }
-
-    /// Of those under way when the most is reached it is not known whether they hang.
-    #[test]
-    fn few_threads_are_left_where_all_hangs() {
-        let (results, given_up) = run_all(0..100, limits(50, 60_000), |_, _| thread::park());
-        let hung = given_up.iter().filter(|job| matches!(job, GivenUp::Hung(_))).count();
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(2);
-        assert_eq!((results, given_up.len()), (vec![], 100));
-        assert!((MAX_HANGING..MAX_HANGING + threads).contains(&hung), "{hung}");
-    }
-
-    #[test]
-    fn what_gets_on_is_not_given_up() {
-        let work = |_: &usize, gets_on: &dyn Fn()| {
-            for _ in 0..30 {
-                thread::sleep(Duration::from_millis(100));
-                gets_on();
-            }
-        };
-        assert_eq!(run_all(0..1, limits(2_000, 60_000), work), (vec![0], vec![]));
-    }
-
-    #[test]
-    fn at_the_deadline_what_is_there_counts() {
-        let work = |number: &usize, _: &dyn Fn()| {
-            if *number > 0 {
-                thread::park();
-            }
-        };
-        let given_up = vec![GivenUp::Hung(1), GivenUp::NotBegun(2)];
-        assert_eq!(run_all(0..3, limits(60_000, 2_000), work), (vec![0], given_up));
     }
 }

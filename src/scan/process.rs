@@ -2,47 +2,57 @@
 
 use std::path::Path;
 
-use rustix::time::{ClockId, clock_gettime};
-
-use crate::domain::model::{Content, Entry, Item, Loopback, Place};
+use crate::domain::model::{Content, Entry, Item, Loopback, Place, Reason};
 use crate::domain::role;
 use crate::domain::time::{Span, UnixTime};
 use crate::parse::manifest;
-use crate::parse::process::started_after_boot;
+use crate::parse::process::{self, Owner};
+use crate::sys;
 
 use super::host::Host;
 
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
-/// One item for each kube-apiserver that runs on the host.
+/// One item for each kube-apiserver of this node: a static pod's, or root's outside of pods. A process of that name in
+/// somebody's pod, such as a virtual cluster's, is not this node's, and neither is a user's. Where that cannot be told,
+/// the item says so.
 pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
     let Ok(processes) = host.list(Path::new("/proc")) else { return Vec::new() };
     let pids = processes.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, started(host, pid, now)?)))
-        .map(|(pid, started)| Item {
+    pids.filter_map(|pid| Some((pid, api_server(host, pid, now)?)))
+        .map(|(pid, content)| Item {
             place: Place::new(Path::new("kube-apiserver"), Entry::Process(pid)),
             role: &role::LOOPBACK,
-            content: Content::Loopback(Loopback { started, lifetime: lifetime(host) }),
+            content,
             has_key: None,
         })
         .collect()
 }
 
-/// When the process started, if it is a kube-apiserver.
-fn started(host: &Host, pid: u32, now: UnixTime) -> Option<UnixTime> {
+/// What there is to say of a process, if it is called as the API server is and may be this node's. Its executable is not
+/// asked for: the service may not read it, and `check` by root is to say the same.
+fn api_server(host: &Host, pid: u32, now: UnixTime) -> Option<Content> {
     let read = |name: &str| host.read_proc(&Path::new("/proc").join(pid.to_string()).join(name));
-    if read("comm")?.trim_ascii() != b"kube-apiserver" {
+    if !process::is_called(&read("comm")?, "kube-apiserver") {
         return None;
     }
-    let seconds_after_boot =
-        started_after_boot(&read("stat")?)? / rustix::param::clock_ticks_per_second();
-    // /proc/stat's btime would be simpler, but a sandbox with ProcSubset=pid hides it.
-    let boot = now - Span::seconds(clock_gettime(ClockId::Boottime).tv_sec);
-    Some(boot + Span::seconds(i64::try_from(seconds_after_boot).ok()?))
+    let (status, cgroup) = (read("status")?, read("cgroup")?);
+    match process::owner(&status, &cgroup) {
+        Owner::Container | Owner::Other => None,
+        Owner::Root | Owner::Unknown if !process::is_large_enough(&status) => None,
+        Owner::Unknown => {
+            let cgroup = process::cgroup(&cgroup).into_boxed_str();
+            Some(Content::Problem(Reason::UnknownOwner(cgroup)))
+        }
+        Owner::Root | Owner::StaticPod => {
+            let ticks = process::started_after_boot(&read("stat")?)?;
+            let started = sys::after_boot(ticks, now)?;
+            Some(Content::Loopback(Loopback { started, lifetime: lifetime(host) }))
+        }
+    }
 }
 
 fn lifetime(host: &Host) -> Span {
     let manifest = host.read(Path::new(MANIFEST), false).ok();
-    let version = manifest.as_deref().and_then(manifest::version);
-    Loopback::lifetime_in(version.map(|version| (version.0, version.1)))
+    Loopback::lifetime_in(manifest.as_deref().and_then(manifest::version))
 }

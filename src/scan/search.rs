@@ -1,11 +1,10 @@
 //! Where certificates are searched for: the areas of a node, and the search of one.
 
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
 
 use crate::domain::layout::{
     self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
-    Search,
+    Search, Watched,
 };
 use crate::domain::model::Reason;
 
@@ -23,17 +22,7 @@ pub(super) enum Area {
     RootKubeconfig,
 }
 
-/// The search of one area, and what is known of it from outside while it runs.
-#[derive(Debug)]
-pub(super) struct SearchJob {
-    pub(super) area: Area,
-    /// Directories that hung in an earlier attempt.
-    skip: Vec<PathBuf>,
-    /// Where it is now.
-    at: Mutex<PathBuf>,
-}
-
-impl pool::Job for SearchJob {
+impl pool::Job for Area {
     fn place(&self) -> u64 {
         0
     }
@@ -43,34 +32,6 @@ pub(super) fn standard_areas() -> Vec<Area> {
     let mut areas = vec![Area::Kubernetes, Area::KubeletPki, Area::RootKubeconfig];
     areas.extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Area::Distribution(place, *search)));
     areas
-}
-
-impl SearchJob {
-    pub(super) fn new(area: Area) -> Self {
-        Self { area, skip: Vec::new(), at: Mutex::default() }
-    }
-
-    /// Notes where the search is; false where it hung before.
-    pub(super) fn enter(&self, path: &Path, gets_on: &dyn Fn()) -> bool {
-        if self.skip.iter().any(|hung| hung == path) {
-            return false;
-        }
-        gets_on();
-        if let Ok(mut at) = self.at.lock() {
-            path.clone_into(&mut at);
-        }
-        true
-    }
-
-    pub(super) fn at(&self) -> PathBuf {
-        self.at.lock().map(|at| at.clone()).unwrap_or_default()
-    }
-
-    pub(super) fn without(&self, hung: PathBuf) -> Self {
-        let mut skip = self.skip.clone();
-        skip.push(hung);
-        Self { area: self.area.clone(), skip, at: Mutex::default() }
-    }
 }
 
 impl Area {
@@ -103,7 +64,10 @@ impl Area {
 
 impl Area {
     /// The directory or file to watch for changes in this area.
-    pub(super) fn watched(&self) -> (PathBuf, Search) {
+    ///
+    /// A distribution that is not there is left to the regular scan: to see it come, all of `/etc` and
+    /// `/var/lib` would have to be watched.
+    pub(super) fn watched(&self) -> Watched {
         let search = match self {
             Self::Distribution(_, search) => *search,
             Self::KubeletPki => Search::FilesOf,
@@ -111,16 +75,18 @@ impl Area {
             Self::RootKubeconfig => Search::One,
             Self::Named(place) => return watched_by_name(Path::new(place)),
         };
-        (self.path().to_owned(), search)
+        let is_awaited = !matches!(self, Self::Distribution(..));
+        Watched { path: self.path().to_owned(), search, is_awaited, is_named: false }
     }
 }
 
 /// Of a glob, the directory before its first special character.
-fn watched_by_name(place: &Path) -> (PathBuf, Search) {
+fn watched_by_name(place: &Path) -> Watched {
     let is_fixed = |part: &Component<'_>| !is_pattern(part.as_os_str());
     let base: PathBuf = place.components().take_while(is_fixed).collect();
     let is_one_level = place.parent() == Some(&base);
-    (base, if is_one_level { Search::FilesOf } else { Search::Below })
+    let search = if is_one_level { Search::FilesOf } else { Search::Below };
+    Watched { path: base, search, is_awaited: true, is_named: true }
 }
 
 /// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
@@ -164,7 +130,8 @@ mod tests {
             ("/srv/**/[a-c]?.pem", "/srv", Search::Below),
             ("/**/*.pem", "/", Search::Below),
         ] {
-            assert_eq!(Area::Named(place.to_owned()).watched(), (base.into(), search), "{place}");
+            let watched = Watched { path: base.into(), search, is_awaited: true, is_named: true };
+            assert_eq!(Area::Named(place.to_owned()).watched(), watched, "{place}");
         }
     }
 }

@@ -46,21 +46,14 @@ pub(super) struct Walk<'a> {
     host: &'a Host,
     exclude: &'a [Pattern],
     limit: usize,
-    /// Told of each directory before it is entered; false for one that hung before.
-    enter: &'a dyn Fn(&Path) -> bool,
     seen_directories: HashSet<Identity>,
     found: Vec<Found>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(
-        host: &'a Host,
-        exclude: &'a [Pattern],
-        limit: u64,
-        enter: &'a dyn Fn(&Path) -> bool,
-    ) -> Self {
+    pub(super) fn new(host: &'a Host, exclude: &'a [Pattern], limit: u64) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { host, exclude, limit, enter, seen_directories: HashSet::new(), found: Vec::new() }
+        Self { host, exclude, limit, seen_directories: HashSet::new(), found: Vec::new() }
     }
 
     pub(super) fn into_found(self) -> Vec<Found> {
@@ -70,9 +63,6 @@ impl<'a> Walk<'a> {
     /// A place that a person named: a glob, a directory or a file. Its absence is a finding.
     pub(super) fn named(&mut self, place: &str) {
         let path = Path::new(place);
-        if !(self.enter)(path) {
-            return;
-        }
         if is_pattern(path.as_os_str()) && !self.host.exists(path) {
             return self.glob(place);
         }
@@ -88,7 +78,7 @@ impl<'a> Walk<'a> {
 
     /// A file that may be absent.
     pub(super) fn optional(&mut self, path: &Path) {
-        if (self.enter)(path) && self.host.exists(path) {
+        if !self.is_excluded(path) && self.host.exists(path) {
             self.push(path.to_owned(), State::Unseen);
         }
     }
@@ -109,9 +99,6 @@ impl<'a> Walk<'a> {
 
     /// The files of a directory alone whose path `wanted` accepts; the directory may be absent.
     pub(super) fn files_of(&mut self, path: &Path, wanted: &dyn Fn(&Path) -> bool) {
-        if !(self.enter)(path) {
-            return;
-        }
         match self.host.list(path) {
             Ok(entries) => {
                 for entry in entries {
@@ -181,9 +168,6 @@ impl<'a> Walk<'a> {
         leads_on: &dyn Fn(&Path) -> bool,
         wanted: &dyn Fn(&Path) -> bool,
     ) {
-        if !(self.enter)(path) {
-            return;
-        }
         match self.host.kind(path) {
             Ok(Kind::Directory(identity)) if self.seen_directories.insert(identity) => {}
             Ok(_) | Err(Reason::Missing | Reason::BrokenLink) => return,
@@ -202,7 +186,7 @@ impl<'a> Walk<'a> {
                 if wanted(&child) {
                     self.push(child, State::File);
                 }
-            } else if (self.enter)(&child) {
+            } else {
                 self.other_child(child, depth, leads_on, wanted);
             }
         }
@@ -216,11 +200,14 @@ impl<'a> Walk<'a> {
         leads_on: &dyn Fn(&Path) -> bool,
         wanted: &dyn Fn(&Path) -> bool,
     ) {
-        if !matches!(self.host.kind(&child), Ok(Kind::Directory(_))) {
-            if wanted(&child) {
-                self.push(child, State::Unseen);
+        match self.host.kind(&child) {
+            Ok(Kind::Directory(_)) => {}
+            // It may be a directory with anything in it.
+            Err(reason @ (Reason::TimedOut(_) | Reason::Hangs(_))) => {
+                return self.push(child, State::Problem(reason));
             }
-            return;
+            _ if wanted(&child) => return self.push(child, State::Unseen),
+            _ => return,
         }
         // `..data` and `..2026_01_01` are how the kubelet swaps a mounted Secret; the files are
         // linked to from the directory above.

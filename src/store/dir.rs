@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::StoreError;
+use crate::fs::trusted;
 
 /// Far above any state: 10,000 certificates take about 5 MB.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
@@ -40,8 +41,12 @@ impl Directory {
         Ok(Self { path: path.to_owned(), fd })
     }
 
-    /// Opens `path`, created for its owner alone if it is missing and the directory above exists.
+    /// Opens `path`, created for its owner alone if it is missing and the directory above exists. To root it must not
+    /// be a path that somebody else can lead elsewhere.
     pub(super) fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        if rustix::process::geteuid().is_root() {
+            check_trust(path)?;
+        }
         match rustix::fs::mkdir(path, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => Self::open(path),
             // On a read-only system it may well be there.
@@ -153,6 +158,20 @@ impl Directory {
         let Ok(entries) = rustix::fs::Dir::read_from(&self.fd) else { return Vec::new() };
         let names = entries.flatten().filter_map(|it| it.file_name().to_str().ok().map(Into::into));
         names.collect()
+    }
+}
+
+/// The daemon's directory is its user's, who may do with it what he likes, but lead root nowhere else.
+fn check_trust(path: &Path) -> Result<(), StoreError> {
+    let stat = rustix::fs::stat(path);
+    let checked = match &stat {
+        Ok(stat) => trusted::open_dir(path, stat.st_uid),
+        Err(_) => trusted::open_dir(path.parent().unwrap_or(path), 0),
+    };
+    match checked {
+        Err(error) if !error.is_of_the_system() => Err(StoreError::Untrusted(error.to_string())),
+        // Opening it says what is wrong.
+        _ => Ok(()),
     }
 }
 

@@ -38,6 +38,11 @@ pub enum StoreError {
         /// The file or directory.
         path: PathBuf,
     },
+    /// Others than root, or than the directory's owner, could lead root elsewhere; who and where, as a sentence.
+    #[error(
+        "{0}: what root writes must be safe from others; close that to them, or set another state-dir"
+    )]
+    Untrusted(String),
     /// What is there is no state of this version; only looked at, so it stays.
     #[error("{} {why}", shown(path))]
     Unusable {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::event::{AccessKind, AccessMode};
@@ -37,6 +38,8 @@ pub(super) type Watches = HashMap<PathBuf, Watch>;
 /// The watches that are set, and whether one of them was touched.
 pub(super) struct Inotify {
     watcher: Mutex<RecommendedWatcher>,
+    /// A watch is being set. `notify` does that in the thread that takes the kernel's events.
+    is_setting: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -81,12 +84,22 @@ impl Inotify {
         };
         let watcher =
             notify::recommended_watcher(handler).map_err(|error| refusal(&error, INSTANCES))?;
-        Ok(Self { watcher: Mutex::new(watcher), shared })
+        Ok(Self { watcher: Mutex::new(watcher), is_setting: AtomicBool::new(false), shared })
     }
 
     /// Waits until something was touched that counts. Nothing is lost if this is dropped.
     pub(super) async fn touched(&self) {
         self.shared.touched.notified().await;
+    }
+
+    /// True while a watch is being set: if whoever does that hangs, nothing is heard any more.
+    pub(super) fn is_setting(&self) -> bool {
+        self.is_setting.load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn hangs_while_setting(&self) {
+        self.is_setting.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn count(&self) -> usize {
@@ -107,7 +120,10 @@ impl Inotify {
         let mut watcher = lock(&self.watcher);
         // The old watch of this path is on another directory, or there is none.
         let _ = watcher.unwatch(path);
-        match watcher.watch(path, RecursiveMode::NonRecursive) {
+        self.is_setting.store(true, Ordering::Relaxed);
+        let set = watcher.watch(path, RecursiveMode::NonRecursive);
+        self.is_setting.store(false, Ordering::Relaxed);
+        match set {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
                 Err(refusal(&error, WATCHES))

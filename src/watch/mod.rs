@@ -3,7 +3,8 @@
 //! A hint is only that. Whoever gets one scans everything, and does so every hour without one,
 //! since no watch hears it all: what lies deeper, what changes on a server elsewhere.
 //!
-//! Where inotify is not to be had, the state of the files is compared every minute instead.
+//! Where inotify is not to be had, the state of the files is compared every minute instead. What does not
+//! answer is neither watched nor compared until it does; [`Watcher::silent`] says what that is.
 
 mod debounce;
 mod inotify;
@@ -13,20 +14,39 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
-use crate::domain::layout::Search;
+use crate::domain::layout::Watched;
+use crate::domain::text::safe;
+use crate::hangs::{Claim, Hangs};
 
 pub use debounce::Debounce;
 use inotify::Inotify;
-use survey::{Found, Means, Places, Survey, survey};
+use survey::{Found, Means, Places, Survey};
 
 /// Longest wait for a look at the directories; one on a dead server hangs for ever. Whoever waits
 /// does nothing else, so it is short; what comes later is taken in the next time.
 const PATIENCE: Duration = Duration::from_millis(300);
+
+/// After this long without a sign of life the directory at which a look is counts as hanging.
+const STEP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many places are named in one line.
+const NAMED: usize = 3;
+
+/// What the wait for a change has found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Noticed {
+    /// Something may have changed.
+    Change,
+    /// Changes are noticed otherwise, or elsewhere, than before.
+    OtherWatch,
+}
 
 /// How changes are noticed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,10 +74,17 @@ pub struct Watcher {
     /// When the files are compared next, where there is no inotify.
     next_poll: Option<Instant>,
     /// A look that goes on, in a thread of its own.
-    looking: Option<oneshot::Receiver<Survey>>,
-    /// The last look was given up.
-    is_stuck: bool,
+    looking: Option<Looking>,
+    step_limit: Duration,
+    /// What does not answer, and so is not watched.
+    silent: Vec<PathBuf>,
     has_told_cut: bool,
+    has_told_blind: bool,
+}
+
+struct Looking {
+    survey: oneshot::Receiver<Survey>,
+    thread: ThreadId,
 }
 
 enum State {
@@ -66,21 +93,26 @@ enum State {
 }
 
 impl Watcher {
-    /// Begins to watch `places`, those that do not exist yet included. Where there is no inotify,
-    /// they are looked at every `poll`.
-    pub async fn new(places: Vec<(PathBuf, Search)>, poll: Duration) -> Self {
-        Self::beside(None, places, poll).await
-    }
-
-    /// The same, but for what happens in one directory: our own state is no news.
+    /// Begins to watch `places`, those that do not exist yet included, but for what happens in one
+    /// directory: our own state is no news. Where there is no inotify, they are looked at every `poll`.
     pub async fn beside(
         own: Option<PathBuf>,
-        places: Vec<(PathBuf, Search)>,
+        places: Vec<Watched>,
         poll: Duration,
+        hangs: &Arc<Hangs>,
     ) -> Self {
-        let mut watcher = Self::blind(Places { own, places }, poll, PATIENCE);
+        let places = Places { own, places, hangs: hangs.clone() };
+        let mut watcher = Self::blind(places, poll, PATIENCE);
         watcher.look(true).await;
         watcher
+    }
+
+    /// Watches these places from now on. A look that goes on is still waited for: were it dropped, nobody would
+    /// give up its thread if that hangs, and each change of the places would leave one behind.
+    pub async fn turn_to(&mut self, places: Vec<Watched>) {
+        let Places { own, hangs, .. } = &*self.places;
+        self.places = Arc::new(Places { own: own.clone(), places, hangs: hangs.clone() });
+        self.look(true).await;
     }
 
     /// One that has not looked yet.
@@ -94,28 +126,34 @@ impl Watcher {
             debounce: Debounce::default(),
             next_poll: None,
             looking: None,
-            is_stuck: false,
+            step_limit: STEP_LIMIT,
+            silent: Vec::new(),
             has_told_cut: false,
+            has_told_blind: false,
         }
     }
 
     /// Waits until something may have changed, and no longer does. To drop this future is harmless:
     /// the next one goes on where it was.
-    pub async fn changed(&mut self) {
+    pub async fn changed(&mut self) -> Noticed {
         loop {
             let due = self.debounce.due();
             if self.debounce.is_due(Instant::now()) {
                 // New directories are watched before the scan, so that nothing is between the two.
                 self.look(false).await;
                 self.debounce.clear();
-                return;
+                return Noticed::Change;
             }
             tokio::select! {
                 () = touched(&self.state) => self.debounce.note(Instant::now()),
                 () = until(due) => {}
                 () = until(self.next_poll) => {
+                    let before = (self.mode(), self.silent.clone());
                     if self.look(false).await {
                         self.debounce.note(Instant::now());
+                    }
+                    if (self.mode(), &self.silent) != (before.0, &before.1) {
+                        return Noticed::OtherWatch;
                     }
                 }
             }
@@ -137,35 +175,89 @@ impl Watcher {
         }
     }
 
+    /// What does not answer, and so is neither watched nor compared.
+    pub fn silent(&self) -> &[PathBuf] {
+        &self.silent
+    }
+
     /// True if what is watched, or what stands for the state of the files, is other than before.
     async fn look(&mut self, tries_inotify: bool) -> bool {
+        let mut is_other = false;
+        if self.begin_look(tries_inotify) {
+            is_other = self.wait_for_look().await;
+            // What hangs is left out, and all else is looked at.
+            if self.give_up_look() && self.begin_look(true) {
+                is_other |= self.wait_for_look().await;
+            }
+        }
+        let is_watching = matches!(self.state, State::Watching(_));
+        let next = match &self.looking {
+            Some(_) => Some(self.poll.min(self.step_limit)),
+            None if is_watching && self.silent.is_empty() => None,
+            None => Some(self.poll),
+        };
+        self.next_poll = next.map(|pause| Instant::now() + pause);
+        is_other
+    }
+
+    /// False if there is no thread for a look.
+    fn begin_look(&mut self, tries_inotify: bool) -> bool {
+        if self.looking.is_some() {
+            return true;
+        }
         let means = match &self.state {
             State::Watching(inotify) => Means::Inotify(Some(inotify.clone())),
             State::Comparing { .. } if tries_inotify => Means::Inotify(None),
             State::Comparing { why, .. } => Means::Compare(why.clone()),
         };
-        let places = &self.places;
-        let looking = self.looking.get_or_insert_with(|| in_a_thread(places.clone(), means));
-        let is_other = match timeout(self.patience, looking).await {
+        match in_a_thread(&self.places, means) {
+            Ok(looking) => self.looking = Some(looking),
+            // Watches that are set work on.
+            Err(error) => self.cannot_look(&format!("no thread can be started: {error}")),
+        }
+        self.looking.is_some()
+    }
+
+    async fn wait_for_look(&mut self) -> bool {
+        let Some(looking) = &mut self.looking else { return false };
+        match timeout(self.patience, &mut looking.survey).await {
             Ok(Ok(survey)) => {
                 self.looking = None;
-                self.is_stuck = false;
                 self.take(survey)
             }
-            // The thread did not start, or broke off.
+            // It broke off.
             Ok(Err(_)) => {
                 self.looking = None;
                 self.compare_instead("the directories cannot be looked at".to_owned());
                 false
             }
-            Err(_) => {
-                self.not_answered();
-                false
-            }
-        };
-        let is_watching = matches!(self.state, State::Watching(_));
-        self.next_poll = (!is_watching).then(|| Instant::now() + self.poll);
-        is_other
+            // It is taken the next time.
+            Err(_) => false,
+        }
+    }
+
+    /// True if the look that goes on hangs: it is left alone then.
+    fn give_up_look(&mut self) -> bool {
+        let Some(looking) = &self.looking else { return false };
+        if !self.places.hangs.give_up(looking.thread, self.step_limit) {
+            return false;
+        }
+        self.looking = None;
+        if let State::Watching(inotify) = &self.state
+            && inotify.is_setting()
+        {
+            self.compare_instead("a directory does not answer".to_owned());
+        }
+        true
+    }
+
+    fn cannot_look(&mut self, because: &str) {
+        if let State::Comparing { why, .. } = &mut self.state {
+            because.clone_into(why);
+        }
+        if !std::mem::replace(&mut self.has_told_blind, true) {
+            tracing::warn!("new directories are not noticed: {because}");
+        }
     }
 
     fn take(&mut self, survey: Survey) -> bool {
@@ -173,6 +265,8 @@ impl Watcher {
             self.has_told_cut = true;
             tracing::warn!("too many directories to watch; the rest is left to the regular scan");
         }
+        self.has_told_blind = false;
+        self.take_silent(survey.silent);
         match survey.found {
             Found::Watched { inotify, is_other } => {
                 let is_new = !matches!(
@@ -192,16 +286,17 @@ impl Watcher {
         }
     }
 
-    /// Watches that are set work on. The look that hangs is waited for the next time.
-    fn not_answered(&mut self) {
-        const WHY: &str = "a directory does not answer";
-        if let State::Comparing { why, .. } = &mut self.state {
-            WHY.clone_into(why);
+    fn take_silent(&mut self, silent: Vec<PathBuf>) {
+        if self.silent != silent {
+            match &*silent {
+                [] => tracing::info!("every directory answers again, and is watched"),
+                silent => tracing::warn!(
+                    "{}: does not answer, and is not watched until it does",
+                    list(silent)
+                ),
+            }
         }
-        if !self.is_stuck {
-            self.is_stuck = true;
-            tracing::warn!("{WHY}; new directories are not watched until it does");
-        }
+        self.silent = silent;
     }
 
     fn compare_instead(&mut self, why: String) {
@@ -230,16 +325,30 @@ impl Watcher {
     }
 }
 
+/// The first few of some places, safe to print.
+pub fn list(places: &[PathBuf]) -> String {
+    let named = places.iter().take(NAMED).map(|it| safe(&it.to_string_lossy()).into_owned());
+    let named = named.collect::<Vec<_>>().join(", ");
+    match places.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 /// A look that may hang, given up by whoever waits for it.
-fn in_a_thread(places: Arc<Places>, means: Means) -> oneshot::Receiver<Survey> {
-    let (send, receive) = oneshot::channel();
+fn in_a_thread(places: &Arc<Places>, means: Means) -> io::Result<Looking> {
+    if places.hangs.room(Claim::Standard) == 0 {
+        return Err(io::Error::other(format!("{} of them hang", places.hangs.count())));
+    }
+    let (send, survey) = oneshot::channel();
+    let places = places.clone();
     let work = move || {
+        let _visitor = places.hangs.visitor();
         // Nobody may be left to hear of it.
-        let _ = send.send(survey(&places, means));
+        let _ = send.send(survey::survey(&places, means));
     };
-    // If it does not start, the sender is dropped, and the receiver knows.
-    let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
-    receive
+    let handle = thread::Builder::new().name("watch".to_owned()).spawn(work)?;
+    Ok(Looking { survey, thread: handle.thread().id() })
 }
 
 async fn until(moment: Option<Instant>) {

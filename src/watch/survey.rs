@@ -6,7 +6,7 @@
 //! watched for all: `notify` asks for every opening of a file too, and in `/etc` that is all the
 //! time. Each is watched before it is listed, so that what is created meanwhile is heard or seen.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,7 +14,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::layout::Search;
+use crate::domain::layout::{Search, Watched};
+use crate::hangs::{Claim, Hangs};
 
 use super::inotify::{Inotify, Interest, Watch, Watches};
 
@@ -30,7 +31,8 @@ const MAX_FILES: usize = 20_000;
 pub(super) struct Places {
     /// A directory to leave alone.
     pub(super) own: Option<PathBuf>,
-    pub(super) places: Vec<(PathBuf, Search)>,
+    pub(super) places: Vec<Watched>,
+    pub(super) hangs: Arc<Hangs>,
 }
 
 /// What a look found.
@@ -48,6 +50,8 @@ pub(super) enum Found {
 pub(super) struct Survey {
     pub(super) found: Found,
     pub(super) is_cut: bool,
+    /// What was left out because it does not answer, in order.
+    pub(super) silent: Vec<PathBuf>,
 }
 
 /// How a look is done.
@@ -67,10 +71,11 @@ pub(super) fn survey(places: &Places, means: Means) -> Survey {
             Err(why) => why,
         },
     };
-    let mut look = Look::new(None, places.own.as_deref());
+    let mut look = Look::new(None, places);
     // Without watches nothing can be refused.
     let _ = look.at(&places.places);
-    Survey { found: Found::Compared { why, fingerprint: look.fingerprint }, is_cut: look.is_cut }
+    let found = Found::Compared { why, fingerprint: look.fingerprint };
+    Survey { found, is_cut: look.is_cut, silent: look.silent.into_iter().collect() }
 }
 
 fn watch(places: &Places, old: Option<Arc<Inotify>>) -> Result<Survey, String> {
@@ -78,16 +83,19 @@ fn watch(places: &Places, old: Option<Arc<Inotify>>) -> Result<Survey, String> {
         Some(inotify) => inotify,
         None => Arc::new(Inotify::new()?),
     };
-    let mut look = Look::new(Some(&inotify), places.own.as_deref());
+    let mut look = Look::new(Some(&inotify), places);
     look.at(&places.places)?;
-    let (watches, is_cut) = (look.watches, look.is_cut);
+    let Look { watches, is_cut, silent, .. } = look;
     let is_other = inotify.keep(watches);
-    Ok(Survey { found: Found::Watched { inotify, is_other }, is_cut })
+    let silent = silent.into_iter().collect();
+    Ok(Survey { found: Found::Watched { inotify, is_other }, is_cut, silent })
 }
 
 struct Look<'a> {
     inotify: Option<&'a Inotify>,
     own: Option<&'a Path>,
+    hangs: &'a Hangs,
+    silent: BTreeSet<PathBuf>,
     watches: Watches,
     directories: usize,
     files: usize,
@@ -97,10 +105,12 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(inotify: Option<&'a Inotify>, own: Option<&'a Path>) -> Self {
+    fn new(inotify: Option<&'a Inotify>, places: &'a Places) -> Self {
         Self {
             inotify,
-            own,
+            own: places.own.as_deref(),
+            hangs: &places.hangs,
+            silent: BTreeSet::new(),
             watches: Watches::new(),
             directories: 0,
             files: 0,
@@ -111,11 +121,19 @@ impl<'a> Look<'a> {
     }
 
     /// Breadth first, so that a vast place takes nothing from the others.
-    fn at(&mut self, places: &[(PathBuf, Search)]) -> Result<(), String> {
-        for (place, search) in places {
-            self.above(place)?;
+    fn at(&mut self, places: &[Watched]) -> Result<(), String> {
+        for Watched { path, search, is_awaited, is_named } in places {
+            if *is_named && self.hangs.room(Claim::Named) == 0 {
+                self.silent.insert(path.clone());
+                continue;
+            }
+            let is_watched = *is_awaited || self.may_enter(path) && path.exists();
+            if !is_watched {
+                continue;
+            }
+            self.above(path)?;
             let depth = if *search == Search::Below { MAX_DEPTH } else { 0 };
-            self.queue.push_back((place.clone(), depth));
+            self.queue.push_back((path.clone(), depth));
         }
         while let Some((path, depth)) = self.queue.pop_front() {
             if Some(&*path) == self.own {
@@ -126,7 +144,7 @@ impl<'a> Look<'a> {
                 break;
             }
             // Where the place is a file, the directory above has it.
-            if path.is_dir() && self.watch(&path, Interest::everything())? {
+            if self.is_dir(&path) && self.watch(&path, Interest::everything())? {
                 self.directories += 1;
                 self.list(&path, depth);
             }
@@ -134,14 +152,27 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
+    /// For before each call that may hang at `path`; false where one does.
+    fn may_enter(&mut self, path: &Path) -> bool {
+        let may = self.hangs.enter(path).is_ok();
+        if !may {
+            self.silent.insert(path.to_owned());
+        }
+        may
+    }
+
+    fn is_dir(&mut self, path: &Path) -> bool {
+        self.may_enter(path) && path.is_dir()
+    }
+
     /// The nearest directory above `path` that exists, for what becomes of the way to it.
     fn above(&mut self, path: &Path) -> Result<(), String> {
-        let says_so_itself = path.is_dir() && !path.is_symlink();
+        let says_so_itself = self.is_dir(path) && !path.is_symlink();
         for directory in path.ancestors().skip(1) {
             let below = path.strip_prefix(directory).ok().and_then(|it| it.components().next());
             let Some(name) = below.map(|it| it.as_os_str().to_owned()) else { continue };
             let next = directory.join(&name);
-            if !directory.is_dir() {
+            if !self.is_dir(directory) {
                 continue;
             }
             self.compare(&next);
@@ -155,6 +186,9 @@ impl<'a> Look<'a> {
     /// False if it cannot be watched: it just went, or is not for us to read.
     fn watch(&mut self, directory: &Path, interest: Interest) -> Result<bool, String> {
         let Some(inotify) = self.inotify else { return Ok(true) };
+        if !self.may_enter(directory) {
+            return Ok(false);
+        }
         let Ok(metadata) = fs::metadata(directory) else { return Ok(false) };
         let (device, inode) = (metadata.dev(), metadata.ino());
         if let Some(known) = self.watches.get_mut(directory) {
@@ -169,6 +203,9 @@ impl<'a> Look<'a> {
     }
 
     fn list(&mut self, directory: &Path, depth: u32) {
+        if !self.may_enter(directory) {
+            return;
+        }
         let Ok(entries) = fs::read_dir(directory) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
@@ -178,7 +215,7 @@ impl<'a> Look<'a> {
             let is_file = entry.file_type().is_ok_and(|it| it.is_file());
             // No certificate is there, and the kubelet opens every file of it each 20 seconds.
             let is_manifests = entry.file_name() == "manifests";
-            if depth > 0 && !is_swapped && !is_manifests && !is_file && path.is_dir() {
+            if depth > 0 && !is_swapped && !is_manifests && !is_file && self.is_dir(&path) {
                 self.queue.push_back((path, depth - 1));
             }
         }
@@ -186,7 +223,7 @@ impl<'a> Look<'a> {
 
     /// Adds a file to the fingerprint: a sum, for the order of a directory is no matter.
     fn compare(&mut self, path: &Path) {
-        if self.inotify.is_some() {
+        if self.inotify.is_some() || !self.may_enter(path) {
             return;
         }
         if self.files == MAX_FILES {

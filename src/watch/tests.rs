@@ -9,6 +9,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
+use crate::domain::layout::Search;
 
 /// Far more than a hint takes.
 const SOON: Duration = Duration::from_secs(60);
@@ -33,7 +34,9 @@ async fn patient_beside(
     places: Vec<(PathBuf, Search)>,
     poll: Duration,
 ) -> Watcher {
-    let mut watcher = Watcher::blind(Places { own, places }, poll, SOON);
+    let of = |(path, search)| Watched { path, search, is_awaited: true, is_named: false };
+    let places = places.into_iter().map(of).collect();
+    let mut watcher = Watcher::blind(Places { own, places, hangs: Arc::default() }, poll, SOON);
     watcher.look(true).await;
     watcher
 }
@@ -246,23 +249,161 @@ fn more_events_than_the_kernel_keeps() {
     });
 }
 
+/// A thread that hangs at `path` until it is told to come back.
+fn hang_at(hangs: &Arc<Hangs>, path: &Path) -> (oneshot::Sender<()>, thread::JoinHandle<()>) {
+    let (back, come_back) = oneshot::channel();
+    let (there, is_there) = std::sync::mpsc::channel();
+    let (of_thread, path) = (hangs.clone(), path.to_owned());
+    let thread = thread::spawn(move || {
+        let _visitor = of_thread.visitor();
+        of_thread.enter(&path).unwrap();
+        there.send(()).unwrap();
+        come_back.blocking_recv().unwrap();
+    });
+    is_there.recv().unwrap();
+    (back, thread)
+}
+
 #[test]
-fn a_directory_that_does_not_answer_holds_up_neither_scan_nor_hints() {
+fn a_look_that_hangs_holds_up_neither_scan_nor_hints_and_is_left_alone() {
     run(async {
         let mut node = Node::new().await;
-        node.watcher.patience = NONE;
-        let (send, receive) = oneshot::channel();
-        node.watcher.looking = Some(receive);
+        let (back, thread) = hang_at(&node.watcher.places.hangs, &node.at("kubernetes/pki/etcd"));
+        let (send, survey) = oneshot::channel();
+        node.watcher.looking = Some(Looking { survey, thread: thread.thread().id() });
+        node.watcher.patience = Duration::from_millis(50);
         fs::write(node.at("kubernetes/pki/ca.crt"), "renewed").unwrap();
         assert!(node.hints().await);
+        assert_eq!(node.watcher.silent(), [] as [PathBuf; 0], "that is not known yet");
+        // Once it is known, all else is looked at, and it is said what is not.
+        node.watcher.patience = SOON;
+        node.watcher.step_limit = Duration::ZERO;
+        let (_, other) = oneshot::channel();
+        drop(std::mem::replace(&mut node.watcher.looking.as_mut().unwrap().survey, other));
+        drop(send);
+        node.watcher.give_up_look();
+        node.watcher.step_limit = STEP_LIMIT;
+        node.watcher.refresh().await;
+        assert_eq!(node.watcher.silent(), [node.at("kubernetes/pki/etcd")]);
+        assert!(matches!(node.watcher.mode(), Mode::Inotify { .. }), "{:?}", node.watcher.mode());
         fs::write(node.at("kubernetes/pki/ca.crt"), "again").unwrap();
         assert!(node.hints().await);
+        // It is watched again once it answers, without anybody who asks for it.
+        node.watcher.poll = Duration::from_millis(100);
+        node.watcher.refresh().await;
+        back.send(()).unwrap();
+        thread.join().unwrap();
+        assert_eq!(timeout(SOON, node.watcher.changed()).await, Ok(Noticed::OtherWatch));
+        assert_eq!(node.watcher.silent(), [] as [PathBuf; 0]);
+        assert!(node.hints().await, "and looked at");
+        fs::write(node.at("kubernetes/pki/etcd/ca.crt"), "new").unwrap();
+        assert!(node.hints().await);
+    });
+}
+
+#[test]
+fn a_look_without_an_end_is_made_again() {
+    run(async {
+        let mut node = Node::new().await;
+        let (send, survey) = oneshot::channel();
+        node.watcher.looking = Some(Looking { survey, thread: thread::current().id() });
         // The thread came to an end without a result: the next look is a new one.
         drop(send);
-        node.watcher.patience = SOON;
         node.watcher.refresh().await;
         node.watcher.refresh().await;
         assert!(matches!(node.watcher.mode(), Mode::Inotify { .. }));
+    });
+}
+
+/// What happens if the kernel's events are taken by a thread that hangs.
+#[test]
+fn a_watch_that_cannot_be_set_is_no_inotify() {
+    run(async {
+        let mut node = Node::new().await;
+        let State::Watching(inotify) = &node.watcher.state else { panic!("no inotify") };
+        inotify.hangs_while_setting();
+        let (_back, thread) = hang_at(&node.watcher.places.hangs, &node.at("kubernetes/pki/etcd"));
+        let (_send, survey) = oneshot::channel();
+        node.watcher.looking = Some(Looking { survey, thread: thread.thread().id() });
+        node.watcher.step_limit = Duration::ZERO;
+        assert!(node.watcher.give_up_look());
+        assert_eq!(
+            node.watcher.mode(),
+            Mode::Polling { why: "a directory does not answer".into() }
+        );
+        // The next look takes new ones.
+        node.watcher.step_limit = STEP_LIMIT;
+        node.watcher.refresh().await;
+        assert!(matches!(node.watcher.mode(), Mode::Inotify { .. }));
+        assert_eq!(node.watcher.silent(), [node.at("kubernetes/pki/etcd")]);
+    });
+}
+
+/// As at a reload: a look that is dropped would be given up by nobody.
+#[test]
+fn a_look_that_hangs_is_given_up_though_other_places_are_watched_meanwhile() {
+    run(async {
+        let mut node = Node::new().await;
+        let hangs = node.watcher.places.hangs.clone();
+        let (_back, thread) = hang_at(&hangs, &node.at("kubernetes/pki/etcd"));
+        let (_send, survey) = oneshot::channel();
+        node.watcher.looking = Some(Looking { survey, thread: thread.thread().id() });
+        node.watcher.patience = Duration::from_millis(1);
+        let place = |path, is_named| {
+            let path = node.root.path().join(path);
+            Watched { path, search: Search::Below, is_awaited: true, is_named }
+        };
+        let places = vec![place("kubernetes", false), place("kubelet", true)];
+        node.watcher.turn_to(places).await;
+        assert_eq!(hangs.count(), 0, "it has its time");
+        node.watcher.step_limit = Duration::ZERO;
+        assert!(node.watcher.give_up_look());
+        node.watcher.step_limit = STEP_LIMIT;
+        node.watcher.patience = SOON;
+        node.watcher.refresh().await;
+        assert_eq!(hangs.count(), 1);
+        assert_eq!(node.watcher.silent(), [node.at("kubernetes/pki/etcd")]);
+        fs::write(node.at("kubelet/new"), "").unwrap();
+        assert!(node.hints().await, "the new places are watched");
+    });
+}
+
+#[test]
+fn what_is_named_stands_back_where_too_much_hangs() {
+    run(async {
+        let mut node = Node::new().await;
+        let hangs = node.watcher.places.hangs.clone();
+        let place = |path, is_named| {
+            let path = node.root.path().join(path);
+            Watched { path, search: Search::Below, is_awaited: true, is_named }
+        };
+        let stuck: Vec<_> = (0..Claim::Named.most())
+            .map(|number| hang_at(&hangs, &PathBuf::from(format!("/srv/{number}/a"))))
+            .collect();
+        for (_, thread) in &stuck {
+            assert!(hangs.give_up(thread.thread().id(), Duration::ZERO));
+        }
+        node.watcher.turn_to(vec![place("kubernetes", false), place("kubelet", true)]).await;
+        assert_eq!(node.watcher.silent(), [node.at("kubelet")]);
+        fs::write(node.at("kubernetes/pki/ca.crt"), "renewed").unwrap();
+        assert!(node.hints().await);
+    });
+}
+
+#[test]
+fn a_distribution_is_watched_only_if_it_is_there() {
+    run(async {
+        let root = TempDir::new().unwrap();
+        let path = root.path().join("rancher");
+        let search = Search::Below;
+        let place = Watched { path: path.clone(), search, is_awaited: false, is_named: false };
+        let places = Places { own: None, places: vec![place], hangs: Arc::default() };
+        let mut watcher = Watcher::blind(places, MINUTE, SOON);
+        watcher.refresh().await;
+        assert_eq!(watcher.mode(), Mode::Inotify { directories: 0 });
+        fs::create_dir(&path).unwrap();
+        watcher.refresh().await;
+        assert_eq!(watcher.mode(), Mode::Inotify { directories: 1 });
     });
 }
 

@@ -7,7 +7,7 @@ use certwatch::notify::{Failure, Receipt, slack};
 use crate::common::message::{hostile, sample};
 use crate::common::server::{Server, say, say_with};
 use crate::common::slack::{self as stand_in, CHANNEL, TOKEN};
-use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, run};
+use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
 struct Bot {
     token: &'static str,
@@ -28,7 +28,7 @@ impl Bot {
         };
         let settings = Slack { by, min_severity: Severity::Warning };
         let message = if thread.is_some() { hostile(20) } else { sample() };
-        run(slack::send(&settings, None, thread, &message))
+        run(slack::send(&settings, &direct(), thread, &message))
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::common::events;
 use crate::common::message::{NOW, hostile, message, over, renewal, sample, single, test};
 use crate::common::server::{Reply, Server, say, say_with};
-use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, run};
+use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
 fn page(server: &Server, key: &str, message: &Message) -> Result<(), Failure> {
     let safe = Safe::new();
@@ -18,7 +18,7 @@ fn page(server: &Server, key: &str, message: &Message) -> Result<(), Failure> {
         url: server.url("/v2/enqueue"),
         min_severity: Severity::Warning,
     };
-    run(pagerduty::send(&settings, None, message))
+    run(pagerduty::send(&settings, &direct(), message))
 }
 
 fn bodies(server: &Server) -> Vec<Value> {
@@ -78,9 +78,10 @@ fn hook(url: &str, key: Option<&str>, message: &Message) -> Result<(), Failure> 
     let settings = Webhook {
         url: safe.keep("url", url),
         key: key.map(|key| safe.keep("key", key)),
+        client: None,
         min_severity: Severity::Warning,
     };
-    run(webhook::send(&settings, None, message))
+    run(webhook::send(&settings, &direct(), message))
 }
 
 #[test]
@@ -134,9 +135,10 @@ fn tell(url: &str, token: Option<&str>) -> Result<(), Failure> {
     let settings = Alertmanager {
         urls: vec![url.to_owned()],
         token: token.map(|token| safe.keep("token", token)),
+        client: None,
         min_severity: Severity::Warning,
     };
-    run(alertmanager::send(&settings, None, url, &sample(), NOW))
+    run(alertmanager::send(&settings, &direct(), url, &sample(), NOW))
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn a_token_is_sent_to_who_may_see_it_only() {
 
 fn beat(url: &str, is_well: bool, text: &str) -> Result<(), Failure> {
     let safe = Safe::new();
-    run(heartbeat::beat(&Heartbeat { url: safe.keep("url", url) }, None, is_well, text))
+    run(heartbeat::beat(&Heartbeat { url: safe.keep("url", url) }, &direct(), is_well, text))
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod common;
 mod bot;
 mod events;
 mod forms;
+mod mutual;
+mod proxy;
 mod transport;
 mod webhook;
 
@@ -20,8 +22,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use certwatch::config::channels::Secret;
-use certwatch::notify::{Failure, FailureKind};
+use certwatch::config::Http;
+use certwatch::config::channels::{Proxy, Secret};
+use certwatch::notify::{Failure, FailureKind, Network};
 use tempfile::TempDir;
 
 /// What must be in no message, in any of the secrets that the tests use.
@@ -45,6 +48,11 @@ impl Safe {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path
     }
+}
+
+/// Whatever the environment of the tests says of proxies.
+fn direct() -> Network {
+    Network { http: Http { proxy: Proxy::Off, ..Http::default() }, ..Network::default() }
 }
 
 /// Runs a channel as the daemon does: one thread, and blocking work beside it.

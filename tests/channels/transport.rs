@@ -1,21 +1,24 @@
 //! What holds for all channels: bounds, redirects, TLS, and silence about URLs.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use certwatch::notify::Failure;
 use certwatch::notify::http::{self, Answer, Peer, Request};
+use certwatch::notify::{Failure, Network};
 use serde_json::json;
 
 use crate::common::pki::{Authority, Days, Pair};
 use crate::common::server::{Reply, Server, say, say_with};
-use crate::{PERMANENT, Safe, TRANSIENT, assert_fails};
+use crate::{PERMANENT, Safe, TRANSIENT, assert_fails, direct};
+
+fn network(ca_file: Option<&Path>) -> Network {
+    Network { ca_file: ca_file.map(Path::to_owned), ..direct() }
+}
 
 fn post(url: &str, ca_file: Option<&Path>) -> Result<Answer, Failure> {
     let peer = Peer::new("Slack", url)?;
     let timeout = Duration::from_secs(2);
-    http::post(&Request { timeout, ..Request::json(peer, &json!({})) }, ca_file)
+    http::post(&Request { timeout, ..Request::json(peer, &json!({})) }, &network(ca_file))
 }
 
 fn post_to(reply: Reply) -> Result<Answer, Failure> {
@@ -104,20 +107,5 @@ fn headers_that_http_does_not_allow_are_final() {
     let server = Server::start(|_| say(200, "ok"));
     let peer = Peer::new("Slack", &server.url("/")).unwrap();
     let request = Request::json(peer, &json!({})).with("Authorization", "SECRET\nx".to_owned());
-    assert_fails(http::post(&request, None), PERMANENT, &["what HTTP does not allow"]);
-}
-
-#[test]
-fn no_proxy_is_taken_from_the_environment() {
-    // Another test that posts with success, in an environment of its own.
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "events::a_token_is_sent_to_who_may_see_it_only"])
-        .envs(["http_proxy", "https_proxy", "all_proxy"].map(|name| (name, "http://127.0.0.1:1")))
-        .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1")))
-        .env_remove("NO_PROXY")
-        .env_remove("no_proxy")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert_fails(http::post(&request, &network(None)), PERMANENT, &["what HTTP does not allow"]);
 }

@@ -10,13 +10,13 @@ use certwatch::notify::{Failure, Receipt, slack};
 use crate::common::message::{hostile, over, renewal, sample, test};
 use crate::common::server::{Reply, Server, say, say_with};
 use crate::common::slack as stand_in;
-use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, run};
+use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
 fn post(url: &str, message: &Message) -> Result<Receipt, Failure> {
     let safe = Safe::new();
     let by = SlackBy::Webhook(safe.keep("url", url));
     let settings = Slack { by, min_severity: Severity::Warning };
-    run(slack::send(&settings, None, Some("1.2"), message))
+    run(slack::send(&settings, &direct(), Some("1.2"), message))
 }
 
 fn post_to(reply: Reply) -> Result<Receipt, Failure> {

@@ -14,13 +14,19 @@ pub mod dice;
 #[cfg(test)]
 pub mod events;
 #[cfg(test)]
+pub mod manager;
+#[cfg(test)]
 pub mod message;
 pub mod node;
 #[cfg(test)]
 pub mod parity;
 pub mod pki;
 #[cfg(test)]
+pub mod plain;
+#[cfg(test)]
 pub mod port;
+#[cfg(test)]
+pub mod proxy;
 #[cfg(test)]
 pub mod receiver;
 #[cfg(test)]

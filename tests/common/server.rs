@@ -1,14 +1,17 @@
 //! A small HTTP/1.1 server on loopback, with bounds, that can behave badly in many ways.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+};
 
 use super::pki::Pair;
 
@@ -79,20 +82,46 @@ impl Server {
 
     /// The same by TLS.
     pub fn tls(pair: &Pair, handler: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with(Some(serving(pair)), Arc::new(handler))
+    }
+
+    /// The same, for those alone who present a certificate of `clients`.
+    pub fn mutual(
+        pair: &Pair,
+        clients: &Pair,
+        versions: &[&'static SupportedProtocolVersion],
+        handler: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(clients.certificate.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
         let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier.build().unwrap())
             .with_single_cert(chain, key)
             .unwrap();
         Self::with(Some(Arc::new(config)), Arc::new(handler))
     }
 
+    /// The same, by TLS or not, and also for those who come by another address than loopback.
+    pub fn on_all_addresses(
+        pair: Option<&Pair>,
+        handler: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::at("0.0.0.0:0", pair.map(serving), Arc::new(handler))
+    }
+
     fn with(tls: Option<Arc<ServerConfig>>, handler: Arc<Handler>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0", tls, handler)
+    }
+
+    fn at(address: &str, tls: Option<Arc<ServerConfig>>, handler: Arc<Handler>) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&received);
@@ -116,6 +145,19 @@ impl Server {
     }
 }
 
+fn serving(pair: &Pair) -> Arc<ServerConfig> {
+    let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    Arc::new(config)
+}
+
 fn serve(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
@@ -126,7 +168,14 @@ fn serve(
     match tls {
         None => answer(stream, handler, log),
         Some(config) => {
-            let connection = ServerConnection::new(config).unwrap();
+            let mut connection = ServerConnection::new(config).unwrap();
+            let mut stream = stream;
+            if connection.complete_io(&mut stream).is_err() {
+                // Closed with something unread, it would be reset, and its alert lost.
+                let _ = stream.shutdown(Shutdown::Write);
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                return;
+            }
             answer(StreamOwned::new(connection, stream), handler, log);
         }
     }

@@ -11,6 +11,7 @@ mod notify_failure;
 mod notify_test;
 mod outage;
 mod reload;
+mod renewals;
 mod secrets;
 mod state;
 mod status;

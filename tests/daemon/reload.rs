@@ -4,7 +4,10 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use super::common::stage::{SOON, Stage};
+use super::common::manager::Manager;
+use super::common::pki::Days;
+use super::common::proxy::{Manner, Proxy};
+use super::common::stage::{Daemon, SOON, Stage};
 use super::common::wait;
 
 #[test]
@@ -55,4 +58,63 @@ fn a_bad_configuration_is_refused_and_told_and_the_old_one_stays() {
     daemon.signal(Signal::HUP);
     let message = &stage.receiver.wait_for_messages(3)[2];
     assert_eq!(message["certwatch"]["kind"], "resolved", "{message:#}");
+}
+
+/// The name is one that only the proxy knows.
+#[test]
+fn a_proxy_takes_effect_and_its_secret_is_nowhere() {
+    let stage = Stage::new();
+    let proxy = Proxy::start(Manner::Honest(None));
+    stage.secret("proxy", &format!("http://user:hunter2@127.0.0.1:{}", proxy.port));
+    let url = stage.receiver.url("/hook").replace("127.0.0.1", "hook.invalid");
+    stage.secret("hook", &url);
+    stage.configure(&stage.webhook());
+    stage.node.leaf("apiserver", SOON);
+    let daemon = stage.started();
+    daemon.wait_for_log("webhook (hook.invalid) has a name that cannot be resolved");
+    assert!(stage.receiver.messages().is_empty());
+    let named = format!("[http]\nproxy-file = \"{}\"\n", stage.path("proxy").display());
+    stage.configure(&(stage.webhook() + &named));
+    daemon.signal(Signal::HUP);
+    stage.receiver.wait_for_messages(1);
+    assert!(proxy.seen()[0].head.starts_with("POST http://hook.invalid:"));
+    let shown = stage.certwatch(&["config", "show"]).stdout;
+    assert!(shown.contains("[http]\nproxy-file = "), "{shown}");
+    let status = stage.certwatch(&["status"]).stdout;
+    let state = fs::read_to_string(stage.state().join("state.json")).unwrap();
+    for text in [daemon.read_log(), shown, status, state] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+/// The watchdog's bell is one of many that let the daemon judge the last scan again meanwhile.
+#[test]
+fn what_is_named_while_a_scan_goes_on_is_looked_at_after_it() {
+    let stage = Stage::new();
+    let certificate = stage.node.new_leaf("apiserver", Days(-1, 300)).1.certificate;
+    let many = stage.node.path("srv/many");
+    fs::create_dir_all(&many).unwrap();
+    fs::write(many.join("0.crt"), certificate).unwrap();
+    for number in 1..9_000 {
+        fs::hard_link(many.join("0.crt"), many.join(format!("{number}.crt"))).unwrap();
+    }
+    let name = |paths: &str| {
+        stage.configure(&format!("{}[scan]\npaths = [{paths}]\n", stage.webhook()));
+    };
+    name("\"/srv/many\"");
+    let mut manager = Manager::of(&stage);
+    let mut command = stage.run_command();
+    command.env("NOTIFY_SOCKET", stage.path("notify")).env("WATCHDOG_USEC", "2000000");
+    let mut daemon = Daemon::start(&mut command, stage.path("log"));
+    daemon.wait_for_log("started; told is");
+    stage.replace("srv/new.crt", &stage.node.new_leaf("apiserver", SOON).1.certificate);
+    name("\"/srv/many\", \"/srv/new.crt\"");
+    daemon.signal(Signal::HUP);
+    wait::until("a message of what is named now", || {
+        manager.hear();
+        let told = stage.receiver.posts("/hook");
+        let is_told = told.iter().any(|post| post.body.contains("/srv/new.crt"));
+        if is_told { Ok(()) } else { Err(daemon.read_log()) }
+    });
+    assert_eq!(daemon.stop().0, Some(0));
 }

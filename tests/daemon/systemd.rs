@@ -1,42 +1,12 @@
 //! What the service manager is told, seen from its end of the socket.
 
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use super::common::manager::Manager;
 use super::common::stage::{Daemon, SOON, Stage};
 use super::common::wait;
-
-struct Manager {
-    socket: UnixDatagram,
-    heard: Vec<String>,
-}
-
-impl Manager {
-    fn of(stage: &Stage) -> Self {
-        let socket = UnixDatagram::bind(stage.path("notify")).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        Self { socket, heard: Vec::new() }
-    }
-
-    fn hear(&mut self) {
-        let mut bytes = [0; 4096];
-        while let Ok(length) = self.socket.recv(&mut bytes) {
-            let text = String::from_utf8(bytes[..length].to_vec()).unwrap();
-            self.heard.extend(text.lines().map(ToOwned::to_owned));
-        }
-    }
-
-    /// Waits for a line that begins so, at or after the line `from`; its number.
-    fn wait_for(&mut self, begin: &str, from: usize) -> usize {
-        wait::until(begin, || {
-            self.hear();
-            let found = self.heard.iter().skip(from).position(|line| line.starts_with(begin));
-            found.map(|at| at + from).ok_or_else(|| self.heard.clone())
-        })
-    }
-}
 
 fn start(stage: &Stage, watchdog: Option<&str>) -> Daemon {
     let mut command = stage.run_command();

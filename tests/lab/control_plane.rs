@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "how the node answers, and what a failed test shows")]
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certwatch::domain::renewal::Component;
 use certwatch::domain::time::{Span, UnixTime};
@@ -18,6 +18,7 @@ use crate::harness::{Cluster, Node, Poll, wait_for};
 const DRIVER: &str = "/usr/local/bin/control-plane-driver";
 const TOLD: &str = "CONTROL_PLANE_DRIVER";
 const KUBERNETES: &str = "/etc/kubernetes";
+const MANIFEST: &str = "/etc/kubernetes/manifests/kube-scheduler.yaml";
 
 /// Does what `CONTROL_PLANE_DRIVER` says: what to do, and with which component.
 #[test]
@@ -50,7 +51,7 @@ fn in_the_node() {
 }
 
 fn restart(since: UnixTime) -> Care {
-    Care { restart: Some(since), heeds_peers: true, heeds_starters: true, is_patient: false }
+    Care { restart: Some(since), heeds_peers: true, heeds_starters: true, ..Care::default() }
 }
 
 fn say(what: impl Debug) {
@@ -140,16 +141,55 @@ fn a_credential_that_is_not_in_use_is_noticed() {
 }
 
 #[test]
-fn what_does_not_end_by_a_signal_ends_without_its_manifest() {
+fn what_hangs_is_killed_and_its_manifest_stays() {
     let cluster = Cluster::fresh(1);
     let node = prepare(&cluster);
-    let manifest = format!("{KUBERNETES}/manifests/kube-scheduler.yaml");
-    let (before, content) = (node.pid("kube-scheduler").unwrap(), node.read(&manifest));
+    let inode = || node.run(&["stat", "-c", "%i %z", MANIFEST]);
+    let (before, manifest) = (node.pid("kube-scheduler").unwrap(), inode());
     node.run(&["kill", "-STOP", &before.to_string()]);
     prove(node, "restart kube-scheduler");
     assert_ne!(node.pid("kube-scheduler"), Some(before));
-    assert_eq!(node.read(&manifest), content);
+    assert_eq!(inode(), manifest);
+}
+
+/// As where it runs as a user, and the renewer has no capabilities.
+#[test]
+fn what_must_not_be_signalled_ends_without_its_manifest() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    let (before, content) = (node.pid("kube-scheduler").unwrap(), node.read(MANIFEST));
+    let refuse = [
+        "--property=SystemCallFilter=~pidfd_send_signal",
+        "--property=SystemCallErrorNumber=EPERM",
+    ];
+    let told = format!("--setenv={TOLD}=restart kube-scheduler");
+    let driver = [DRIVER, "control_plane::in_the_node", "--exact", "--ignored", "--nocapture"];
+    let run = ["systemd-run", "--wait", "--pipe", "--quiet", &told];
+    let said = node.run(&[&run[..], &refuse, &driver].concat());
+    assert!(said.contains("said: Ok("), "{said}");
+    assert_ne!(node.pid("kube-scheduler"), Some(before));
+    assert_eq!(node.read(MANIFEST), content);
     node.run(&["test", "!", "-e", &format!("{KUBERNETES}/.certwatch-manifests")]);
+}
+
+/// A person who stops to look sees it in the plan; whoever goes on has it waited for.
+#[test]
+fn what_was_restarted_lately_is_held_back_as_long_as_is_told() {
+    let cluster = Cluster::fresh(1);
+    let node = prepare(&cluster);
+    let held_back = |seconds: u64| {
+        let facts = tell(node, "facts -");
+        let scheduler = facts.split("component: Scheduler").nth(1).unwrap().to_owned();
+        assert!(scheduler.contains(&format!("back_off: Span({seconds})")), "{scheduler}");
+    };
+    node.run(&["systemctl", "restart", "kubelet"]);
+    node.wait_until_healthy();
+    for told in [0, 10] {
+        held_back(told);
+        let begun = Instant::now();
+        prove(node, "restart kube-scheduler");
+        assert!(begun.elapsed() >= Duration::from_secs(told));
+    }
 }
 
 #[test]

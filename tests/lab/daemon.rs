@@ -18,12 +18,13 @@ const LEAVES: [(&str, &str); 3] = [
     ("front-proxy-client", "/etc/kubernetes/pki/front-proxy-client.crt"),
 ];
 
-/// Starts the daemon as a unit would, with everybody told by `receiver`.
-fn start(node: Node<'_>, receiver: &Receiver) {
+/// Starts the daemon as a unit would, with everybody told by `receiver`, and these sections in its configuration.
+pub(crate) fn start(node: Node<'_>, receiver: &Receiver, sections: &str) {
     node.install(env!("CARGO_BIN_EXE_certwatch"), CERTWATCH);
     node.write("/etc/certwatch/credentials/url", receiver.url("/hook").as_bytes());
     node.run(&["chmod", "600", "/etc/certwatch/credentials/url"]);
-    node.write("/etc/certwatch/config.toml", b"[webhook]\nurl-credential = \"url\"\n");
+    let config = format!("[webhook]\nurl-credential = \"url\"\n{sections}");
+    node.write("/etc/certwatch/config.toml", config.as_bytes());
     // systemd-run comes back once READY was said.
     node.run(&[
         "systemd-run",
@@ -60,7 +61,7 @@ fn a_renewal_by_kubeadm_wakes_nobody_and_ends_the_alert() {
         node.age(path, "345 days ago", "20 days");
     }
     let receiver = node.inside(Receiver::new);
-    start(node, &receiver);
+    start(node, &receiver, "");
     let first = receiver.wait_for_messages(1);
     let alerts = first[0]["alerts"].as_array().unwrap();
     for (name, _) in LEAVES {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::NamedTempFile;
 
-use crate::harness::{Cluster, LAB, Poll, script, wait_for};
+use crate::harness::{Cluster, Poll, wait_for};
 
 const READY: &str = "https://10.77.0.1:6443/readyz";
 
@@ -97,7 +97,7 @@ fn three_control_planes_are_one_cluster_and_outlive_the_loss_of_one() {
     assert_eq!(cluster.script(&["status"]), healthy);
 
     cluster.script(&["down"]);
-    let traces = script("test-3").arg("leftovers").output().unwrap();
+    let traces = cluster.command(&["leftovers"]).output().unwrap();
     assert!(traces.status.success(), "{}", String::from_utf8_lossy(&traces.stdout));
 }
 
@@ -113,19 +113,19 @@ fn a_command_that_fails_says_so() {
 #[test]
 fn up_resumes_after_a_kill_and_down_leaves_nothing() {
     let cluster = Cluster::take("killed");
-    let traces = || script("killed").arg("leftovers").output().unwrap();
+    let traces = || cluster.command(&["leftovers"]).output().unwrap();
     cluster.script(&["down"]);
-    kill_up_at("make the disk", Killed::All);
-    kill_up_at("boot cp1", Killed::ScriptAlone);
-    kill_up_at("kubeadm init", Killed::All);
-    kill_up_at("[kubelet-start] Starting the kubelet", Killed::All);
-    kill_up_at("[wait-control-plane]", Killed::ScriptAlone);
-    kill_up_at("wait until", Killed::All);
-    kill_up_at("keep it", Killed::All);
+    kill_at(&cluster, "up", "make the disk", Killed::All);
+    kill_at(&cluster, "up", "boot cp1", Killed::ScriptAlone);
+    kill_at(&cluster, "up", "kubeadm init", Killed::All);
+    kill_at(&cluster, "up", "[kubelet-start] Starting the kubelet", Killed::All);
+    kill_at(&cluster, "up", "[wait-control-plane]", Killed::ScriptAlone);
+    kill_at(&cluster, "up", "wait until", Killed::All);
+    kill_at(&cluster, "up", "keep it", Killed::All);
     cluster.script(&["up"]);
     assert_eq!(cluster.script(&["status"]), "cp1 10.77.0.1 healthy\n");
     // An interrupted reset has half of the disks back.
-    kill_at("reset", "reset cluster", Killed::All);
+    kill_at(&cluster, "reset", "reset cluster", Killed::All);
     cluster.script(&["up"]);
     assert_eq!(cluster.script(&["status"]), "cp1 10.77.0.1 healthy\n");
     assert!(
@@ -144,18 +144,13 @@ enum Killed {
     All,
 }
 
-fn kill_up_at(words: &str, killed: Killed) {
-    kill_at("up", words, killed);
-}
-
 /// Starts a command of the lab and kills it, when it or the log of its kubeadm comes to these words.
-fn kill_at(verb: &str, words: &str, killed: Killed) {
+fn kill_at(cluster: &Cluster, verb: &str, words: &str, killed: Killed) {
     let said = NamedTempFile::new().unwrap();
-    let log = format!("{LAB}/log/killed/kubeadm-init-on-cp1.log");
+    let log = cluster.log("kubeadm-init-on-cp1");
     let _ = remove_file(&log); // of the one before
-    let mut command = script("killed");
-    let mut lab =
-        command.arg(verb).stdout(said.reopen().unwrap()).process_group(0).spawn().unwrap();
+    let mut command = cluster.command(&[verb]);
+    let mut lab = command.stdout(said.reopen().unwrap()).process_group(0).spawn().unwrap();
     wait_for(words, Duration::from_secs(120), || {
         assert!(lab.try_wait().unwrap().is_none(), "it was over before it came to {words:?}");
         let says = |file: &Path| read_to_string(file).is_ok_and(|text| text.contains(words));

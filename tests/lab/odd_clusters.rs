@@ -13,7 +13,7 @@ impl Plan {
     /// Asks for it, and makes sure that this alone has changed nothing.
     #[track_caller]
     fn of(node: Node<'_>, arguments: &[&str]) -> Self {
-        let before = (node.fingerprint(), node.manifests());
+        let before = node.everything();
         let command =
             [&[CERTWATCH, "renew", "--dry-run", "--force", "-o", "json"], arguments].concat();
         let output = node.output(&command);
@@ -21,7 +21,7 @@ impl Plan {
         let document: Value = serde_json::from_str(&said).unwrap_or_else(|error| {
             panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr))
         });
-        assert_eq!((node.fingerprint(), node.manifests()), before);
+        assert_eq!(node.everything(), before);
         assert_eq!(node.journals(), (None, Vec::new()));
         Self(document["plan"].clone())
     }
@@ -152,4 +152,32 @@ fn a_kubeconfig_that_names_files_and_one_that_is_absent_are_skipped() {
     assert_eq!(skipped.get("super-admin.conf"), Some(&"absent"), "{skipped:?}");
     assert!(!plan.renewed().contains(&"scheduler.conf"));
     assert_eq!(plan.renewed().len(), 9, "{:?}", plan.renewed());
+}
+
+/// As root's unit does it when the daemon asks: nothing is renewed, and what a rescue needs is there.
+#[test]
+fn the_configuration_is_kept_where_renewals_are_off() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("enabled = false");
+    node.age_all("13 months ago", "5 days");
+    let before = node.fingerprint();
+    let kept = "/var/lib/certwatch-renew/cluster-config.yaml";
+    let auto = || {
+        let run = node.certwatch(&["renew", "--auto"]);
+        assert_eq!(run.code, Some(0), "{}", run.said);
+        node.run(&["stat", "-c", "%a %U %y", kept])
+    };
+    let first = auto();
+    assert!(first.starts_with("600 root "), "{first}");
+    assert_eq!(auto(), first, "it is not old yet");
+    let text = String::from_utf8(node.read(kept)).unwrap();
+    for line in
+        ["apiVersion: kubeadm.k8s.io/v1beta4", "certificatesDir: /etc/kubernetes/pki", "  local:"]
+    {
+        assert!(text.lines().any(|it| it == line), "{line}: {text}");
+    }
+    node.run(&["touch", "-d", "8 days ago", kept]);
+    assert_ne!(auto(), first);
+    assert_eq!(node.fingerprint(), before);
 }

@@ -79,7 +79,7 @@ const OF_KUBEADM: &[Row] = &[
         config: "state-dir = \"/var/lib/small\"",
         before: "mkdir -p /var/lib/small; mount -t tmpfs -o size=64k,mode=700 small /var/lib/small",
         after: "umount /var/lib/small",
-        told: "KiB are needed for the backup",
+        told: "KiB are needed",
         ..ROW
     },
     Row {
@@ -140,16 +140,38 @@ const OF_THE_NODE: &[Row] = &[
     },
     Row {
         what: "another kubeadm is at work",
-        before: "install /bin/sleep /root/kubeadm; systemd-run --unit=upgrade /root/kubeadm 1000",
-        after: "systemctl stop upgrade; rm /root/kubeadm",
+        before: "mkfifo /srv/wait; systemd-run --unit=upgrade kubeadm config migrate --old-config /srv/wait
+            for _ in {1..600}; do ! pgrep -x kubeadm || break; sleep 0.1; done",
+        after: "systemctl stop upgrade; rm /srv/wait",
         told: "another kubeadm is at work",
         ..ROW
     },
     Row {
+        what: "a user's process called kubeadm, and one in a pod, which is the container's root",
+        before: "install -m 755 /usr/bin/kubeadm /srv/kubeadm; mkfifo -m 666 /srv/wait
+            systemd-run --unit=stranger --uid=nobody /srv/kubeadm config migrate --old-config /srv/wait
+            image=$(kubectl -n kube-system get pods -l component=etcd -o jsonpath='{.items[0].spec.containers[0].image}')
+            kubectl create -f - <<POD
+{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {\"name\": \"stranger\"}, \"spec\": {
+  \"nodeName\": \"cp1\", \"hostNetwork\": true, \"automountServiceAccountToken\": false,
+  \"containers\": [{\"name\": \"c\", \"image\": \"$image\", \"imagePullPolicy\": \"Never\",
+    \"command\": [\"/srv/kubeadm\", \"config\", \"migrate\", \"--old-config\", \"/srv/wait\"],
+    \"volumeMounts\": [{\"name\": \"srv\", \"mountPath\": \"/srv\"}]}],
+  \"volumes\": [{\"name\": \"srv\", \"hostPath\": {\"path\": \"/srv\"}}]}}
+POD
+            for _ in {1..600}; do [ \"$(pgrep -cx kubeadm)\" != 2 ] || break; sleep 0.1; done
+            [ \"$(pgrep -cx kubeadm)\" = 2 ]",
+        after: "systemctl stop stranger; kubectl delete pod stranger --grace-period=0 --force; rm /srv/kubeadm /srv/wait",
+        code: 0,
+        told: "renewed",
+        end: End::Renewed,
+        ..ROW
+    },
+    Row {
         what: "another kubeadm begins in the middle",
-        kubeadm: "install /bin/sleep /root/kubeadm; systemd-run --unit=upgrade /root/kubeadm 1000
-            until pgrep -x kubeadm -P 1; do sleep 0.1; done; exec /usr/bin/kubeadm \"$@\"",
-        after: "systemctl stop upgrade; rm /root/kubeadm",
+        kubeadm: "mkfifo /run/wait; systemd-run --unit=upgrade /usr/bin/kubeadm config migrate --old-config /run/wait
+            for _ in {1..600}; do ! pgrep -x kubeadm -P 1 || break; sleep 0.1; done; exec /usr/bin/kubeadm \"$@\"",
+        after: "systemctl stop upgrade; rm /run/wait",
         told: "another kubeadm is at work",
         ..ROW
     },
@@ -168,6 +190,15 @@ LEASE
                 done; done'",
         after: "systemctl stop workers; kubectl -n kube-node-lease delete lease worker1 worker2",
         told: "node worker1, which is alive, says 2020-01-31",
+        ..ROW
+    },
+    Row {
+        what: "the API server reaches the kubelet no longer",
+        config: "restart = \"none\"",
+        kubeadm: "iptables -I INPUT -p tcp --dport 10250 -j REJECT --reject-with tcp-reset; exec /usr/bin/kubeadm \"$@\"",
+        after: "iptables -D INPUT -p tcp --dport 10250 -j REJECT --reject-with tcp-reset",
+        told: "cannot get a log from the kubelet",
+        outcome: "undone",
         ..ROW
     },
     Row {

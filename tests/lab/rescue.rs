@@ -191,3 +191,26 @@ fn one_command_brings_back_a_node_of_which_all_has_expired() {
     let aside = format!("{WORK}/kubelet-before");
     assert_eq!(node.run(&["stat", "-c", "%a", &aside]), "700\n");
 }
+
+/// certwatch was installed after it had died, when people look for it: nobody has kept what the cluster was made with.
+#[test]
+fn a_node_on_which_nothing_was_kept_is_brought_back_by_what_is_on_it() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    expire(&cluster, node);
+    node.install_certwatch("");
+    assert!(!node.output(&["test", "-e", &format!("{WORK}/cluster-config.yaml")]).status.success());
+    let begin = Instant::now();
+    let run = node.renew(&["--rescue"]);
+    node.wait_until_healthy();
+    println!("rescue without a kept configuration: {:.1} s", begin.elapsed().as_secs_f64());
+    let said = run.said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("kubeadm goes by the manifests and the certificates of this node"),
+        "{said}"
+    );
+    let kept = node.read(&format!("{WORK}/cluster-config.yaml"));
+    assert!(String::from_utf8(kept).unwrap().contains("v1beta4"), "the API has answered since");
+    assert_rescued(node);
+    assert_eq!(node.stray_keys(), [""; 0]);
+}

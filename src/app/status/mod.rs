@@ -2,7 +2,6 @@
 
 mod renewal;
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,7 +16,8 @@ use crate::exit::Exit;
 use crate::keeper::{Memory, ScanNote, node_name};
 use crate::notify::route;
 use crate::renew;
-use crate::report::lines::columns;
+use crate::report::escape;
+use crate::report::lines::{columns, line};
 use crate::{keeper, store, sys};
 use renewal::Renewals;
 
@@ -194,17 +194,16 @@ impl<'a> Status<'a> {
     }
 
     fn json(&self) -> String {
-        serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |json| json + "\n")
+        escape::json(self)
     }
 
     fn table(&self, now: UnixTime) -> String {
         let mut out = String::new();
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "certwatch on {}: {}", self.node, self.daemon.line(now));
-        let _ = match &self.last_scan {
-            None => writeln!(out, "No scan has ended yet."),
-            Some(scan) => writeln!(out, "{}", scan.line(now)),
-        };
+        line(&mut out, &format!("certwatch on {}: {}", self.node, self.daemon.line(now)));
+        match &self.last_scan {
+            None => out.push_str("No scan has ended yet.\n"),
+            Some(scan) => line(&mut out, &scan.line(now)),
+        }
         if self.config_refused {
             out.push_str(REFUSED);
         }
@@ -228,7 +227,7 @@ impl<'a> Status<'a> {
             [state, it.name.to_owned(), it.now(now), since, it.place.to_owned()]
         });
         columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows, None);
-        let _ = writeln!(out, "What to do about each: certwatch check");
+        out.push_str("What to do about each: certwatch check\n");
     }
 
     fn table_of_receivers(&self, out: &mut String, now: UnixTime) {
@@ -245,7 +244,7 @@ impl<'a> Status<'a> {
         columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows, None);
         for receiver in self.receivers.iter().filter(|it| it.state != "ok") {
             if let Some(failure) = &receiver.failure {
-                let _ = writeln!(out, "{}: {failure}", receiver.shown);
+                line(out, &format!("{}: {failure}", receiver.shown));
             }
         }
     }
@@ -361,3 +360,6 @@ fn ago(at: UnixTime, now: UnixTime) -> String {
     let is_recent = now - at < Span::seconds(10);
     if is_recent { "just now".to_owned() } else { format!("{} ago", now - at) }
 }
+
+#[cfg(test)]
+mod tests;

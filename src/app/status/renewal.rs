@@ -1,7 +1,5 @@
 //! What is known of renewals: the one under way, the last ones, and the next.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use crate::domain::renewal::routine::Routine;
@@ -12,7 +10,7 @@ use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::keeper::ScanNote;
 use crate::renew::Memory;
-use crate::report::lines::columns;
+use crate::report::lines::{columns, line};
 
 use super::{ago, rfc3339};
 
@@ -78,10 +76,9 @@ impl Renewals {
     }
 
     pub(super) fn table(&self, out: &mut String, now: UnixTime) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "Renewal: {}", self.line(now));
+        line(out, &format!("Renewal: {}", self.line(now)));
         if let Some(why) = &self.unknown {
-            let _ = writeln!(out, "Past renewals are not known: {why}");
+            line(out, &format!("Past renewals are not known: {why}"));
         }
         let rows = self.last.iter().take(SHOWN).map(|it| {
             let begun = it.begun.map(|begun| ago(begun, now)).unwrap_or_default();

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{errors, parse};
 use crate::config::channels::{
-    Alertmanager, Channels, Email, Heartbeat, Login, PagerDuty, Secret, Security, Slack, SlackBy,
-    Webhook,
+    Alertmanager, Channels, Client, Email, Heartbeat, Http, Login, PagerDuty, Proxy, Secret,
+    Security, Slack, SlackBy, Webhook,
 };
 use crate::domain::policy::Severity;
 
@@ -44,16 +44,37 @@ fn slack() -> impl Strategy<Value = Slack> {
     (by, severity()).prop_map(|(by, min_severity)| Slack { by, min_severity })
 }
 
+fn client() -> impl Strategy<Value = Option<Client>> {
+    let pair = ("(/[a-z ]{1,8}){1,3}", secret())
+        .prop_map(|(path, key)| Client { certificate: PathBuf::from(path), key });
+    prop::option::of(pair)
+}
+
+pub(super) fn http() -> impl Strategy<Value = Http> {
+    let proxy = prop_oneof![
+        Just(Proxy::Environment),
+        Just(Proxy::Off),
+        "http://[a-z]{1,8}(:3128)?/?".prop_map(Proxy::Url),
+        secret().prop_map(Proxy::Secret),
+    ];
+    let entry = "\\*|\\.?[a-z]{1,8}\\.org(:443)?|10\\.0\\.0\\.0/8|\\[::1\\]:80";
+    (proxy, prop::collection::vec(entry, 0..3))
+        .prop_map(|(proxy, no_proxy)| Http { proxy, no_proxy })
+}
+
 prop_compose! {
     pub(super) fn channels()(
         email in prop::option::of(email()),
         slack in prop::option::of(slack()),
-        webhook in prop::option::of((secret(), prop::option::of(secret()), severity())
-            .prop_map(|(url, key, min_severity)| Webhook { url, key, min_severity })),
-        alertmanager in prop::option::of((prop::option::of(secret()), severity())
-            .prop_map(|(token, min_severity)| Alertmanager {
-                urls: vec!["https://a.example.org".into(), "http://127.0.0.1:9093".into()],
+        webhook in prop::option::of((secret(), prop::option::of(secret()), client(), severity())
+            .prop_map(|(url, key, client, min_severity)| {
+                Webhook { url, key, client, min_severity }
+            })),
+        alertmanager in prop::option::of((prop::option::of(secret()), client(), severity())
+            .prop_map(|(token, client, min_severity)| Alertmanager {
+                urls: vec!["https://a.example.org".into(), "https://127.0.0.1:9093".into()],
                 token,
+                client,
                 min_severity,
             })),
         pagerduty in prop::option::of((secret(), severity()).prop_map(|(routing_key, min_severity)| {
@@ -92,6 +113,16 @@ fn the_suggestions_of_the_example_are_sound() {
             ("[slack]", _) => "token-file = '/t'\nchannel = '#c'".to_owned(),
             ("[webhook]", "key-credential" | "key-file" | "min-severity") => {
                 "url-file = '/u'".to_owned()
+            }
+            ("[webhook]", "client-cert") => "url-file = '/u'\nclient-key-file = '/k'".to_owned(),
+            ("[webhook]", "client-key-credential" | "client-key-file") => {
+                "url-file = '/u'\nclient-cert = '/c'".to_owned()
+            }
+            ("[alertmanager]", "client-cert") => {
+                "urls = ['https://a']\nclient-key-file = '/k'".to_owned()
+            }
+            ("[alertmanager]", "client-key-credential" | "client-key-file") => {
+                "urls = ['https://a']\nclient-cert = '/c'".to_owned()
             }
             ("[alertmanager]", "token-credential" | "token-file") => {
                 "urls = ['https://a']".to_owned()
@@ -157,6 +188,35 @@ fn what_does_not_go_together_is_said() {
             "c.toml:2:9: alertmanager.urls, entry 1, is no URL that can be used: expected https://host:port/path, without user or query",
         ),
         (
+            "[alertmanager]\nurls = ['http://am:9093']\nclient-cert = '/c'\nclient-key-file = '/k'",
+            "c.toml:2:8: alertmanager.urls holds an http URL, against alertmanager.client-cert (line 3, column 15): expected https: a certificate is presented in TLS alone",
+        ),
+        (
+            "[webhook]\nurl-file = '/u'\nclient-cert = '/c'",
+            "c.toml:1:1: webhook.client-key-credential is missing: expected where the key of client-cert is",
+        ),
+        (
+            "[webhook]\nurl-file = '/u'\nclient-key-file = '/k'",
+            "c.toml:1:1: webhook.client-cert is missing: expected the certificate of this key",
+        ),
+        (
+            "[http]\nproxy = 'http://user:hunter2@proxy:3128'",
+            "c.toml:2:9: http.proxy holds a user or a password: expected the whole URL in the file that http.proxy-credential or http.proxy-file names",
+        ),
+        (
+            "[http]\nproxy = 'socks5://hunter2:1080'\nno-proxy = ['10.0.0.0/8', 'http://hunter2']",
+            "c.toml:2:9: http.proxy is no URL of an HTTP proxy: expected http://host:port, or \"none\"\n\
+             c.toml:3:27: http.no-proxy, entry 2, is no host name, address or network: expected a name such as \"example.org\" or \".example.org\", an address, or a network such as \"10.0.0.0/8\"",
+        ),
+        (
+            "[http]\nproxy = 'proxy.example.org:3128'",
+            "c.toml:2:9: http.proxy is no URL of an HTTP proxy: expected http://host:port, or \"none\"",
+        ),
+        (
+            "[http]\nproxy = 'none'\nproxy-file = '/p'",
+            "c.toml:3:14: http.proxy-file is there beside http.proxy (line 2, column 9): expected one of them",
+        ),
+        (
             "[heartbeat]\nurl = 'https://hc-ping.com/hunter2'",
             "c.toml:1:1: heartbeat.url-credential is missing: expected where the URL is: who knows it can fake a heartbeat\n\
              c.toml:2:1: unknown key \"url\" in [heartbeat]: expected it in [pagerduty]",
@@ -171,4 +231,26 @@ fn what_does_not_go_together_is_said() {
 fn an_empty_section_is_the_same_as_none() {
     let text = "[email]\n[slack]\n[webhook]\n[alertmanager]\n[pagerduty]\n[heartbeat]\n";
     assert_eq!(parse(text).unwrap().channels, Channels::default());
+}
+
+/// Who goes by what can be understood of a refused file must not connect past the proxy for that.
+#[test]
+fn a_proxy_that_is_refused_is_not_the_same_as_none() {
+    let salvaged = |text: &str| {
+        let sources = crate::config::sources::Sources::of(text, std::path::Path::new("c.toml"));
+        crate::config::Reader::new(&sources).read(crate::config::read::config).http.proxy
+    };
+    for text in ["proxy = 'https://p'", "proxy = 3", "proxy-file = 'p'", "proxy-credential = '/p'"]
+    {
+        let proxy = salvaged(&format!("[http]\n{text}"));
+        assert_eq!(proxy, Proxy::Url(String::new()), "{text}");
+    }
+    assert_eq!(salvaged("[http]\nx = 1"), Proxy::Environment);
+}
+
+#[test]
+fn what_is_presented_is_looked_at_as_well() {
+    let text = "[scan]\npaths = ['/a']\n[webhook]\nurl-file = '/u'\nclient-cert = '/c[1].crt'\n\
+                client-key-file = '/k'";
+    assert_eq!(parse(text).unwrap().paths(), ["/a", "/c[[]1[]].crt"]);
 }

@@ -136,7 +136,51 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "renew.kubeconfig-copies = ['.kube/config']",
-            "1:28: renew.kubeconfig-copies, entry 1, is not the path of a file: expected one that begins with / and has no .. in it",
+            "1:28: renew.kubeconfig-copies, entry 1, is a relative path: expected one that begins with /",
+        ),
+        (
+            "renew.kubeadm = '/usr/../opt/kubeadm'",
+            "1:17: renew.kubeadm has a .. in it: expected the path without detours: links could lead it elsewhere",
+        ),
+        (
+            "renew.state-dir = '/var/lib/certwatch-renew/'",
+            "1:19: renew.state-dir ends with a slash: expected the same path without it",
+        ),
+        (
+            "renew.kubeadm = \"/usr/bin/kubeadm\\u0000.sh\"",
+            "1:17: renew.kubeadm has a control character: expected a path of printable characters",
+        ),
+        (
+            "renew.kubeconfig-copies = ['/a', 7]",
+            "1:34: renew.kubeconfig-copies, entry 2, is a number: expected a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }",
+        ),
+        (
+            "renew.kubeconfig-copies = [{ owner = 'anna' }]",
+            "1:28: renew.kubeconfig-copies, entry 1, has no path: expected a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }",
+        ),
+        (
+            "renew.kubeconfig-copies = [{ path = '/a', user = 'anna' }]",
+            "1:28: renew.kubeconfig-copies, entry 1, has another key than path and owner: expected a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }",
+        ),
+        (
+            "renew.kubeconfig-copies = [{ path = 'a' }]",
+            "1:28: renew.kubeconfig-copies, entry 1, path is a relative path: expected one that begins with /",
+        ),
+        (
+            "renew.kubeconfig-copies = [{ path = '/a', owner = '1000' }]",
+            "1:28: renew.kubeconfig-copies, entry 1, owner is a number in quotes: expected it without quotes",
+        ),
+        (
+            "renew.kubeconfig-copies = [{ path = '/a', owner = 'a b' }]",
+            "1:28: renew.kubeconfig-copies, entry 1, owner is not the name of a user: expected the name of a user, or a number from 0 to 4294967294",
+        ),
+        (
+            "renew.kubeconfig-copies = [{ path = '/a', owner = 4294967295 }]",
+            "1:28: renew.kubeconfig-copies, entry 1, owner is out of range: expected the name of a user, or a number from 0 to 4294967294",
+        ),
+        (
+            "renew.kubeconfig-copies = ['/a', { path = '/a', owner = 7 }]",
+            "1:27: renew.kubeconfig-copies names a file twice: expected each file once, with its owner",
         ),
         (
             "renew.state-dir = '/etc//kubernetes/./backup'",
@@ -216,7 +260,7 @@ leaf = 4
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
     c.toml:7:11: scan.timeout is in months or years, which differ in length: expected a time from 1s to 1h, such as "30s"
     c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
-    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
+    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [http], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
     "#);
 }
 

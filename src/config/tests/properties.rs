@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -6,6 +7,7 @@ use super::parse;
 use crate::config::{Alerts, Config, Daemon, Renew, Scan};
 use crate::domain::policy::{Ladder, Policy};
 use crate::domain::renewal::Window;
+use crate::domain::renewal::copy::{ListedCopy, User};
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
 
@@ -29,6 +31,9 @@ fn secrets_stay_in_the_file() {
         "KEY = ['hunter2']",
         "KEY = ['/**hunter2']",
         "KEY = { a = 'hunter2' }",
+        "KEY = [{ path = 'hunter2', owner = 'a' }]",
+        "KEY = [{ path = '/a', owner = 'hunter 2 hunter2' }]",
+        "KEY = [{ hunter2 = '/a' }]",
     ];
     let keys = [
         "password",
@@ -48,6 +53,12 @@ fn secrets_stay_in_the_file() {
         "renew.kubeconfig-copies",
         "renew.state-dir",
         "alerts.ca-file",
+        "http.proxy",
+        "http.proxy-credential",
+        "http.proxy-file",
+        "http.no-proxy",
+        "webhook.client-cert",
+        "webhook.client-key-file",
         "email.server",
         "email.security",
         "email.port",
@@ -103,6 +114,7 @@ prop_compose! {
         rotation_percent in 1..=100_u8,
         interval in length(60..=86_400).prop_map(|it| it.min(Span::hours(24))),
         renew in renew(),
+        http in super::channels::http(),
         channels in super::channels::channels(),
     ) -> Config {
         let short_lived = short_lived.max(leaf.warning());
@@ -114,6 +126,7 @@ prop_compose! {
             daemon: Daemon { interval, ..Daemon::default() },
             renew,
             alerts: Alerts::default(),
+            http,
             channels,
         }
     }
@@ -127,6 +140,17 @@ fn window() -> impl Strategy<Value = Window> {
     })
 }
 
+fn copy_path() -> impl Strategy<Value = PathBuf> {
+    "/[a-z .\"'-]{0,3}[a-z]".prop_map(PathBuf::from)
+}
+
+fn owner() -> impl Strategy<Value = User> {
+    prop_oneof![
+        (0..u32::MAX).prop_map(User::Uid),
+        "[a-z_][a-zA-Z0-9_.$@\\\\-]{0,8}".prop_map(User::Name),
+    ]
+}
+
 prop_compose! {
     fn renew()(
         enabled in any::<bool>(),
@@ -137,13 +161,14 @@ prop_compose! {
         ]),
         windows in prop::collection::vec(window(), 0..3),
         paths in prop::collection::vec("/[a-zA-Z\"\\\\ é-]{1,20}", 3),
-        copies in prop::collection::vec("/[a-z .\"'-]{0,3}[a-z]", 0..3),
+        copies in prop::collection::hash_map(copy_path(), prop::option::of(owner()), 0..3),
         keep_backups in 1..=50_usize,
     ) -> Renew {
         let [kubeadm, state_dir, request_file] = [0, 1, 2].map(|at| paths[at].clone().into());
         let before = Span::seconds(deadline.as_seconds() + more.as_seconds());
-        let (before, copies) =
-            (before.min(Span::days(36_500)), copies.into_iter().map(Into::into).collect());
+        let before = before.min(Span::days(36_500));
+        let copies =
+            copies.into_iter().map(|(path, owner)| ListedCopy { path, owner }).collect();
         Renew {
             enabled, before, restart, windows, deadline, copies, kubeadm, state_dir, keep_backups,
             request_file,

@@ -58,6 +58,13 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
         Fact::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
+        Fact::SignatureUnchecked { ca, algorithm } => {
+            format!(
+                "signature not checked ({}): certwatch cannot tell whether {} signed it",
+                safe(algorithm),
+                show(ca)
+            )
+        }
         Fact::Unusable(reason) => unusable(item, reason),
         Fact::WrongSigner(ca) => {
             format!("not signed by {}: refused by all who trust that CA alone", show(ca))
@@ -88,6 +95,9 @@ pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
         Fact::Retired => "is left over from a CA rotation".to_owned(),
         Fact::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
         Fact::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
+        Fact::SignatureUnchecked { algorithm, .. } => {
+            format!("has a signature that is not checked ({})", safe(algorithm))
+        }
         Fact::Unusable(Reason::Missing) => "is missing".to_owned(),
         Fact::Unusable(reason) if reason.breaks_its_user() => {
             format!("is broken: {}", what_is_wrong(reason, item.role))
@@ -179,6 +189,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::BrokenLink => "a symbolic link to nothing".to_owned(),
         Reason::Changed => "it changed each time while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
+        Reason::Hangs(since) => format!("it has not answered since {since}"),
         Reason::LinkLoop => "symbolic links that lead back to themselves".to_owned(),
         Reason::Missing if role.kind == Kind::File => "nothing is there".to_owned(),
         Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
@@ -199,6 +210,11 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::TooMany { what, limit } => {
             format!("more than {limit} {what}: the rest is not judged")
         }
+        Reason::TooManyHang => "not looked at: too many places hang".to_owned(),
+        Reason::UnknownOwner(cgroup) => format!(
+            "it is not known whether this process, in the cgroup {}, is the node's own",
+            safe(cgroup)
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::show;
 use crate::domain::layout;
-use crate::domain::model::{Attribute, Item, Reason};
+use crate::domain::model::{Attribute, Entry, Item, Reason};
 use crate::domain::policy::{self, Fact};
 use crate::domain::role::{self, Kind, Renewer};
 use crate::domain::text::{safe, shell_word};
@@ -57,6 +57,7 @@ pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
         Fact::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
+        Fact::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
         Fact::Unusable(reason) => mend(item, reason),
         Fact::WrongSigner(ca) => renew_or_mend_ca(item, ca),
     }
@@ -127,6 +128,23 @@ fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
     ))
 }
 
+/// A newer openssl may know the algorithm. kubeadm's own come out with one that certwatch checks.
+fn check_by_hand(item: &Item, ca: &Path) -> Remedy {
+    let by_openssl = match (&item.place.entry, pasteable(&item.place.path), pasteable(ca)) {
+        (Entry::Pem(0), Some(path), Some(ca)) => {
+            format!("see what `openssl verify -CAfile {ca} {path}` says")
+        }
+        _ => format!("see whether openssl can check it against {}", show(ca)),
+    };
+    match item.role.renewer {
+        Renewer::Kubeadm if !policy::is_externally_managed(item) => words(&format!(
+            "{by_openssl}; certwatch does not renew it by itself, `certwatch renew {} --force` does",
+            item.role.id
+        )),
+        _ => words(&by_openssl),
+    }
+}
+
 /// kubeadm writes the cluster's CA into the kubeconfigs that it renews.
 fn foreign_ca(item: &Item) -> Remedy {
     match layout::locate(&item.place.path).role {
@@ -165,8 +183,9 @@ fn recover_kubelet(item: &Item) -> Remedy {
     let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
     let node =
         name.as_deref().and_then(|name| name.strip_prefix("system:node:")).and_then(pasteable_text);
-    let can_sign =
-        certificate.and_then(|certificate| certificate.signer.ca()).is_some_and(|ca| ca.has_key);
+    let can_sign = certificate
+        .and_then(|certificate| certificate.signer.verified())
+        .is_some_and(|ca| ca.has_key);
     match node {
         Some(node) if can_sign => Remedy::Command(format!(
             "rm -rf /root/kubelet-new; kubeadm init phase kubeconfig kubelet --node-name {node} --control-plane-endpoint \
@@ -189,7 +208,12 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
             words("raise `timeout` in the configuration, or leave out what hangs or is too much")
         }
         Reason::PermissionDenied => words("run certwatch as root"),
-        Reason::TimedOut(_) => words("is its file system alive? Look with `findmnt` and `dmesg`"),
+        Reason::TimedOut(_) | Reason::Hangs(_) | Reason::TooManyHang => {
+            words("is its file system alive? Look with `findmnt` and `dmesg`")
+        }
+        Reason::UnknownOwner(_) => words(
+            "see who started it (`systemctl status PID`); run this node's own as a static pod or as a service",
+        ),
         Reason::TooDeep(_) | Reason::TooMany { .. } => {
             words("narrow `paths` in the configuration, or exclude what is no certificate")
         }

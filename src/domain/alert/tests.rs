@@ -102,6 +102,7 @@ fn every_problem_but_a_missing_one_hides_what_is_below() {
         Reason::BrokenLink,
         Reason::Changed,
         Reason::Empty,
+        Reason::Hangs(UnixTime::new(1_700_000_000)),
         Reason::LinkLoop,
         Reason::NoCertificate,
         Reason::NotAFile("a directory"),
@@ -110,6 +111,7 @@ fn every_problem_but_a_missing_one_hides_what_is_below() {
         Reason::ReadFailed("input/output error".into()),
         Reason::TimedOut(5),
         Reason::TooDeep(16),
+        Reason::TooManyHang,
     ];
     for reason in reasons {
         let sight = sight_of(vec![item("/srv/tls", Entry::Whole, Content::Problem(reason))]);

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::domain::kubernetes::{Feature, Version};
 use crate::domain::time::{Span, UnixTime};
 
 /// SHA-256 of a certificate's DER or of its SubjectPublicKeyInfo.
@@ -32,8 +33,21 @@ pub struct Certificate {
     pub key_sha256: Sha256,
     /// basicConstraints says CA:TRUE.
     pub is_ca: bool,
+    /// Whether it may be shown by a client.
+    pub client_auth: ClientAuth,
     /// Who really signed it, as far as that can be told.
     pub signer: Signer,
+}
+
+/// What the extended key usage says of clients (RFC 5280, 4.2.1.12), as the API server goes by it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientAuth {
+    /// It names clientAuth or anyExtendedKeyUsage, or there is none.
+    Allowed,
+    /// It names others only.
+    Excluded,
+    /// It cannot be read, or is there twice.
+    Unreadable,
 }
 
 /// A distinguished name, attribute by attribute. Shared: a CA's name is in all it signed.
@@ -60,16 +74,24 @@ pub enum Attribute {
 }
 
 /// Whose signature a certificate really carries; a check of the signature, not of the names.
+///
+/// Verified, refused and unknown are apart: only what is verified lets anything be written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Signer {
-    /// One of the certificates of a CA file: its key verifies the signature. Where the algorithm
-    /// cannot be checked here (P-521, keys outside 2048 to 8192 bits, RSA-PSS with odd parameters),
-    /// its name is taken for it.
-    Ca(Arc<Ca>),
+    /// The key of this certificate of a CA file verifies the signature.
+    Verified(Arc<Ca>),
     /// None of the certificates of the CA file that must have signed it.
-    NotCa(Arc<Path>),
+    Refused(Arc<Path>),
+    /// A certificate of the issuer's name is in the CA file, but whether its key made the signature,
+    /// or one in the chain up to it, cannot be checked here.
+    Unchecked {
+        /// Of several of that name the one that ends first.
+        ca: Arc<Ca>,
+        /// The name of the algorithm, and what of it is not supported; or its OID.
+        algorithm: Box<str>,
+    },
     /// No CA to compare with.
-    Unknown,
+    NoCa,
 }
 
 /// A CA certificate that others are checked against.
@@ -150,6 +172,19 @@ impl fmt::Display for Attribute {
 }
 
 /// Lower-case hexadecimal.
+impl Sha256 {
+    /// Reads what [`Display`](fmt::Display) writes: 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |digits: &&str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digit = |at: usize| text.get(at..at + 2).filter(is_hex);
+        let mut sum = [0; 32];
+        for (at, byte) in sum.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(digit(2 * at)?, 16).ok()?;
+        }
+        (text.len() == 64).then_some(Self(sum))
+    }
+}
+
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
@@ -158,31 +193,35 @@ impl fmt::Display for Sha256 {
 
 impl Signer {
     /// The CA whose signature was verified.
-    pub fn ca(&self) -> Option<&Ca> {
+    pub fn verified(&self) -> Option<&Ca> {
         match self {
-            Self::Ca(ca) => Some(ca),
-            Self::NotCa(_) | Self::Unknown => None,
+            Self::Verified(ca) => Some(ca),
+            Self::Refused(_) | Self::Unchecked { .. } | Self::NoCa => None,
         }
     }
 
-    /// The CA's own last second.
+    /// The CA that bounds its life: the one that signed it, or may have. To warn too early by a CA
+    /// that had no part in it does no harm; to warn too late does.
+    pub fn bound(&self) -> Option<&Ca> {
+        match self {
+            Self::Verified(ca) | Self::Unchecked { ca, .. } => Some(ca),
+            Self::Refused(_) | Self::NoCa => None,
+        }
+    }
+
+    /// The last second of the CA that bounds its life.
     pub fn not_after(&self) -> Option<UnixTime> {
-        self.ca().map(|ca| ca.not_after)
+        self.bound().map(|ca| ca.not_after)
     }
 }
 
-/// From this version on the loopback certificate lives three years (kubernetes/kubernetes#130047,
-/// whose release note says 14 months, against its code); one year before.
-const THREE_YEARS_SINCE: (u32, u32) = (1, 33);
-
 impl Loopback {
-    /// How long it lives in this version of Kubernetes. An unknown version counts as an old one: too
-    /// early a warning does no harm.
-    pub fn lifetime_in(version: Option<(u32, u32)>) -> Span {
-        match version {
-            Some(version) if version >= THREE_YEARS_SINCE => Span::days(3 * 365),
-            _ => Span::days(365),
-        }
+    /// How long it lives from the start of the process, in this version of Kubernetes: an hour less than it is made for,
+    /// because it begins an hour earlier (`GenerateSelfSignedCertKeyWithOptions` in client-go's util/cert/cert.go). An
+    /// unknown version counts as an old one: too early a warning does no harm.
+    pub fn lifetime_in(version: Option<Version>) -> Span {
+        let is_long = version.is_some_and(|it| it.has(Feature::ThreeYearsOfLoopback));
+        Span::hours(24 * if is_long { 3 * 365 + 1 } else { 365 } - 1)
     }
 
     /// The moment the certificate expires.
@@ -239,6 +278,17 @@ fn negate(bytes: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loopback_certificate_begins_an_hour_before_its_process() {
+        let days = |text: &str, days: i64| {
+            let lives = Loopback::lifetime_in(Version::parse(text)).as_seconds();
+            assert_eq!(lives, Span::days(days).as_seconds() - 3_600, "{text}");
+        };
+        days("v1.32.9", 365);
+        days("v1.33.0", 1_096);
+        days("latest", 365);
+    }
 
     #[test]
     fn serials_print_in_decimal() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::role::Role;
-pub use certificate::{Attribute, Ca, Certificate, Loopback, Name, Sha256, Signer};
+pub use certificate::{Attribute, Ca, Certificate, ClientAuth, Loopback, Name, Sha256, Signer};
 pub use reason::Reason;
 
 /// Everything one scan saw. Each input has an item: what cannot be judged is an item with a

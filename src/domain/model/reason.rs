@@ -1,5 +1,7 @@
 //! Why something cannot be judged.
 
+use crate::domain::time::UnixTime;
+
 /// Why something cannot be judged. A closed list: each has a code that is stable for machines.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reason {
@@ -17,6 +19,8 @@ pub enum Reason {
     Changed,
     /// A file of no bytes.
     Empty,
+    /// It has not answered since then, and is not waited for again until it does.
+    Hangs(UnixTime),
     /// Links that lead back to themselves.
     LinkLoop,
     /// Not there, though it was named or its neighbours need it.
@@ -35,6 +39,8 @@ pub enum Reason {
     TimedOut(u64),
     /// Directories nested deeper than the limit.
     TooDeep(u32),
+    /// Not looked at: so many places hang that there is no thread for it.
+    TooManyHang,
     /// Larger than the limit; both in bytes.
     TooLarge {
         /// Size of the file.
@@ -49,12 +55,14 @@ pub enum Reason {
         /// The limit.
         limit: u64,
     },
+    /// A process of which nobody knows whether it is this node's, because of where it is; its cgroup.
+    UnknownOwner(Box<str>),
 }
 
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub const CODES: [&str; 18] = [
+    pub const CODES: [&str; 19] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -73,6 +81,7 @@ impl Reason {
         "too_deep",
         "too_large",
         "too_many",
+        "unknown_owner",
     ];
 
     /// True for what a component stumbles over as well; false for what only this scan could not do.
@@ -89,13 +98,16 @@ impl Reason {
             | Self::NoCertificate
             | Self::NotAFile(_) => true,
             Self::Changed
+            | Self::Hangs(_)
             | Self::OutOfTime(_)
             | Self::PermissionDenied
             | Self::ReadFailed(_)
             | Self::TimedOut(_)
             | Self::TooDeep(_)
             | Self::TooLarge { .. }
-            | Self::TooMany { .. } => false,
+            | Self::TooMany { .. }
+            | Self::TooManyHang
+            | Self::UnknownOwner(_) => false,
         }
     }
 
@@ -116,10 +128,12 @@ impl Reason {
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",
-            Self::TimedOut(_) => "timeout",
+            // It can be the same place in the next scan, and wants the same to be done.
+            Self::TimedOut(_) | Self::Hangs(_) | Self::TooManyHang => "timeout",
             Self::TooDeep(_) => "too_deep",
             Self::TooLarge { .. } => "too_large",
             Self::TooMany { .. } => "too_many",
+            Self::UnknownOwner(_) => "unknown_owner",
         }
     }
 }

@@ -25,12 +25,23 @@ pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<
 
 /// The signature does not verify with the CA that must have made it: a CA rotation that stopped
 /// half-way. A user's kubeconfig may be for another cluster.
-pub(super) fn wrong_signer(item: &Item, certificate: &Certificate) -> Option<Finding> {
+///
+/// One that cannot be checked may hide the same, so it is unknown. Of other people's files nothing
+/// here depends on, and certwatch does not know their CA, only one of that name: a warning.
+pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Finding> {
     match &certificate.signer {
-        Signer::NotCa(ca) if item.role.kind != Kind::UserKubeconfig => {
+        Signer::Refused(ca) if item.role.kind != Kind::UserKubeconfig => {
             Some(Finding { severity: Severity::Critical, fact: Fact::WrongSigner(ca.clone()) })
         }
-        Signer::Ca(_) | Signer::NotCa(_) | Signer::Unknown => None,
+        Signer::Unchecked { ca, algorithm } => {
+            let severity = match item.role.kind {
+                Kind::File | Kind::UserKubeconfig => Severity::Warning,
+                _ => Severity::Unknown,
+            };
+            let (ca, algorithm) = (ca.path.clone(), algorithm.clone());
+            Some(Finding { severity, fact: Fact::SignatureUnchecked { ca, algorithm } })
+        }
+        Signer::Verified(_) | Signer::Refused(_) | Signer::NoCa => None,
     }
 }
 
@@ -52,7 +63,7 @@ pub(super) fn retired(
 /// in one go may differ by the seconds between them.
 pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
     let is_shorter = |ca: &&Ca| ca.not_after + Span::days(1) < certificate.not_after;
-    let ca = certificate.signer.ca().filter(is_shorter)?;
+    let ca = certificate.signer.bound().filter(is_shorter)?;
     let fact = Fact::OutlivesCa { ca: ca.path.clone(), until: ca.not_after };
     Some(Finding { severity: Severity::Warning, fact })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout;
-use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256};
+use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256, Signer};
 use crate::domain::role::Kind;
 
 /// An index over the whole inventory, for checks that compare.
@@ -19,6 +19,8 @@ pub(super) struct Known<'a> {
     servers: BTreeSet<&'a str>,
     /// CAs that have signed something here.
     signers: HashSet<Sha256>,
+    /// Somebody signed something here, and it cannot be checked which CA.
+    has_unchecked: bool,
     /// How many CAs each CA file holds.
     cas_in: HashMap<&'a Path, usize>,
     /// Users and clusters of each kubeconfig, as far as they have certificates.
@@ -44,6 +46,7 @@ impl<'a> Known<'a> {
             kubeconfig_keys: BTreeMap::new(),
             servers: BTreeSet::new(),
             signers: HashSet::new(),
+            has_unchecked: false,
             cas_in: HashMap::new(),
             parts: HashMap::new(),
             originals: Vec::new(),
@@ -58,7 +61,8 @@ impl<'a> Known<'a> {
 
     fn add(&mut self, item: &'a Item, certificate: &'a Certificate) {
         let path = &item.place.path;
-        self.signers.extend(certificate.signer.ca().map(|ca| ca.sha256));
+        self.signers.extend(certificate.signer.verified().map(|ca| ca.sha256));
+        self.has_unchecked |= matches!(certificate.signer, Signer::Unchecked { .. });
         if item.role.kind == Kind::Ca {
             *self.cas_in.entry(path).or_default() += 1;
         }
@@ -122,6 +126,7 @@ impl<'a> Known<'a> {
     pub(super) fn is_retired(&self, path: &Path, ca: &Certificate) -> bool {
         self.cas_in.get(path).is_some_and(|count| *count > 1)
             && !self.signers.is_empty()
+            && !self.has_unchecked
             && !self.signers.contains(&ca.sha256)
     }
 
@@ -133,13 +138,13 @@ impl<'a> Known<'a> {
     /// The newer kubeconfig that this user's certificate is an old copy of: the same identity,
     /// signed by the same CA, another certificate that lives longer.
     pub(super) fn newer_original(&self, copy: &Certificate) -> Option<&'a Item> {
-        let ca = copy.signer.ca()?;
+        let ca = copy.signer.verified()?;
         let newer = |original: &&(&Item, &Certificate)| {
             let (_, original) = original;
             original.subject == copy.subject
                 && original.sha256 != copy.sha256
                 && original.not_after > copy.not_after
-                && original.signer.ca().is_some_and(|other| other.sha256 == ca.sha256)
+                && original.signer.verified().is_some_and(|other| other.sha256 == ca.sha256)
         };
         self.originals.iter().find(newer).map(|(item, _)| *item)
     }

@@ -113,6 +113,13 @@ pub enum Fact {
         /// The copy holds one user and one cluster, so that it can be replaced as a whole.
         is_single: bool,
     },
+    /// Whether its CA signed it cannot be checked here.
+    SignatureUnchecked {
+        /// The CA's file.
+        ca: Arc<Path>,
+        /// The name of the algorithm, and what of it is not supported; or its OID.
+        algorithm: Box<str>,
+    },
     /// Nothing that can be judged.
     Unusable(Reason),
     /// Not signed by the CA that must have signed it.
@@ -142,9 +149,18 @@ impl Fact {
             Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
             Self::StaleCopy { .. } => "stale_copy",
+            Self::SignatureUnchecked { .. } => "signature_unchecked",
             Self::Unusable(reason) => reason.code(),
             Self::WrongSigner(_) => "wrong_signer",
         }
+    }
+}
+
+impl Row {
+    /// Its end, where something worse is said first: whoever has room for one thing says both.
+    pub fn end_behind_the_worst(&self) -> Option<&Fact> {
+        let is_end = |fact: &&Fact| matches!(fact, Fact::Expired(_) | Fact::Expires { .. });
+        self.findings.iter().skip(1).map(|finding| &finding.fact).find(is_end)
     }
 }
 
@@ -265,7 +281,7 @@ fn of_certificate(
     let found = [
         expiry,
         checks::not_yet_valid(certificate, now),
-        checks::wrong_signer(item, certificate),
+        checks::signature(item, certificate),
         checks::foreign_ca(item, known),
         outlives_ca,
         checks::rotation_overdue(item, certificate, policy, now),

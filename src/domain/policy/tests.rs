@@ -4,7 +4,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::model::{Ca, Entry, Name, Place, Sha256, Signer};
+use crate::domain::model::{Ca, ClientAuth, Entry, Name, Place, Sha256, Signer};
 use crate::domain::role::{self, Role};
 
 const DAY: i64 = 86_400;
@@ -20,7 +20,8 @@ fn certificate(not_before: i64, not_after: i64) -> Certificate {
         sha256: Sha256([0; 32]),
         key_sha256: Sha256([0; 32]),
         is_ca: false,
-        signer: Signer::Unknown,
+        client_auth: ClientAuth::Allowed,
+        signer: Signer::NoCa,
     }
 }
 
@@ -110,7 +111,7 @@ fn a_short_life_is_judged_by_fractions() {
 fn what_counts_is_the_earlier_of_leaf_and_ca() {
     let mut outliving = leaf(apiserver(), 0, 400 * DAY);
     let Content::Certificate(certificate) = &mut outliving.content else { unreachable!() };
-    certificate.signer = Signer::Ca(ca(100 * DAY, true));
+    certificate.signer = Signer::Verified(ca(100 * DAY, true));
     let assessment = judge(vec![outliving], 98 * DAY);
     assert_eq!(assessment.rows[0].expires, Some(UnixTime::new(100 * DAY)));
     assert_eq!(codes(&assessment), [(Severity::Critical, "expires")]);
@@ -120,8 +121,48 @@ fn what_counts_is_the_earlier_of_leaf_and_ca() {
 fn a_leaf_of_another_ca_is_refused_everywhere() {
     let mut foreign = leaf(apiserver(), 0, 400 * DAY);
     let Content::Certificate(certificate) = &mut foreign.content else { unreachable!() };
-    certificate.signer = Signer::NotCa(Path::new("/etc/kubernetes/pki/ca.crt").into());
+    certificate.signer = Signer::Refused(Path::new("/etc/kubernetes/pki/ca.crt").into());
     assert_eq!(codes(&judge(vec![foreign], DAY)), [(Severity::Critical, "wrong_signer")]);
+}
+
+fn unchecked(mut item: Item, ca_until: i64) -> Item {
+    let Content::Certificate(certificate) = &mut item.content else { unreachable!() };
+    let algorithm = "ML-DSA-44".into();
+    certificate.signer = Signer::Unchecked { ca: ca(ca_until, true), algorithm };
+    item
+}
+
+#[test]
+fn a_signature_that_is_not_checked_is_unknown_and_hides_no_end() {
+    let apiserver = || unchecked(leaf(apiserver(), 0, 400 * DAY), 900 * DAY);
+    let finding = (Severity::Unknown, "signature_unchecked");
+    assert_eq!(codes(&judge(vec![apiserver()], DAY)), [finding]);
+    assert_eq!(
+        codes(&judge(vec![apiserver()], 380 * DAY)),
+        [finding, (Severity::Warning, "expires")]
+    );
+    assert_eq!(
+        codes(&judge(vec![apiserver()], 401 * DAY)),
+        [(Severity::Critical, "expired"), finding]
+    );
+    for (role, severity) in [
+        (&role::KUBELET_CLIENT, Severity::Unknown),
+        (&role::OTHER, Severity::Warning),
+        (&role::USER_KUBECONFIG, Severity::Warning),
+    ] {
+        let item = unchecked(leaf(role, 0, 400 * DAY), 900 * DAY);
+        assert_eq!(codes(&judge(vec![item], DAY)), [(severity, "signature_unchecked")]);
+    }
+}
+
+#[test]
+fn a_ca_that_cannot_be_checked_still_bounds_a_life() {
+    let assessment = judge(vec![unchecked(leaf(apiserver(), 0, 400 * DAY), 100 * DAY)], 98 * DAY);
+    assert_eq!(assessment.rows[0].expires, Some(UnixTime::new(100 * DAY)));
+    assert_eq!(
+        codes(&assessment),
+        [(Severity::Critical, "expires"), (Severity::Unknown, "signature_unchecked")]
+    );
 }
 
 #[test]
@@ -142,7 +183,7 @@ fn an_overdue_rotation_is_told_before_the_end() {
 fn user(role: &'static Role, path: &str, serial: u8, until: i64) -> Item {
     let mut certificate = certificate(0, until);
     certificate.sha256 = Sha256([serial; 32]);
-    certificate.signer = Signer::Ca(ca(9999 * DAY, true));
+    certificate.signer = Signer::Verified(ca(9999 * DAY, true));
     let entry = Entry::User { name: "kubernetes-admin".into(), index: 0 };
     item(role, path, entry, Content::Certificate(Box::new(certificate)))
 }
@@ -262,13 +303,19 @@ fn a_ca_left_over_from_a_rotation_is_no_disaster() {
     };
     let mut signed = leaf(apiserver(), 0, 3000 * DAY);
     let Content::Certificate(certificate) = &mut signed.content else { unreachable!() };
-    certificate.signer =
-        Signer::Ca(Arc::new(Ca { sha256: Sha256([2; 32]), ..(*ca(9000 * DAY, true)).clone() }));
+    certificate.signer = Signer::Verified(Arc::new(Ca {
+        sha256: Sha256([2; 32]),
+        ..(*ca(9000 * DAY, true)).clone()
+    }));
     let [old, new] = [with_key(1, 10 * DAY, 0), with_key(2, 9000 * DAY, 1)];
     assert_eq!(
-        codes(&judge(vec![old.clone(), new, signed], 11 * DAY)),
+        codes(&judge(vec![old.clone(), new.clone(), signed.clone()], 11 * DAY)),
         [(Severity::Warning, "retired_ca")]
     );
+    // What cannot be checked may be of the old one.
+    let unknown = unchecked(leaf(apiserver(), 0, 3000 * DAY), 9000 * DAY);
+    let found = codes(&judge(vec![old.clone(), new, signed, unknown], 11 * DAY));
+    assert_eq!(found[0], (Severity::Critical, "expired"));
     // Alone it is the cluster's.
     assert_eq!(codes(&judge(vec![old], 11 * DAY)), [(Severity::Critical, "expired")]);
 }
@@ -320,14 +367,18 @@ prop_compose! {
         life in -10 * DAY..5_000 * DAY,
         ca_life in prop::option::of(0..5_000 * DAY),
         signed_elsewhere in any::<bool>(),
+        is_checked in any::<bool>(),
         is_ca in any::<bool>(),
     ) -> Certificate {
         let mut made = certificate(not_before, not_before + life);
         made.is_ca = is_ca;
         made.signer = match ca_life {
-            Some(life) => Signer::Ca(ca(not_before + life, true)),
-            None if signed_elsewhere => Signer::NotCa(Path::new("/ca.crt").into()),
-            None => Signer::Unknown,
+            Some(life) if is_checked => Signer::Verified(ca(not_before + life, true)),
+            Some(life) => {
+                Signer::Unchecked { ca: ca(not_before + life, true), algorithm: "ED448".into() }
+            }
+            None if signed_elsewhere => Signer::Refused(Path::new("/ca.crt").into()),
+            None => Signer::NoCa,
         };
         made
     }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::kubernetes::{Feature, Version};
+use crate::domain::time::Span;
+
 /// A static pod of the control plane, in the order in which they are made live: each relies on those
 /// before it (`cmd/kubeadm/app/phases/upgrade/staticpods.go` goes the same way).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -54,14 +57,26 @@ impl Component {
     ///
     /// etcd reads its pairs at each handshake since 3.2, so any that kubeadm installs. kube-apiserver
     /// reads its serving pair and its front-proxy pair again each minute and its other client pairs
-    /// at new connections; all of these are known to since 1.20, and only the first since 1.17. The
-    /// other two hold what their kubeconfig said when they started.
-    pub fn reloads(self, version: Option<(u32, u32)>) -> bool {
+    /// at new connections, from the version on that the table of versions says. The other two hold what
+    /// their kubeconfig said when they started.
+    pub fn reloads(self, version: Option<Version>) -> bool {
         match self {
             Self::Etcd => true,
-            Self::Apiserver => version.is_some_and(|version| version >= (1, 20)),
+            Self::Apiserver => version.is_some_and(|it| it.has(Feature::ReloadsCertificates)),
             Self::ControllerManager | Self::Scheduler => false,
         }
+    }
+
+    /// How long the API is away while the API server or etcd is restarted, on a single control plane, and how long
+    /// nobody leads while one of the other two is. Measured in the lab on 1.20 and 1.37 (docs/performance.md): an etcd
+    /// waits 7 s for the watches of an API server that runs on.
+    pub fn outage(self, version: Option<Version>) -> Span {
+        Span::seconds(match self {
+            Self::Apiserver if version.is_some_and(|it| it.has(Feature::StartsQuickly)) => 10,
+            Self::Apiserver => 15,
+            Self::Etcd => 10,
+            Self::ControllerManager | Self::Scheduler => 17,
+        })
     }
 }
 

@@ -9,8 +9,11 @@ use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason,
 use crate::domain::role::{self, Kind, Renewer, Role};
 use crate::domain::time::{Span, UnixTime};
 
+use super::obstacle::Obstacle;
+use super::pace;
 use super::plan::{
-    NodeFacts, Plan, RenewReason, Renewal, RestartPolicy, Skip, SkipReason, Terms, Which, Wish,
+    NodeFacts, Outage, Plan, RenewReason, Renewal, RestartPolicy, Skip, SkipReason, Terms, Which,
+    Wish,
 };
 
 /// How long kubeadm's leaves live where its configuration does not say otherwise.
@@ -41,8 +44,16 @@ pub fn plan(
     }
     plan.kubelet = wish.rescue
         && (node.kubelet_is_stranded || node.kubelet_not_after.is_some_and(|end| end <= now));
+    if plan.kubelet {
+        // It is restarted first, and forgets whom it holds back.
+        plan.outages.iter_mut().for_each(|outage| outage.held_back = Span::seconds(0));
+    }
+    judge.reach(&mut plan);
     judge.obstacles(&mut plan);
     judge.warnings(&mut plan);
+    if !plan.is_empty() {
+        plan.warnings.extend(node.notes.iter().cloned());
+    }
     plan
 }
 
@@ -61,6 +72,7 @@ pub fn restoring(
         name,
         path: PathBuf::from(name),
         ends: end(name).filter(|end| *end <= now),
+        lifetime: None,
         why: RenewReason::Asked,
     };
     let which = Which::Named(names.iter().map(|name| (*name).to_owned()).collect());
@@ -69,6 +81,7 @@ pub fn restoring(
     let judge = Judge { inventory: &inventory, node, wish: &wish, terms, now };
     let mut plan = Plan { renew: names.iter().map(renewal).collect(), ..Plan::default() };
     judge.components(&mut plan);
+    judge.reach(&mut plan);
     judge.obstacles(&mut plan);
     plan
 }
@@ -128,6 +141,21 @@ impl Plan {
     /// True if carrying it out would change nothing.
     pub fn is_empty(&self) -> bool {
         self.renew.is_empty() && self.restart.is_empty() && self.copies.is_empty() && !self.kubelet
+    }
+
+    /// Overrides at `now` what may be a kubeadm, if that has been in the way for as long as people are given to look at
+    /// it, which is as long as the same is not tried again; no kubeadm works for that long. `since` is when the first
+    /// obstacle was met, `ends` when the first of what is due ends, if that is known.
+    pub fn wait_no_longer(&mut self, since: UnixTime, ends: Option<UnixTime>, now: UnixTime) {
+        let is_over = |obstacle: &Obstacle| {
+            let Obstacle::KubeadmUnclear { started, .. } = obstacle else { return false };
+            let since = since.max(*started);
+            now - since >= pace::pause(ends, since)
+        };
+        let obstacles = std::mem::take(&mut self.obstacles);
+        let (over, left): (Vec<_>, _) = obstacles.into_iter().partition(is_over);
+        self.overridden.extend(over);
+        self.obstacles = left;
     }
 }
 
@@ -203,7 +231,8 @@ impl Judge<'_> {
         match self.why(role, item, certificate) {
             Ok(why) => {
                 let path = as_known(&item.place.path);
-                Ok(Renewal { name: role.id, path, ends: Some(end), why })
+                let lifetime = Some(certificate.lifetime());
+                Ok(Renewal { name: role.id, path, ends: Some(end), lifetime, why })
             }
             Err(why) => Err(skip(Some(end), why)),
         }
@@ -235,6 +264,7 @@ impl Judge<'_> {
         let end = ends(certificate);
         let is_due = end - self.now <= self.terms.lead(certificate.lifetime());
         let why = match &self.wish.which {
+            _ if self.node.mismatched.contains(&role.id) => RenewReason::KeyMismatch,
             _ if end <= self.now => RenewReason::Expired,
             _ if is_due => RenewReason::Due,
             Which::Due => return Err(SkipReason::NotDue),
@@ -246,17 +276,23 @@ impl Judge<'_> {
         if item.has_key == Some(false) {
             return Err(SkipReason::ExternalCa);
         }
-        self.gains(certificate)?;
-        Ok(why)
+        match self.gains(certificate) {
+            // One that nobody can use is worth nothing, however long it lives.
+            Err(SkipReason::Shorter(_)) if why == RenewReason::KeyMismatch => Ok(why),
+            gains => gains.map(|()| why),
+        }
     }
 
     /// Whether a new certificate would end later than this one: kubeadm signs for a year whatever
     /// the CA's own end is, and what counts is the end that comes first.
     fn gains(&self, certificate: &Certificate) -> Result<(), SkipReason> {
         let ca_end = match &certificate.signer {
-            Signer::NotCa(_) if !self.wish.force => return Err(SkipReason::OtherCa),
-            Signer::Ca(ca) => ca.not_after,
-            Signer::NotCa(_) | Signer::Unknown => return Ok(()),
+            Signer::Refused(_) if !self.wish.force => return Err(SkipReason::OtherCa),
+            Signer::Unchecked { algorithm, .. } if !self.wish.force => {
+                return Err(SkipReason::SignatureUnchecked(algorithm.clone()));
+            }
+            Signer::Verified(ca) => ca.not_after,
+            Signer::Refused(_) | Signer::Unchecked { .. } | Signer::NoCa => return Ok(()),
         };
         let leaf_end = self.now + self.leaf_lifetime();
         if ca_end <= self.now {
@@ -275,10 +311,28 @@ impl Judge<'_> {
         self.node.leaf_lifetime.unwrap_or(YEAR)
     }
 
+    /// Nothing but this uses apiserver-kubelet-client. Who did not get through before is not asked to afterwards.
+    fn reach(&self, plan: &mut Plan) {
+        if !plan.renew.iter().any(|renewal| renewal.name == "apiserver-kubelet-client") {
+            return;
+        }
+        match &self.node.reaches_kubelet {
+            Some(Ok(())) => plan.reaches_kubelet = true,
+            Some(Err(why)) if !self.wish.rescue => plan.warnings.push(format!(
+                "whether the new apiserver-kubelet-client does its work will not be proved, because the one that is in \
+                 use does not: {why}"
+            )),
+            Some(Err(_)) | None => {}
+        }
+    }
+
     fn obstacles(&self, plan: &mut Plan) {
+        // What cannot use its pair is not well, and this is what mends it.
+        let is_repair = plan.renew.iter().any(|it| it.why == RenewReason::KeyMismatch);
         for obstacle in self.node.obstacles.iter().cloned() {
             let is_overridden = self.wish.force && obstacle.yields_to_force()
-                || self.wish.rescue && obstacle.yields_to_rescue();
+                || self.wish.rescue && obstacle.yields_to_rescue()
+                || is_repair && matches!(obstacle, Obstacle::Unhealthy(..));
             if is_overridden {
                 plan.overridden.push(obstacle);
             } else {
@@ -304,6 +358,7 @@ impl Judge<'_> {
                 ));
             }
         }
+        plan.warnings.extend(plan.outages.iter().filter_map(held_back));
         if plan.renew.iter().any(|renewal| renewal.why == RenewReason::Expired) {
             plan.warnings.push(format!(
                 "by this node's clock it is {}: if that is wrong, nothing may have expired, so set it first",
@@ -320,6 +375,16 @@ impl Judge<'_> {
     }
 }
 
+fn held_back(outage: &Outage) -> Option<String> {
+    let Outage { component, held_back, .. } = outage;
+    (*held_back > Span::seconds(0)).then(|| {
+        format!(
+            "the kubelet holds {component} back for about {held_back}, because it has started it again lately; \
+             once it has run for 10 min, it does not"
+        )
+    })
+}
+
 /// The leaf of this role; of a kubeconfig with several users the one that ends first.
 fn leaf<'a>(inventory: &'a Inventory, role: &Role) -> Option<&'a Item> {
     let is_leaf = |item: &&Item| match item.place.entry {
@@ -331,7 +396,8 @@ fn leaf<'a>(inventory: &'a Inventory, role: &Role) -> Option<&'a Item> {
     items.filter(is_leaf).min_by_key(|item| item.certificate().map(ends))
 }
 
-/// The end that counts: the certificate's own or its CA's, whichever comes first.
+/// The end that counts: the certificate's own or its CA's, whichever comes first. A CA counts also
+/// where its signature cannot be checked: to look too early does no harm.
 fn ends(certificate: &Certificate) -> UnixTime {
     let ca = certificate.signer.not_after().unwrap_or(certificate.not_after);
     certificate.not_after.min(ca)

@@ -32,12 +32,18 @@ pub struct Journal {
     /// insist.
     #[serde(default)]
     pub heeds_peers: bool,
+    /// The API server has to reach this node's kubelet with what is new, as it did before.
+    #[serde(default)]
+    pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate.
     pub kubelet: bool,
     /// Copies of admin.conf to refresh.
     pub copies: Vec<PathBuf>,
     /// The earliest end of what is replaced: what is put back after that is of no use.
     pub old_ends: Option<UnixTime>,
+    /// Until when it is put back although components have used the new one: it has to be good for some time.
+    #[serde(default)]
+    pub back_until: Option<UnixTime>,
     /// What changes on disk, known once the staged files have been looked at.
     pub changes: Vec<Change>,
     /// What is done now, or is to be done next.
@@ -65,6 +71,8 @@ pub enum Task {
     Rescue,
     /// The backup of this name is put back.
     Restore(String),
+    /// Keys and certificates that do not match are replaced by halves that do, which were found on this node.
+    Repair,
 }
 
 /// A static pod that has to use what is installed.
@@ -96,11 +104,11 @@ pub enum Step {
     /// Copies what may be replaced to `backups/ID`.
     BackUp,
     /// Copies the live tree to the stage and lets kubeadm renew there; for [`Task::Restore`], lays
-    /// the backup over the copy.
+    /// the backup over the copy, and for [`Task::Repair`] what was found.
     Stage,
     /// Reads every staged file again and says what changes.
     Inspect,
-    /// Puts the staged files into the live tree, each by a rename.
+    /// Puts the staged files into the live tree, pair by pair, each file by a rename.
     Install,
     /// Gives the kubelet a new kubelet.conf and restarts it.
     Kubelet,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | backup, stage, inspect | the end: nothing was touched |
 //! | install, before its first file | the end: nothing was touched |
-//! | install | the backup is put back; unless the old certificates are over or nearly so: then it is tried once more, and a person has to look |
+//! | install | the backup is put back; unless the old certificates are over: then it is tried once more, and what is new stays, pair by pair |
 //! | make live, verify | the backup is put back, made live and verified; unless the old certificates are over or nearly so: then the new ones stay |
 //! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
 //! | going back | the end: a person has to look |
@@ -12,11 +12,17 @@
 use crate::domain::time::{Span, UnixTime};
 
 use super::obstacle::Obstacle;
-use super::plan::{LeaveReason, Plan, RestartPolicy, RestartReason, Skip, SkipReason};
+use super::plan::{
+    LeaveReason, Plan, RenewReason, Renewal, RestartPolicy, RestartReason, Skip, SkipReason,
+};
 use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 
-/// What ends within this time is not put back: nobody would be helped by it.
-pub const TOO_LATE_TO_GO_BACK: Span = Span::days(3);
+/// Once components were made to use the new files, what ends within this time is not put back: it has to outlive the
+/// next attempt, or the person who removes the cause.
+const TOO_LATE_TO_GO_BACK: Span = Span::days(3);
+
+/// The same of what lives for less than a month: attempts follow each other the faster, the shorter it lives.
+const TOO_LATE_OF_LIFETIME: (i32, i32) = (1, 10);
 
 /// A renewal that was interrupted this often is undone: something about it kills certwatch.
 const MOST_RESUMED: u32 = 3;
@@ -42,7 +48,8 @@ impl Journal {
     pub fn begin(task: Task, plan: &Plan, restart: RestartPolicy, now: UnixTime) -> Self {
         Self {
             id: id(now),
-            heeds_peers: task != Task::Rescue && plan.overridden.is_empty(),
+            heeds_peers: task != Task::Rescue
+                && plan.overridden.iter().all(Obstacle::yields_to_patience),
             task,
             begun: now,
             turned: None,
@@ -50,9 +57,11 @@ impl Journal {
             names: plan.renew.iter().map(|renewal| renewal.name.to_owned()).collect(),
             live: live(plan),
             may_restart: restart != RestartPolicy::None,
+            reaches_kubelet: plan.reaches_kubelet,
             kubelet: plan.kubelet,
             copies: plan.copies.clone(),
-            old_ends: plan.renew.iter().filter_map(|renewal| renewal.ends).min(),
+            old_ends: earliest(plan, now, |renewal| renewal.ends),
+            back_until: earliest(plan, now, Renewal::back_until),
             changes: Vec::new(),
             step: first(plan),
             fault: None,
@@ -63,15 +72,33 @@ impl Journal {
         }
     }
 
-    /// The journal of a renewal that was not begun, because of what stands in its way or because
-    /// nothing that is due can be renewed.
-    pub fn refused(plan: &Plan, now: UnixTime) -> Self {
+    /// The journal of a repair that is about to begin: the halves of these pairs that belong together were found and are
+    /// put in place. What is there now is of no use, so there is no way back. `users` have to be well with it, and are
+    /// not restarted: the plan that follows says which of them need that.
+    pub fn repair(names: Vec<String>, users: &[Component], note: String, now: UnixTime) -> Self {
+        let live = users.iter().map(|component| Live { component: *component, restart: false });
+        Self {
+            names,
+            live: live.collect(),
+            old_ends: Some(now),
+            step: Step::BackUp,
+            notes: vec![note],
+            ..Self::begin(Task::Repair, &Plan::default(), RestartPolicy::None, now)
+        }
+    }
+
+    /// The journal of a renewal that was not begun, because of what stands in its way, and has for some time, or
+    /// because nothing that is due can be renewed.
+    pub fn refused(plan: &Plan, since: UnixTime, now: UnixTime) -> Self {
         let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
         if plan.renew.is_empty() {
             journal.names = in_vain(plan).map(|skip| skip.name.clone()).collect();
         }
         journal.go_to(Step::End(Outcome::Unchanged), now);
         journal.blame(Fault::failed(why_not(plan)));
+        if now > since {
+            journal.notes.push(format!("Something has been in the way for {}", now - since));
+        }
         journal
     }
 
@@ -81,6 +108,19 @@ impl Journal {
             Step::End(outcome) => Some(outcome),
             _ => None,
         }
+    }
+
+    /// True if it is no proof of an API server without its way to the kubelet. The old certificate did its work before.
+    pub const fn asks_for_kubelet(&self) -> bool {
+        self.reaches_kubelet && self.turned.is_none()
+    }
+
+    /// What is restarted in one outage with the static pod at `index` of [`live`](Self::live): the API server with its
+    /// etcd, without which it serves nobody. Its own step follows all the same, and finds that done, also after a crash.
+    pub fn together_with(&self, index: usize) -> Option<Component> {
+        let restart = |component| Live { component, restart: true };
+        let [etcd, apiserver] = [Component::Etcd, Component::Apiserver].map(restart);
+        self.live.get(index..)?.starts_with(&[etcd, apiserver]).then_some(Component::Apiserver)
     }
 
     /// Takes in how the step ended, and goes to the next one.
@@ -165,7 +205,7 @@ impl Journal {
                 self.notes.push(fault.what);
                 return self.next();
             }
-            Step::Install if !is_untouched && !self.retried && self.is_too_late(now) => {
+            Step::Install if !is_untouched && !self.retried && self.is_over(now) => {
                 self.retried = true;
                 self.notes.push(format!("{}: it was tried once more", fault.what));
                 return step;
@@ -176,15 +216,16 @@ impl Journal {
             step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
             // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
             Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),
-            Step::Install if self.is_too_late(now) => {
+            // Each pair is wholly old or wholly new, and one that is new helps more than one that is over.
+            Step::Install if self.is_over(now) => {
                 self.notes.push(
-                    "nothing was put back: the old certificates are over, or will be within days; \
+                    "nothing was put back, because the old certificates are over; \
                      once the cause is removed, renew again"
                         .to_owned(),
                 );
                 Step::CleanUp(Outcome::Stuck)
             }
-            // Half a set is in place: only the whole old one is known to be a set.
+            // Nothing uses the new ones yet, so as long as the old ones are good at all they are the better set.
             Step::Install => {
                 // Nothing was restarted for it yet.
                 self.live.iter_mut().for_each(|live| live.restart = false);
@@ -200,16 +241,21 @@ impl Journal {
         fault.kind == FaultKind::NotTaken && self.may_restart && !self.live[index].restart
     }
 
-    /// True if what was there before would help nobody.
+    /// True if what was there before helps nobody.
+    fn is_over(&self, now: UnixTime) -> bool {
+        self.old_ends.is_some_and(|ends| ends <= now)
+    }
+
+    /// True if what was there before would not help for long.
     fn is_too_late(&self, now: UnixTime) -> bool {
-        self.old_ends.is_some_and(|ends| ends - now < TOO_LATE_TO_GO_BACK)
+        let until = self.back_until.or(self.old_ends.map(|ends| ends - TOO_LATE_TO_GO_BACK));
+        until.is_some_and(|until| until < now)
     }
 
     fn back_or_stay(&mut self, now: UnixTime) -> Step {
         if self.is_too_late(now) {
             self.notes.push(
-                "the new certificates stay: the old ones are over, or will be within days"
-                    .to_owned(),
+                "the new certificates stay: the old ones are over, or will be soon".to_owned(),
             );
             return Step::CleanUp(Outcome::Kept);
         }
@@ -242,10 +288,39 @@ impl Journal {
     }
 }
 
+/// The first of these ends among what is replaced and can be put back. A pair that does not match is not put back, so it
+/// keeps no other from it; where there is nothing else, there is no way back.
+fn earliest(
+    plan: &Plan,
+    now: UnixTime,
+    end: impl Fn(&Renewal) -> Option<UnixTime>,
+) -> Option<UnixTime> {
+    let is_of_use = |renewal: &&Renewal| renewal.why != RenewReason::KeyMismatch;
+    if !plan.renew.is_empty() && !plan.renew.iter().any(|renewal| is_of_use(&renewal)) {
+        return Some(now);
+    }
+    plan.renew.iter().filter(is_of_use).filter_map(end).min()
+}
+
+impl Renewal {
+    /// Until when it is worth to go back to it after components have used the new one.
+    fn back_until(&self) -> Option<UnixTime> {
+        let (numerator, denominator) = TOO_LATE_OF_LIFETIME;
+        let of_lifetime = self.lifetime.map(|it| it.fraction(numerator, denominator));
+        let too_late = of_lifetime.map_or(TOO_LATE_TO_GO_BACK, |it| it.min(TOO_LATE_TO_GO_BACK));
+        Some(self.ends? - too_late)
+    }
+}
+
 impl Step {
     /// True before anything of the live tree is touched.
     pub fn is_harmless(self) -> bool {
         matches!(self, Self::BackUp | Self::Stage | Self::Inspect)
+    }
+
+    /// True on the way back, and at the end.
+    pub fn is_going_back(self) -> bool {
+        matches!(self, Self::PutBack | Self::MakeOldLive(_) | Self::VerifyOld | Self::CleanUp(_))
     }
 
     /// True on the way from the first change of the live tree to its proof.

@@ -4,17 +4,26 @@
 //! Pure: the edge (`renew/`) gathers facts and carries out steps, one at a time; everything that is
 //! decided is decided here.
 
+pub mod back_off;
 pub mod clock;
 pub mod component;
+pub mod copy;
 pub mod decide;
 pub mod journal;
+pub mod kubeadm_config;
+pub mod leftover;
 pub mod machine;
 pub mod obstacle;
+pub mod organisation;
 pub mod pace;
+pub mod path_obstacle;
 pub mod plan;
+pub mod present;
 pub mod routine;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod skew;
+pub mod termination;
 pub mod window;
 pub mod words;
 

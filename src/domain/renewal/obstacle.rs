@@ -1,11 +1,14 @@
 //! What stands in the way of a renewal, each with the way out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::domain::kubernetes::{KNOWN, Version};
 use crate::domain::layout::as_known;
 use crate::domain::text::safe;
+use crate::domain::time::UnixTime;
 
 use super::Component;
+use super::path_obstacle::{PathObstacle, give_to_root};
 
 /// A reason not to begin, found before anything is touched.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,19 +29,47 @@ pub enum Obstacle {
     /// Others than root could have written the program that root is about to run, or a directory
     /// above it.
     KubeadmNotRoots(PathBuf),
-    /// Another kubeadm runs: an upgrade, or a person.
-    KubeadmRuns(u32),
-    /// kubeadm and the API server are more than one minor version apart.
+    /// Another kubeadm runs as root: an upgrade, or a person.
+    KubeadmRuns {
+        /// Its process.
+        pid: u32,
+        /// What it does, such as `upgrade node`; empty if that is not known.
+        verb: String,
+    },
+    /// A process of root's that may be another kubeadm at work on this node: it is in a container, or in a place that is
+    /// not known.
+    KubeadmUnclear {
+        /// Its process.
+        pid: u32,
+        /// What it does, such as `upgrade node`; empty if that is not known.
+        verb: String,
+        /// The user ID of who has logged in and started it, if somebody has.
+        login: Option<u32>,
+        /// Its cgroup.
+        cgroup: String,
+        /// When it started, give or take a second.
+        started: UnixTime,
+    },
+    /// kubeadm is older than all that certwatch knows, or does not say which version it is.
+    KubeadmUnsupported(Option<Version>),
+    /// kubeadm is older than a component of this node, or more than one minor version newer.
     KubeadmVersion {
-        /// kubeadm's, such as `1.28`.
-        kubeadm: String,
-        /// The API server's.
-        cluster: String,
+        /// kubeadm's.
+        kubeadm: Version,
+        /// The component that is farthest from it.
+        component: Component,
+        /// The component's.
+        runs: Version,
     },
     /// The kubelet does not answer, so nothing that is stopped would start again.
     KubeletDown(String),
     /// The container runtime does not answer, so nothing that is stopped would start again.
-    RuntimeDown(String),
+    RuntimeDown {
+        /// Its socket.
+        socket: PathBuf,
+        /// The operating system's reason.
+        why: String,
+    },
     /// A manifest changed moments ago: somebody works here, or a component is still starting.
     ManifestChanged(PathBuf),
     /// A file in the manifests directory that the kubelet takes for a second copy of a component.
@@ -50,7 +81,9 @@ pub enum Obstacle {
         /// The operating system's reason.
         why: String,
     },
-    /// Not enough room for the backup and the staging copy.
+    /// A path that would not take a new file, or is not to be trusted.
+    Path(PathObstacle),
+    /// Not enough room for the new files, the backup and the staging copy.
     DiskFull {
         /// The directory.
         path: PathBuf,
@@ -59,13 +92,29 @@ pub enum Obstacle {
         /// Bytes that are free.
         free: u64,
     },
-    /// The cluster's configuration is neither to be had from the API nor kept from before: kubeadm
-    /// would fall back to its defaults without a word.
+    /// kubeadm cannot be given a configuration, and would fall back to its defaults without a word; why, as a
+    /// sentence.
     NoClusterConfig(String),
     /// This process may not do what is needed; what, as a sentence.
     NotAllowed(String),
     /// There is no control plane here.
     NoControlPlane(PathBuf),
+}
+
+/// The service whose socket this is.
+fn runtime(socket: &Path) -> Option<&'static str> {
+    let name = socket.file_name()?.to_str()?;
+    Some(match name {
+        "containerd.sock" => "containerd",
+        "crio.sock" => "crio",
+        "cri-dockerd.sock" => "cri-docker",
+        "dockershim.sock" => "docker",
+        _ => return None,
+    })
+}
+
+fn command(verb: &str) -> String {
+    if verb.is_empty() { String::new() } else { format!(": `kubeadm {}`", safe(verb)) }
 }
 
 impl Obstacle {
@@ -78,13 +127,16 @@ impl Obstacle {
             Self::PeerUnhealthy(_) => "peer-unhealthy",
             Self::KubeadmMissing(_) => "kubeadm-missing",
             Self::KubeadmNotRoots(_) => "kubeadm-not-roots",
-            Self::KubeadmRuns(_) => "kubeadm-runs",
+            Self::KubeadmRuns { .. } => "kubeadm-runs",
+            Self::KubeadmUnclear { .. } => "kubeadm-unclear",
+            Self::KubeadmUnsupported(_) => "kubeadm-unsupported",
             Self::KubeadmVersion { .. } => "kubeadm-version",
             Self::KubeletDown(_) => "kubelet-down",
-            Self::RuntimeDown(_) => "runtime-down",
+            Self::RuntimeDown { .. } => "runtime-down",
             Self::ManifestChanged(_) => "manifest-changed",
             Self::StrayManifest(_) => "stray-manifest",
             Self::NotWritable { .. } => "not-writable",
+            Self::Path(path) => path.id(),
             Self::DiskFull { .. } => "disk-full",
             Self::NoClusterConfig(_) => "no-cluster-config",
             Self::NotAllowed(_) => "not-allowed",
@@ -97,6 +149,7 @@ impl Obstacle {
         matches!(
             self,
             Self::Clock(_)
+                | Self::KubeadmUnclear { .. }
                 | Self::KubeadmVersion { .. }
                 | Self::ManifestChanged(_)
                 | Self::PeerUnhealthy(_)
@@ -116,9 +169,24 @@ impl Obstacle {
         )
     }
 
+    /// True for what may be a kubeadm at work and is overridden at last, also where nobody insists.
+    pub fn yields_to_patience(&self) -> bool {
+        matches!(self, Self::KubeadmUnclear { .. })
+    }
+
+    /// True if it is the same process as another one.
+    pub fn is_same_process(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::KubeadmUnclear { pid, .. }, Self::KubeadmUnclear { pid: other, .. }) => {
+                pid == other
+            }
+            _ => false,
+        }
+    }
+
     /// True for what goes away by itself within minutes.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::KubeadmRuns(_) | Self::ManifestChanged(_))
+        matches!(self, Self::Busy { .. } | Self::KubeadmRuns { .. } | Self::ManifestChanged(_))
     }
 
     /// True for what may go away by itself, as on a node that boots, or may be there to stay.
@@ -129,7 +197,7 @@ impl Obstacle {
                 Self::Clock(_)
                     | Self::KubeletDown(_)
                     | Self::PeerUnhealthy(_)
-                    | Self::RuntimeDown(_)
+                    | Self::RuntimeDown { .. }
                     | Self::Unhealthy(..)
             )
     }
@@ -140,6 +208,7 @@ impl Obstacle {
             self,
             Self::KubeadmMissing(_)
                 | Self::KubeadmNotRoots(_)
+                | Self::KubeadmUnsupported(_)
                 | Self::KubeadmVersion { .. }
                 | Self::NoClusterConfig(_)
         )
@@ -162,17 +231,38 @@ impl Obstacle {
             Self::KubeadmNotRoots(path) => {
                 format!("{} can be changed by others than root, and would be run as root", at(path))
             }
-            Self::KubeadmRuns(pid) => format!("another kubeadm is at work (process {pid})"),
-            Self::KubeadmVersion { kubeadm, cluster } => {
-                format!("kubeadm is of version {kubeadm}, the API server of {cluster}")
+            Self::KubeadmRuns { pid, verb } => {
+                format!("another kubeadm is at work (process {pid}{})", command(verb))
             }
+            Self::KubeadmUnclear { pid, verb, login, cgroup, .. } => {
+                let login =
+                    login.map_or_else(String::new, |uid| format!(", started by user {uid}"));
+                format!(
+                    "another kubeadm may be at work (process {pid} of root{login}{}, in the cgroup {}): by its cgroup and its group it is not known whether it works on this node",
+                    command(verb),
+                    safe(cgroup)
+                )
+            }
+            Self::KubeadmUnsupported(None) => "kubeadm does not say which version it is".to_owned(),
+            Self::KubeadmUnsupported(Some(version)) => format!(
+                "kubeadm is of version {}, and certwatch works with 1.{} and later",
+                version.series(),
+                KNOWN.start()
+            ),
+            Self::KubeadmVersion { kubeadm, component, runs } => format!(
+                "kubeadm is of version {}, {component} on this node of {}: kubeadm is made for its own version and \
+                 the one before",
+                kubeadm.series(),
+                runs.series()
+            ),
             Self::KubeletDown(why) => {
                 format!(
                     "the kubelet does not answer, so nothing that is stopped would start again: {why}"
                 )
             }
-            Self::RuntimeDown(why) => format!(
-                "the container runtime does not answer, so nothing that is stopped would start again: {why}"
+            Self::RuntimeDown { socket, why } => format!(
+                "the container runtime does not answer, so nothing that is stopped would start again: {}: {why}",
+                at(socket)
             ),
             Self::ManifestChanged(path) => {
                 format!("{} changed within the last two minutes", at(path))
@@ -181,14 +271,15 @@ impl Obstacle {
                 format!("the kubelet takes {} for a second copy of a component", at(path))
             }
             Self::NotWritable { path, why } => format!("{} cannot be written: {why}", at(path)),
+            Self::Path(path) => path.what(),
             Self::DiskFull { path, needed, free } => format!(
-                "{} has {} KiB free, and {} KiB are needed for the backup and the staging copy",
+                "{} has {} KiB free, and {} KiB are needed for what is written there",
                 at(path),
                 free / 1024,
                 needed.div_ceil(1024)
             ),
             Self::NoClusterConfig(why) => format!(
-                "the cluster's configuration is not known, and kubeadm would use its defaults without a word: {why}"
+                "there is no configuration to give to kubeadm, and without one it would use its defaults without a word: {why}"
             ),
             Self::NotAllowed(why) => why.clone(),
             Self::NoControlPlane(path) => {
@@ -211,30 +302,91 @@ impl Obstacle {
                 "renew one node at a time, or insist with --force".to_owned()
             }
             Self::KubeadmMissing(_) => "name it in the configuration: `renew.kubeadm`".to_owned(),
-            Self::KubeadmNotRoots(_) => {
-                "give it to root, with mode 0755, and the directories above it as well".to_owned()
+            Self::KubeadmNotRoots(component) => give_to_root(component),
+            Self::KubeadmRuns { pid, .. } => {
+                format!("wait until it is done; if it hangs, end it: `kill {pid}`")
             }
-            Self::KubeadmRuns(_) => "wait until it is done".to_owned(),
-            Self::KubeadmVersion { .. } => {
-                "install the kubeadm of the cluster's version, or insist with --force".to_owned()
+            Self::KubeadmUnclear { pid, .. } => format!(
+                "wait until it is done, or end it if it should not run: `kill {pid}`; if it has nothing to do with this node, insist with --force"
+            ),
+            Self::KubeadmUnsupported(_) => {
+                "install the kubeadm of the cluster's version, and name it in the configuration if it is not the one in the path: `renew.kubeadm`".to_owned()
             }
+            Self::KubeadmVersion { runs, .. } => format!(
+                "install kubeadm {}, and name it in the configuration if it is not the one in the path: `renew.kubeadm`; or insist with --force",
+                runs.series()
+            ),
             Self::KubeletDown(_) => {
                 "see `systemctl status kubelet`; if its certificate has expired, use --rescue".to_owned()
             }
-            Self::RuntimeDown(_) => "see `systemctl status containerd`".to_owned(),
-            Self::ManifestChanged(_) => "wait two minutes, or insist with --force".to_owned(),
+            Self::RuntimeDown { socket, .. } => match runtime(socket) {
+                Some(unit) => format!("see `systemctl status {unit}`"),
+                None => "see how the runtime is that listens there".to_owned(),
+            },
+            Self::ManifestChanged(_) => {
+                "wait two minutes; if it changes again and again, find out what writes it; or insist with --force".to_owned()
+            }
             Self::StrayManifest(_) => {
                 "move it out of the manifests directory, or insist with --force".to_owned()
             }
             Self::NotWritable { .. } => {
                 "mount it writable, or run this as root; if it is another user's, the service needs a drop-in (docs/service.md)".to_owned()
             }
+            Self::Path(path) => path.way_out(),
             Self::DiskFull { .. } => "make room, or name another `renew.state-dir`".to_owned(),
             Self::NoClusterConfig(_) => {
-                "pass the ClusterConfiguration that the cluster was made with: --cluster-config FILE".to_owned()
+                "pass the ClusterConfiguration that the cluster was made with, or one by hand (docs/renewal.md says what belongs in it): --cluster-config FILE".to_owned()
             }
             Self::NotAllowed(_) => "run it as root".to_owned(),
             Self::NoControlPlane(_) => "run it on a control-plane node".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_that_is_named_is_the_one_that_the_node_uses() {
+        let way_out = |socket: &str| {
+            Obstacle::RuntimeDown { socket: socket.into(), why: String::new() }.way_out()
+        };
+        for (socket, unit) in [
+            ("/run/containerd/containerd.sock", "containerd"),
+            ("/var/run/crio/crio.sock", "crio"),
+            ("/run/cri-dockerd.sock", "cri-docker"),
+            ("/var/run/dockershim.sock", "docker"),
+        ] {
+            assert_eq!(way_out(socket), format!("see `systemctl status {unit}`"));
+        }
+        assert!(!way_out("/run/other.sock").contains("containerd"));
+    }
+
+    #[test]
+    fn another_kubeadm_is_told_with_what_it_does() {
+        let what = |verb: &str| Obstacle::KubeadmRuns { pid: 7, verb: verb.to_owned() }.what();
+        assert_eq!(what(""), "another kubeadm is at work (process 7)");
+        assert_eq!(
+            what("upgrade node"),
+            "another kubeadm is at work (process 7: `kubeadm upgrade node`)"
+        );
+    }
+
+    #[test]
+    fn what_may_be_one_is_told_with_its_process_user_and_command() {
+        let unclear = |login, cgroup: &str| {
+            let (verb, cgroup) = ("upgrade node".to_owned(), cgroup.to_owned());
+            let started = UnixTime::new(0);
+            Obstacle::KubeadmUnclear { pid: 7, verb, login, cgroup, started }
+        };
+        assert_eq!(
+            unclear(Some(1000), "/docker/c0ffee").what(),
+            "another kubeadm may be at work (process 7 of root, started by user 1000: `kubeadm upgrade node`, in the cgroup \
+             /docker/c0ffee): by its cgroup and its group it is not known whether it works on this node"
+        );
+        let hostile = unclear(None, "/\u{1b}[2J\u{202e}");
+        assert!(!hostile.what().chars().any(crate::domain::text::is_unsafe));
+        assert!(!hostile.passes() && !hostile.may_pass(), "so it is told at once");
     }
 }

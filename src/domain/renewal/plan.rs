@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::domain::kubernetes::Version;
 use crate::domain::model::{Reason, Sha256};
 use crate::domain::time::{Span, UnixTime};
 
-use super::{Component, obstacle::Obstacle};
+use super::{Component, leftover::Leftover, obstacle::Obstacle};
 
 /// What a person, or the daemon, asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,10 +66,16 @@ pub struct NodeFacts {
     pub leaf_lifetime: Option<Span>,
     /// Kubeconfigs, by kubeadm's NAME, whose user names files instead of embedding its certificate.
     pub not_embedded: Vec<&'static str>,
+    /// Certificates, by kubeadm's NAME, whose keys are not those beside them.
+    pub mismatched: Vec<&'static str>,
     /// What stands in the way.
     pub obstacles: Vec<Obstacle>,
     /// Copies of admin.conf that a renewal of it would make stale, or that are stale already.
     pub copies: Vec<PathBuf>,
+    /// Whether the API server reaches this node's kubelet, and if not, why, as a clause; `None` if nobody has asked.
+    pub reaches_kubelet: Option<Result<(), String>>,
+    /// What people should know of the versions here, and of what kubeadm is given: whole sentences.
+    pub notes: Vec<String>,
     /// Configured copies that are left alone, and why: whole sentences.
     pub copies_left: Vec<String>,
     /// The kubelet's client certificate, in the last second of its validity.
@@ -84,7 +91,7 @@ pub struct ComponentFacts {
     /// Which.
     pub component: Component,
     /// Version of Kubernetes in its manifest (of etcd's: none).
-    pub version: Option<(u32, u32)>,
+    pub version: Option<Version>,
     /// When its process started, if one runs.
     pub started: Option<UnixTime>,
     /// The certificate that it serves, if it answered.
@@ -96,21 +103,29 @@ pub struct ComponentFacts {
     pub loopback_not_after: Option<UnixTime>,
     /// Its manifest is readable and writable, so that it can be moved should a signal not do.
     pub is_ours_to_signal: bool,
+    /// How long the kubelet would hold it back if it ended now.
+    pub back_off: Span,
 }
 
 /// A plan.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Plan {
+    /// What an earlier run has left: it is brought to its end first, and then the plan is made anew.
+    pub leftovers: Vec<Leftover>,
     /// What is renewed, in kubeadm's order.
     pub renew: Vec<Renewal>,
     /// What is not, and why.
     pub skip: Vec<Skip>,
     /// What is restarted, in this order.
     pub restart: Vec<(Component, RestartReason)>,
+    /// How long each of those is away.
+    pub outages: Vec<Outage>,
     /// What is not, and why.
     pub leave: Vec<(Component, LeaveReason)>,
     /// Copies of admin.conf that are refreshed.
     pub copies: Vec<PathBuf>,
+    /// The API server has to reach this node's kubelet afterwards, as it does now: what it does that with is replaced.
+    pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate (`--rescue`).
     pub kubelet: bool,
     /// What stands in the way and is not overridden: with any, nothing is done.
@@ -132,6 +147,8 @@ pub struct Renewal {
     pub path: PathBuf,
     /// When it ends now (it or its CA, whichever is first); `None` if it cannot be read.
     pub ends: Option<UnixTime>,
+    /// How long it was to live in all, if that is known.
+    pub lifetime: Option<Span>,
     /// Why.
     pub why: RenewReason,
 }
@@ -139,6 +156,8 @@ pub struct Renewal {
 /// Why a certificate is renewed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RenewReason {
+    /// Its key is not the one beside it, so nobody can use it.
+    KeyMismatch,
     /// It is over.
     Expired,
     /// It ends before the time set for it.
@@ -190,6 +209,8 @@ pub enum SkipReason {
     /// Something else signed it than the CA on this node: a new one would be refused by those who
     /// trust the other.
     OtherCa,
+    /// Whether the CA on this node signed it cannot be checked; the algorithm.
+    SignatureUnchecked(Box<str>),
 }
 
 /// Why a component is restarted.
@@ -205,6 +226,17 @@ pub enum RestartReason {
     OldVersion,
     /// It does not use what lies on disk already now; the evidence.
     Stale(String),
+}
+
+/// How long a restart takes, on a single control plane.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Outage {
+    /// Of which component.
+    pub component: Component,
+    /// How long nobody serves, or leads, in its version.
+    pub usual: Span,
+    /// How long the kubelet holds it back, because it has started it again lately.
+    pub held_back: Span,
 }
 
 /// Why a component is not restarted.

@@ -31,6 +31,8 @@ pub struct Next {
     /// What is due by then, as a text that is the same as long as nothing changes; empty if nothing is
     /// due yet.
     pub found: String,
+    /// When the first of that ends, if it is known.
+    pub ends: Option<UnixTime>,
 }
 
 impl Routine {
@@ -43,13 +45,14 @@ impl Routine {
             return Some(Next {
                 at: window::begin_after(at, &self.windows, self.turn),
                 found: String::new(),
+                ends: None,
             });
         }
         let ends = due.iter().filter_map(|renewal| renewal.ends).chain(memory);
-        let begins = ends.map(|end| self.begins_at(end, now)).min()?;
+        let ends = ends.min()?;
         let found = found(&due, memory);
-        let at = begins.max(pace::not_before(attempts, &found, now));
-        Some(Next { at, found })
+        let at = self.begins_at(ends, now).max(pace::not_before(attempts, &found, Some(ends), now));
+        Some(Next { at, found, ends: Some(ends) })
     }
 
     /// When this certificate is renewed, if certwatch can: for those who are told of its end.

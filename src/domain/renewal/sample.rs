@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use crate::domain::model::Reason;
 use crate::domain::time::{Span, UnixTime};
 
+use super::leftover::Leftover;
 use super::obstacle::Obstacle;
-use super::plan::{LeaveReason, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason};
+use super::plan::{
+    LeaveReason, Outage, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason,
+};
 use super::{Change, Component, Fault, Journal, Live, Outcome, Step, Task};
 
 /// 2026-11-23T12:00:00Z.
@@ -18,6 +21,7 @@ pub(crate) fn plan() -> Plan {
         name,
         path: PathBuf::from("/etc/kubernetes").join(path),
         ends: Some(NOW + Span::days(days)),
+        lifetime: Some(Span::days(365)),
         why,
     };
     let skip = |name: &str, days: Option<i64>, why| Skip {
@@ -25,7 +29,17 @@ pub(crate) fn plan() -> Plan {
         ends: days.map(|days| NOW + Span::days(days)),
         why,
     };
+    let outage = |component, usual, held_back| Outage {
+        component,
+        usual: Span::seconds(usual),
+        held_back: Span::seconds(held_back),
+    };
     Plan {
+        leftovers: vec![
+            Leftover::Interrupted("a renewal (2026-11-23T02-00-00Z) was interrupted".to_owned()),
+            Leftover::Repair("the key of etcd-peer was not its certificate's".to_owned()),
+            Leftover::Unreadable("/var/lib/certwatch-renew/state.json is empty".to_owned()),
+        ],
         renew: vec![
             renewal("apiserver", "pki/apiserver.crt", 5, RenewReason::Due),
             renewal("front-proxy-client", "pki/front-proxy-client.crt", -3, RenewReason::Expired),
@@ -47,11 +61,13 @@ pub(crate) fn plan() -> Plan {
             (Component::Apiserver, RestartReason::Loopback(NOW + Span::days(12))),
             (Component::Scheduler, RestartReason::HoldsKubeconfig),
         ],
+        outages: vec![outage(Component::Apiserver, 10, 40), outage(Component::Scheduler, 17, 0)],
         leave: vec![
             (Component::Etcd, LeaveReason::Reloads),
             (Component::ControllerManager, LeaveReason::NotConcerned),
         ],
         copies: vec!["/root/.kube/config".into()],
+        reaches_kubelet: false,
         kubelet: true,
         falls_short: true,
         obstacles: vec![
@@ -83,9 +99,11 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         live: vec![live(Component::Apiserver, false), live(Component::Scheduler, true)],
         may_restart: true,
         heeds_peers: true,
+        reaches_kubelet: true,
         kubelet: false,
         copies: vec!["/root/.kube/config".into()],
         old_ends: Some(NOW + Span::days(5)),
+        back_until: Some(NOW + Span::days(2)),
         changes: vec![change("pki/apiserver.key"), change("pki/apiserver.crt")],
         step: Step::End(outcome),
         fault: match outcome {

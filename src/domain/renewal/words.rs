@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::domain::model::Reason;
 use crate::domain::text::{harmless, safe};
+use crate::domain::time::Span;
 
-use super::plan::{LeaveReason, RenewReason, RestartReason, SkipReason};
+use super::plan::{LeaveReason, Plan, RenewReason, RestartReason, SkipReason};
 use super::{Component, Fault, Journal, Outcome, Step, Task};
 
 /// How many names stand in a headline.
@@ -15,6 +16,7 @@ impl RenewReason {
     /// Why, after the certificate's name.
     pub const fn words(self) -> &'static str {
         match self {
+            Self::KeyMismatch => "has a key that is not its own",
             Self::Expired => "has expired",
             Self::Due => "is due",
             Self::Asked => "was asked for",
@@ -24,6 +26,7 @@ impl RenewReason {
     /// A word for machines.
     pub const fn id(self) -> &'static str {
         match self {
+            Self::KeyMismatch => "key-mismatch",
             Self::Expired => "expired",
             Self::Due => "due",
             Self::Asked => "asked",
@@ -59,6 +62,11 @@ impl SkipReason {
             Self::OtherCa => {
                 "another CA signed it than the one here: a new one might be refused".to_owned()
             }
+            Self::SignatureUnchecked(algorithm) => format!(
+                "its signature cannot be checked ({}), so another CA than the one here may have made it: \
+                 see `openssl verify`; --force renews it anyway",
+                safe(algorithm)
+            ),
         }
     }
 
@@ -79,6 +87,7 @@ impl SkipReason {
             Self::Unknown => "unknown",
             Self::Unreadable(_) => "unreadable",
             Self::OtherCa => "other-ca",
+            Self::SignatureUnchecked(_) => "signature-unchecked",
         }
     }
 }
@@ -130,14 +139,36 @@ impl LeaveReason {
     }
 }
 
-impl Component {
-    /// How long the API is away when it is restarted, on a single control plane. Measured in the lab.
-    pub const fn outage(self) -> &'static str {
-        match self {
-            Self::Apiserver => "about 16 s",
-            Self::Etcd => "about 1 s",
-            Self::ControllerManager | Self::Scheduler => "none; about 17 s without a leader",
+impl Plan {
+    /// The outage that the restart of a component takes, in words.
+    pub fn outage(&self, component: Component) -> String {
+        let Some(outage) = self.outages.iter().find(|it| it.component == component) else {
+            return "unknown".to_owned();
+        };
+        let (usual, held_back) = (outage.usual.as_seconds(), self.held_back(component));
+        let about = format!("about {}", Span::seconds(usual + held_back.as_seconds()));
+        match component {
+            Component::Etcd if self.restarts_together() => "that of kube-apiserver".to_owned(),
+            Component::Etcd | Component::Apiserver => about,
+            Component::ControllerManager | Component::Scheduler => {
+                format!("none; {about} without a leader")
+            }
         }
+    }
+
+    /// As [`Journal::together_with`] has it.
+    pub fn restarts_together(&self) -> bool {
+        let restarts = |component| self.restart.iter().any(|(it, _)| *it == component);
+        restarts(Component::Etcd) && restarts(Component::Apiserver)
+    }
+
+    /// The API server needs the etcd that is restarted with it.
+    fn held_back(&self, component: Component) -> Span {
+        let counts = |it: Component| {
+            it == component || component == Component::Apiserver && it == Component::Etcd
+        };
+        let counted = self.outages.iter().filter(|it| counts(it.component));
+        counted.map(|it| it.held_back).max().unwrap_or(Span::seconds(0))
     }
 }
 
@@ -148,6 +179,7 @@ impl Step {
         let words = match self {
             Self::BackUp => "backing up",
             Self::Stage if restores => "copying the backup to the stage",
+            Self::Stage if journal.task == Task::Repair => "copying what was found to the stage",
             Self::Stage => "renewing a copy with kubeadm",
             Self::Inspect => "checking the staged files",
             Self::Install => "installing the new files",
@@ -189,6 +221,10 @@ pub fn outcome_headline(journal: &Journal) -> String {
     let failed = format!("{what} could not be {done}");
     match journal.outcome() {
         None => format!("{what} {be} being {done}"),
+        Some(Outcome::Renewed) if journal.task == Task::Repair => match journal.names.len() {
+            1 => format!("repaired {what}: its key did not match its certificate"),
+            _ => format!("repaired {what}: their keys did not match their certificates"),
+        },
         Some(Outcome::Renewed) => format!("{what} {be} {done}"),
         Some(Outcome::Unchanged) if journal.fault.is_none() => format!("nothing had to be {done}"),
         Some(Outcome::Unchanged) => format!("{failed}, nothing was touched"),
@@ -225,7 +261,8 @@ pub fn outcome_text(journal: &Journal) -> Vec<String> {
 fn to_do(journal: &Journal) -> Option<String> {
     let id = safe(&journal.id);
     Some(match journal.outcome()? {
-        Outcome::Renewed if !journal.has_backup() => return None,
+        // What was there before is of no use to anybody.
+        Outcome::Renewed if !journal.has_backup() || journal.task == Task::Repair => return None,
         Outcome::Renewed => format!("To go back: `certwatch restore {id}`."),
         Outcome::Unchanged | Outcome::Undone if journal.fault.is_some() => {
             "Remove the cause and try again; `certwatch renew --dry-run` shows what stands in the way."
@@ -237,6 +274,9 @@ fn to_do(journal: &Journal) -> Option<String> {
              then do this here once more: etcd serves nobody before most of its members are back."
                 .to_owned()
         }
+        Outcome::Kept if journal.task == Task::Repair => "The keys match their certificates again. \
+                          `certwatch renew --dry-run` shows what does not use them yet: restart that."
+            .to_owned(),
         Outcome::Kept => "What is installed is sound and stays, because what was there before is over \
                           or nearly. `certwatch renew --dry-run` shows what does not use it yet: \
                           restart that."
@@ -246,7 +286,7 @@ fn to_do(journal: &Journal) -> Option<String> {
                 .to_owned()
         }
         Outcome::Stuck if journal.second_fault.is_none() => {
-            "The new files are sound, but not all of them are in place: `certwatch renew --rescue` makes them anew."
+            "Each key in place is its certificate's, but not all of them are new: `certwatch renew --rescue` makes those that have expired anew."
                 .to_owned()
         }
         Outcome::Stuck => format!(
@@ -269,6 +309,7 @@ fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
     let names = names(journal);
     match &journal.task {
         Task::Restore(backup) => (format!("the backup {}", safe(backup)), "is", "put back"),
+        Task::Repair => (listed(&names), be(names.len()), "repaired"),
         _ if !names.is_empty() => (listed(&names), be(names.len()), "renewed"),
         _ if journal.kubelet => ("the kubelet's certificate".to_owned(), "is", "renewed"),
         _ if !pods.is_empty() => (listed(&pods), be(pods.len()), "restarted"),
@@ -334,6 +375,26 @@ mod tests {
         assert_eq!(headline(&["apiserver"]), "apiserver is renewed");
         assert_eq!(headline(&["a", "b", "c"]), "a, b and c are renewed");
         assert_eq!(headline(&["a", "b", "c", "d"]), "a and 3 more are renewed");
+    }
+
+    #[test]
+    fn a_repair_says_what_was_wrong() {
+        let headline = |names: &[&str], outcome| {
+            let names = names.iter().map(ToString::to_string).collect();
+            outcome_headline(&Journal { names, ..journal(Task::Repair, outcome) })
+        };
+        assert_eq!(
+            headline(&["etcd-server"], Outcome::Renewed),
+            "repaired etcd-server: its key did not match its certificate"
+        );
+        assert_eq!(
+            headline(&["apiserver", "etcd-server"], Outcome::Renewed),
+            "repaired apiserver and etcd-server: their keys did not match their certificates"
+        );
+        assert_eq!(
+            headline(&["apiserver"], Outcome::Kept),
+            "apiserver is repaired, but not everything uses that yet"
+        );
     }
 
     #[test]

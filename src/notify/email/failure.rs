@@ -58,12 +58,14 @@ pub(super) struct Site<'a> {
     settings: &'a Email,
     to: &'a str,
     bound: Duration,
+    /// There is one for HTTP, which mail does not go through.
+    pub(super) has_proxy: bool,
     secrets: Vec<String>,
 }
 
 impl<'a> Site<'a> {
     pub(super) fn new(settings: &'a Email, to: &'a str, bound: Duration) -> Self {
-        Self { step: Step::Lookup, settings, to, bound, secrets: Vec::new() }
+        Self { step: Step::Lookup, settings, to, bound, has_proxy: false, secrets: Vec::new() }
     }
 
     /// A server may say back what it was told.
@@ -244,7 +246,14 @@ impl<'a> Site<'a> {
     }
 
     fn transient(&self, what: &str) -> Failure {
-        Failure::transient(self.sentence(what))
+        let is_unreached = matches!(self.step, Step::Lookup | Step::Connect);
+        let hint = match self.has_proxy && is_unreached {
+            true => {
+                "; mail does not go through the proxy, which is for HTTP: use a mail server that this node reaches"
+            }
+            false => "",
+        };
+        Failure::transient(self.sentence(what) + hint)
     }
 
     fn permanent(&self, what: &str) -> Failure {

@@ -12,12 +12,11 @@ mod transport;
 mod wire;
 mod words;
 
-use std::path::Path;
 use std::time::Duration;
 
 pub use mailbox::mailbox;
 
-use super::{ATTEMPT, Failure, Receipt};
+use super::{ATTEMPT, Failure, Network, Receipt};
 use crate::config::channels::Email;
 use crate::domain::message::Message;
 
@@ -39,23 +38,23 @@ impl Bounds {
 /// The server could not be reached or trusted, or did not take the mail.
 pub async fn send(
     settings: &Email,
-    ca_file: Option<&Path>,
+    network: &Network,
     to: &str,
     message: &Message,
 ) -> Result<Receipt, Failure> {
-    send_within(Bounds::USUAL, settings, ca_file, to, message).await
+    send_within(Bounds::USUAL, settings, network, to, message).await
 }
 
 /// The bounds are an argument for the tests of servers that never answer, or never end.
 async fn send_within(
     bounds: Bounds,
     settings: &Email,
-    ca_file: Option<&Path>,
+    network: &Network,
     to: &str,
     message: &Message,
 ) -> Result<Receipt, Failure> {
     let letter = letter::write(&settings.from, to, message)?;
-    transport::deliver(bounds, settings, ca_file, to, &letter).await?;
+    transport::deliver(bounds, settings, network, to, &letter).await?;
     Ok(Receipt::default())
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ use super::failure::{Site, Step, Trouble};
 use super::wire::Wire;
 use super::{Bounds, Failure};
 use crate::config::channels::{Email, Login, Security};
-use crate::notify::{secret, tls};
-use crate::sys;
+use crate::notify::{Network, http, secret, tls};
+use crate::{beside, sys};
 
 /// Longest wait for one address of the server: the others have to get their turn.
 const CONNECT: Duration = Duration::from_secs(8);
@@ -45,16 +44,17 @@ struct Prepared {
 pub(super) async fn deliver(
     bounds: Bounds,
     settings: &Email,
-    ca_file: Option<&Path>,
+    network: &Network,
     to: &str,
     letter: &Letter,
 ) -> Result<(), Failure> {
     let end = Instant::now() + bounds.time;
     let mut site = Site::new(settings, to, bounds.time);
+    site.has_proxy = http::is_proxy_asked_for(&network.http);
     if settings.login.is_some() && settings.security == Security::None && !is_local(settings) {
         return Err(site.explain(Trouble::LoginInClear));
     }
-    let prepared = match timeout_at(end, prepare(settings, ca_file)).await {
+    let prepared = match timeout_at(end, prepare(settings, network)).await {
         Ok(prepared) => prepared?,
         Err(_) => return Err(site.explain(Trouble::TimedOut)),
     };
@@ -73,20 +73,24 @@ pub(super) async fn deliver(
 }
 
 /// Reads what is needed, on a thread that may block.
-async fn prepare(settings: &Email, ca_file: Option<&Path>) -> Result<Prepared, Failure> {
+async fn prepare(settings: &Email, network: &Network) -> Result<Prepared, Failure> {
     let (security, login) = (settings.security, settings.login.clone());
-    let ca_file = ca_file.map(PathBuf::from);
+    let (ca_file, hangs) = (network.ca_file.clone(), network.hangs.clone());
     let read = move || {
         let roots = match security {
             Security::None => Vec::new(),
-            Security::Tls | Security::StartTls => tls::roots(ca_file.as_deref())?,
+            Security::Tls | Security::StartTls => tls::roots(ca_file.as_deref(), &hangs)?,
         };
-        let reveal = |login: Login| Ok((login.user, secret::read(&login.password)?));
+        let reveal = |login: Login| {
+            secret::enter(&hangs, &secret::file(&login.password))?;
+            Ok((login.user, secret::read(&login.password)?))
+        };
         Ok(Prepared { roots, login: login.map(reveal).transpose()? })
     };
-    tokio::task::spawn_blocking(read)
-        .await
-        .unwrap_or_else(|_| Err(Failure::transient("reading the secrets for mail was broken off")))
+    let prepared = beside::visit("mail", &network.hangs, secret::LIMIT, read).await;
+    prepared.unwrap_or_else(|lost| {
+        Err(Failure::transient(format!("the files for mail cannot be read: {lost}")))
+    })
 }
 
 async fn hand_over(

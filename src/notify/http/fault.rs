@@ -2,8 +2,10 @@
 
 use std::io::{self, ErrorKind};
 
-use rustls::CertificateError as Certificate;
+use rustls::{AlertDescription, CertificateError as Certificate};
 
+use super::proxy::Via;
+use super::tunnel::Refused;
 use super::{Failure, Peer};
 use crate::notify::tls::is_about_time;
 
@@ -14,30 +16,110 @@ pub(super) const REDIRECT: &str =
 const CLOSED: &str = "closed the connection before it had answered";
 const NO_HTTP: &str = "did not answer as an HTTP server";
 const NO_ANSWER: &str = "gave no answer in time";
+const BROKEN: &str = "broke off the TLS handshake";
 const UNREACHABLE: &str = "cannot be reached";
 
-/// The failure of an attempt that ended with `error`.
-pub(super) fn explain(peer: &Peer, error: &ureq::Error) -> Failure {
-    use ureq::Error;
-    match error {
-        Error::Io(error) => io(peer, error),
-        Error::Rustls(error) => tls(peer, error),
-        Error::Timeout(_) => peer.transient(NO_ANSWER),
-        Error::HostNotFound => peer.transient("has a name that cannot be resolved"),
-        Error::RedirectFailed | Error::TooManyRedirects => peer.permanent(REDIRECT),
-        Error::Protocol(_) | Error::LargeResponseHeader(..) => peer.transient(NO_HTTP),
-        Error::BadUri(_) | Error::Http(_) => {
-            peer.permanent("cannot be asked: its URL or its secret holds what HTTP does not allow")
+/// What is known of an attempt that failed.
+pub(super) struct Attempt<'a> {
+    pub(super) peer: &'a Peer,
+    pub(super) via: Option<&'a Via>,
+    /// With a client certificate.
+    pub(super) presents: bool,
+}
+
+impl Attempt<'_> {
+    /// The failure of an attempt that ended with `error`.
+    pub(super) fn explain(&self, error: &ureq::Error) -> Failure {
+        let Some(via) = self.via else { return self.of(self.peer, error) };
+        let host = &via.proxy.host;
+        let peer = if via.is_passed() { self.peer.through(host) } else { self.peer.behind(host) };
+        let refused = match error {
+            ureq::Error::Other(error) => error.downcast_ref::<Refused>(),
+            _ => None,
+        };
+        match refused {
+            Some(Refused::Status(status)) => via.refusal(self.peer, *status),
+            Some(Refused::NoHttp) => peer.transient("did not answer as an HTTP proxy"),
+            Some(Refused::Closed) => peer.transient(CLOSED),
+            None => self.of(&peer, error),
         }
-        Error::Tls(_) => peer.permanent("has a name that no certificate can be for"),
-        _ => peer.transient(UNREACHABLE),
+    }
+
+    fn of(&self, peer: &Peer, error: &ureq::Error) -> Failure {
+        use ureq::Error;
+        match error {
+            Error::Io(error) => self.io(peer, error),
+            Error::Rustls(error) => self.tls(peer, error),
+            Error::Timeout(_) => peer.transient(NO_ANSWER),
+            Error::HostNotFound => peer.transient("has a name that cannot be resolved"),
+            Error::RedirectFailed | Error::TooManyRedirects => peer.permanent(REDIRECT),
+            Error::Protocol(_) | Error::LargeResponseHeader(..) => peer.transient(NO_HTTP),
+            Error::BadUri(_) | Error::Http(_) => peer
+                .permanent("cannot be asked: its URL or its secret holds what HTTP does not allow"),
+            Error::Tls(_) => peer.permanent("has a name that no certificate can be for"),
+            _ => peer.transient(UNREACHABLE),
+        }
+    }
+
+    fn io(&self, peer: &Peer, error: &io::Error) -> Failure {
+        if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>()) {
+            return self.tls(peer, error);
+        }
+        if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<ureq::Error>()) {
+            return self.of(peer, error);
+        }
+        let failure = plain(peer, error);
+        // A server that refuses it may be gone before its alert has come.
+        let is_closed = self.presents && failure.reason.ends_with(CLOSED);
+        let hint = if is_closed { "; does it accept the client certificate?" } else { "" };
+        Failure { reason: failure.reason + hint, ..failure }
+    }
+
+    fn tls(&self, peer: &Peer, error: &rustls::Error) -> Failure {
+        match error {
+            // A renewal there, or a clock put right here, ends it without a word to us.
+            rustls::Error::InvalidCertificate(why) if is_about_time(why) => {
+                peer.transient(certificate(why))
+            }
+            rustls::Error::InvalidCertificate(why) => peer.permanent(certificate(why)),
+            rustls::Error::InvalidMessage(_) => peer.permanent("does not speak TLS on this port"),
+            rustls::Error::PeerIncompatible(_) => {
+                peer.permanent("speaks neither TLS 1.2 nor TLS 1.3")
+            }
+            rustls::Error::AlertReceived(alert) => self.alert(peer, *alert),
+            _ => peer.transient(BROKEN),
+        }
+    }
+
+    /// What the server thinks of the client certificate.
+    fn alert(&self, peer: &Peer, alert: AlertDescription) -> Failure {
+        use AlertDescription as Alert;
+        match alert {
+            Alert::CertificateRequired | Alert::HandshakeFailure if !self.presents => {
+                peer.permanent("broke off the TLS handshake: it may want a client certificate, see client-cert")
+            }
+            // A pair that is put in place mends these, and nobody tells us.
+            Alert::CertificateExpired => peer.transient(
+                "refuses the client certificate, since it has expired: replace it, if the clock there is right",
+            ),
+            Alert::BadCertificate
+            | Alert::CertificateRequired
+            | Alert::CertificateRevoked
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::UnsupportedCertificate
+            | Alert::DecryptError
+            | Alert::AccessDenied
+                if self.presents =>
+            {
+                peer.transient("refuses the client certificate: is it one that its CA has signed, for clients?")
+            }
+            _ => peer.transient(BROKEN),
+        }
     }
 }
 
-fn io(peer: &Peer, error: &io::Error) -> Failure {
-    if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>()) {
-        return tls(peer, error);
-    }
+fn plain(peer: &Peer, error: &io::Error) -> Failure {
     // The standard library has no kind for it.
     if error.to_string().starts_with("failed to lookup address") {
         return peer.transient("has a name that cannot be resolved: is DNS working?");
@@ -56,19 +138,6 @@ fn io(peer: &Peer, error: &io::Error) -> Failure {
         ErrorKind::InvalidData | ErrorKind::InvalidInput => NO_HTTP,
         _ => UNREACHABLE,
     })
-}
-
-fn tls(peer: &Peer, error: &rustls::Error) -> Failure {
-    match error {
-        // A renewal there, or a clock put right here, ends it without a word to us.
-        rustls::Error::InvalidCertificate(why) if is_about_time(why) => {
-            peer.transient(certificate(why))
-        }
-        rustls::Error::InvalidCertificate(why) => peer.permanent(certificate(why)),
-        rustls::Error::InvalidMessage(_) => peer.permanent("does not speak TLS on this port"),
-        rustls::Error::PeerIncompatible(_) => peer.permanent("speaks neither TLS 1.2 nor TLS 1.3"),
-        _ => peer.transient("broke off the TLS handshake"),
-    }
 }
 
 fn certificate(error: &Certificate) -> &'static str {

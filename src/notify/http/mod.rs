@@ -1,23 +1,33 @@
 //! The one place that speaks HTTP: one POST, bounded in time and size, to the one host that the
 //! configuration names.
 //!
-//! No redirect is followed (a secret would go where nobody said), no proxy is taken from the
-//! environment, and no URL gets into a message: many of them are secrets.
+//! No redirect is followed (a secret would go where nobody said), a proxy is used where one was asked
+//! for and nowhere else, and no URL gets into a message: many of them are secrets.
 
 mod fault;
 mod peer;
+mod proxy;
 mod retry_after;
+mod tunnel;
 
 use std::io::Read as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::unversioned::transport::{Connector as _, RustlsConnector, TcpConnector};
+use ureq::{Agent, Body};
 
+use self::fault::Attempt;
 pub use self::peer::Peer;
-use super::{ATTEMPT, Failure, FailureKind, tls};
+use self::proxy::Via;
+pub use self::proxy::{check as check_proxy, is_asked_for as is_proxy_asked_for};
+use self::tunnel::{ProxyResolver, Tunnel};
+use super::{ATTEMPT, Failure, FailureKind, Network, secret, tls};
+use crate::beside;
+use crate::config::channels::Client;
+
+const USER_AGENT: &str = concat!("certwatch/", env!("CARGO_PKG_VERSION"));
 
 /// Most of an answer that is read.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -33,6 +43,8 @@ pub struct Request {
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// What is presented to the peer, if it asks.
+    pub client: Option<Client>,
     /// Longest time for all of it.
     pub timeout: Duration,
 }
@@ -57,6 +69,7 @@ impl Request {
             peer,
             headers: vec![("Content-Type", "application/json; charset=utf-8".to_owned())],
             body: body.to_string().into_bytes(),
+            client: None,
             timeout: ATTEMPT,
         }
     }
@@ -90,17 +103,29 @@ impl Answer {
     }
 }
 
-/// Makes one attempt on a thread of its own, so that the caller's loop goes on.
+/// The way to a peer, with all that stands in files.
+struct Line {
+    via: Option<Arc<Via>>,
+    agent: Agent,
+}
+
+/// Makes one attempt, on threads of its own, so that the caller's loop goes on: the files are read in one, since
+/// their file system may be away, and the other side is asked in the next.
 ///
 /// # Errors
-/// No answer came, or it was a redirect.
-pub async fn send(request: Request, ca_file: Option<&Path>) -> Result<Answer, Failure> {
-    let (limit, peer) = (request.timeout + GRACE, request.peer.clone());
-    let ca_file = ca_file.map(Path::to_owned);
-    let work = tokio::task::spawn_blocking(move || post(&request, ca_file.as_deref()));
+/// A file cannot be read, no answer came, or it was a redirect.
+pub async fn send(request: Request, network: &Network) -> Result<Answer, Failure> {
+    let limit = request.timeout + GRACE;
+    let (request, network) = (Arc::new(request), network.clone());
+    let (peer, of_files, hangs) = (&request.peer, request.clone(), network.hangs.clone());
+    let read = beside::visit("files", &hangs, secret::LIMIT, move || line(&of_files, &network));
+    let line =
+        read.await.map_err(|missed| peer.transient(&format!("could not be asked: {missed}")))??;
+    let asked = request.clone();
+    let work = beside::run("http", move || ask(&asked, &line));
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(peer.transient("the attempt broke off; please report it")),
+        Ok(Err(lost)) => Err(peer.transient(&format!("could not be asked: {lost}"))),
         Err(_) => Err(peer.transient("gave no answer in time")),
     }
 }
@@ -109,43 +134,105 @@ pub async fn send(request: Request, ca_file: Option<&Path>) -> Result<Answer, Fa
 ///
 /// # Errors
 /// As [`send`].
-pub fn post(request: &Request, ca_file: Option<&Path>) -> Result<Answer, Failure> {
+pub fn post(request: &Request, network: &Network) -> Result<Answer, Failure> {
+    ask(request, &line(request, network)?)
+}
+
+/// # Errors
+/// A client certificate cannot be presented to `peer`, since there is no TLS.
+pub fn check_client(peer: &Peer, client: Option<&Client>) -> Result<(), Failure> {
+    match client {
+        Some(_) if !peer.is_tls() => Err(peer.permanent(
+            "has an http:// URL, where no client certificate can be presented: set an https:// one",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn line(request: &Request, network: &Network) -> Result<Line, Failure> {
     let peer = &request.peer;
-    let agent = agent(peer, ca_file, request.timeout)?;
+    check_client(peer, request.client.as_ref())?;
+    let via = Via::to(peer, network).map_err(|failure| peer.unreached(&failure))?.map(Arc::new);
+    let agent = agent(request, network, via.as_ref())?;
+    Ok(Line { via, agent })
+}
+
+fn ask(request: &Request, Line { via, agent }: &Line) -> Result<Answer, Failure> {
+    let peer = &request.peer;
     let mut call = agent.post(peer.url());
     for (name, value) in &request.headers {
         call = call.header(*name, value);
     }
-    let mut response = call.send(&request.body).map_err(|error| fault::explain(peer, &error))?;
-    let status = response.status().as_u16();
-    if (300..400).contains(&status) {
-        return Err(peer.permanent(fault::REDIRECT));
+    // Of https, the proxy sees CONNECT alone.
+    if let Some(login) =
+        via.as_ref().filter(|_| !peer.is_tls()).and_then(|it| it.proxy.authorization())
+    {
+        call = call.header("Proxy-Authorization", login);
     }
-    let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-    let retry_after = header.and_then(retry_after::parse);
+    let attempt = Attempt { peer, via: via.as_deref(), presents: request.client.is_some() };
+    let response = call.send(&request.body).map_err(|error| attempt.explain(&error))?;
+    answer(&attempt, response)
+}
+
+fn answer(
+    attempt: &Attempt<'_>,
+    mut response: ureq::http::Response<Body>,
+) -> Result<Answer, Failure> {
+    let status = response.status().as_u16();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(via) = attempt.via.filter(|_| !attempt.peer.is_tls())
+        && (status == 407 || status >= 400 && header("x-squid-error").is_some())
+    {
+        return Err(via.refusal(attempt.peer, status));
+    }
+    if (300..400).contains(&status) {
+        return Err(attempt.peer.permanent(fault::REDIRECT));
+    }
+    let retry_after = header("retry-after").and_then(retry_after::parse);
     let mut body = Vec::new();
     let is_whole = response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body).is_ok();
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Answer { status, retry_after, body, is_whole })
 }
 
-fn agent(peer: &Peer, ca_file: Option<&Path>, timeout: Duration) -> Result<Agent, Failure> {
+fn agent(request: &Request, network: &Network, via: Option<&Arc<Via>>) -> Result<Agent, Failure> {
+    let is_tls = request.peer.is_tls();
     // Reading the CAs each time costs milliseconds, and a renewed file needs no restart.
-    let roots = if peer.is_tls() { tls::roots(ca_file)? } else { Vec::new() };
+    let roots =
+        if is_tls { tls::roots(network.ca_file.as_deref(), &network.hangs)? } else { Vec::new() };
     let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    let identity = request.client.as_ref().map(|it| identity(it, network)).transpose();
+    let identity = identity.map_err(|failure| request.peer.unreached(&failure))?;
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .client_cert(identity)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
     let config = Agent::config_builder()
         .tls_config(tls)
+        // Its own ones: see `tunnel`.
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .timeout_global(Some(timeout))
+        .timeout_global(Some(request.timeout))
         .max_idle_connections(0)
-        .user_agent(concat!("certwatch/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .build();
-    Ok(config.new_agent())
+    let Some(via) = via else { return Ok(config.new_agent()) };
+    let connector =
+        ().chain(TcpConnector::default())
+            .chain(Tunnel(Arc::clone(via)))
+            .chain(RustlsConnector::default());
+    Ok(Agent::with_parts(config, connector, ProxyResolver(Arc::clone(via))))
+}
+
+/// The certificate and key, read anew, so that a renewed pair needs no restart.
+fn identity(client: &Client, network: &Network) -> Result<ClientCert, Failure> {
+    let pair = tls::pair(client, &network.hangs)?;
+    let chain: Vec<_> = pair.chain.iter().map(|it| Certificate::from_der(it).to_owned()).collect();
+    // `pair` has read it already.
+    let key = PrivateKey::from_pem(pair.key.expose().as_bytes())
+        .map_err(|_| Failure::transient("the key of the client certificate cannot be read"))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
 }

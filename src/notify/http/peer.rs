@@ -13,6 +13,8 @@ pub struct Peer {
     name: String,
     url: String,
     is_tls: bool,
+    host: String,
+    port: u16,
 }
 
 impl Peer {
@@ -42,8 +44,13 @@ impl Peer {
         let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
             return Err(no_url(channel));
         };
-        let peer =
-            Self { name: format!("{channel} ({})", safe(host)), url: url.to_owned(), is_tls };
+        let peer = Self {
+            name: format!("{channel} ({})", safe(host)),
+            url: url.to_owned(),
+            is_tls,
+            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
+        };
         if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
             return Err(peer.permanent("has a URL with a user or password in it: take them out"));
         }
@@ -58,6 +65,32 @@ impl Peer {
     /// True for https.
     pub(super) fn is_tls(&self) -> bool {
         self.is_tls
+    }
+
+    /// Its name or address, without brackets.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The proxy at `host` that is on the way to it, for messages.
+    pub(super) fn behind(&self, host: &str) -> Self {
+        Self { name: format!("{}: the proxy {}", self.name, safe(host)), ..self.clone() }
+    }
+
+    /// The same peer, reached through the proxy at `host`, for messages.
+    pub(super) fn through(&self, host: &str) -> Self {
+        Self { name: format!("{}, through the proxy {},", self.name, safe(host)), ..self.clone() }
+    }
+
+    /// The failure of what had to be read before it could be asked.
+    pub(super) fn unreached(&self, failure: &Failure) -> Failure {
+        let Failure { reason, kind } = failure;
+        Failure { reason: format!("{} was not asked: {reason}", self.name), kind: *kind }
     }
 
     /// A failure that may go away; `why` goes on after the peer's name.

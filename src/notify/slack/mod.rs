@@ -8,14 +8,12 @@ mod error;
 mod markup;
 mod pace;
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::blocks::payload;
 use super::http::{self, Answer, Peer, Request};
-use super::{Failure, Receipt, secret};
+use super::{Failure, Network, Receipt, secret};
 use crate::config::channels::{Slack, SlackBy};
 use crate::domain::message::Message;
 
@@ -27,29 +25,30 @@ const NAME: &str = "Slack";
 /// Slack did not take it.
 pub async fn send(
     settings: &Slack,
-    ca_file: Option<&Path>,
+    network: &Network,
     thread: Option<&str>,
     message: &Message,
 ) -> Result<Receipt, Failure> {
     match &settings.by {
         SlackBy::Webhook(url) => {
-            let peer = Peer::new(NAME, secret::read(url)?.expose())?;
-            by_webhook(peer, ca_file, &payload(message)).await?;
+            let peer = Peer::new(NAME, secret::reveal(url, network).await?.expose())?;
+            by_webhook(peer, network, &payload(message)).await?;
             Ok(Receipt::default())
         }
         SlackBy::Bot { token, channel, threads, api } => {
             let url = format!("{}/chat.postMessage", api.trim_end_matches('/'));
-            let bot = Bot { peer: Peer::new(NAME, &url)?, token: secret::read(token)?, channel };
+            let token = secret::reveal(token, network).await?;
+            let bot = Bot { peer: Peer::new(NAME, &url)?, token, channel };
             let thread = thread.filter(|_| *threads);
-            let ts = bot.post(ca_file, thread, payload(message)).await?;
+            let ts = bot.post(network, thread, payload(message)).await?;
             Ok(Receipt { thread: Some(ts).filter(|ts| *threads && !ts.is_empty()) })
         }
     }
 }
 
-async fn by_webhook(peer: Peer, ca_file: Option<&Path>, payload: &Value) -> Result<(), Failure> {
+async fn by_webhook(peer: Peer, network: &Network, payload: &Value) -> Result<(), Failure> {
     pace::wait(&peer).await?;
-    let answer = http::send(Request::json(peer.clone(), payload), ca_file).await?;
+    let answer = http::send(Request::json(peer.clone(), payload), network).await?;
     if answer.status == 200 && answer.body == "ok" {
         return Ok(());
     }
@@ -76,21 +75,21 @@ impl Bot<'_> {
     /// The `ts` of the thread that the message is in.
     async fn post(
         &self,
-        ca_file: Option<&Path>,
+        network: &Network,
         thread: Option<&str>,
         mut payload: Value,
     ) -> Result<String, Failure> {
         payload["channel"] = json!(self.channel);
         let Some(thread) = thread else {
-            return self.try_post(ca_file, &payload).await?.map_err(|(failure, _)| failure);
+            return self.try_post(network, &payload).await?.map_err(|(failure, _)| failure);
         };
         payload["thread_ts"] = json!(thread);
-        match self.try_post(ca_file, &payload).await? {
+        match self.try_post(network, &payload).await? {
             Ok(_) => Ok(thread.to_owned()),
             Err((_, word)) if error::is_thread_gone(&word) => {
                 // Somebody has deleted its first message; the alert has to arrive all the same.
                 payload.as_object_mut().and_then(|it| it.remove("thread_ts"));
-                self.try_post(ca_file, &payload).await?.map_err(|(failure, _)| failure)
+                self.try_post(network, &payload).await?.map_err(|(failure, _)| failure)
             }
             Err((failure, _)) => Err(failure),
         }
@@ -99,13 +98,13 @@ impl Bot<'_> {
     /// The `ts` of the message, or why Slack refused it and its word for that.
     async fn try_post(
         &self,
-        ca_file: Option<&Path>,
+        network: &Network,
         payload: &Value,
     ) -> Result<Result<String, (Failure, String)>, Failure> {
         pace::wait(&self.peer).await?;
         let request = Request::json(self.peer.clone(), payload)
             .with("Authorization", format!("Bearer {}", self.token.expose()));
-        let answer = http::send(request, ca_file).await?;
+        let answer = http::send(request, network).await?;
         check_whole(&self.peer, &answer)?;
         let posted: Posted = serde_json::from_str(&answer.body).unwrap_or_default();
         if answer.status == 200 && posted.ok {

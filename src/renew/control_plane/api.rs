@@ -84,6 +84,27 @@ impl Api {
         }
     }
 
+    /// Whether this API server gets at the kubelet of a node, with apiserver-kubelet-client: it is asked for a byte of its
+    /// own log, as `kubectl logs` asks.
+    ///
+    /// # Errors
+    /// As [`Self::get`], or it does not; why, as a clause.
+    pub(super) fn reaches_kubelet(&self, node: &str) -> Result<(), String> {
+        let pod = format!("{}-{node}", Component::Apiserver);
+        let path = format!("/api/v1/namespaces/kube-system/pods/{pod}/log?limitBytes=1");
+        let answer = self.get(&path)?;
+        if answer.status == 200 {
+            return Ok(());
+        }
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = said["message"].as_str().unwrap_or("it does not say why");
+        Err(format!(
+            "the API server cannot get a log from the kubelet, status {}: {}",
+            answer.status,
+            safe(said)
+        ))
+    }
+
     /// The latest signs of life of the nodes, by their kubelets' leases: of the first 20.
     ///
     /// # Errors

@@ -3,11 +3,9 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
 use super::pod::Pod;
-use super::process::{self, Process};
-use super::{ControlPlane, put_manifests_back, spare};
+use super::restart::STARTS;
+use super::{ControlPlane, container_log, process};
 use crate::domain::renewal::{Component, Fault, FaultKind};
 use crate::domain::time::UnixTime;
 
@@ -24,20 +22,7 @@ const PEERS: Duration = Duration::from_secs(300);
 /// else starts again: they may just be restarted.
 const STARTERS: Duration = Duration::from_secs(60);
 
-/// Longest time from SIGTERM to the end: an API server that is young drains for a minute.
-const ENDS: Duration = Duration::from_secs(75);
-
-/// Longest time from a manifest's going to the end of the process: the kubelet may look only every
-/// 20 s, and waits the pod's grace period of 30 s before SIGKILL.
-const LEAVES: Duration = Duration::from_secs(120);
-
-/// How long a manifest stays away whose pod does not run, so that the kubelet sees it gone.
-const NOTICED: Duration = Duration::from_secs(30);
-
-/// Longest time until the kubelet starts it again: its back-off ends at 5 min.
-const STARTS: Duration = Duration::from_secs(330);
-
-/// How long one that does not run is given to be started by a kubelet that looks every 20 s.
+/// How long one that does not run, and is not held back, is given to be started by a kubelet that looks every 20 s.
 const APPEARS: Duration = Duration::from_secs(45);
 
 /// How long a process counts as one that has just been started: an etcd waits for its peers.
@@ -59,6 +44,10 @@ pub struct Care {
     /// Nothing is ended while the kubelet or the container runtime does not answer: nobody would start it again. In a
     /// rescue a kubelet may not say how it is.
     pub heeds_starters: bool,
+    /// What is restarted in the same outage, if it has not been yet: the API server with its etcd.
+    pub together_with: Option<Component>,
+    /// The API server has to reach this node's kubelet.
+    pub reaches_kubelet: bool,
     /// What does not run, or has just been started, gets the time of a restart: the node may have booted a
     /// moment ago, or its kubelet hold the component back.
     pub is_patient: bool,
@@ -68,7 +57,8 @@ impl ControlPlane {
     /// Makes a component use the files on disk, and gives one sentence of evidence that it does. What is
     /// live already is proved at once.
     ///
-    /// Takes at most 90 s without a restart, 8 min with patience, and 18 min with a restart.
+    /// Takes at most 90 s without a restart, 8 min with patience, and 25 min with a restart; longer where the API
+    /// server is told to drain.
     ///
     /// # Errors
     /// [`FaultKind::NotTaken`] if it was not restarted and is well, but does not use the new files;
@@ -76,7 +66,7 @@ impl ControlPlane {
     pub fn make_live(&self, component: Component, care: Care) -> Result<String, Fault> {
         let pod = self.pod(component)?;
         let Some(since) = care.restart else {
-            let proof = self.await_proof(pod, care.is_patient);
+            let proof = self.await_proof(pod, care);
             return proof.map_err(|why| self.not_proved(pod, &why));
         };
         if !self.is_restarted(pod, since)? && !self.is_started_by_itself(pod, since)? {
@@ -86,9 +76,12 @@ impl ControlPlane {
             if care.heeds_starters && process::find(component)?.is_some() {
                 self.await_starters()?;
             }
-            self.restart(pod)?;
+            match self.partner(care, since)? {
+                Some(partner) => self.restart_together(pod, partner)?,
+                None => self.restart(pod)?,
+            }
         }
-        wait(SETTLES, || self.proof(pod))
+        wait(SETTLES, || self.proof(pod, care))
             .map_err(|why| Fault { kind: FaultKind::Failed, ..self.not_proved(pod, &why) })
     }
 
@@ -98,7 +91,7 @@ impl ControlPlane {
     /// As [`Self::make_live`].
     pub fn verify(&self, component: Component) -> Result<String, Fault> {
         let pod = self.pod(component)?;
-        self.proof(pod).map_err(|why| self.not_proved(pod, &why))
+        self.proof(pod, Care::default()).map_err(|why| self.not_proved(pod, &why))
     }
 
     /// Waits up to a minute for the kubelet and the container runtime, which alone start again what ends.
@@ -128,11 +121,21 @@ impl ControlPlane {
         Ok(is_after && self.is_younger(pod, &process).is_ok())
     }
 
-    fn await_proof(&self, pod: &Pod, is_patient: bool) -> Result<String, String> {
+    /// What does not run, or cannot be found, has its own turn.
+    fn partner(&self, care: Care, since: UnixTime) -> Result<Option<&Pod>, Fault> {
+        let Some(component) = care.together_with else { return Ok(None) };
+        let partner = self.pod(component)?;
+        let is_old = matches!(process::find(component), Ok(Some(_)))
+            && !self.is_restarted(partner, since)?;
+        Ok(is_old.then_some(partner))
+    }
+
+    fn await_proof(&self, pod: &Pod, care: Care) -> Result<String, String> {
         let begun = Instant::now();
         loop {
-            let proof = self.proof(pod);
-            let limit = if is_patient && is_starting(pod) { STARTS + SETTLES } else { TAKES_UP };
+            let proof = self.proof(pod, care);
+            let limit =
+                if care.is_patient && is_starting(pod) { STARTS + SETTLES } else { TAKES_UP };
             if proof.is_ok() || begun.elapsed() >= limit {
                 return proof;
             }
@@ -145,42 +148,13 @@ impl ControlPlane {
         if process::find(pod.component)?.is_some() {
             return Ok(false);
         }
-        let found = wait(APPEARS, || match process::find(pod.component) {
+        let held_back = container_log::held_back(pod.component, None).as_seconds();
+        let limit = APPEARS + Duration::from_secs(held_back.unsigned_abs());
+        let found = wait(limit, || match process::find(pod.component) {
             Ok(None) => Err(String::new()),
             _ => Ok(()),
         });
         if found.is_err() { Ok(false) } else { self.is_restarted(pod, since) }
-    }
-
-    fn restart(&self, pod: &Pod) -> Result<(), Fault> {
-        let old = process::find(pod.component)?;
-        let has_ended = old.is_some_and(|old| match old.terminate() {
-            Ok(ending) => ending.wait(ENDS),
-            Err(error) => error == Errno::SRCH,
-        });
-        if !has_ended {
-            self.move_manifest(pod, old)?;
-        }
-        wait(STARTS, || started_anew(pod.component, old)).map_err(Fault::failed)
-    }
-
-    /// The way for what cannot be signalled, does not end, or does not run: the kubelet stops a pod
-    /// whose manifest is gone, and makes it anew when that is back.
-    fn move_manifest(&self, pod: &Pod, old: Option<Process>) -> Result<(), Fault> {
-        let component = pod.component;
-        spare::move_away(&self.places, component)?;
-        let at_least = if old.is_some() { Duration::ZERO } else { NOTICED };
-        let moved = Instant::now();
-        let gone = wait(LEAVES, || match process::find(component) {
-            Ok(None) if moved.elapsed() >= at_least => Ok(()),
-            Ok(_) => Err(format!(
-                "{component} did not end within {} s, neither by a signal nor without its manifest, which is back in place; see `journalctl -u kubelet`",
-                LEAVES.as_secs()
-            )),
-            Err(fault) => Err(fault.what),
-        });
-        put_manifests_back(&self.places)?;
-        gone.map_err(Fault::failed)
     }
 }
 
@@ -192,19 +166,11 @@ fn is_starting(pod: &Pod) -> bool {
     }
 }
 
-fn started_anew(component: Component, old: Option<Process>) -> Result<(), String> {
-    match process::find(component) {
-        Ok(new) if new.is_some() && new != old => Ok(()),
-        Ok(_) => Err(format!(
-            "the kubelet did not start {component} again within {} s; see `journalctl -u kubelet`",
-            STARTS.as_secs()
-        )),
-        Err(fault) => Err(fault.what),
-    }
-}
-
 /// Asks until it succeeds, at least once; the last failure when `limit` is over.
-fn wait<T>(limit: Duration, mut ask: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn wait<T>(
+    limit: Duration,
+    mut ask: impl FnMut() -> Result<T, String>,
+) -> Result<T, String> {
     let until = Instant::now() + limit;
     loop {
         let answer = ask();

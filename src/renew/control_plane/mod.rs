@@ -6,6 +6,7 @@
 //! server to the very credential on disk.
 
 mod api;
+mod container_log;
 mod handshake;
 mod health;
 mod http;
@@ -14,11 +15,14 @@ mod obstacles;
 mod pod;
 mod process;
 mod proof;
+mod restart;
 mod spare;
+mod termination;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
@@ -28,9 +32,13 @@ use self::pod::Pod;
 pub use self::spare::put_manifests_back;
 use super::Places;
 use super::files::shown;
+use super::kubelet;
+use crate::domain::kubernetes::Version;
 use crate::domain::model::Loopback;
+use crate::domain::renewal::kubeadm_config::ExternalEtcd;
 use crate::domain::renewal::plan::ComponentFacts;
 use crate::domain::renewal::{Component, Fault};
+use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 
 /// The static pods of this node, as their manifests were when they were read.
@@ -54,20 +62,48 @@ impl ControlPlane {
         self.pod(Component::Etcd).is_err()
     }
 
-    /// The API server's version of Kubernetes, by its image.
-    pub fn version(&self) -> Option<(u32, u32)> {
-        self.pod(Component::Apiserver).ok()?.version()
+    /// How the API server reaches an etcd that is elsewhere, by its flags.
+    pub fn external_etcd(&self) -> ExternalEtcd {
+        let flag = |name| self.pod(Component::Apiserver).ok()?.flag(name).map(str::to_owned);
+        let servers = flag("etcd-servers").unwrap_or_default();
+        let endpoints = servers.split(',').map(str::trim).filter(|url| !url.is_empty());
+        ExternalEtcd {
+            endpoints: endpoints.map(str::to_owned).collect(),
+            ca_file: flag("etcd-cafile"),
+            cert_file: flag("etcd-certfile"),
+            key_file: flag("etcd-keyfile"),
+        }
     }
 
-    /// The address of the API server, by its manifest.
-    pub fn advertise_address(&self) -> Option<IpAddr> {
-        self.api_server().map(|address| address.ip())
+    /// The directory on the node in which the file is that a flag of the API server names.
+    pub fn flag_dir(&self, name: &str) -> Option<PathBuf> {
+        let file = self.pod(Component::Apiserver).ok()?.flag_path(name)?;
+        Some(file.parent()?.to_owned())
+    }
+
+    /// The API server's version of Kubernetes, by its image.
+    pub fn version(&self) -> Option<Version> {
+        self.pod(Component::Apiserver).ok()?.version()
     }
 
     /// What is known of each static pod whose manifest is there, in the order of [`Component::ALL`].
     /// Takes up to 3 s for each port that hangs.
     pub fn facts(&self) -> Vec<ComponentFacts> {
         self.pods.iter().map(|pod| self.facts_of(pod)).collect()
+    }
+
+    /// Whether the API server of this node reaches its kubelet, for logs and `kubectl exec`. Takes up to 3 s if it hangs.
+    ///
+    /// # Errors
+    /// It does not, or cannot be asked; why, as a clause.
+    pub fn reaches_kubelet(&self) -> Result<(), String> {
+        let name = kubelet::node_name(&self.places).map_err(|fault| fault.what)?;
+        let node = name.strip_prefix(kubelet::USER).unwrap_or(&name);
+        // As Kubernetes wants it (RFC 1123): nothing that means something in a URL.
+        if !node.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.')) {
+            return Err(format!("`{}` is no name of a node", safe(node)));
+        }
+        self.admin()?.reaches_kubelet(node)
     }
 
     /// kubeadm's ClusterConfiguration, as YAML, from the API server of this node.
@@ -94,6 +130,7 @@ impl ControlPlane {
             stale: proof::stale(pod, process.as_ref()),
             loopback_not_after: started.filter(|_| is_apiserver).map(|start| start + lifetime),
             is_ours_to_signal: self.is_movable(pod),
+            back_off: container_log::held_back(pod.component, process.as_ref()),
         }
     }
 

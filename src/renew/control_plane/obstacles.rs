@@ -18,11 +18,16 @@ use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::parse;
-use crate::renew::files::shown;
 use crate::renew::kubelet;
 
-/// Where containerd listens by default.
-const CONTAINERD: &str = "/run/containerd/containerd.sock";
+/// Where runtimes listen by default, as kubeadm looks for them where the kubelet was told of none
+/// (`cmd/kubeadm/app/constants/constants_unix.go`). The first is what is missed where there is none.
+const RUNTIMES: [&str; 4] = [
+    "/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
+    "/run/dockershim.sock",
+];
 
 /// Longer than a kubelet takes to renew its lease: `nodeLeaseRenewIntervalFraction` of 40 s is 10 s
 /// (pkg/kubelet/kubelet.go).
@@ -94,10 +99,12 @@ impl ControlPlane {
     fn runtime(&self) -> Option<Obstacle> {
         let read = |name: &str| read_file(&self.places.kubelet.join(name)).unwrap_or_default();
         let flags = String::from_utf8_lossy(&read("kubeadm-flags.env")).into_owned();
-        let socket = parse::kubelet::runtime_socket(&flags, &read("config.yaml"));
-        let socket = socket.unwrap_or_else(|| PathBuf::from(CONTAINERD));
+        let configs = [&*read("config.yaml"), &*read("instance-config.yaml")];
+        let socket = parse::kubelet::runtime_socket(&flags, configs);
+        let present = || RUNTIMES.iter().find(|it| Path::new(it).exists()).unwrap_or(&RUNTIMES[0]);
+        let socket = socket.unwrap_or_else(|| PathBuf::from(present()));
         let error = knock(&socket).err()?;
-        Some(Obstacle::RuntimeDown(format!("{}: {error}", shown(&socket))))
+        Some(Obstacle::RuntimeDown { socket, why: error.to_string() })
     }
 
     /// # Errors

@@ -4,8 +4,12 @@ use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::domain::kubernetes::Version;
+use crate::domain::renewal::termination::{Asked, Grace};
 use crate::domain::renewal::{Component, Fault};
+use crate::parse::duration;
 use crate::parse::manifest::{self, StaticPod};
 use crate::renew::Places;
 use crate::renew::files::shown;
@@ -57,13 +61,35 @@ impl Pod {
     }
 
     /// The version of Kubernetes.
-    pub(super) fn version(&self) -> Option<(u32, u32)> {
-        self.spec.version.map(|version| (version.0, version.1))
+    pub(super) fn version(&self) -> Option<Version> {
+        self.spec.version
     }
 
     /// True unless the component is told to lead alone.
     pub(super) fn elects_leader(&self) -> bool {
         self.spec.flag("leader-elect") != Some("false")
+    }
+
+    /// How long it is given to end.
+    pub(super) fn grace(&self) -> Grace {
+        let flags = ["shutdown-delay-duration", "shutdown-watch-termination-grace-period"];
+        // What cannot be read may mean any time.
+        let length = |text| duration::read(text).unwrap_or(Duration::MAX);
+        let drain = flags.into_iter().filter_map(|flag| self.spec.flag(flag)).map(length);
+        let period = self.spec.termination_grace_period.unwrap_or_default();
+        let asked = Asked {
+            drain: drain.fold(Duration::ZERO, Duration::saturating_add),
+            period: Duration::from_secs(period.into()),
+        };
+        Grace::of(self.component, asked)
+    }
+
+    /// Where an API server listens, as the kernel lists it.
+    pub(super) fn listener(&self) -> Option<SocketAddr> {
+        let ip = self.spec.flag("bind-address").and_then(|text| text.parse().ok());
+        let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let is_apiserver = self.component == Component::Apiserver;
+        is_apiserver.then(|| SocketAddr::new(ip, self.address().port()))
     }
 
     /// The ports that present a certificate from a file.
@@ -150,9 +176,18 @@ impl Pod {
         hosts.filter_map(socket).collect()
     }
 
+    /// The value of a flag.
+    pub(super) fn flag(&self, name: &str) -> Option<&str> {
+        self.spec.flag(name)
+    }
+
+    /// The file that a flag names, by its path on the node.
+    pub(super) fn flag_path(&self, name: &str) -> Option<PathBuf> {
+        self.flag(name).map(|path| self.spec.on_host(Path::new(path)))
+    }
+
     fn file(&self, flag: &str, default: &str) -> PathBuf {
-        let named = self.spec.flag(flag).map(|path| self.spec.on_host(Path::new(path)));
-        let path = named.unwrap_or_else(|| Path::new(KUBERNETES).join(default));
+        let path = self.flag_path(flag).unwrap_or_else(|| Path::new(KUBERNETES).join(default));
         match path.strip_prefix(KUBERNETES) {
             Ok(rest) => self.kubernetes.join(rest),
             Err(_) => path,

@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::renewal::{Component, Fault};
-use crate::parse::process::{is_static, pod, program, started_after_boot};
+use crate::parse::process::{Owner, is_called, owner, program, started_after_boot};
 
 /// One process. Its number may be given to another; with its start it names one alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,11 +20,11 @@ pub(super) struct Process {
     ticks: u64,
 }
 
-/// A process that is told to end.
+/// A process that was told to end.
 pub(super) struct Ending(OwnedFd);
 
-/// The process of a static pod: in a pod's cgroup, and of the component's program. A pod that runs
-/// the same program for others, such as the API server of a virtual cluster, is not it.
+/// The process of a static pod: in its cgroup, and of the component's program. A pod that runs the same program for
+/// others, such as the API server of a virtual cluster, is not it, nor is a user's process of that name.
 ///
 /// # Errors
 /// There are several, so that nobody knows which.
@@ -33,41 +33,57 @@ pub(super) fn find(component: Component) -> Result<Option<Process>, Fault> {
 }
 
 fn find_in(proc: &Path, component: Component) -> Result<Option<Process>, Fault> {
-    let mut found = candidates(proc, component);
-    if found.len() > 1 {
-        found.retain(|(_, is_static)| *is_static);
-    }
-    match found[..] {
+    match processes(proc, |at| is_static_pod_s(at, component.name()))[..] {
         [] => Ok(None),
-        [(process, _)] => Ok(Some(process)),
-        _ => Err(Fault::failed(format!(
-            "{} processes of {component} run on this node: end those that do not belong here",
-            found.len()
+        [process] => Ok(Some(process)),
+        ref several => Err(Fault::failed(format!(
+            "{} processes of {component} run in static pods of this node: end those that do not belong here",
+            several.len()
         ))),
     }
 }
 
-/// Each with whether it belongs to a static pod.
-fn candidates(proc: &Path, component: Component) -> Vec<(Process, bool)> {
+/// When the kubelet started that is a service of this node's.
+pub(super) fn kubelet_started() -> Option<SystemTime> {
+    let is_kubelet = |at: &Path| {
+        let is_called = is_called(&fs::read(at.join("comm")).ok()?, "kubelet");
+        Some(is_called && owner_of(at)? == Owner::Root)
+    };
+    processes(Path::new("/proc"), is_kubelet).iter().map(Process::started).max()
+}
+
+fn processes(proc: &Path, is_it: impl Fn(&Path) -> Option<bool>) -> Vec<Process> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(Pid::from_raw).filter_map(|pid| candidate(proc, pid, component)).collect()
+    let process = |pid: Pid| {
+        let at = proc.join(pid.as_raw_nonzero().to_string());
+        is_it(&at)?.then_some(())?;
+        let ticks = started_after_boot(&fs::read(at.join("stat")).ok()?)?;
+        Some(Process { pid, ticks })
+    };
+    pids.filter_map(Pid::from_raw).filter_map(process).collect()
 }
 
 /// The cgroup is looked at first: to read the command line of a process that hangs in its memory
-/// hangs as well, and only the pods' own are worth that.
-fn candidate(proc: &Path, pid: Pid, component: Component) -> Option<(Process, bool)> {
-    let at = proc.join(pid.as_raw_nonzero().to_string());
-    let cgroup = fs::read_to_string(at.join("cgroup")).ok()?;
-    let is_static = is_static(pod(&cgroup)?);
-    if program(&fs::read(at.join("cmdline")).ok()?)? != component.name() {
-        return None;
-    }
-    let ticks = started_after_boot(&fs::read(at.join("stat")).ok()?)?;
-    Some((Process { pid, ticks }, is_static))
+/// hangs as well, and only the static pods' own are worth that.
+fn is_static_pod_s(at: &Path, name: &str) -> Option<bool> {
+    // In a static pod it does not matter as whom it runs: kubeadm has control planes that are not root's. Only where
+    // that may be another's it does.
+    Some(owner_of(at)? == Owner::StaticPod && program(&fs::read(at.join("cmdline")).ok()?)? == name)
+}
+
+fn owner_of(at: &Path) -> Option<Owner> {
+    let status = fs::read(at.join("status")).unwrap_or_default();
+    Some(owner(&status, &fs::read(at.join("cgroup")).ok()?))
 }
 
 impl Process {
+    #[cfg(test)]
+    pub(super) fn of_child(child: &std::process::Child) -> Self {
+        let stat = fs::read(format!("/proc/{}/stat", child.id())).unwrap();
+        Self { pid: Pid::from_child(child), ticks: started_after_boot(&stat).unwrap() }
+    }
+
     /// When it started, by the clock as it is now.
     pub(super) fn started(&self) -> SystemTime {
         let [since_epoch, since_boot] = [ClockId::Realtime, ClockId::Boottime]
@@ -95,6 +111,11 @@ impl Process {
 }
 
 impl Ending {
+    /// Ends it, whatever it does; what has ended since needs none of that.
+    pub(super) fn kill(&self) {
+        let _ = pidfd_send_signal(&self.0, Signal::KILL);
+    }
+
     /// Waits for its end; false if it has not come within `limit`.
     pub(super) fn wait(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
@@ -136,7 +157,10 @@ mod tests {
         let find = || find_in(at, Component::Etcd).map(|found| found.map(|it| it.ticks));
         lay_out(at, 1, "/usr/bin/etcd", "/system.slice/etcd.service");
         lay_out(at, 2, "bash", &format!("/kubepods/burstable/pod{HASH}/c0ffee"));
-        assert_eq!(find(), Ok(None));
+        lay_out(at, 6, "etcd", &format!("/kubepods/besteffort/pod{UUID}/decade"));
+        let home = "/user.slice/user-1000.slice/user@1000.service";
+        lay_out(at, 7, "etcd", &format!("{home}/kubepods/burstable/pod{HASH}/c0ffee"));
+        assert_eq!(find(), Ok(None), "nobody else's is told to end in its place");
         lay_out(at, 3, "/usr/local/bin/etcd", &format!("/kubepods/burstable/pod{HASH}/c0ffee"));
         assert_eq!(find(), Ok(Some(300)));
         lay_out(at, 4, "etcd", &format!("/kubepods/besteffort/pod{UUID}/c0ffee"));
@@ -154,9 +178,7 @@ mod tests {
         }
 
         fn process(&self) -> Process {
-            let stat = fs::read(format!("/proc/{}/stat", self.0.id())).unwrap();
-            let ticks = started_after_boot(&stat).unwrap();
-            Process { pid: Pid::from_child(&self.0), ticks }
+            Process::of_child(&self.0)
         }
     }
 

@@ -9,7 +9,7 @@ use super::api::{Api, Lease};
 use super::handshake::served;
 use super::pod::{Endpoint, Pod, read_file};
 use super::process::{self, Process};
-use super::{ControlPlane, unix_time};
+use super::{Care, ControlPlane, unix_time};
 use crate::domain::model::Sha256;
 use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
@@ -23,13 +23,27 @@ const LEADS: Span = Span::seconds(60);
 
 impl ControlPlane {
     /// The evidence, or what is missing; both as clauses.
-    pub(super) fn proof(&self, pod: &Pod) -> Result<String, String> {
+    pub(super) fn proof(&self, pod: &Pod, care: Care) -> Result<String, String> {
         let evidence = match pod.component {
+            Component::Apiserver if care.reaches_kubelet => {
+                format!("{}, {}", serves_what_is_on_disk(pod)?, self.kubelet_answers_it()?)
+            }
             Component::Etcd | Component::Apiserver => serves_what_is_on_disk(pod)?,
             Component::ControllerManager | Component::Scheduler => self.works_as_its_user(pod)?,
         };
         self.health(pod)?;
         Ok(format!("{} {evidence}, and is healthy", pod.component))
+    }
+
+    /// A kubelet that is down answers nobody, whatever the certificate.
+    fn kubelet_answers_it(&self) -> Result<&'static str, String> {
+        match self.reaches_kubelet() {
+            Ok(()) => Ok("reaches the kubelet"),
+            Err(_) if self.starters_are_well().is_err() => {
+                Ok("cannot try to reach the kubelet, which is down")
+            }
+            Err(why) => Err(why),
+        }
     }
 
     fn works_as_its_user(&self, pod: &Pod) -> Result<String, String> {

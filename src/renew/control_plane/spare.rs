@@ -4,9 +4,12 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{self as sys, AtFlags, Mode};
+use rustix::io::Errno;
+
 use crate::domain::renewal::{Component, Fault};
 use crate::renew::Places;
-use crate::renew::files::shown;
+use crate::renew::files::{above, shown};
 
 /// Beside the manifests and not among them, so on the same file system and out of the kubelet's sight.
 const DIRECTORY: &str = ".certwatch-manifests";
@@ -18,11 +21,7 @@ const DIRECTORY: &str = ".certwatch-manifests";
 pub(super) fn move_away(places: &Places, component: Component) -> Result<(), Fault> {
     let name = format!("{component}.yaml");
     let (from, spare) = (places.manifests().join(&name), directory(places));
-    let moved = fs::create_dir(&spare)
-        .and_then(|()| sync(&places.kubernetes))
-        .and_then(|()| fs::rename(&from, spare.join(&name)))
-        .and_then(|()| sync(&spare))
-        .and_then(|()| sync(&places.manifests()));
+    let moved = make(&spare).and_then(|()| rename(&from, &spare.join(&name)));
     moved.map_err(|error| {
         Fault::failed(format!("{} cannot be moved to {}: {error}", shown(&from), shown(&spare)))
     })
@@ -50,27 +49,40 @@ pub fn put_manifests_back(places: &Places) -> Result<Vec<PathBuf>, Fault> {
         back.extend(put.then_some(to));
     }
     // Nothing depends on it: an empty directory is in nobody's way.
-    let _ = fs::remove_dir(&spare);
+    let _ = above(&spare).map(|(dir, name)| sys::unlinkat(dir, name, AtFlags::REMOVEDIR));
     Ok(back)
 }
 
 /// Links instead of renaming, because that never replaces what is there; true if it was put back.
 fn put_back(from: &Path, to: &Path) -> io::Result<bool> {
-    let was_free = match fs::hard_link(from, to) {
-        Ok(()) => true,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
-        Err(error) if error.kind() == ErrorKind::NotFound && !from.exists() => return Ok(false),
-        Err(error) => return Err(error),
+    // With nothing away it does not matter whose way that is.
+    if fs::symlink_metadata(from).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(false);
+    }
+    let ((spare, from), (manifests, to)) = (above(from)?, above(to)?);
+    let was_free = match sys::linkat(&spare, from, &manifests, to, AtFlags::empty()) {
+        Err(Errno::EXIST) => false,
+        linked => linked.map(|()| true)?,
     };
-    to.parent().map_or(Ok(()), sync)?;
-    fs::remove_file(from)?;
+    sys::fsync(&manifests)?;
+    sys::unlinkat(&spare, from, AtFlags::empty())?;
     Ok(was_free)
+}
+
+/// One that is there already may hold a manifest.
+fn make(directory: &Path) -> io::Result<()> {
+    let (above, name) = above(directory)?;
+    sys::mkdirat(&above, name, Mode::RWXU)?;
+    Ok(sys::fsync(&above)?)
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let ((old, from), (new, to)) = (above(from)?, above(to)?);
+    sys::renameat(&old, from, &new, to)?;
+    sys::fsync(&new)?;
+    Ok(sys::fsync(&old)?)
 }
 
 fn directory(places: &Places) -> PathBuf {
     places.kubernetes.join(DIRECTORY)
-}
-
-fn sync(directory: &Path) -> io::Result<()> {
-    fs::File::open(directory)?.sync_all()
 }

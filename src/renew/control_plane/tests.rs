@@ -17,6 +17,7 @@ use super::handshake::served;
 use super::http::{Client, Pair};
 use super::pod::Pod;
 use super::{ControlPlane, put_manifests_back, spare};
+use crate::domain::kubernetes::Version;
 use crate::domain::renewal::Component;
 use crate::parse::x509::sha256;
 use crate::renew::Places;
@@ -138,6 +139,24 @@ fn a_client_proves_itself_and_is_choosy() {
     assert!(Client::anonymous().get(&url).is_err(), "the server demands a certificate");
 }
 
+/// The admin's certificate must not be shown where somebody's environment says, and a node without a way
+/// to its proxy must be renewed all the same.
+#[test]
+fn no_proxy_of_the_environment_is_between_us_and_the_control_plane() {
+    let dead = "http://127.0.0.1:1";
+    let all = ["http_proxy", "https_proxy", "all_proxy"];
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "renew::control_plane::tests::a_client_proves_itself_and_is_choosy"])
+        .envs(all.map(|name| (name, dead)))
+        .envs(all.map(|name| (name.to_uppercase(), dead)))
+        .env("NO_PROXY", "nobody.invalid")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[test]
 fn a_pair_that_does_not_match_is_refused_and_no_panic() {
     let pki = Pki::new();
@@ -202,7 +221,7 @@ fn what_no_flag_says_is_as_kubeadm_has_it() {
     let apiserver = manifest(&places, Component::Apiserver, &["--advertise-address=10.0.0.1"]);
     assert_eq!(addresses(&apiserver), ["10.0.0.1:6443"]);
     assert_eq!(apiserver.endpoints()[0].certificate, places.pki().join("apiserver.crt"));
-    assert_eq!(apiserver.version(), Some((1, 28)));
+    assert_eq!(apiserver.version(), Version::parse("v1.28.4"));
     let manager = manifest(&places, Component::ControllerManager, &["--bind-address=0.0.0.0"]);
     assert_eq!(manager.address().to_string(), "127.0.0.1:10257");
     assert_eq!(manager.kubeconfig(), places.kubernetes.join("controller-manager.conf"));

@@ -3,14 +3,22 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use super::super::testing::{Node, words};
+use super::super::testing::{Leaf, Node, words};
 use super::*;
-use crate::domain::renewal::Component;
 use crate::domain::renewal::plan::{Plan, RestartPolicy};
+use crate::domain::renewal::{Change, Component};
+
+fn no_copies() -> Arc<Copies> {
+    Arc::new(Copies::new(Vec::new()))
+}
 
 fn renewer(node: &Node, is_asked_to_stop: bool) -> Renewer {
     fs::create_dir_all(&node.places.work).unwrap();
-    Renewer::open(node.places.clone(), 3, Arc::new(AtomicBool::new(is_asked_to_stop))).unwrap()
+    let stop = Stop::default();
+    if is_asked_to_stop {
+        stop.ask();
+    }
+    Renewer::open_beside(node.places.clone(), 3, no_copies(), stop, |_| None).unwrap()
 }
 
 fn journal(names: &[&str], step: Step) -> Journal {
@@ -72,14 +80,217 @@ fn no_two_have_the_same_name() {
     assert_eq!(renewer.begin(kept, &mut |_| ()).id, "kept-2");
 }
 
+const PAIRS: [&str; 2] = ["apiserver", "apiserver-kubelet-client"];
+
+/// The old pairs live and the new ones beside them, `renamed` of those files in their place: what a kill between two
+/// renames leaves.
+fn killed_while_installing(renamed: usize) -> Node {
+    let node = Node::new();
+    let sign = |name, days| node.ca.sign(&Leaf { age: 3_650, ..Leaf::new(name, days) });
+    let mut count = 0;
+    for name in PAIRS {
+        let [old, new] = [36_000, 36_500].map(|days| sign(name, days));
+        for (ending, old, new) in [("key", old.1, new.1), ("crt", old.0, new.0)] {
+            let file = format!("{name}.{ending}");
+            let is_renamed = count < renamed;
+            count += 1;
+            let (live, beside) = if is_renamed { (new, old) } else { (old, new) };
+            fs::write(node.live("pki").join(&file), live).unwrap();
+            fs::write(node.live("pki").join(format!(".certwatch-{file}")), beside).unwrap();
+        }
+    }
+    node
+}
+
+fn hidden(node: &Node) -> Vec<std::ffi::OsString> {
+    let names = fs::read_dir(node.live("pki")).unwrap().flatten().map(|it| it.file_name());
+    names.filter(|name| name.to_string_lossy().starts_with('.')).collect()
+}
+
+/// The state-dir may be lost, and with it the journal.
+#[test]
+fn without_a_journal_a_pair_that_was_cut_in_two_is_made_whole() {
+    for renamed in 0..=4 {
+        let node = killed_while_installing(renamed);
+        let is_cut = renamed % 2 == 1;
+        assert_eq!(pairs::are_broken(&node.places), is_cut, "{renamed}");
+        let mut renewer = renewer(&node, false);
+        let ended = renewer.recover(&mut |_| ()).unwrap();
+        assert!(!pairs::are_broken(&node.places), "{renamed}: {ended:#?}");
+        assert_eq!(hidden(&node), [""; 0], "a key outside of its place");
+        assert!(!node.places.work.join("found").exists());
+        assert_eq!(ended.len(), usize::from(is_cut));
+        for journal in ended {
+            assert_eq!((&journal.task, journal.outcome()), (&Task::Repair, Some(Outcome::Renewed)));
+            assert_eq!(journal.names, [PAIRS[renamed / 2]]);
+            assert_eq!(renewer.memory().history, [journal]);
+        }
+        assert_eq!(renewer.recover(&mut |_| ()), Ok(Vec::new()), "there is nothing left to do");
+    }
+}
+
+/// It is written down before it is begun, and what was found outlives the places in which it was found.
+#[test]
+fn a_repair_that_is_interrupted_is_begun_again() {
+    let node = killed_while_installing(1);
+    let mut renewer = renewer(&node, true);
+    let ended = renewer.recover(&mut |_| ()).unwrap();
+    assert_eq!(ended[0].outcome(), Some(Outcome::Unchanged), "it was asked to stop");
+    assert!(pairs::are_broken(&node.places));
+    assert_eq!(hidden(&node), [""; 0]);
+    renewer.stop = Stop::default();
+    let ended = renewer.recover(&mut |_| ()).unwrap();
+    assert_eq!(ended[0].outcome(), Some(Outcome::Renewed), "{ended:#?}");
+    assert!(!pairs::are_broken(&node.places));
+}
+
+/// It writes a key, and then its certificate; and its files are not ours to clear away.
+#[test]
+fn while_kubeadm_is_at_work_nothing_is_repaired() {
+    let node = killed_while_installing(1);
+    fs::create_dir_all(&node.places.work).unwrap();
+    let open = |find: fn(&Places) -> Option<Obstacle>| {
+        Renewer::open_beside(node.places.clone(), 3, no_copies(), Stop::default(), find)
+    };
+    assert_eq!(
+        open(|_| Some(Obstacle::KubeadmRuns { pid: 7, verb: String::new() }))
+            .unwrap()
+            .recover(&mut |_| ()),
+        Ok(Vec::new())
+    );
+    assert!(pairs::are_broken(&node.places) && hidden(&node).len() == 4);
+    assert_eq!(open(|_| None).unwrap().recover(&mut |_| ()).unwrap().len(), 1);
+    assert!(!pairs::are_broken(&node.places));
+}
+
+/// A half that is nowhere has to be made anew, by kubeadm, and until then it stays as it is.
+#[test]
+fn what_has_no_other_half_is_left_to_kubeadm() {
+    let node = killed_while_installing(1);
+    for name in hidden(&node) {
+        fs::remove_file(node.live("pki").join(name)).unwrap();
+    }
+    fs::write(node.live("pki/.certwatch-apiserver.key"), "cut").unwrap();
+    assert_eq!(renewer(&node, false).recover(&mut |_| ()), Ok(Vec::new()));
+    assert_eq!(pairs::mismatched(&node.places), [PAIRS[0]]);
+    assert_eq!(hidden(&node), [""; 0], "a key outside of its place");
+}
+
 /// A node may be half-way, and nobody knows it any more.
 #[test]
-fn a_lost_journal_is_told_once() {
-    let node = Node::new();
+fn a_lost_journal_is_told_once_and_what_it_was_for_is_made_whole() {
+    let node = killed_while_installing(1);
     fs::create_dir_all(&node.places.work).unwrap();
     fs::write(node.places.work.join("state.json"), "no JSON").unwrap();
-    let open = || Renewer::open(node.places.clone(), 3, Arc::default());
+    let open = || {
+        let (copies, stop) = (no_copies(), Stop::default());
+        Renewer::open_beside(node.places.clone(), 3, copies, stop, |_| None)
+    };
     let Err(lost) = open() else { panic!() };
     assert!(lost.to_string().contains("forgotten"), "{lost}");
-    assert!(open().is_ok());
+    assert!(!pairs::are_broken(&node.places));
+    assert_eq!(open().unwrap().memory().history[0].task, Task::Repair);
+}
+
+/// Nobody could use it; what was sound goes back.
+#[test]
+fn what_did_not_match_before_is_not_put_back() {
+    let node = Node::new();
+    let [old, new] = PAIRS.map(|name| [5, 365].map(|days| node.ca.sign(&Leaf::new(name, days))))[0]
+        .each_ref()
+        .map(|pair| (pair.0.clone(), pair.1.clone()));
+    let conf = fs::read_to_string(node.live("admin.conf")).unwrap();
+    fs::write(node.live("pki/apiserver.crt"), &old.0).unwrap();
+    for key in [None, Some(&new.1)] {
+        match key {
+            None => fs::remove_file(node.live("pki/apiserver.key")).unwrap(),
+            Some(key) => fs::write(node.live("pki/apiserver.key"), key).unwrap(),
+        }
+        let renewer = renewer(&node, false);
+        let begun = journal(&["admin.conf", "apiserver"], Step::PutBack);
+        let id = format!("{}-{}", begun.id, key.is_some());
+        let begun = Journal { id, ..begun };
+        renewer.back_up(&begun).unwrap();
+        let read = |path: &str| fs::read(node.live(path)).ok();
+        let sum = |path: &str| read(path).map(|bytes| files::hex_sha256(&bytes));
+        let paths = ["admin.conf", "pki/apiserver.key", "pki/apiserver.crt"];
+        let before = paths.map(sum);
+        for (path, content) in [
+            ("admin.conf", "new\n"),
+            ("pki/apiserver.key", &*new.1),
+            ("pki/apiserver.crt", &*new.0),
+        ] {
+            fs::write(node.live(path), content).unwrap();
+        }
+        let changes = paths.into_iter().zip(before).map(|(path, before)| Change {
+            path: path.into(),
+            before,
+            after: sum(path).unwrap(),
+        });
+        let begun = Journal { changes: changes.collect(), ..begun };
+        let done = renewer.put_back(&begun).unwrap();
+        assert!(done.note.unwrap().contains("but for apiserver, whose old key did not match"));
+        assert_eq!(fs::read_to_string(node.live("admin.conf")).unwrap(), conf);
+        assert!(!pairs::are_broken(&node.places));
+        assert_eq!(read("pki/apiserver.crt").unwrap(), new.0.as_bytes());
+        fs::write(node.live("pki/apiserver.crt"), &old.0).unwrap();
+    }
+}
+
+/// It is tried more often than it is told.
+#[test]
+fn what_fails_again_without_a_person_is_remembered_once_a_day() {
+    let node = Node::new();
+    let mut renewer = renewer(&node, false);
+    let fault = Some((Step::Install, Fault::failed("the disk is full")));
+    let step = Step::End(Outcome::Stuck);
+    let failed = Journal { fault, step, ..journal(&["apiserver"], Step::Install) };
+    let repair = Journal { task: Task::Repair, ..failed.clone() };
+    for (journal, count) in [(&failed, 1), (&failed, 2), (&repair, 3), (&repair, 3)] {
+        renewer.conclude(journal.clone());
+        assert_eq!(renewer.memory().history.len(), count, "a person may ask twice");
+    }
+    renewer.conclude(failed.clone());
+    renewer.is_asked_by_nobody();
+    renewer.conclude(failed.clone());
+    assert_eq!(renewer.memory().history.len(), 4);
+    let begun = failed.begun + crate::domain::time::Span::hours(25);
+    renewer.conclude(Journal { begun, ..failed });
+    assert_eq!(renewer.memory().history.len(), 5);
+}
+
+#[test]
+fn pairs_that_do_not_match_are_noted_for_the_daemon() {
+    let node = killed_while_installing(1);
+    let mut renewer = renewer(&node, false);
+    renewer.note_mismatched().unwrap();
+    assert_eq!(renewer.memory().mismatched, [PAIRS[0]]);
+    renewer.recover(&mut |_| ()).unwrap();
+    renewer.note_mismatched().unwrap();
+    let saved = crate::store::peek::<Memory>(&node.places.work).unwrap().unwrap();
+    assert_eq!(saved.mismatched, [""; 0]);
+}
+
+/// It goes on with the copy for a moment after certwatch was killed.
+#[test]
+fn a_kubeadm_that_outlives_its_certwatch_leaves_no_key_on_the_stage() {
+    let node = Node::new();
+    let mut renewer = renewer(&node, false);
+    renewer.memory.current = Some(journal(&["apiserver"], Step::Stage));
+    renewer.find_kubeadm = |places| {
+        let verb = String::new();
+        places.kubeadm.exists().then_some(Obstacle::KubeadmRuns { pid: 7, verb })
+    };
+    fs::write(&node.places.kubeadm, "at work").unwrap();
+    let places = node.places.clone();
+    let orphan = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        fs::create_dir_all(places.stage().join("pki")).unwrap();
+        fs::write(places.stage().join("pki/apiserver.key"), "a key").unwrap();
+        fs::remove_file(&places.kubeadm).unwrap();
+    });
+    let ended = renewer.recover(&mut |_| ()).unwrap();
+    orphan.join().unwrap();
+    assert_eq!(ended[0].outcome(), Some(Outcome::Unchanged));
+    assert!(!node.staged("pki/apiserver.key").exists());
 }

@@ -1,9 +1,13 @@
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::super::stage;
 use super::super::testing::{Authority, Leaf, NOW, Node, Pair, words};
 use super::*;
 use crate::domain::time::Span;
+use crate::parse::pem;
 
 const SERVER: &str = "kube-apiserver";
 const ADMIN: &str = "kubernetes-admin";
@@ -31,6 +35,20 @@ fn of_conf(make: impl FnOnce(&Node, String) -> String) -> Result<Vec<Change>, Fa
     let conf = node.conf(&node.ca.sign(&Leaf::new(ADMIN, 365)));
     fs::write(node.staged("admin.conf"), make(&node, conf)).unwrap();
     look(&node, "admin.conf")
+}
+
+/// With an algorithm that nobody knows, in both places.
+fn unchecked(Pair(certificate, key): Pair) -> Pair {
+    const ECDSA_WITH_SHA256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    let mut der = pem::certificates(certificate.as_bytes()).remove(0).unwrap().der;
+    let is_there = |der: &[u8], at: usize| der[at..].starts_with(&ECDSA_WITH_SHA256);
+    for at in 0..der.len() {
+        if is_there(&der, at) {
+            der[at + 7] = 99;
+        }
+    }
+    let body = STANDARD.encode(der);
+    Pair(format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"), key)
 }
 
 fn refused(result: Result<Vec<Change>, Fault>, why: &str) {
@@ -65,6 +83,7 @@ fn every_fault_of_a_pair_is_found() {
     refused(of_leaf(&Leaf { days: -1, ..good.clone() }), "has expired");
     refused(of_leaf(&Leaf { days: 4, ..good.clone() }), "ends no later");
     refused(of_pair(|_| Authority::new().sign(&good)), "not signed by the CA");
+    refused(of_pair(|node| unchecked(node.ca.sign(&good))), "as far as that can be checked");
     refused(
         of_pair(|node| Pair(node.ca.sign(&good).0, node.ca.sign(&good).1)),
         "has a key that is not its certificate's",
@@ -157,4 +176,12 @@ fn a_restore_may_end_earlier() {
 fn no_message_holds_a_byte_of_a_file() {
     let fault = of_pair(|_| Pair("SECRET".into(), "SECRET".into())).unwrap_err();
     assert!(!fault.what.contains("SECRET"));
+}
+
+#[test]
+fn a_client_s_certificate_stays_one() {
+    let usages = &[rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let leaf = Leaf { usages, ..Leaf::new(ADMIN, 365) };
+    let staged = of_conf(|node, _| node.conf(&node.ca.sign(&leaf)));
+    refused(staged, "is no longer one for clients");
 }

@@ -122,3 +122,97 @@ fn nothing_takes_its_place_before_all_is_written() {
         left.map(|it| it.file_name()).filter(|it| it.to_string_lossy().starts_with('.')).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// Three pairs, and what changes of them.
+fn pairs() -> (Node, Vec<Change>) {
+    let node = Node::new();
+    let paths: Vec<PathBuf> = ["a", "b", "c"]
+        .iter()
+        .flat_map(|name| ["key", "crt"].map(|ending| format!("pki/{name}.{ending}").into()))
+        .collect();
+    paths.iter().for_each(|path| fs::write(node.places.kubernetes.join(path), "old").unwrap());
+    super::super::stage::stage(&node.places).unwrap();
+    paths.iter().for_each(|path| fs::write(node.places.stage().join(path), "new").unwrap());
+    let [before, after] = [b"old", b"new"].map(|text| files::hex_sha256(text));
+    let change =
+        |path: PathBuf| Change { path, before: Some(before.clone()), after: after.clone() };
+    (node, paths.into_iter().map(change).collect())
+}
+
+fn contents(node: &Node, changes: &[Change]) -> Vec<String> {
+    let read = |it: &Change| fs::read_to_string(node.places.kubernetes.join(&it.path)).unwrap();
+    changes.iter().map(read).collect()
+}
+
+fn hidden(node: &Node) -> Vec<std::ffi::OsString> {
+    let names = fs::read_dir(node.live("pki")).unwrap().flatten().map(|it| it.file_name());
+    names.filter(|name| name.to_string_lossy().starts_with('.')).collect()
+}
+
+/// What is prepared cannot take its place: somebody has put a directory there meanwhile.
+#[test]
+fn whichever_file_cannot_be_put_every_pair_stays_whole() {
+    for spoilt in 0..6 {
+        let (node, changes) = pairs();
+        let todo: Vec<&Change> = changes.iter().collect();
+        let stage = node.places.stage();
+        let units = prepare(&stage, &node.places.kubernetes, &todo, Direction::Forward).unwrap();
+        let [target, aside] =
+            [node.places.kubernetes.join(&changes[spoilt].path), node.path("aside")];
+        fs::rename(&target, &aside).unwrap();
+        fs::create_dir(&target).unwrap();
+        put(units).unwrap_err();
+        fs::remove_dir(&target).unwrap();
+        fs::rename(&aside, &target).unwrap();
+
+        let mut expected = vec!["new"; 6];
+        expected[spoilt / 2 * 2..][..2].fill("old");
+        assert_eq!(contents(&node, &changes), expected, "{spoilt}");
+        assert_eq!(hidden(&node), [""; 0]);
+        let state = state(&node.places.kubernetes, &changes).unwrap();
+        assert_eq!(state.matches(".crt").count(), 3, "{state}");
+        // Once the cause is gone, both ways are open.
+        install(&stage, &node.places.kubernetes, &changes, Direction::Forward).unwrap();
+        assert_eq!(contents(&node, &changes), ["new"; 6]);
+    }
+}
+
+/// The way back is as good: a pair that was not there goes as a whole.
+#[test]
+fn going_back_leaves_whole_pairs_as_well() {
+    for spoilt in 0..6 {
+        let (node, changes) = pairs();
+        let stage = node.places.stage();
+        let backup = node.path("backup");
+        fs::create_dir_all(backup.join("pki")).unwrap();
+        changes.iter().for_each(|it| fs::write(backup.join(&it.path), "old").unwrap());
+        install(&stage, &node.places.kubernetes, &changes, Direction::Forward).unwrap();
+        let todo: Vec<&Change> = changes.iter().collect();
+        let units = prepare(&backup, &node.places.kubernetes, &todo, Direction::Back).unwrap();
+        let [target, aside] =
+            [node.places.kubernetes.join(&changes[spoilt].path), node.path("aside")];
+        fs::rename(&target, &aside).unwrap();
+        fs::create_dir(&target).unwrap();
+        put(units).unwrap_err();
+        fs::remove_dir(&target).unwrap();
+        fs::rename(&aside, &target).unwrap();
+        let mut expected = vec!["old"; 6];
+        expected[spoilt / 2 * 2..][..2].fill("new");
+        assert_eq!(contents(&node, &changes), expected, "{spoilt}");
+    }
+}
+
+/// kubeadm writes a key before its certificate.
+#[test]
+fn beside_a_key_that_somebody_else_wrote_nothing_is_put_back() {
+    let (node, changes) = pairs();
+    let backup = node.path("backup");
+    fs::create_dir_all(backup.join("pki")).unwrap();
+    changes.iter().for_each(|it| fs::write(backup.join(&it.path), "old").unwrap());
+    install(&node.places.stage(), &node.places.kubernetes, &changes, Direction::Forward).unwrap();
+    let other = "-----BEGIN X-----\nAA==\n-----END X-----\n";
+    fs::write(node.live("pki/b.key"), other).unwrap();
+    let others = install(&backup, &node.places.kubernetes, &changes, Direction::Back).unwrap();
+    assert_eq!(others, [node.live("pki/b.key")]);
+    assert_eq!(contents(&node, &changes), ["old", "old", other, "new", "old", "old"]);
+}

@@ -6,6 +6,7 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use tempfile::TempDir;
 use time::{Duration as Days, OffsetDateTime};
 
+use super::super::testing::{Authority, Leaf, Pair};
 use super::*;
 
 /// A node's directories, with nothing in them.
@@ -110,12 +111,20 @@ fn the_node_is_called_what_its_certificate_says() {
 #[test]
 fn only_a_fresh_certificate_for_this_node_is_taken_from_kubeadm() {
     let node = Node::new();
+    let ca = Authority::new();
+    fs::write(node.places.pki().join("ca.crt"), &ca.pem).unwrap();
+    let pair = |name, days| {
+        let Pair(certificate, key) = ca.sign(&Leaf::new(name, days));
+        certificate + &key
+    };
     let sign = |pair: &str| {
         node.kubeadm_prints(pair);
         sign(&node.places, "/k.yaml".as_ref(), "system:node:a")
     };
     assert!(sign(&pair("system:node:a", 365)).is_ok());
-    for other in [pair("system:node:b", 365), pair("system:node:a", -1), "nonsense".to_owned()] {
+    let foreign = Authority::new().sign(&Leaf::new("system:node:a", 365)).0;
+    let ended = pair("system:node:a", -4000);
+    for other in [pair("system:node:b", 365), ended, foreign, "nonsense".to_owned()] {
         let Err(fault) = sign(&other) else { panic!("{other}") };
         assert!(fault.what.contains("signed no certificate for system:node:a"), "{fault}");
         assert!(!fault.what.contains("nonsense"), "{fault}");

@@ -32,12 +32,35 @@ fn a_change_is_new_for_two_minutes() {
     put(&node, "etcd.yaml", "etcd");
     let path = node.live("manifests/etcd.yaml");
     let at = UnixTime::new(fs::metadata(&path).unwrap().ctime());
-    assert_eq!(changed(&node.places, at + Span::seconds(119)), Some(path));
-    assert_eq!(changed(&node.places, at + Span::seconds(121)), None);
+    assert_eq!(changed(&node.places, None, at + Span::seconds(119)), Some(path));
+    assert_eq!(changed(&node.places, None, at + Span::seconds(121)), None);
 
     let upgrade = node.live("tmp/kubeadm-backup-manifests");
     fs::create_dir_all(&upgrade).unwrap();
     let at = UnixTime::new(fs::metadata(&upgrade).unwrap().ctime());
     fs::remove_file(node.live("manifests/etcd.yaml")).unwrap();
-    assert_eq!(changed(&node.places, at), Some(upgrade));
+    assert_eq!(changed(&node.places, None, at), Some(upgrade));
+}
+
+#[test]
+fn what_is_only_touched_has_not_changed() {
+    let node = Node::new();
+    put(&node, "etcd.yaml", "etcd");
+    let path = node.live("manifests/etcd.yaml");
+    let at = UnixTime::new(fs::metadata(&path).unwrap().ctime());
+    let known =
+        |ago: i64| Manifests { digest: digest(&node.places), since: at - Span::seconds(ago) };
+    assert_eq!(
+        changed(&node.places, Some(&known(120)), at),
+        None,
+        "it was the same two minutes ago"
+    );
+    assert_eq!(changed(&node.places, Some(&known(119)), at), Some(path.clone()));
+    assert_eq!(changed(&node.places, Some(&known(-999)), at), Some(path.clone()));
+    let before = known(120);
+    put(&node, "etcd.yaml", "etcd2");
+    assert_eq!(changed(&node.places, Some(&before), at), Some(path));
+    let before = known(120);
+    fs::create_dir_all(node.live("tmp/kubeadm-upgraded-manifests1")).unwrap();
+    assert!(changed(&node.places, Some(&before), at).is_some(), "an upgrade has begun");
 }

@@ -9,10 +9,16 @@ use super::Node;
 pub(crate) const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/lab");
 
 /// `tests/lab/cluster.sh` for the cluster of this name.
-pub(crate) fn script(cluster: &str) -> Command {
+pub(super) fn script(cluster: &str) -> Command {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/cluster.sh"));
-    command.env("CLUSTER", cluster);
+    command.env("CLUSTER", cluster).env("KUBERNETES", kubernetes());
     command
+}
+
+/// The version that all clusters are of: what `KUBERNETES` names, or the lab's default.
+fn kubernetes() -> String {
+    std::env::var("KUBERNETES")
+        .unwrap_or_else(|_| include_str!("../kubernetes/default").trim().to_owned())
 }
 
 /// A cluster that one test at a time has for itself.
@@ -41,13 +47,16 @@ impl Cluster {
     }
 
     /// The first of these that no other test uses: most of a test is waiting, so several get on side by side.
+    /// Each version of Kubernetes has its own.
     fn take_one_of(names: &[String]) -> Self {
         create_dir_all(LAB).unwrap();
+        let version = kubernetes();
         loop {
             for name in names {
+                let name = format!("{name}-{version}");
                 let turn = File::create(format!("{LAB}/turn.{name}")).unwrap();
                 if turn.try_lock().is_ok() {
-                    return Self { name: name.clone(), _turn: turn };
+                    return Self { name, _turn: turn };
                 }
             }
             sleep(Duration::from_millis(200));
@@ -77,14 +86,26 @@ impl Cluster {
     /// Runs `cluster.sh`, which has to succeed.
     #[track_caller]
     pub(crate) fn script(&self, arguments: &[&str]) -> String {
-        succeed(script(&self.name).args(arguments))
+        succeed(&mut self.command(arguments))
+    }
+
+    /// `cluster.sh`, to be run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = script(&self.name);
+        command.args(arguments);
+        command
+    }
+
+    /// Where a step of `cluster.sh` writes what it prints.
+    pub(crate) fn log(&self, step: &str) -> String {
+        format!("{LAB}/log/{}/{step}.log", self.name)
     }
 }
 
 /// Nobody looks at it any more, and a control plane that idles has much to do all the same.
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let _ = script(&self.name).arg("stop").output();
+        let _ = self.command(&["stop"]).output();
     }
 }
 

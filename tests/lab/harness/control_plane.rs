@@ -86,6 +86,14 @@ impl Node<'_> {
         self.sums("find /etc/kubernetes/manifests -type f")
     }
 
+    /// Where certwatch could write: names, inodes, links, owners, and by the time of its last change every content,
+    /// mode and attribute.
+    pub(crate) fn everything(&self) -> String {
+        let line = "find /etc /root /home /opt /usr/local /var/lib/certwatch* /var/lib/kubelet/pki \
+            -xdev -printf '%p %i %n %M %U %G %s %T@ %C@ %l\\n' 2>/dev/null | sort";
+        self.run(&["bash", "-uc", line])
+    }
+
     fn sums(&self, find: &str) -> Fingerprint {
         let said = self.run(&["bash", "-euc", &format!("{find} -exec sha256sum {{}} +")]);
         let lines = said.lines().map(|line| line.split_once("  ").unwrap());

@@ -8,7 +8,7 @@ mod renewer;
 mod wait;
 mod watch;
 
-pub(crate) use cluster::{Cluster, LAB, script};
+pub(crate) use cluster::Cluster;
 pub(crate) use control_plane::{
     COMPONENTS, CONTROLLER_MANAGER, ETCD, Fingerprint, KUBELET_CLIENT, NAMES, READY, SCHEDULER,
 };

@@ -141,6 +141,8 @@ impl World {
     pub(super) fn crash(&mut self) {
         self.ledger = serde_json::from_str(&self.disk).unwrap();
         self.ledger.set_receivers(&self.specs);
+        // As the real one does: a start is a reason to try what was refused again.
+        self.ledger.retry_now();
         self.look_again = None;
         for (id, desk) in &mut self.desks {
             desk.failed = None;

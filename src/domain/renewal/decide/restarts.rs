@@ -3,14 +3,17 @@
 use super::Judge;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::plan::{
-    ComponentFacts, LeaveReason, Plan, Renewal, RestartPolicy, RestartReason, Which,
+    ComponentFacts, LeaveReason, Outage, Plan, Renewal, RestartPolicy, RestartReason, Which,
 };
 
 impl Judge<'_> {
     pub(super) fn components(&self, plan: &mut Plan) {
         for facts in &self.node.components {
             match self.component(facts, plan) {
-                Ok(why) => plan.restart.push((facts.component, why)),
+                Ok(why) => {
+                    plan.restart.push((facts.component, why));
+                    plan.outages.push(outage(facts));
+                }
                 Err(why) => plan.leave.push((facts.component, why)),
             }
         }
@@ -85,4 +88,9 @@ impl Judge<'_> {
             }
         }
     }
+}
+
+fn outage(facts: &ComponentFacts) -> Outage {
+    let ComponentFacts { component, version, back_off, .. } = *facts;
+    Outage { component, usual: component.outage(version), held_back: back_off }
 }

@@ -7,7 +7,8 @@ use super::super::Component;
 use super::super::obstacle::Obstacle;
 use super::super::plan::{ComponentFacts, LeaveReason, RestartPolicy, RestartReason};
 use super::*;
-use crate::domain::model::{Ca, Name, Place, Sha256};
+use crate::domain::kubernetes::Version;
+use crate::domain::model::{Ca, ClientAuth, Name, Place, Sha256};
 
 const DAY: i64 = 86_400;
 const NOW: i64 = 1_000 * DAY;
@@ -37,7 +38,8 @@ fn certificate(left: i64, ca_left: i64) -> Certificate {
         sha256: Sha256([0; 32]),
         key_sha256: Sha256([0; 32]),
         is_ca: false,
-        signer: Signer::Ca(Arc::new(ca)),
+        client_auth: ClientAuth::Allowed,
+        signer: Signer::Verified(Arc::new(ca)),
     }
 }
 
@@ -66,12 +68,13 @@ fn inventory(left: i64) -> Inventory {
 fn facts(component: Component) -> ComponentFacts {
     ComponentFacts {
         component,
-        version: Some((1, 20)),
+        version: Version::parse("v1.20.2"),
         started: Some(days(-1)),
         served: None,
         stale: None,
         loopback_not_after: None,
         is_ours_to_signal: true,
+        back_off: Span::seconds(0),
     }
 }
 
@@ -135,6 +138,31 @@ fn a_wish_for_what_is_due_concerns_what_is_due() {
     assert!(!concerns(Which::Due, 300));
     assert!(concerns(Which::All, 300));
     assert!(!concerns(named(&["apiserver"]), 5));
+}
+
+/// What has been started again lately is away for longer, and so is an API server whose etcd is.
+#[test]
+fn what_the_kubelet_holds_back_is_told() {
+    let mut node = node();
+    let terms = Terms { restart: RestartPolicy::All, ..TERMS };
+    let plan_of = |node: &NodeFacts| plan(&inventory(5), node, &wish(Which::Due), &terms, days(0));
+    let usual = plan_of(&node);
+    assert_eq!(usual.outage(Component::Apiserver), "about 15 s");
+    assert!(usual.warnings.is_empty(), "{usual:#?}");
+    node.components[1].version = Version::parse("v1.37.2");
+    assert_eq!(plan_of(&node).outage(Component::Apiserver), "about 10 s");
+    node.components[1].version = Version::parse("v1.20.2");
+    node.components[0].back_off = Span::seconds(40);
+    let held_back = plan_of(&node);
+    assert_eq!(held_back.outage(Component::Etcd), "that of kube-apiserver");
+    assert_eq!(held_back.outage(Component::Apiserver), "about 55 s");
+    assert_eq!(held_back.outage(Component::Scheduler), usual.outage(Component::Scheduler));
+    let said = "the kubelet holds etcd back for about 40 s";
+    assert!(held_back.warnings[0].starts_with(said), "{held_back:#?}");
+    node.kubelet_is_stranded = true;
+    let rescue = Wish { rescue: true, ..wish(Which::Due) };
+    let rescued = plan(&inventory(5), &node, &rescue, &terms, days(0));
+    assert_eq!(rescued.outage(Component::Apiserver), "about 15 s", "a new kubelet has forgotten");
 }
 
 #[test]
@@ -249,7 +277,7 @@ fn the_certificate_in_memory_decides_about_the_api_server() {
 #[test]
 fn old_versions_are_restarted() {
     let mut node = node();
-    node.components[1].version = Some((1, 19));
+    node.components[1].version = Version::parse("v1.19.16");
     let plan = planned(&inventory(5), &node, Which::Due);
     assert!(plan.restart.contains(&(Component::Apiserver, RestartReason::OldVersion)));
 }
@@ -303,6 +331,31 @@ fn what_stands_in_the_way_yields_to_those_who_insist() {
 }
 
 #[test]
+fn what_nobody_can_check_is_left_alone_unless_forced() {
+    let unchecked = |left, ca_left| {
+        let mut certificate = certificate(left, ca_left);
+        let ca = match &certificate.signer {
+            Signer::Verified(ca) => ca.clone(),
+            other => panic!("{other:?}"),
+        };
+        certificate.signer = Signer::Unchecked { ca, algorithm: "ED448".into() };
+        Inventory { items: vec![item("apiserver", certificate)], ..Inventory::default() }
+    };
+    let why = SkipReason::SignatureUnchecked("ED448".into());
+    for (left, ca_left) in [(-1, 3_000), (5, 3_000), (300, 5)] {
+        let plan = planned(&unchecked(left, ca_left), &node(), Which::Due);
+        assert_eq!(why_not(&plan, "apiserver"), &why, "{left} {ca_left}");
+        assert!(plan.renew.is_empty() && plan.falls_short);
+        assert_eq!(due(&unchecked(left, ca_left), &TERMS, now()), []);
+    }
+    let words = why.words();
+    assert!(words.contains("ED448") && words.contains("--force"), "{words}");
+    let forced = Wish { which: Which::Due, force: true, rescue: false };
+    let plan = plan(&unchecked(5, 3_000), &node(), &forced, &TERMS, now());
+    assert_eq!(plan.renew.len(), 1);
+}
+
+#[test]
 fn a_restoration_knows_what_nobody_wants_back() {
     let live = Inventory {
         items: vec![
@@ -328,6 +381,28 @@ fn a_rescue_minds_the_kubelet() {
     let plan = plan(&inventory(-3), &node, &rescue, &TERMS, now());
     assert!(plan.kubelet && plan.warnings == [clock.as_str()]);
     assert!(plan.renew.iter().all(|renewal| renewal.why == RenewReason::Expired));
+}
+
+#[test]
+fn an_api_server_that_reaches_the_kubelet_has_to_afterwards() {
+    let of = |reaches_kubelet, which| {
+        planned(&inventory(5), &NodeFacts { reaches_kubelet, ..node() }, which)
+    };
+    let refused = || Some(Err("it answers with status 500".to_owned()));
+    assert!(of(Some(Ok(())), Which::All).reaches_kubelet);
+    assert!(!of(Some(Ok(())), named(&["apiserver"])).reaches_kubelet);
+    assert!(!of(None, Which::All).reaches_kubelet);
+
+    let plan = of(refused(), Which::All);
+    let [warning] = &plan.warnings[..] else { panic!("{plan:#?}") };
+    assert!(!plan.reaches_kubelet && warning.ends_with("does not: it answers with status 500"));
+    assert_eq!(of(refused(), named(&["apiserver"])).warnings, [""; 0]);
+    let restored = |name| {
+        let node = NodeFacts { reaches_kubelet: Some(Ok(())), ..node() };
+        restoring(&[name], &inventory(5), &node, false, &TERMS, now())
+    };
+    assert!(restored("apiserver-kubelet-client").reaches_kubelet);
+    assert!(!restored("apiserver").reaches_kubelet);
 }
 
 proptest! {
@@ -358,4 +433,54 @@ proptest! {
         prop_assert!(due(&inventory, &TERMS, next - Span::seconds(1)).is_empty());
         prop_assert!(!due(&inventory, &TERMS, next).is_empty());
     }
+}
+
+/// It serves nobody, however long it lives and whatever is not well because of it.
+#[test]
+fn a_pair_that_does_not_match_is_due() {
+    let ill = Obstacle::Unhealthy(Component::Etcd, "it ends every handshake".to_owned());
+    let full = Obstacle::NoClusterConfig("no answer".to_owned());
+    let node = NodeFacts {
+        mismatched: vec!["etcd-server"],
+        obstacles: vec![ill.clone(), full.clone()],
+        ..node()
+    };
+    let items = inventory(3_000);
+    let plan = planned(&items, &node, Which::Due);
+    assert_eq!(names(&plan), ["etcd-server"]);
+    assert_eq!(plan.renew[0].why, RenewReason::KeyMismatch);
+    assert_eq!((plan.overridden, plan.obstacles), (vec![ill.clone()], vec![full]));
+    // By name, only what was named is touched.
+    let plan = planned(&items, &node, named(&["apiserver"]));
+    assert_eq!(names(&plan), [""; 0]);
+    assert!(plan.obstacles.contains(&ill));
+}
+
+/// Neither for ever, nor before anybody could have looked.
+#[test]
+fn what_may_be_a_kubeadm_is_waited_for_as_long_as_people_have_to_look() {
+    let is_overridden = |held_up: Span, runs: Span, left: Option<Span>| {
+        let (verb, cgroup) = (String::new(), "/x".to_owned());
+        let started = now() - runs;
+        let unclear = Obstacle::KubeadmUnclear { pid: 7, verb, login: None, cgroup, started };
+        let certain = Obstacle::KubeadmRuns { pid: 8, verb: String::new() };
+        let obstacles = vec![unclear.clone(), certain.clone()];
+        let mut plan = Plan { obstacles, ..Plan::default() };
+        let since = now() - held_up;
+        plan.wait_no_longer(since, left.map(|left| since.max(started) + left), now());
+        assert!(plan.obstacles.contains(&certain), "one that is at work is never run beside");
+        plan.overridden == [unclear]
+    };
+    let long = Span::days(100);
+    assert!(!is_overridden(Span::hours(0), long, None));
+    assert!(!is_overridden(Span::hours(23), long, None));
+    assert!(is_overridden(Span::hours(24), long, None));
+    assert!(!is_overridden(Span::minutes(71), long, Some(Span::hours(12))));
+    assert!(is_overridden(Span::minutes(72), long, Some(Span::hours(12))));
+    assert!(!is_overridden(Span::minutes(9), long, Some(Span::hours(-1))));
+    assert!(is_overridden(Span::minutes(10), long, Some(Span::hours(-1))));
+    // Something else was in the way before it came.
+    assert!(!is_overridden(long, Span::hours(23), None));
+    assert!(is_overridden(long, Span::hours(24), None));
+    assert!(!is_overridden(Span::days(-365), long, None), "a clock that was ahead");
 }

@@ -3,10 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::kubernetes::Version;
+use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::{RenewReason, Renewal};
 use crate::domain::renewal::words;
 
+/// Two pairs, each a key before its certificate.
 const FILES: usize = 4;
+const LIFETIME: Span = Span::days(365);
 const NOW: UnixTime = UnixTime::new(1_000_000);
 
 /// Which set of certificates something belongs to.
@@ -63,16 +67,34 @@ fn change() -> Change {
     Change { path: "pki/apiserver.crt".into(), before: None, after: String::new() }
 }
 
+impl Pod {
+    /// `number` is that among those that are made live together.
+    fn after(self, set: Set, fate: Fate, takes: bool, number: usize) -> Self {
+        let is_even = |how_far: usize| (how_far >> number).is_multiple_of(2);
+        match fate {
+            Fate::Works if takes => Self { uses: set, is_up: true },
+            Fate::Works | Fate::NotTaken => self,
+            // It was told to end or not, and killed or not; if it was, the kubelet starts it again.
+            Fate::Crashes(how_far) => {
+                Self { uses: if is_even(how_far) { self.uses } else { set }, is_up: true }
+            }
+            Fate::Fails(how_far) => Self { is_up: is_even(how_far), ..self },
+        }
+    }
+}
+
 impl World {
     fn new() -> Self {
         let pod = Pod { uses: Set::Old, is_up: true };
         Self { disk: [Set::Old; FILES], backup: None, is_staged: false, pods: [pod; 4] }
     }
 
-    /// Lays `set` over the disk, as far as fate lets it.
+    /// Lays `set` over the disk, as far as fate lets it: a pair that cannot be new as a whole stays old, unless
+    /// certwatch is killed between its files.
     fn lay(&mut self, set: Set, fate: Fate) {
         let most = match fate {
-            Fate::Fails(count) | Fate::Crashes(count) => count % (FILES + 1),
+            Fate::Fails(count) => count % (FILES + 1) / 2 * 2,
+            Fate::Crashes(count) => count % (FILES + 1),
             Fate::Works | Fate::NotTaken => FILES,
         };
         self.disk.iter_mut().take(most).for_each(|file| *file = set);
@@ -82,28 +104,41 @@ impl World {
         }
     }
 
-    fn make_live(&mut self, live: Live, set: Set, fate: Fate) -> Result<Done, Fault> {
-        let at = position(live.component);
-        let others_up = self.pods.iter().enumerate().all(|(other, pod)| other == at || pod.is_up);
-        assert!(others_up, "a second one goes down: {self:?}");
+    fn has_whole_pairs(&self) -> bool {
+        self.disk.chunks(2).all(|pair| pair[0] == pair[1])
+    }
+
+    /// What every start does after it has brought a journal to its end: of both sets there are copies.
+    fn repair(&mut self) {
+        for pair in self.disk.chunks_mut(2).filter(|pair| pair[0] != pair[1]) {
+            pair.fill(Set::New);
+        }
+    }
+
+    /// The pod at `index`, and with it what is restarted in the same outage.
+    fn make_live(
+        &mut self,
+        journal: &Journal,
+        index: usize,
+        set: Set,
+        fate: Fate,
+    ) -> Result<Done, Fault> {
+        let live = journal.live[index];
+        let partner = journal.together_with(index);
+        let are_down = [Some(live.component), partner].map(|it| it.map(position));
+        let is_up = |(at, pod): (usize, &Pod)| pod.is_up || are_down.contains(&Some(at));
+        assert!(self.pods.iter().enumerate().all(is_up), "another one goes down: {self:?}");
         assert!(self.disk.iter().all(|file| *file == set), "half a set is made live: {self:?}");
-        let reloads = live.component.reloads(Some((1, 20)));
+        let reloads = live.component.reloads(Version::parse("v1.20.2"));
+        for (number, at) in are_down.into_iter().flatten().enumerate() {
+            self.pods[at] = self.pods[at].after(set, fate, live.restart || reloads, number);
+        }
         match fate {
-            Fate::Works if live.restart || reloads => {
-                self.pods[at] = Pod { uses: set, is_up: true };
-                Ok(Done::default())
-            }
+            Fate::Works if live.restart || reloads => Ok(Done::default()),
             Fate::Works | Fate::NotTaken => Err(Fault::not_taken("it did not take it")),
-            // A process that was killed is started again by the kubelet.
-            Fate::Crashes(how_far) => {
-                let uses = if how_far % 2 == 0 { self.pods[at].uses } else { set };
-                self.pods[at] = Pod { uses, is_up: true };
-                Ok(Done::default())
-            }
-            Fate::Fails(how_far) => {
-                self.pods[at].is_up = how_far % 2 == 0;
-                Err(Fault::failed("it does not get healthy"))
-            }
+            // Nobody is left to hear of it.
+            Fate::Crashes(_) => Ok(Done::default()),
+            Fate::Fails(_) => Err(Fault::failed("it does not get healthy")),
         }
     }
 
@@ -148,11 +183,11 @@ impl World {
                 self.lay(Set::Old, fate);
                 worked()
             }
-            Step::MakeLive(index) => self.make_live(journal.live[index], Set::New, fate),
+            Step::MakeLive(index) => self.make_live(journal, index, Set::New, fate),
             Step::MakeOldLive(index) => {
                 // What would not come up with the new files does with the old ones.
                 self.pods.iter_mut().for_each(|pod| pod.is_up = true);
-                self.make_live(journal.live[index], Set::Old, fate)
+                self.make_live(journal, index, Set::Old, fate)
             }
             Step::Verify if is_bad => Err(Fault::failed("no")),
             Step::Verify => self.verify(&journal.live, Set::New),
@@ -169,12 +204,17 @@ fn plan(restart: RestartPolicy, ends_in: i64) -> Plan {
         name: "apiserver",
         path: "/etc/kubernetes/pki/apiserver.crt".into(),
         ends: Some(NOW + Span::days(ends_in)),
+        lifetime: Some(LIFETIME),
         why: RenewReason::Due,
     };
     let reloads = [Component::Etcd, Component::Apiserver];
     let holds = [Component::ControllerManager, Component::Scheduler];
     let mut plan =
         Plan { renew: vec![renewal], copies: vec!["/root/.kube/config".into()], ..Plan::default() };
+    if restart == RestartPolicy::All {
+        plan.restart = Component::ALL.map(|it| (it, RestartReason::Always)).to_vec();
+        return plan;
+    }
     plan.leave = reloads.map(|it| (it, LeaveReason::Reloads)).to_vec();
     match restart {
         RestartPolicy::None => plan.leave.extend(holds.map(|it| (it, LeaveReason::Forbidden))),
@@ -210,6 +250,12 @@ fn run(mut journal: Journal, fates: &[Fate]) -> (Journal, World, Vec<Step>) {
 }
 
 fn assert_is_true(journal: &Journal, world: &World, ends_in: i64) {
+    if journal.resumed == 0 {
+        assert!(world.has_whole_pairs(), "half a pair without a crash: {journal:#?}");
+    }
+    let mut repaired = world.clone();
+    repaired.repair();
+    assert!(repaired.has_whole_pairs());
     let disk_is = |set| world.disk.iter().all(|file| *file == set);
     match journal.outcome().unwrap() {
         Outcome::Renewed => {
@@ -221,7 +267,7 @@ fn assert_is_true(journal: &Journal, world: &World, ends_in: i64) {
             assert_eq!(world.pods, World::new().pods);
         }
         Outcome::Undone => {
-            assert!(ends_in >= 3, "what is over was put back");
+            assert!(ends_in > 0, "what is over was put back");
             assert!(disk_is(Set::Old) && journal.fault.is_some());
             assert_eq!(world.pods, World::new().pods);
         }
@@ -229,7 +275,8 @@ fn assert_is_true(journal: &Journal, world: &World, ends_in: i64) {
             assert!(disk_is(Set::New) && journal.fault.is_some() && ends_in < 3);
         }
         Outcome::Stuck => {
-            let is_half_installed = journal.retried && ends_in < 3;
+            // As long as the old ones are good, it is stuck only where going back failed as well.
+            let is_half_installed = journal.retried && ends_in <= 0;
             assert!(journal.second_fault.is_some() || is_half_installed, "{journal:#?}");
         }
     }
@@ -274,17 +321,50 @@ fn restarts_that_are_forbidden_do_not_happen() {
     assert_eq!(journal.outcome(), Some(Outcome::Undone));
 }
 
+/// Each has its step all the same: what a crash has left of the two is found there.
+#[test]
+fn an_api_server_is_restarted_together_with_its_etcd_and_with_nothing_else() {
+    let together = |journal: &Journal| {
+        (0..=journal.live.len()).map(|index| journal.together_with(index)).collect::<Vec<_>>()
+    };
+    let all = begin(RestartPolicy::All, 5);
+    assert_eq!(together(&all), [Some(Component::Apiserver), None, None, None, None]);
+    assert_eq!(together(&begin(RestartPolicy::Needed, 5)), [None; 5]);
+    let (journal, world, steps) = run(all.clone(), &[]);
+    assert!((0..4).all(|index| steps.contains(&Step::MakeLive(index))), "{steps:?}");
+    assert_is_true(&journal, &world, 5);
+    // One that fails takes the other back with it.
+    let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(3)]].concat();
+    let (journal, world, _) = run(all, &fates);
+    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_is_true(&journal, &world, 5);
+}
+
 #[test]
 fn what_was_not_begun_says_why() {
     let skip = |name: &str, why| Skip { name: name.to_owned(), ends: Some(NOW), why };
     let skip =
         vec![skip("admin.conf", SkipReason::NotEmbedded), skip("apiserver", SkipReason::NotDue)];
-    let journal = Journal::refused(&Plan { skip, ..Plan::default() }, NOW);
+    let journal = Journal::refused(&Plan { skip, ..Plan::default() }, NOW, NOW);
     let text = words::outcome_text(&journal).concat();
     assert!(text.starts_with("It was not begun: admin.conf: names files"), "{text}");
     assert!(!text.contains("apiserver"), "{text}");
     let headline = words::outcome_headline(&journal);
     assert_eq!(headline, "admin.conf could not be renewed, nothing was touched");
+}
+
+#[test]
+fn what_has_been_in_the_way_for_long_is_told_with_what_to_do() {
+    let verb = "upgrade node".to_owned();
+    let obstacles = vec![Obstacle::KubeadmRuns { pid: 4242, verb }];
+    let plan = Plan { obstacles, ..plan(RestartPolicy::Needed, 5) };
+    let text = words::outcome_text(&Journal::refused(&plan, NOW - Span::hours(25), NOW)).join(" ");
+    let told = [
+        "process 4242: `kubeadm upgrade node`",
+        "end it: `kill 4242`",
+        "Something has been in the way for 25 h",
+    ];
+    assert!(told.iter().all(|it| text.contains(it)), "{text}");
 }
 
 /// What somebody else wrote meanwhile stays.
@@ -322,6 +402,28 @@ fn what_is_over_is_not_put_back_over_half_a_set_either() {
     assert!(!steps.contains(&Step::PutBack));
 }
 
+/// A pair that does not match, or has no key at all, is not put back, so it keeps no other from it.
+#[test]
+fn a_pair_that_nobody_can_use_takes_the_way_back_from_no_other() {
+    let with = |mismatched: &[usize]| {
+        let mut plan = plan(RestartPolicy::Needed, 30);
+        plan.renew = vec![plan.renew[0].clone(); 3];
+        mismatched.iter().for_each(|index| plan.renew[*index].why = RenewReason::KeyMismatch);
+        Journal::begin(Task::Renew, &plan, RestartPolicy::Needed, NOW)
+    };
+    let whole = with(&[]);
+    for mismatched in [&[0][..], &[2], &[0, 1]] {
+        let journal = with(mismatched);
+        assert_eq!(journal.old_ends, whole.old_ends);
+        assert_eq!(journal.back_until, whole.back_until);
+        let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(0)]].concat();
+        let (journal, _, steps) = run(journal, &fates);
+        assert!(steps.contains(&Step::PutBack), "{journal:#?}");
+    }
+    let lost = with(&[0, 1, 2]);
+    assert!(lost.old_ends == Some(NOW) && lost.is_too_late(NOW + Span::seconds(1)));
+}
+
 /// What has read nothing new needs no restart to use the old.
 #[test]
 fn nothing_is_restarted_for_what_was_not_installed() {
@@ -351,6 +453,83 @@ fn a_rescue_brings_the_kubelet_back_before_anything_is_restarted() {
     assert_eq!(journal.outcome(), Some(Outcome::Renewed));
 }
 
+#[test]
+fn a_failed_installation_goes_back_as_long_as_the_old_ones_are_good() {
+    let fates = [[Fate::Works; 3].as_slice(), &[Fate::Fails(2)]].concat();
+    for ends_in in [1, 2, 5, 200] {
+        let (journal, world, steps) = run(begin(RestartPolicy::Needed, ends_in), &fates);
+        assert!(steps.contains(&Step::PutBack), "{ends_in} d: {steps:?}");
+        assert_eq!(journal.outcome(), Some(Outcome::Undone));
+        assert_is_true(&journal, &world, ends_in);
+    }
+}
+
+/// Three days are nothing to one that lives for a year, and a third of its life to one that lives for nine.
+#[test]
+fn how_late_is_too_late_to_go_back_follows_from_how_long_they_live() {
+    let goes_back = |lifetime: Option<Span>, left: Span| {
+        let mut plan = plan(RestartPolicy::Needed, 5);
+        plan.renew[0] = Renewal { ends: Some(NOW + left), lifetime, ..plan.renew[0].clone() };
+        let journal = Journal::begin(Task::Renew, &plan, RestartPolicy::Needed, NOW);
+        let mut journal = Journal { step: Step::Verify, changes: vec![change()], ..journal };
+        journal.after(Err(Fault::failed("no")), NOW);
+        journal.step == Step::PutBack
+    };
+    for (lifetime, enough, too_little) in [
+        (Some(Span::days(365)), Span::days(4), Span::days(2)),
+        (Some(Span::days(9)), Span::hours(22), Span::hours(21)),
+        (Some(Span::hours(24)), Span::hours(3), Span::hours(2)),
+        (Some(Span::hours(1)), Span::minutes(7), Span::minutes(5)),
+        (None, Span::days(4), Span::days(2)),
+    ] {
+        assert!(goes_back(lifetime, enough), "{lifetime:?}, {enough}");
+        assert!(!goes_back(lifetime, too_little), "{lifetime:?}, {too_little}");
+    }
+}
+
+/// Each fault, alone and again and again, in each step, with each life that may be left.
+#[test]
+fn no_single_fault_leaves_half_a_pair() {
+    let faults = (0..=FILES).map(Fate::Fails).chain([Fate::NotTaken]);
+    for fault in faults {
+        for (at, count, ends_in) in (0..14)
+            .flat_map(|at| [1, 2, 9].map(|count| (at, count)))
+            .flat_map(|(at, count)| [-5, 0, 1, 2, 5, 200].map(|ends| (at, count, ends)))
+        {
+            let fates = [vec![Fate::Works; at], vec![fault; count]].concat();
+            let (journal, world, _) = run(begin(RestartPolicy::Needed, ends_in), &fates);
+            assert_is_true(&journal, &world, ends_in);
+            let is_restorable = count == 1;
+            if ends_in > 0 && is_restorable {
+                assert_ne!(
+                    journal.outcome(),
+                    Some(Outcome::Stuck),
+                    "{fault:?} at {at}, {ends_in} d"
+                );
+            }
+        }
+    }
+}
+
+/// What is repaired is of no use as it was.
+#[test]
+fn a_repair_never_goes_back() {
+    let users = [Component::Etcd, Component::Apiserver];
+    for at in 0..8 {
+        let mut journal =
+            Journal::repair(vec!["etcd-server".to_owned()], &users, "found".to_owned(), NOW);
+        let mut steps = Vec::new();
+        while journal.outcome().is_none() {
+            let is_bad = steps.len() >= at;
+            steps.push(journal.step);
+            let done = Done { changes: vec![change()], ..Done::default() };
+            journal.after(if is_bad { Err(Fault::failed("no")) } else { Ok(done) }, NOW);
+        }
+        assert!(!steps.contains(&Step::PutBack), "{steps:?}");
+        assert!(journal.live.iter().all(|live| !live.restart));
+    }
+}
+
 fn fate() -> impl Strategy<Value = Fate> {
     prop_oneof![
         6 => Just(Fate::Works),
@@ -361,7 +540,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 fn policy() -> impl Strategy<Value = RestartPolicy> {
-    prop_oneof![Just(RestartPolicy::Needed), Just(RestartPolicy::None)]
+    prop_oneof![Just(RestartPolicy::Needed), Just(RestartPolicy::None), Just(RestartPolicy::All)]
 }
 
 proptest! {
@@ -372,7 +551,7 @@ proptest! {
     fn what_it_says_is_so(
         fates in prop::collection::vec(fate(), 0..30),
         restart in policy(),
-        ends_in in prop_oneof![Just(5_i64), Just(1), Just(-5)],
+        ends_in in prop_oneof![Just(5_i64), Just(1), Just(0), Just(-5)],
     ) {
         let (journal, world, steps) = run(begin(restart, ends_in), &fates);
         assert_is_true(&journal, &world, ends_in);

@@ -11,10 +11,12 @@ use tempfile::NamedTempFile;
 
 use super::sample;
 use super::server::{Act, Server, polite};
+use crate::config::Http;
+use crate::config::channels::Proxy;
 use crate::config::channels::{Email, Login, Secret, Security};
 use crate::domain::policy::Severity;
 use crate::notify::email::{Bounds, send_within};
-use crate::notify::{ATTEMPT, Failure, FailureKind};
+use crate::notify::{ATTEMPT, Failure, FailureKind, Network};
 
 const PASSWORD: &str = "correct horse";
 
@@ -42,7 +44,9 @@ fn settings(port: u16, security: Security) -> Email {
 fn try_within(bound: impl Into<Bounds>, settings: &Email) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let message = sample::mixed();
-    let result = send_within(bound.into(), settings, None, "ops@example.org", &message);
+    let http = Http { proxy: Proxy::Off, ..Http::default() };
+    let network = Network { http, ..Network::default() };
+    let result = send_within(bound.into(), settings, &network, "ops@example.org", &message);
     runtime.block_on(result).map(drop)
 }
 
@@ -300,4 +304,27 @@ fn a_secret_that_is_not_there_may_come() {
     let failure = try_within(ATTEMPT, &settings).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Transient(None));
     assert!(failure.reason.starts_with("the secret /"), "{}", failure.reason);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_not_looked_for_behind_the_proxy() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        settings(listener.local_addr().unwrap().port(), Security::None)
+    };
+    let nowhere = Email { server: "nobody.invalid".to_owned(), ..settings(25, Security::None) };
+    let why = |settings: &Email, proxy: Proxy| {
+        let network = Network { http: Http { proxy, ..Http::default() }, ..Network::default() };
+        let message = sample::mixed();
+        let sent = send_within(SOON.into(), settings, &network, "ops@example.org", &message);
+        runtime.block_on(sent).unwrap_err().reason
+    };
+    let words = "mail does not go through the proxy";
+    for settings in [&closed, &nowhere] {
+        let asked = why(settings, Proxy::Url("http://proxy.example.org:3128".to_owned()));
+        assert!(asked.contains(words), "{asked}");
+        let off = why(settings, Proxy::Off);
+        assert!(!off.contains(words), "{off}");
+    }
 }

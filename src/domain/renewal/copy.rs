@@ -1,0 +1,144 @@
+//! Which copies of admin.conf may be given its new certificate and key.
+//!
+//! A copy may belong to somebody who is not root and would like to be. So two things have to agree: the
+//! place, which only root and a named owner can change, and what stands in it, which this cluster's CA
+//! has issued and which gives its holder today what he would be given.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::domain::model::{Certificate, ClientAuth, Sha256};
+use crate::domain::time::UnixTime;
+
+/// A copy as the configuration lists it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListedCopy {
+    /// The file; absolute.
+    pub path: PathBuf,
+    /// Whose it is; root's if nobody is named.
+    pub owner: Option<User>,
+}
+
+/// A user, as a person names one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum User {
+    /// By number.
+    Uid(u32),
+    /// By name.
+    Name(String),
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uid(uid) => write!(f, "user {uid}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What the system says of a file or directory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// The owner.
+    pub uid: u32,
+    /// Permissions. Of a file with an ACL, the group's are the most that
+    /// any entry of it gives.
+    pub mode: u32,
+    /// A hard link: it has another name.
+    pub has_other_names: bool,
+}
+
+const OTHERS_WRITE: u32 = 0o022;
+const OTHERS_TOUCH: u32 = 0o066;
+const ROOT: u32 = 0;
+
+impl Standing {
+    /// The file belongs to `owner`, who alone can write it, and has no second name, from which a rename
+    /// would part it.
+    pub fn is_closed_file(self, owner: u32) -> bool {
+        self.uid == owner && self.mode & OTHERS_WRITE == 0 && !self.has_other_names
+    }
+
+    /// Nobody but root can read or write the file.
+    pub fn is_roots_alone(self) -> bool {
+        self.uid == ROOT && self.mode & OTHERS_TOUCH == 0
+    }
+}
+
+/// A user's certificate in a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// What it says.
+    pub certificate: &'a Certificate,
+    /// The CA of this cluster was seen to have signed it: not refused, and not left unchecked.
+    pub is_verified: bool,
+    /// The key beside it is its own.
+    pub is_pair: bool,
+}
+
+/// What is known of admin.conf when a copy is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Admin<'a> {
+    /// Its certificate now.
+    pub certificate: &'a Certificate,
+    /// The one that this renewal replaces, or is about to.
+    pub replaced: Option<Sha256>,
+}
+
+/// Why a user of a copy is not given what admin.conf has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// It is not of this cluster, or without its key.
+    Stranger,
+    /// It is of this cluster, and another user.
+    OtherUser,
+    /// No API server lets a client in with it: its extended key usage is for something else.
+    NotForClients,
+    /// It has ended, or not begun, and others than root can reach the file.
+    NotValid,
+}
+
+impl Held<'_> {
+    /// Whether this user may be given what admin.conf has.
+    ///
+    /// Where others than root can reach the file, it must give them at least that today: be valid, or
+    /// be the very certificate that is replaced, which ends as admin.conf's own has. Who has a valid one
+    /// is admin, whoever issued it to him, and can make himself others; who had one is not.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub fn may_receive(
+        self,
+        admin: Admin<'_>,
+        file: Standing,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
+        let Self { certificate, is_verified, is_pair } = self;
+        if !is_verified || !is_pair {
+            return Err(Refusal::Stranger);
+        }
+        // Whoever may have certificates for a server signed may not be admin.
+        if certificate.client_auth != ClientAuth::Allowed {
+            return Err(Refusal::NotForClients);
+        }
+        let is_replaced = admin.replaced == Some(certificate.sha256);
+        // Organisation and all: system:masters is beyond RBAC, and kubeadm:cluster-admins is not.
+        if !is_replaced && certificate.subject != admin.certificate.subject {
+            return Err(Refusal::OtherUser);
+        }
+        let end = certificate.signer.not_after().map_or(certificate.not_after, |ca| {
+            // Whom its CA no longer vouches for is refused everywhere.
+            ca.min(certificate.not_after)
+        });
+        let is_valid = certificate.not_before <= now && now <= end;
+        if is_replaced || is_valid || file.is_roots_alone() {
+            return Ok(());
+        }
+        Err(Refusal::NotValid)
+    }
+}
+
+#[cfg(test)]
+#[path = "copy/tests.rs"]
+mod tests;

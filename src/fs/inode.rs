@@ -1,0 +1,178 @@
+//! A new inode that takes the place of an old one, with all that the old one has but its content.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::extended::Extended;
+
+/// Whose a file is, and who may do what with it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Owner {
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
+
+impl Owner {
+    /// Of a file that is there.
+    pub fn of(stat: &Stat) -> Self {
+        Self { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o777 }
+    }
+
+    /// This process, and nobody else.
+    pub fn private() -> Self {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        Self { uid: uid.as_raw(), gid: gid.as_raw(), mode: 0o600 }
+    }
+}
+
+/// Opens a regular file to read it.
+///
+/// # Errors
+/// It is another kind of file, or cannot be opened.
+pub fn open_regular(dir: impl AsFd, path: &Path, flags: OFlags) -> io::Result<File> {
+    let follow =
+        if flags.contains(OFlags::NOFOLLOW) { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+    // Looked at before it is opened: opening a device can do anything.
+    must_be_regular(&sys::statat(&dir, path, follow)?)?;
+    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = sys::openat(&dir, path, flags, Mode::empty())?;
+    must_be_regular(&sys::fstat(&file)?)?;
+    Ok(file.into())
+}
+
+fn must_be_regular(stat: &Stat) -> io::Result<()> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        _ => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
+/// What a file has beside its content.
+pub struct Look {
+    /// Owner and mode; with an ACL, the bits of the group are its mask.
+    pub owner: Owner,
+    /// ACL, labels and all others.
+    pub extended: Extended,
+}
+
+impl Look {
+    /// Of an open file.
+    ///
+    /// # Errors
+    /// Its extended attributes cannot be read.
+    pub fn of(file: &File) -> io::Result<Self> {
+        Ok(Self { owner: Owner::of(&sys::fstat(file)?), extended: Extended::of(file)? })
+    }
+}
+
+/// A file that is about to be replaced.
+pub struct Old {
+    /// What the new one has to have as well.
+    pub look: Look,
+    stat: Stat,
+}
+
+impl Old {
+    /// `None` if there is none.
+    ///
+    /// # Errors
+    /// It is no regular file, or has other names: which of them are meant to change with it, nobody knows.
+    pub fn open(dir: impl AsFd, name: &Path) -> io::Result<Option<Self>> {
+        let file = match open_regular(&dir, name, OFlags::NOFOLLOW) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let stat = sys::fstat(&file)?;
+        if stat.st_nlink > 1 {
+            return Err(io::Error::other(format!(
+                "it has {} names (hard links), and only one of them would change",
+                stat.st_nlink
+            )));
+        }
+        Ok(Some(Self { look: Look::of(&file)?, stat }))
+    }
+
+    /// The same inode, to be written.
+    ///
+    /// # Errors
+    /// It may not be written, or is there no more.
+    pub fn to_write(&self, dir: impl AsFd, name: &Path) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = sys::openat(dir, name, flags, Mode::empty())?;
+        let stat = sys::fstat(&fd)?;
+        if (stat.st_dev, stat.st_ino, stat.st_nlink) != (self.stat.st_dev, self.stat.st_ino, 1) {
+            return Err(io::Error::other("somebody else replaced it just now"));
+        }
+        Ok(fd.into())
+    }
+}
+
+/// True if the system refuses a file with that owner, ACL or attribute, or any new file.
+pub fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
+}
+
+/// A new file `name`, on disk, with an owner and all that goes with it. `is_copy` lets it be this
+/// process's where the system refuses another, and then nobody else's. At no moment can anybody read it who may not in
+/// the end.
+///
+/// # Errors
+/// It cannot be made, or not with all of that; see [`is_refused`]. What is left of it is the caller's to remove.
+pub fn create(
+    dir: impl AsFd,
+    name: &Path,
+    bytes: &[u8],
+    look: &Look,
+    is_copy: bool,
+) -> io::Result<()> {
+    match sys::unlinkat(&dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut file = File::from(sys::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?);
+    file.write_all(bytes)?;
+    let given = give(&file, look.owner);
+    let mode = Mode::from_raw_mode(look.owner.mode);
+    if is_copy {
+        // The group's bits may be the mask of an ACL that is not there, or meant for another group: a directory can
+        // give its own to what is made in it.
+        let is_like = look.extended.give_some(&file).is_ok() && given.is_ok();
+        let private = if is_like { Mode::RWXU | Mode::RWXG | Mode::RWXO } else { Mode::RWXU };
+        if given != Err(Errno::PERM) {
+            given?;
+        }
+        sys::fchmod(&file, mode & private)?;
+    } else {
+        given?;
+        look.extended.give(&file)?;
+        sys::fchmod(&file, mode)?;
+    }
+    file.sync_all()
+}
+
+/// Where there is nothing to give, nothing is asked: a sandbox forbids even that.
+fn give(file: &File, owner: Owner) -> Result<(), Errno> {
+    let stat = sys::fstat(file)?;
+    if (stat.st_uid, stat.st_gid) == (owner.uid, owner.gid) {
+        return Ok(());
+    }
+    let (uid, gid) = (sys::Uid::from_raw(owner.uid), sys::Gid::from_raw(owner.gid));
+    sys::fchown(file, Some(uid), Some(gid))
+}
+
+/// Writes an inode anew, on disk when this returns. A crash can cut it short.
+///
+/// # Errors
+/// The disk is full, or fails.
+pub fn overwrite(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

@@ -1,0 +1,148 @@
+//! Through which proxy a peer is reached.
+//!
+//! Where one was asked for, there is no way around it: what cannot be understood is a failure, and the
+//! agent of a proxied request knows no other address than the proxy's (see [`tunnel`](super::tunnel)).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Failure, Network, Peer};
+use crate::config::Http;
+use crate::config::channels::{Proxy as Setting, Secret};
+use crate::domain::proxy::{self, Exception, Proxy};
+use crate::domain::text::safe;
+use crate::notify::{FailureKind, secret};
+
+const NO_PROXY_URL: &str = "is no http:// URL of a proxy, http://user:password@host:port, the only kind that certwatch knows";
+
+/// A proxy, and how far it has let us. It is not `Debug`: it may hold a password.
+pub(super) struct Via {
+    pub(super) proxy: Proxy,
+    /// What names it: a key of the configuration, or a variable.
+    named: String,
+    /// Whether trying again can help where that is wrong.
+    mends: FailureKind,
+    is_passed: AtomicBool,
+}
+
+impl Via {
+    /// The proxy between this host and `peer`, if there is one.
+    ///
+    /// # Errors
+    /// One was asked for, and it cannot be understood.
+    pub(super) fn to(peer: &Peer, network: &Network) -> Result<Option<Self>, Failure> {
+        let http = &network.http;
+        let excepted = |list: &[String]| {
+            let mut list = list.iter().filter_map(|entry| Exception::parse(entry));
+            list.any(|it| it.covers(peer.host(), peer.port()))
+        };
+        if proxy::is_local(peer.host()) || excepted(&http.no_proxy) {
+            return Ok(None);
+        }
+        let Some((named, url)) = named(network, peer.is_tls())? else { return Ok(None) };
+        if http.proxy == Setting::Environment && excepted(&proxy::exceptions(variable)) {
+            return Ok(None);
+        }
+        let proxy = understood(&named, &url, http)?;
+        let mends = mends(http);
+        Ok(Some(Self { proxy, named, mends, is_passed: AtomicBool::new(false) }))
+    }
+
+    /// What comes from now on is the peer's, or the proxy speaks for it.
+    pub(super) fn pass(&self) {
+        self.is_passed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_passed(&self) -> bool {
+        self.is_passed.load(Ordering::Relaxed)
+    }
+
+    /// The proxy's own no to reaching `peer`.
+    pub(super) fn refusal(&self, peer: &Peer, status: u16) -> Failure {
+        let proxy = peer.behind(&self.proxy.host);
+        let named = &self.named;
+        let refused = |why: &str| Failure { kind: self.mends, ..proxy.permanent(why) };
+        match status {
+            407 if self.proxy.has_login() => {
+                refused(&format!("refused: HTTP 407; check its user and password in {named}"))
+            }
+            407 => refused(
+                "refused: HTTP 407; it wants a user and a password: put its URL with both into the file that \
+                 http.proxy-credential names",
+            ),
+            408 | 429 | 500..=599 => proxy.transient(&format!(
+                "answered HTTP {status}: it could not reach {}:{}",
+                safe(peer.host()),
+                peer.port()
+            )),
+            _ => proxy.permanent(&format!(
+                "refused: HTTP {status}; let it connect to {}:{}, or add that to http.no-proxy",
+                safe(peer.host()),
+                peer.port()
+            )),
+        }
+    }
+}
+
+/// Reads what `network` says of a proxy, and sends nothing.
+///
+/// # Errors
+/// A proxy is asked for, and it cannot be understood; the reason begins with what names it.
+pub fn check(network: &Network) -> Result<(), Failure> {
+    for is_tls in [true, false] {
+        if let Some((name, url)) = named(network, is_tls)? {
+            understood(&name, &url, &network.http)?;
+        }
+    }
+    Ok(())
+}
+
+/// True if the configuration or the environment asks for a proxy.
+pub fn is_asked_for(http: &Http) -> bool {
+    match &http.proxy {
+        Setting::Off => false,
+        Setting::Url(_) | Setting::Secret(_) => true,
+        Setting::Environment => {
+            [true, false].into_iter().any(|is_tls| proxy::variable(is_tls, variable).is_some())
+        }
+    }
+}
+
+/// The URL of the proxy, and what names it.
+fn named(network: &Network, is_tls: bool) -> Result<Option<(String, String)>, Failure> {
+    Ok(match &network.http.proxy {
+        Setting::Off => None,
+        Setting::Url(url) => Some(("http.proxy".to_owned(), url.clone())),
+        Setting::Secret(it) => {
+            let named = match it {
+                Secret::Credential(_) => "http.proxy-credential",
+                Secret::File(_) => "http.proxy-file",
+            };
+            let url = secret::look(it, network).map_err(|failure| Failure {
+                reason: format!("{named} names {}", failure.reason),
+                ..failure
+            })?;
+            Some((named.to_owned(), url.expose().to_owned()))
+        }
+        Setting::Environment => proxy::variable(is_tls, variable)
+            .map(|(name, url)| (format!("the variable {name}"), url)),
+    })
+}
+
+fn understood(named: &str, url: &str, http: &Http) -> Result<Proxy, Failure> {
+    let refuse = || Failure { reason: format!("{named} {NO_PROXY_URL}"), kind: mends(http) };
+    Proxy::parse(url).ok_or_else(refuse)
+}
+
+/// A file that is mended takes effect with the next attempt, and nobody tells us of that: a password may be
+/// replaced here later than at the proxy.
+fn mends(http: &Http) -> FailureKind {
+    match http.proxy {
+        Setting::Secret(_) => FailureKind::Transient(None),
+        _ => FailureKind::Permanent,
+    }
+}
+
+/// One variable of the environment; bytes that are no text make no URL either.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}

@@ -1,0 +1,89 @@
+//! `/proc/PID/mountinfo` (proc_pid_mountinfo(5)): whose word the owners of files are.
+
+/// Who stands behind what a mount says of its files.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// Root alone can have mounted it: a disk, a server, or a FUSE program that root has started.
+    Root,
+    /// A FUSE program that this user has started. It can call any file root's.
+    User(u32),
+    /// It is not listed, or is FUSE and does not say.
+    Unknown,
+}
+
+/// Of the mount with this number. The kernel escapes what strangers can name in it.
+pub fn origin(mountinfo: &[u8], id: u64) -> Origin {
+    let lines =
+        mountinfo.split(|byte| *byte == b'\n').filter_map(|it| std::str::from_utf8(it).ok());
+    let mut found = lines
+        .filter(|line| line.split(' ').next().and_then(|first| first.parse().ok()) == Some(id));
+    let Some((_, rest)) = found.next().and_then(|line| line.split_once(" - ")) else {
+        return Origin::Unknown;
+    };
+    let mut fields = rest.split(' ');
+    let kind = fields.next().unwrap_or_default();
+    let is_fuse = matches!(kind.split('.').next(), Some("fuse" | "fuseblk"));
+    if !is_fuse {
+        return Origin::Root;
+    }
+    let options = fields.nth(1).unwrap_or_default();
+    let user = options.split(',').find_map(|option| option.strip_prefix("user_id="));
+    match user.and_then(|user| user.parse().ok()) {
+        Some(0) => Origin::Root,
+        Some(user) => Origin::User(user),
+        None => Origin::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MOUNTS: &[u8] = b"\
+        22 27 0:21 / /proc rw,relatime - proc proc rw\n\
+        27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard\n\
+        31 27 0:28 / /mnt/a\\040-\\040b rw shared:2 master:3 - fuse.sshfs anna@host:/ rw,user_id=1000,group_id=1000,allow_other\n\
+        32 27 0:29 / /mnt/root rw - fuse.gcsfuse bucket rw,user_id=0,group_id=0,allow_other\n\
+        33 27 8:1 / /mnt/stick rw - fuseblk /dev/sda1 rw,user_id=7,group_id=7\n\
+        34 27 0:30 / /mnt/odd rw - fuse odd rw\n\
+        35 27 0:31 / /sys/fs/fuse/connections rw - fusectl fusectl rw\n\
+        36 27 0:32 / /mnt/host rw - virtiofs tag rw\n\
+        37 27 0:33 / /mnt/nfs rw - nfs4 host:/ rw,user_id=5\n\
+        38 27 0:34 / /mnt/cut rw\n";
+
+    #[test]
+    fn what_a_user_mounted_is_told_apart() {
+        for (id, expected) in [
+            (22, Origin::Root),
+            (27, Origin::Root),
+            (31, Origin::User(1000)),
+            (32, Origin::Root),
+            (33, Origin::User(7)),
+            (34, Origin::Unknown),
+            (35, Origin::Root),
+            (36, Origin::Root),
+            (37, Origin::Root),
+            (38, Origin::Unknown),
+            (3, Origin::Unknown),
+        ] {
+            assert_eq!(origin(MOUNTS, id), expected, "{id}");
+        }
+        assert_eq!(origin(b"", 1), Origin::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_is_listed_as_root_s_is(bytes in any::<Vec<u8>>(), id in any::<u64>()) {
+            let is_listed = bytes.windows(3).any(|part| part == b" - ");
+            prop_assert!(is_listed || origin(&bytes, id) == Origin::Unknown);
+        }
+
+        #[test]
+        fn a_fuse_mount_is_the_user_s_that_it_names(user in 1..u32::MAX, kind in "fuse(blk)?(\\.[a-z]{1,9})?") {
+            let line = format!("9 1 0:9 / /x rw - {kind} x rw,user_id={user},group_id=0,allow_other");
+            prop_assert_eq!(origin(line.as_bytes(), 9), Origin::User(user));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The cluster's configuration as the node itself shows it: by the API server's flags and the certificates that are
+//! there.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::kubernetes::Version;
+use crate::domain::layout::{KUBERNETES, kubeadm_pki};
+use crate::domain::model::Certificate;
+use crate::domain::renewal::kubeadm_config::{Api, ClusterConfig, Etcd, KeyAlgorithm};
+use crate::domain::renewal::present::{self, Keys, Leaf, Validity};
+use crate::domain::role;
+use crate::domain::time::Span;
+use crate::parse::x509::{self, Authority, Issuers};
+use crate::parse::{pem, public_key};
+
+use super::Places;
+use super::control_plane::ControlPlane;
+use super::files;
+use super::inspect::paths_of;
+use super::stage::pki_name;
+
+/// What the flags of the API server name below kubeadm's directory.
+const IN_PKI: [&str; 4] =
+    ["client-ca-file", "tls-cert-file", "kubelet-client-certificate", "proxy-client-cert-file"];
+
+/// A configuration that was made up, and what people should know of it: whole sentences.
+pub(super) struct Present {
+    pub(super) config: ClusterConfig,
+    pub(super) notes: Vec<String>,
+}
+
+/// What this node shows, for a kubeadm of this version.
+///
+/// # Errors
+/// What its keys are made of cannot be told; why, as a clause.
+pub(super) fn config(
+    places: &Places,
+    plane: &ControlPlane,
+    kubeadm: Option<Version>,
+) -> Result<Present, String> {
+    let leaves = leaves(places);
+    let (algorithm, mixed) = algorithm(&leaves)?;
+    let (validity, unsure) = validity(&leaves, kubeadm);
+    let config = ClusterConfig {
+        kubernetes: plane.version(),
+        certificates_dir: certificates_dir(places, plane),
+        etcd: etcd(places, plane)?,
+        algorithm,
+        validity,
+    };
+    let notes = std::iter::once(summary(&config)).chain(mixed).chain(unsure).collect();
+    Ok(Present { config, notes })
+}
+
+/// Told before a person's keys become of another kind.
+pub(super) fn change_of_keys(places: &Places, config: &ClusterConfig) -> Option<String> {
+    let (Keys::Same(present) | Keys::Mixed(present)) = present::keys(&leaves(places)) else {
+        return None;
+    };
+    let [present, new] = [present, config.algorithm].map(KeyAlgorithm::name);
+    (present != new).then(|| {
+        format!(
+            "the present keys are {present}, and by the cluster's configuration new ones are {new}"
+        )
+    })
+}
+
+fn summary(config: &ClusterConfig) -> String {
+    let etcd = if config.etcd == Etcd::Local { "here" } else { "elsewhere" };
+    let validity = config.validity.map_or_else(|| "a year".to_owned(), |it| it.to_string());
+    format!(
+        "the cluster's configuration is neither to be had from the API nor kept from before: kubeadm goes by the \
+         manifests and the certificates of this node ({} keys, valid for {validity}, etcd {etcd})",
+        config.algorithm.name()
+    )
+}
+
+fn algorithm(leaves: &[Leaf]) -> Result<(KeyAlgorithm, Option<String>), String> {
+    match present::keys(leaves) {
+        Keys::Same(algorithm) => Ok((algorithm, None)),
+        Keys::Mixed(algorithm) => {
+            let note = format!("the present keys are of several kinds: all new ones are {}", algorithm.name());
+            Ok((algorithm, Some(note)))
+        }
+        Keys::Unknown => Err(
+            "no certificate of kubeadm's tells what its keys are made of: encryptionAlgorithm is missing".to_owned(),
+        ),
+    }
+}
+
+/// Without its manifest it runs elsewhere, unless somebody has moved that away.
+fn etcd(places: &Places, plane: &ControlPlane) -> Result<Etcd, String> {
+    if !plane.has_external_etcd() {
+        return Ok(Etcd::Local);
+    }
+    let external = plane.external_etcd();
+    let is_here = |url: &String| {
+        ["//127.0.0.1:", "//[::1]:", "//localhost:"].iter().any(|host| url.contains(host))
+    };
+    let is_asked_here = external.endpoints.iter().any(is_here);
+    if is_asked_here && places.pki().join("etcd/server.crt").exists() {
+        return Err(
+            "the API server asks an etcd on this node, whose manifest etcd.yaml is not there"
+                .to_owned(),
+        );
+    }
+    Ok(Etcd::External(external))
+}
+
+/// An older kubeadm knows of a year alone.
+fn validity(leaves: &[Leaf], kubeadm: Option<Version>) -> (Option<Span>, Option<String>) {
+    let may_differ = kubeadm.and_then(Api::newest) == Some(Api::V1beta4);
+    match present::validity(leaves) {
+        Validity::Year => (None, None),
+        Validity::Of(span) => (Some(span), None),
+        Validity::AtMost(span) => {
+            let note = format!(
+                "how long certificates were made for cannot be told from those that are there ({span} at most): \
+                 the new ones live a year"
+            );
+            (None, Some(note).filter(|_| may_differ))
+        }
+        Validity::Unknown => (None, None),
+    }
+}
+
+/// Where most of kubeadm's files are by the API server's flags, or as they lie there.
+fn certificates_dir(places: &Places, plane: &ControlPlane) -> PathBuf {
+    let named = IN_PKI.iter().filter_map(|flag| plane.flag_dir(flag));
+    let named: Vec<PathBuf> = named.collect();
+    let kubeadms = named.iter().find(|dir| kubeadm_pki(dir).is_some());
+    let found = || pki_name(&places.kubernetes).unwrap_or_default();
+    kubeadms.or(named.first()).cloned().unwrap_or_else(|| Path::new(KUBERNETES).join(found()))
+}
+
+/// Those of the pki directory that kubeadm can have signed here.
+fn leaves(places: &Places) -> Vec<Leaf> {
+    let pairs = role::KUBEADM.iter().filter(|role| !role.id.ends_with(".conf"));
+    pairs.filter_map(|role| leaf(places, role)).collect()
+}
+
+fn leaf(places: &Places, role: &role::Role) -> Option<Leaf> {
+    let ca = places.pki().join(role.ca?);
+    if !ca.with_extension("key").exists() {
+        return None;
+    }
+    let path = paths_of(&places.kubernetes, role.id).ok()?.pop()?;
+    let (der, certificate) = read(&places.kubernetes.join(path))?;
+    Some(Leaf {
+        algorithm: public_key::algorithm(&der),
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+        ca_not_before: read(&ca).map(|(_, ca)| ca.not_before),
+    })
+}
+
+/// The first certificate of a file.
+fn read(path: &Path) -> Option<(Vec<u8>, Certificate)> {
+    let bytes = files::read(path).ok()??;
+    let der = pem::certificates(&bytes).into_iter().next()?.ok()?.der;
+    let read = x509::read(&der, false, Authority::Beside(&[]), &Issuers::default()).ok()?;
+    Some((der, read))
+}
+
+#[cfg(test)]
+#[path = "tests/present.rs"]
+mod tests;
