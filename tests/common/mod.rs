@@ -14,6 +14,8 @@ pub mod dice;
 #[cfg(test)]
 pub mod events;
 #[cfg(test)]
+pub mod kubeadm;
+#[cfg(test)]
 pub mod manager;
 #[cfg(test)]
 pub mod message;

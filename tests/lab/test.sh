@@ -11,7 +11,6 @@ cd "$HERE/../.."
 "$HERE/squid.sh"
 "$HERE/alertmanager.sh"
 "$HERE/ansible.sh"
-KUBERNETES=1.20 "$HERE/kubernetes.sh" kubeadm # of which the tests beside the lab's are
 "$HERE/kubernetes.sh" all
 "$HERE/base.sh"
 down() {

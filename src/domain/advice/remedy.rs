@@ -177,7 +177,8 @@ fn rotate_kubelet_conf() -> Remedy {
 }
 
 /// kubernetes.io, "Troubleshooting kubeadm": kubelet client certificate rotation fails. The node's
-/// name is that of its certificate, not of the host, and the server that of its kubelet.conf.
+/// name is that of its certificate, not of the host, and the server that of its kubelet.conf: kubeadm would take the control
+/// plane's endpoint, or since 1.33 the address of the default route.
 fn recover_kubelet(item: &Item) -> Remedy {
     let certificate = item.certificate();
     let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
@@ -188,9 +189,9 @@ fn recover_kubelet(item: &Item) -> Remedy {
         .is_some_and(|ca| ca.has_key);
     match node {
         Some(node) if can_sign => Remedy::Command(format!(
-            "rm -rf /root/kubelet-new; kubeadm init phase kubeconfig kubelet --node-name {node} --control-plane-endpoint \
-             \"$(sed -n 's#.*server: https://##p' /etc/kubernetes/kubelet.conf)\" --kubeconfig-dir /root/kubelet-new && \
-             cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && \
+            "rm -rf /root/kubelet-new; kubeadm init phase kubeconfig kubelet --node-name {node} --kubeconfig-dir \
+             /root/kubelet-new && sed -i \"s#server: .*#$(grep -om1 'server: .*' /etc/kubernetes/kubelet.conf)#\" \
+             /root/kubelet-new/kubelet.conf && cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && \
              cp /root/kubelet-new/kubelet.conf /etc/kubernetes/ && systemctl restart kubelet"
         )),
         _ => words(
