@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Component;
 
 /// For the requests in flight, from when nobody listens any more.
-pub const IN_FLIGHT: Duration = Duration::from_secs(3);
+pub const IN_FLIGHT: Duration = Duration::from_secs(2);
 
 /// The most that a flag or a manifest is granted.
 const MOST: Duration = Duration::from_secs(300);
@@ -83,8 +83,8 @@ mod tests {
     fn an_api_server_is_killed_once_nobody_listens() {
         let grace = Grace::of(Component::Apiserver, Asked::default());
         assert!(!grace.is_over(seconds(29), None), "it listens");
-        assert!(!grace.is_over(seconds(5), Some(seconds(2))));
-        assert!(grace.is_over(seconds(5), Some(seconds(3))));
+        assert!(!grace.is_over(seconds(5), Some(seconds(1))));
+        assert!(grace.is_over(seconds(5), Some(IN_FLIGHT)));
         assert!(grace.is_over(seconds(30), None), "it hangs");
     }
 
@@ -93,7 +93,7 @@ mod tests {
         let asked = Asked { drain: seconds(70), period: seconds(100) };
         let grace = Grace::of(Component::Apiserver, asked);
         assert!(!grace.is_over(seconds(69), Some(seconds(69))));
-        assert!(grace.is_over(seconds(70), Some(seconds(3))));
+        assert!(grace.is_over(seconds(70), Some(IN_FLIGHT)));
         assert!(!grace.is_over(seconds(169), None));
         assert!(grace.is_over(seconds(170), None));
     }
@@ -116,7 +116,7 @@ mod tests {
             if grace.is_over(told, closed) {
                 prop_assert!(told >= asked.drain.min(MOST));
                 let hangs = told >= asked.drain.min(MOST) + seconds(30);
-                prop_assert!(hangs || closed.is_some_and(|closed| closed >= seconds(3)));
+                prop_assert!(hangs || closed.is_some_and(|closed| closed >= IN_FLIGHT));
             }
         }
 
