@@ -5,7 +5,7 @@ NODE ?= cp1
 LAB := CLUSTER=$(CLUSTER) tests/lab/cluster.sh
 
 .PHONY: lab-up
-lab-up: ## a real kubeadm control plane on this machine (NODES=3 for three, KUBERNETES=1.37, KIND=uml)
+lab-up: ## a real kubeadm control plane on this machine (NODES=3 for three, KUBERNETES=1.20, KIND=uml)
 	@$(LAB) up $(NODES)
 	@echo 'make lab-shell: a shell in it; make lab-reset: as new; make lab-down: gone'
 
