@@ -28,6 +28,7 @@ case ${1:-all} in
     all) wanted=("${PROGRAMS[@]/#/$VERSION/}" "${MODULES[@]}") ;;
     *) die "usage: kubernetes.sh [kubeadm|all]" ;;
 esac
+[[ $(missing "${wanted[@]}") ]] || exit 0 # so that nobody waits for the build of another version
 lock kubernetes
 mapfile -t wanted < <(missing "${wanted[@]}")
 mkdir -p "$BIN"
