@@ -78,7 +78,5 @@ fn a_kubelet_that_expired_does_not_start() {
     let node = cluster.node("cp1");
     node.age(KUBELET_CLIENT, "1 year ago", "1 month ago");
     node.run(&["systemctl", "restart", "kubelet"]);
-    wait_for("kubelet to say so", Duration::from_secs(30), || {
-        node.journal("kubelet").contains("client certificate is expired").then_some(())
-    });
+    node.wait_until_the_kubelet_refuses();
 }

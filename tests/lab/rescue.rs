@@ -38,17 +38,12 @@ const ROTATION: Duration = Duration::from_secs(120);
 /// 10 s, 20 s, 40 s.
 const BACK_OFF: Duration = Duration::from_secs(240);
 
-/// The kubelet retries every 10 s.
-const REFUSAL: Duration = Duration::from_secs(60);
-
 /// All has expired, and then the power was cut.
 fn expire(cluster: &Cluster, node: Node<'_>) {
     node.age_all("13 months ago", "1 month ago");
     node.age(KUBELET_CLIENT, "13 months ago", "1 month ago");
     cluster.script(&["boot", "cp1"]);
-    wait_for("the kubelet to refuse", REFUSAL, || {
-        node.journal("kubelet").contains("client certificate is expired").then_some(())
-    });
+    node.wait_until_the_kubelet_refuses();
     assert_eq!(node.pids(), [None; 4], "{COMPONENTS:?}");
     assert!(!node.output(&["curl", "-ksf", READY]).status.success());
     assert!(!node.output(&["kubectl", "get", "nodes"]).status.success());
@@ -133,9 +128,7 @@ fn three_control_planes_of_which_all_has_expired_are_brought_back_together() {
         cluster.script(&[what, name]);
     }
     for node in nodes {
-        wait_for("the kubelet to refuse", REFUSAL, || {
-            node.journal("kubelet").contains("client certificate is expired").then_some(())
-        });
+        node.wait_until_the_kubelet_refuses();
     }
     let arguments = [CERTWATCH, "renew", "--rescue", "--cluster-config", config];
     let begin = Instant::now();

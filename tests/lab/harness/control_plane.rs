@@ -37,6 +37,9 @@ const HEALTH: Duration = Duration::from_secs(400);
 /// The API server reads its pair again within a minute.
 const RELOAD: Duration = Duration::from_secs(90);
 
+/// The kubelet is started again every 10 s.
+const REFUSAL: Duration = Duration::from_secs(60);
+
 /// Content of files, by path.
 pub(crate) type Fingerprint = BTreeMap<String, String>;
 
@@ -116,6 +119,16 @@ impl Node<'_> {
             openssl x509 -noout -checkend "$2""#;
         let seconds = time.as_secs().to_string();
         self.output(&["bash", "-c", line, "--", path, &seconds]).status.success()
+    }
+
+    /// Waits until the kubelet has said that its client certificate has expired, and does not start.
+    #[track_caller]
+    pub(crate) fn wait_until_the_kubelet_refuses(&self) {
+        wait_for("the kubelet to refuse", REFUSAL, || {
+            // 1.20 and 1.37 go on in different words: `is expired`, `in /etc/kubernetes/kubelet.conf is expired`.
+            let said = "part of the existing bootstrap client certificate";
+            self.journal("kubelet").contains(said).then_some(())
+        });
     }
 
     /// Waits until the API server and etcd, to its clients and its peers, present what is on disk.
