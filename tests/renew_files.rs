@@ -7,7 +7,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +17,7 @@ use certwatch::renew::copy::Copy;
 use certwatch::renew::install::{Direction, install};
 use certwatch::renew::{Places, backup, files, inspect, kubeadm, stage};
 use certwatch::sys;
+use common::made::{FILES, MadeNode};
 use tempfile::TempDir;
 
 const ALL: [&str; 10] = [
@@ -32,40 +33,17 @@ const ALL: [&str; 10] = [
     "scheduler.conf",
 ];
 
-/// A node's files, and a kubeadm that notes how it is called.
+/// A node's files, and its kubeadm.
 struct Node {
-    root: TempDir,
+    made: MadeNode,
     places: Places,
 }
 
 impl Node {
     fn new() -> Self {
-        let root = TempDir::new().unwrap();
-        let at = |below: &str| root.path().join(below);
-        let places = Places {
-            kubernetes: at("etc/kubernetes"),
-            kubelet: at("kubelet"),
-            work: at("work"),
-            kubeadm: at("kubeadm"),
-            is_stage_shown: false,
-        };
-        fs::create_dir_all(&places.kubernetes).unwrap();
-        fs::write(at("config.yaml"), common::kubeadm::config()).unwrap();
-        let real = common::kubeadm::program();
-        for phase in [["certs", "all"], ["kubeconfig", "all"]] {
-            let mut command = Command::new(&real);
-            command.arg("--rootfs").arg(root.path()).args(["init", "phase"]).args(phase);
-            let output = command.args(["--config", "/config.yaml"]).output().unwrap();
-            assert!(output.status.success(), "{output:?}");
-        }
-        let script = format!(
-            "#!/bin/sh\necho \"$*\" >> {}\nexec {} \"$@\"\n",
-            at("calls").display(),
-            real.display()
-        );
-        fs::write(&places.kubeadm, script).unwrap();
-        fs::set_permissions(&places.kubeadm, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { root, places }
+        let config = common::kubeadm::config();
+        let made = MadeNode::new(&common::kubeadm::program(), &config, &FILES);
+        Self { places: made.places.clone(), made }
     }
 
     fn live(&self, below: &str) -> PathBuf {
@@ -89,7 +67,7 @@ impl Node {
     fn renew(&self, names: &[&str]) -> Result<Vec<Change>, Fault> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         stage::stage(&self.places)?;
-        kubeadm::renew(&self.places, &names, Some(&self.root.path().join("config.yaml")))?;
+        kubeadm::renew(&self.places, &names, Some(&self.made.config()))?;
         // kubeadm's new certificates may begin with this second.
         inspect::inspect(&self.places, &names, sys::now() + Span::seconds(1), true)
     }
@@ -160,7 +138,7 @@ fn the_whole_way() {
     let places = &node.places;
     let paths: Vec<PathBuf> =
         ALL.iter().flat_map(|name| inspect::paths_of(&places.kubernetes, name).unwrap()).collect();
-    let copy = node.root.path().join("config");
+    let copy = node.made.root.path().join("config");
     fs::copy(node.live("admin.conf"), &copy).unwrap();
     let before: Vec<Option<String>> = paths
         .iter()
@@ -171,7 +149,7 @@ fn the_whole_way() {
     // So that a new one ends later, in whole seconds.
     let changes = later(&node);
     assert_eq!(changes.len(), 17, "7 pairs and 3 kubeconfigs: {changes:?}");
-    let calls = fs::read_to_string(node.root.path().join("calls")).unwrap();
+    let calls = fs::read_to_string(node.made.calls()).unwrap();
     assert_eq!(calls.contains("--rootfs"), view == "root", "{calls}");
     assert!(!places.stage().join(".certwatch-config.yaml").exists());
     assert_eq!(sums(&node, &paths), before, "the live tree is untouched");

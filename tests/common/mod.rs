@@ -16,6 +16,8 @@ pub mod events;
 #[cfg(test)]
 pub mod kubeadm;
 #[cfg(test)]
+pub mod made;
+#[cfg(test)]
 pub mod manager;
 #[cfg(test)]
 pub mod message;
