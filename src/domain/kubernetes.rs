@@ -30,6 +30,8 @@ pub enum Feature {
     ConfigV1beta4,
     /// kubeadm makes keys on P-384.
     KeysOnP384,
+    /// kube-apiserver's /livez fails once the certificate in its memory has ended.
+    LoopbackFailsLivez,
     /// A kubelet may be three minor versions older than the API server.
     KubeletThreeOlder,
     /// kube-apiserver reads all its renewed certificates again by itself.
@@ -43,13 +45,15 @@ pub enum Feature {
 const LATER: u32 = u32::MAX;
 
 /// The first and the last minor version that has each.
-const TABLE: [(Feature, RangeInclusive<u32>); 8] = [
+const TABLE: [(Feature, RangeInclusive<u32>); 9] = [
     // validateSupportedVersion in kubeadm's app/util/config/common.go, at 1.37.2.
     (Feature::ConfigV1beta2, 15..=26),
     (Feature::ConfigV1beta3, 22..=36),
     (Feature::ConfigV1beta4, 31..=LATER),
     // kubernetes/kubernetes#131677.
     (Feature::KeysOnP384, 34..=LATER),
+    // kubernetes/kubernetes#136477.
+    (Feature::LoopbackFailsLivez, 36..=LATER),
     // kubernetes.io/releases/version-skew-policy: two until 1.24.
     (Feature::KubeletThreeOlder, 25..=LATER),
     // As measured on 1.20.2; the serving certificate alone since 1.17 (kubernetes/kubernetes#92791).
@@ -153,6 +157,7 @@ mod tests {
         assert_eq!(edges(Feature::ConfigV1beta2), [14, 26]);
         assert_eq!(edges(Feature::ConfigV1beta3), [21, 36]);
         assert_eq!(edges(Feature::ConfigV1beta4), [30]);
+        assert_eq!(edges(Feature::LoopbackFailsLivez), [35]);
         assert!(!Version { major: 2, minor: 31, patch: 0 }.has(Feature::ConfigV1beta4));
     }
 

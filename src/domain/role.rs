@@ -3,6 +3,8 @@
 //! Source: kubeadm's own table (`cmd/kubeadm/app/phases/certs/renewal/manager.go`), the
 //! components' flags in kubeadm's manifests, and the other distributions' documentation.
 
+use super::kubernetes::{Feature, Version};
+
 /// One row of knowledge about a certificate.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Role {
@@ -291,6 +293,18 @@ pub static LOOPBACK: Role = Role {
     command: "pkill -x kube-apiserver  # the API is away for up to a minute",
 };
 
+/// The same of one that says of itself that it is no longer well, and is a static pod: the kubelet asks /livez.
+static LOOPBACK_WITH_LIVEZ: Role = Role {
+    breaks: "its /livez fails, and the kubelet restarts this API server at a time nobody has chosen",
+    ..LOOPBACK
+};
+
+/// [`LOOPBACK`], with what this version does when it ends; an unknown one counts as an old one.
+pub fn loopback(version: Option<Version>) -> &'static Role {
+    let fails_livez = version.is_some_and(|it| it.has(Feature::LoopbackFailsLivez));
+    if fails_livez { &LOOPBACK_WITH_LIVEZ } else { &LOOPBACK }
+}
+
 /// A certificate in a place nothing is known about.
 pub static OTHER: Role = Role {
     id: "other",
@@ -358,6 +372,13 @@ mod tests {
             assert!(role.title.len() <= 24, "{}", role.id);
             assert!(role.owner.len() <= 18, "{}", role.id);
         }
+    }
+
+    #[test]
+    fn what_the_end_of_a_loopback_certificate_does_depends_on_the_version() {
+        let fails_livez = |text| loopback(Version::parse(text)).breaks.contains("/livez");
+        assert_eq!(["v1.35.9", "v1.36.0", "latest"].map(fails_livez), [false, true, false]);
+        assert_eq!(loopback(Version::parse("v1.37.2")).id, LOOPBACK.id);
     }
 
     #[test]

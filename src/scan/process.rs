@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use crate::domain::kubernetes::Version;
 use crate::domain::model::{Content, Entry, Item, Loopback, Place, Reason};
 use crate::domain::role;
-use crate::domain::time::{Span, UnixTime};
+use crate::domain::time::UnixTime;
 use crate::parse::manifest;
 use crate::parse::process::{self, Owner};
 use crate::sys;
@@ -19,10 +20,11 @@ const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
     let Ok(processes) = host.list(Path::new("/proc")) else { return Vec::new() };
     let pids = processes.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, api_server(host, pid, now)?)))
+    let version = version(host);
+    pids.filter_map(|pid| Some((pid, api_server(host, version, pid, now)?)))
         .map(|(pid, content)| Item {
             place: Place::new(Path::new("kube-apiserver"), Entry::Process(pid)),
-            role: &role::LOOPBACK,
+            role: role::loopback(version),
             content,
             has_key: None,
         })
@@ -31,7 +33,7 @@ pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
 
 /// What there is to say of a process, if it is called as the API server is and may be this node's. Its executable is not
 /// asked for: the service may not read it, and `check` by root is to say the same.
-fn api_server(host: &Host, pid: u32, now: UnixTime) -> Option<Content> {
+fn api_server(host: &Host, version: Option<Version>, pid: u32, now: UnixTime) -> Option<Content> {
     let read = |name: &str| host.read_proc(&Path::new("/proc").join(pid.to_string()).join(name));
     if !process::is_called(&read("comm")?, "kube-apiserver") {
         return None;
@@ -47,12 +49,12 @@ fn api_server(host: &Host, pid: u32, now: UnixTime) -> Option<Content> {
         Owner::Root | Owner::StaticPod => {
             let ticks = process::started_after_boot(&read("stat")?)?;
             let started = sys::after_boot(ticks, now)?;
-            Some(Content::Loopback(Loopback { started, lifetime: lifetime(host) }))
+            let lifetime = Loopback::lifetime_in(version);
+            Some(Content::Loopback(Loopback { started, lifetime }))
         }
     }
 }
 
-fn lifetime(host: &Host) -> Span {
-    let manifest = host.read(Path::new(MANIFEST), false).ok();
-    Loopback::lifetime_in(manifest.as_deref().and_then(manifest::version))
+fn version(host: &Host) -> Option<Version> {
+    manifest::version(&host.read(Path::new(MANIFEST), false).ok()?)
 }
