@@ -349,12 +349,12 @@ fn why_not(plan: &Plan) -> String {
     }
 }
 
-/// What `renew.restart` forbids has to be done all the same.
+/// What `renew.restart` forbids has to be done all the same. It stays true where the renewal is undone in the end.
 fn left_to_hand(plan: &Plan) -> Vec<String> {
     let forbidden = plan.leave.iter().filter(|(_, why)| *why == LeaveReason::Forbidden);
     let one = |(component, _): &(Component, LeaveReason)| {
         format!(
-            "{component} goes on with its old certificate until it is restarted, by hand, \
+            "{component} takes up a renewed certificate only when it is restarted, by hand, \
              because renew.restart is \"none\": `pkill -x {}`",
             // The kernel cuts the name of a process to 15 characters, and pkill -x compares that.
             component.name().chars().take(15).collect::<String>()
