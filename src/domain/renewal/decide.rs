@@ -1,19 +1,19 @@
 //! From what is on the node to a plan.
 
 mod restarts;
+mod warnings;
 
 use std::path::PathBuf;
 
 use crate::domain::layout::as_known;
 use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
-use crate::domain::role::{self, Kind, Renewer, Role};
+use crate::domain::role::{self, Renewer, Role};
 use crate::domain::time::{Span, UnixTime};
 
 use super::obstacle::Obstacle;
 use super::pace;
 use super::plan::{
-    NodeFacts, Outage, Plan, RenewReason, Renewal, RestartPolicy, Skip, SkipReason, Terms, Which,
-    Wish,
+    NodeFacts, Plan, RenewReason, Renewal, RestartPolicy, Skip, SkipReason, Terms, Which, Wish,
 };
 
 /// How long kubeadm's leaves live where its configuration does not say otherwise.
@@ -340,49 +340,6 @@ impl Judge<'_> {
             }
         }
     }
-
-    fn warnings(&self, plan: &mut Plan) {
-        let leaf_end = self.now + self.leaf_lifetime();
-        for ca in self.inventory.items.iter().filter(|item| item.role.kind == Kind::Ca) {
-            let Some(certificate) = ca.certificate() else { continue };
-            let signs = |renewal: &Renewal| {
-                role::kubeadm(renewal.name)
-                    .and_then(|role| role.ca)
-                    .is_some_and(|file| ca.place.path.ends_with(file))
-            };
-            if certificate.not_after < leaf_end && plan.renew.iter().any(signs) {
-                plan.warnings.push(format!(
-                    "the {} ends on {}, and what it signs ends with it: plan its renewal",
-                    ca.role.title,
-                    certificate.not_after.date()
-                ));
-            }
-        }
-        plan.warnings.extend(plan.outages.iter().filter_map(held_back));
-        if plan.renew.iter().any(|renewal| renewal.why == RenewReason::Expired) {
-            plan.warnings.push(format!(
-                "by this node's clock it is {}: if that is wrong, nothing may have expired, so set it first",
-                self.now
-            ));
-        }
-        if !self.wish.rescue && self.node.kubelet_not_after.is_some_and(|end| end <= self.now) {
-            plan.warnings.push(
-                "the kubelet's client certificate has expired, and this does not mend it: \
-                 --rescue does"
-                    .to_owned(),
-            );
-        }
-    }
-}
-
-fn held_back(outage: &Outage) -> Option<String> {
-    let Outage { component, held_back, .. } = outage;
-    (*held_back > Span::seconds(0)).then(|| {
-        format!(
-            "the kubelet holds {component} back for about {held_back}, because it has started it again lately; \
-             once it has run for 10 min, it does not"
-        )
-    })
 }
 
 /// The leaf of this role; of a kubeconfig with several users the one that ends first.
