@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 use crate::common::dice::{Dice, of_environment};
-use crate::harness::{CERTWATCH, Cluster, Fingerprint, NAMES, Node, Run, STAND_IN, wait_for};
+use crate::harness::{CERTWATCH, Cluster, Fingerprint, Node, Run, STAND_IN, wait_for};
 
 /// What makes a new file be there, a note in the journal or a certificate in its place.
 const RENAMES: &str = "rename,renameat,renameat2";
@@ -86,9 +86,9 @@ impl Wish {
     }
 
     /// The files that a renewal of it replaces, all of them.
-    fn files(self) -> BTreeSet<String> {
+    fn files(self, node: Node<'_>) -> BTreeSet<String> {
         let is_asked = |name| self == Self::All || self.names().contains(&name);
-        let asked = NAMES.iter().filter(|(name, _)| is_asked(*name));
+        let asked = node.names().iter().filter(|(name, _)| is_asked(*name));
         let with_key =
             |(_, file): &(&str, &str)| [(*file).to_owned(), file.replace(".crt", ".key")];
         asked.flat_map(with_key).map(|file| format!("/etc/kubernetes/{file}")).collect()
@@ -176,7 +176,7 @@ impl<'a> Campaign<'a> {
     }
 
     fn one_of(&mut self, wish: Wish) -> &'static str {
-        let all = NAMES.map(|(name, _)| name);
+        let all: Vec<_> = self.node.names().iter().map(|(name, _)| *name).collect();
         let names = if wish == Wish::All { &all[..] } else { wish.names() };
         // A number below a length that fits.
         names[usize::try_from(self.dice.below(names.len() as u64)).unwrap()]
@@ -263,7 +263,7 @@ impl<'a> Campaign<'a> {
         assert!(before.0.keys().eq(after.keys()), "files came or went, {context}");
         let is_changed = |path: &&String| before.0[*path] != after[*path];
         let changed: BTreeSet<_> = after.keys().filter(is_changed).cloned().collect();
-        let is_all = changed == wish.files() && wish != Wish::Undone;
+        let is_all = changed == wish.files(node) && wish != Wish::Undone;
         assert!(changed.is_empty() || is_all, "{changed:?} is half of it, {context}");
         assert_eq!(node.manifests(), before.1, "{context}");
         node.wait_until_healthy();

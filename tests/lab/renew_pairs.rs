@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::common::receiver::Receiver;
 use crate::daemon;
-use crate::harness::{CERTWATCH, Cluster, NAMES, Node, Run, STAND_IN, WORK, wait_for};
+use crate::harness::{CERTWATCH, Cluster, Node, Run, STAND_IN, WORK, wait_for};
 use crate::renew_crash::{certwatch, traced};
 
 /// The key of each certificate, by openssl and not by what is tested.
@@ -58,7 +58,7 @@ fn two_days_before_the_end_a_failed_installation_goes_back_and_the_next_renews()
     node.renew(&[]);
     assert_well(node);
     let after = node.fingerprint();
-    for (name, file) in NAMES {
+    for (name, file) in node.names() {
         let path = format!("/etc/kubernetes/{file}");
         assert_ne!(after[&path], before[&path], "{name}");
     }

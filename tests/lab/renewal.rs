@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::common::receiver::Receiver;
 use crate::harness::{
-    CERTWATCH, CONTROLLER_MANAGER, Cluster, ETCD, NAMES, Node, Outage, Poll, READY, SCHEDULER,
-    WORK, Watch, wait_for,
+    CERTWATCH, CONTROLLER_MANAGER, Cluster, ETCD, Node, Outage, Poll, READY, SCHEDULER, WORK,
+    Watch, wait_for,
 };
 
 /// What kubernetes.io says: renew, then restart the static pods by taking their manifests away for
@@ -49,7 +49,7 @@ fn print(what: &str, total: Duration, outages: &[Outage; 4]) {
 
 /// Everything that a renewal has to leave behind.
 fn assert_renewed(node: Node<'_>, old_serials: &[String]) {
-    for ((name, file), old) in NAMES.iter().zip(old_serials) {
+    for ((name, file), old) in node.names().iter().zip(old_serials) {
         let path = format!("/etc/kubernetes/{file}");
         assert_ne!(&node.serial(&path), old, "{name}");
     }
@@ -67,7 +67,7 @@ fn assert_renewed(node: Node<'_>, old_serials: &[String]) {
 }
 
 fn serials(node: Node<'_>) -> Vec<String> {
-    NAMES.iter().map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}"))).collect()
+    node.names().iter().map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}"))).collect()
 }
 
 /// Starts the daemon as a unit would, with everybody told by `receiver`.

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    CERTWATCH, COMPONENTS, Cluster, KUBELET_CLIENT, NAMES, Node, READY, Run, WORK, wait_for,
+    CERTWATCH, COMPONENTS, Cluster, KUBELET_CLIENT, Node, READY, Run, WORK, wait_for,
 };
 
 const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
@@ -53,7 +53,7 @@ fn expire(cluster: &Cluster, node: Node<'_>) {
 fn assert_rescued(node: Node<'_>) {
     node.wait_until_healthy();
     node.run(&["kubectl", "get", "nodes"]);
-    for (_, file) in NAMES {
+    for (_, file) in node.names() {
         let path = format!("/etc/kubernetes/{file}");
         assert!(node.is_valid_for(&path, YEAR), "{path}");
     }
@@ -99,7 +99,7 @@ fn a_kubelet_that_lives_holds_nothing_back() {
     });
     let run = node.renew(&["--rescue", "--cluster-config", config]);
     node.wait_until_healthy();
-    for (_, file) in NAMES {
+    for (_, file) in node.names() {
         assert!(
             node.is_valid_for(&format!("/etc/kubernetes/{file}"), YEAR),
             "{file}: {}",
@@ -142,7 +142,7 @@ fn three_control_planes_of_which_all_has_expired_are_brought_back_together() {
         assert_eq!(run.code, Some(0), "{}", run.said);
         node.wait_until_healthy();
         node.run(&["kubectl", "get", "nodes"]);
-        for (_, file) in NAMES {
+        for (_, file) in node.names() {
             assert!(node.is_valid_for(&format!("/etc/kubernetes/{file}"), YEAR), "{file}");
         }
         assert!(node.is_valid_for(KUBELET_CLIENT, YEAR));

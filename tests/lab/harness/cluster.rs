@@ -16,7 +16,7 @@ pub(super) fn script(cluster: &str) -> Command {
 }
 
 /// The version that all clusters are of: what `KUBERNETES` names, or the lab's default.
-fn kubernetes() -> String {
+pub(super) fn kubernetes() -> String {
     std::env::var("KUBERNETES")
         .unwrap_or_else(|_| include_str!("../kubernetes/default").trim().to_owned())
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cluster::kubernetes;
 use super::{Node, wait_for};
 
-/// Each of kubeadm's NAMEs and its file below /etc/kubernetes.
-pub(crate) const NAMES: [(&str, &str); 10] = [
+/// Each of kubeadm's NAMEs and its file below /etc/kubernetes, as a node of today's has them.
+const NAMES: [(&str, &str); 11] = [
     ("admin.conf", "admin.conf"),
     ("apiserver", "pki/apiserver.crt"),
     ("apiserver-etcd-client", "pki/apiserver-etcd-client.crt"),
@@ -17,7 +18,11 @@ pub(crate) const NAMES: [(&str, &str); 10] = [
     ("etcd-server", "pki/etcd/server.crt"),
     ("front-proxy-client", "pki/front-proxy-client.crt"),
     ("scheduler.conf", "scheduler.conf"),
+    ("super-admin.conf", "super-admin.conf"),
 ];
+
+/// The first minor version whose `kubeadm init` makes super-admin.conf; `kubeadm join` makes none.
+const FIRST_WITH_SUPER_ADMIN: u32 = 29;
 
 pub(crate) const KUBELET_CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
@@ -44,11 +49,19 @@ const REFUSAL: Duration = Duration::from_secs(60);
 pub(crate) type Fingerprint = BTreeMap<String, String>;
 
 impl Node<'_> {
+    /// Each of kubeadm's NAMEs that this node has, and its file below /etc/kubernetes.
+    pub(crate) fn names(&self) -> &'static [(&'static str, &'static str)] {
+        let version = kubernetes();
+        let minor: u32 = version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap();
+        let has_super_admin = self.name == "cp1" && minor >= FIRST_WITH_SUPER_ADMIN;
+        if has_super_admin { &NAMES } else { &NAMES[..NAMES.len() - 1] }
+    }
+
     /// Gives all that kubeadm renews other dates.
     pub(crate) fn age_all(&self, not_before: &str, not_after: &str) {
         let line = r#"for file in "${@:3}"; do lab-age "/etc/kubernetes/$file" "$1" "$2"; done"#;
         let mut arguments = vec!["bash", "-euc", line, "--", not_before, not_after];
-        arguments.extend(NAMES.map(|(_, file)| file));
+        arguments.extend(self.names().iter().map(|(_, file)| *file));
         self.run(&arguments);
     }
 

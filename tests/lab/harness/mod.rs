@@ -10,7 +10,7 @@ mod watch;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use control_plane::{
-    COMPONENTS, CONTROLLER_MANAGER, ETCD, Fingerprint, KUBELET_CLIENT, NAMES, READY, SCHEDULER,
+    COMPONENTS, CONTROLLER_MANAGER, ETCD, Fingerprint, KUBELET_CLIENT, READY, SCHEDULER,
 };
 pub(crate) use node::Node;
 pub(crate) use outage::{Outage, Poll};

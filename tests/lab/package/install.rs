@@ -1,7 +1,7 @@
 //! From the README's first command to the last, which leaves nothing.
 
 use crate::common::smtp::Guarded;
-use crate::harness::{Cluster, NAMES, Node, wait_for};
+use crate::harness::{Cluster, Node, wait_for};
 
 use super::{RENEWAL, SOON, bring, follow, mail_server, property, readme, traces, wait_for_mail};
 
@@ -42,7 +42,8 @@ fn it_is_as_the_readme_says() {
 
 /// It asks, the path unit starts the renewer in its sandbox, and everybody is told.
 fn renews(node: Node<'_>, server: &Guarded, enable: &str) {
-    let serials = || NAMES.map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}")));
+    let of_file = |(_, file): &(&str, &str)| node.serial(&format!("/etc/kubernetes/{file}"));
+    let serials = || node.names().iter().map(of_file).collect::<Vec<_>>();
     let old = serials();
     follow(node, enable);
     wait_for_mail(server, "more are renewed", RENEWAL);

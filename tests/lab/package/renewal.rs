@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::common::receiver::Receiver;
-use crate::harness::{Cluster, NAMES, Node, wait_for};
+use crate::harness::{Cluster, Node, wait_for};
 
 use super::{RENEWAL, SOON, bring, install, older, property};
 
@@ -29,7 +29,7 @@ fn in_the_middle(node: Node<'_>, deb: &str) -> Receiver {
 }
 
 fn serials(node: Node<'_>) -> Vec<String> {
-    NAMES.iter().map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}"))).collect()
+    node.names().iter().map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}"))).collect()
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_removal_waits_for_its_end() {
     node.run(&["apt-get", "--yes", "purge", "certwatch"]);
     node.assert_served();
     assert_eq!(node.complaint(), None);
-    for (_, file) in NAMES {
+    for (_, file) in node.names() {
         assert!(node.is_valid_for(&format!("/etc/kubernetes/{file}"), SOON * 60 * 24 * 300));
     }
     let left = "ls -d /var/lib/certwatch* /etc/certwatch /run/certwatch*";
