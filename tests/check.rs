@@ -239,6 +239,67 @@ fn kubespray_s_names_are_known_with_and_without_its_link() {
     assert_eq!((code, rows(&with_link).len()), (0, rows(&without_link).len()));
 }
 
+fn role_of<'a>(document: &'a Value, path: &str) -> &'a str {
+    rows(document).iter().find(|row| row["path"] == path).unwrap()["role"].as_str().unwrap()
+}
+
+/// With `certificatesDir: /etc/k8s-certs`.
+#[test]
+fn certificates_of_another_directory_are_found_by_the_flags_of_the_api_server() {
+    let (root, node) = healthy();
+    let (at_home, _) = check_json(root.path(), &[]);
+    fs::rename(node.path("etc/kubernetes/pki"), node.path("etc/k8s-certs")).unwrap();
+    let flags =
+        "--client-ca-file=/etc/k8s-certs/ca.crt, --tls-cert-file=/etc/k8s-certs/apiserver.crt";
+    let manifest =
+        format!("spec: {{containers: [{{image: a, command: [kube-apiserver, {flags}]}}]}}");
+    node.write("etc/kubernetes/manifests/kube-apiserver.yaml", &manifest);
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, rows(&document).len()), (0, rows(&at_home).len()), "{document:#}");
+    assert_eq!(role_of(&document, "/etc/k8s-certs/etcd/server.crt"), "etcd-server");
+    // What nobody uses any more is not taken for what is used.
+    let pair = node.ca.leaf("kube-apiserver", "", &[], Days(-400, -30));
+    node.write_pair("etc/kubernetes/pki/apiserver", &pair);
+    let (document, _) = check_json(root.path(), &[]);
+    assert_eq!(role_of(&document, "/etc/kubernetes/pki/apiserver.crt"), "other");
+    node.remove("etc/k8s-certs/apiserver.crt");
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(
+        (code, codes(&document, "k8s-certs/apiserver.crt")),
+        (2, vec!["not_found".to_owned()])
+    );
+}
+
+/// They end the API server when they end, wherever they are; kubeadm does not know of them.
+#[test]
+fn what_the_api_server_presents_to_an_external_etcd_is_found_by_its_flags() {
+    let (root, node) = healthy();
+    fs::remove_dir_all(node.path("etc/kubernetes/pki/etcd")).unwrap();
+    for file in
+        ["manifests/etcd.yaml", "pki/apiserver-etcd-client.crt", "pki/apiserver-etcd-client.key"]
+    {
+        node.remove(&format!("etc/kubernetes/{file}"));
+    }
+    let mount = "volumeMounts: [{name: etcd, mountPath: /certs}]";
+    let volume = "volumes: [{name: etcd, hostPath: {path: /srv/etcd}}]";
+    let flags = "--etcd-cafile=/certs/ca.crt, --etcd-certfile=/certs/client.crt";
+    let manifest = format!(
+        "spec: {{{volume}, containers: [{{image: a, {mount}, command: [kube-apiserver, {flags}]}}]}}"
+    );
+    node.write("etc/kubernetes/manifests/kube-apiserver.yaml", &manifest);
+    node.write("srv/etcd/ca.crt", &node.etcd_ca.pair.certificate);
+    node.write_pair("srv/etcd/client", &node.etcd_ca.leaf("root", "", &[], Days(-360, 5)));
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(role_of(&document, "/srv/etcd/ca.crt"), "external-etcd-ca");
+    assert_eq!(role_of(&document, "/srv/etcd/client.crt"), "etcd-client");
+    assert_eq!((code, codes(&document, "etcd/client.crt")), (2, vec!["expires".to_owned()]));
+    let all: Vec<_> = rows(&document).iter().filter(|row| row["severity"] != "ok").collect();
+    assert_eq!(all.len(), 1, "{all:#?}");
+    node.remove("srv/etcd/client.crt");
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!((code, codes(&document, "etcd/client.crt")), (2, vec!["not_found".to_owned()]));
+}
+
 #[test]
 fn root_s_older_copy_is_stale() {
     let (root, node) = healthy();

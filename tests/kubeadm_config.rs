@@ -5,14 +5,16 @@
 //! `make test-lab`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod common;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use certwatch::domain::kubernetes::Version;
+use certwatch::domain::layout::in_copy;
 use certwatch::domain::renewal::kubeadm_config::{
     Api, ClusterConfig, Etcd, KeyAlgorithm, Refusal, write,
 };
@@ -24,7 +26,7 @@ use certwatch::renew::cluster_config::{Settled, Source, hand_over, settle};
 use certwatch::renew::control_plane::ControlPlane;
 use certwatch::renew::{Places, inspect, kubeadm, stage};
 use certwatch::sys;
-use tempfile::TempDir;
+use common::kubeadm::{FILES, MadeNode};
 
 const ETCD: &str = "etcd:\n  external:\n    endpoints: ['https://10.0.0.9:2379', 'https://[fd00::9]:2379']\n    \
     caFile: /etc/etcd/ca.crt\n    certFile: /etc/etcd/client.crt\n    keyFile: /etc/etcd/client.key\n";
@@ -42,20 +44,31 @@ struct Made {
     hours: Option<i64>,
 }
 
-const PLAIN: Made =
-    Made { keys: KeyAlgorithm::Rsa2048, dir: "pki", is_etcd_elsewhere: false, hours: None };
+const PLAIN: Made = Made {
+    keys: KeyAlgorithm::Rsa2048,
+    dir: "/etc/kubernetes/pki",
+    is_etcd_elsewhere: false,
+    hours: None,
+};
 
 /// What every kubeadm can make.
-const OF_ALL: [Made; 4] = [
+const OF_ALL: [Made; 6] = [
     PLAIN,
+    Made { dir: "/etc/k8s-certs", ..PLAIN },
+    Made { dir: "/etc/kubernetes/certs", is_etcd_elsewhere: true, ..PLAIN },
     Made { keys: KeyAlgorithm::EcdsaP256, ..PLAIN },
     Made { is_etcd_elsewhere: true, ..PLAIN },
-    Made { keys: KeyAlgorithm::EcdsaP256, dir: "ssl", is_etcd_elsewhere: true, ..PLAIN },
+    Made {
+        keys: KeyAlgorithm::EcdsaP256,
+        dir: "/etc/kubernetes/ssl",
+        is_etcd_elsewhere: true,
+        ..PLAIN
+    },
 ];
 
 /// What it can make since v1beta4.
 const OF_TODAY: [Made; 2] = [
-    Made { keys: KeyAlgorithm::Rsa3072, dir: "ssl", ..PLAIN },
+    Made { keys: KeyAlgorithm::Rsa3072, dir: "/etc/kubernetes/ssl", ..PLAIN },
     Made { hours: Some(100), keys: KeyAlgorithm::EcdsaP384, ..PLAIN },
 ];
 
@@ -80,10 +93,7 @@ impl Made {
     /// As a person writes it for `kubeadm init`.
     fn config(&self, kubeadm: Version) -> String {
         let api = Api::newest(kubeadm).unwrap();
-        let mut fields = format!(
-            "kubernetesVersion: v{kubeadm}\ncertificatesDir: /etc/kubernetes/{}\n",
-            self.dir
-        );
+        let mut fields = format!("kubernetesVersion: v{kubeadm}\ncertificatesDir: {}\n", self.dir);
         match api {
             Api::V1beta4 => {
                 fields.push_str(&format!("encryptionAlgorithm: {}\n", self.keys.name()));
@@ -102,72 +112,54 @@ impl Made {
     }
 }
 
-/// A node's files.
+/// A node's files, and its kubeadm.
 struct Node {
-    root: TempDir,
-    places: Places,
+    made: MadeNode,
     kubeadm: Version,
 }
 
 impl Node {
     fn new(program: &Path, made: Made) -> Self {
-        let root = TempDir::new().unwrap();
-        let at = |below: &str| root.path().join(below);
-        let places = Places {
-            kubernetes: at("etc/kubernetes"),
-            kubelet: at("kubelet"),
-            work: at("work"),
-            kubeadm: at("kubeadm"),
-            is_stage_shown: false,
-        };
-        for dir in ["etc/kubernetes", "work"] {
-            fs::create_dir_all(at(dir)).unwrap();
-        }
-        fs::write(&places.kubeadm, format!("#!/bin/sh\nexec {} \"$@\"\n", program.display()))
-            .unwrap();
-        fs::set_permissions(&places.kubeadm, fs::Permissions::from_mode(0o755)).unwrap();
-        let kubeadm = kubeadm::version(&places).unwrap();
-        fs::write(at("config.yaml"), made.config(kubeadm)).unwrap();
-        let node = Self { root, places, kubeadm };
-        for phase in [["certs", "all"], ["kubeconfig", "all"], ["control-plane", "all"]] {
-            node.kubeadm(&[&["init", "phase"], &phase[..]].concat());
-        }
+        let kubeadm = version(program);
+        let phases = [&FILES[..], &[["control-plane", "all"]]].concat();
+        let node = Self { made: MadeNode::new(program, &made.config(kubeadm), &phases), kubeadm };
         if !made.is_etcd_elsewhere {
-            node.kubeadm(&["init", "phase", "etcd", "local"]);
+            node.made.kubeadm(&["init", "phase", "etcd", "local"]);
         }
-        node.silence();
+        node.silence(made.dir);
         node
     }
 
-    fn kubeadm(&self, words: &[&str]) {
-        let mut command = Command::new(&self.places.kubeadm);
-        command
-            .arg("--rootfs")
-            .arg(self.root.path())
-            .args(words)
-            .args(["--config", "/config.yaml"]);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{words:?}: {output:?}");
+    fn places(&self) -> &Places {
+        &self.made.places
     }
 
-    /// Nobody answers at its API, and nobody else's is asked.
-    fn silence(&self) {
-        let path = self.places.manifests().join("kube-apiserver.yaml");
-        let text = fs::read_to_string(&path).unwrap();
+    /// `path` of the node's as it is on this machine.
+    fn here(&self, path: &str) -> PathBuf {
+        self.made.root.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Nobody answers at its API, and nobody else's is asked. What lies outside of /etc/kubernetes is where it is here.
+    fn silence(&self, dir: &str) {
+        let path = self.places().manifests().join("kube-apiserver.yaml");
+        let mut text = fs::read_to_string(&path).unwrap();
+        if !dir.starts_with("/etc/kubernetes/") {
+            text = text.replace(dir, self.here(dir).to_str().unwrap());
+        }
         let text = text.replace("--advertise-address=192.0.2.1", "--advertise-address=127.0.0.1");
         fs::write(path, text.replace("--secure-port=6443", "--secure-port=1")).unwrap();
     }
 
     fn settled(&self) -> Settled {
-        let plane = ControlPlane::read(&self.places).unwrap();
-        settle(&self.places, &plane, None, Some(self.kubeadm)).unwrap()
+        let plane = ControlPlane::read(self.places()).unwrap();
+        settle(self.places(), &plane, None, Some(self.kubeadm)).unwrap()
     }
 
     /// What kubeadm can renew here.
     fn names(&self) -> Vec<String> {
         let is_there = |name: &&str| {
-            let paths = inspect::paths_of(&self.places.kubernetes, name).unwrap();
-            paths.iter().all(|path| self.places.kubernetes.join(path).exists())
+            let paths = inspect::paths_of(&self.places().kubernetes, name).unwrap();
+            paths.iter().all(|path| self.places().kubernetes.join(path).exists())
         };
         role::KUBEADM.iter().map(|role| role.id).filter(is_there).map(str::to_owned).collect()
     }
@@ -178,16 +170,16 @@ impl Node {
         sleep(Duration::from_millis(1_100));
         let written = write(config, self.kubeadm).unwrap();
         assert_eq!(written.losses, []);
-        let path = hand_over(&self.places, &written.text).unwrap();
+        let path = hand_over(self.places(), &written.text).unwrap();
         let (names, begun) = (self.names(), sys::now());
-        stage::stage(&self.places).unwrap();
-        kubeadm::renew(&self.places, &names, Some(&path)).unwrap();
+        stage::stage(self.places()).unwrap();
+        kubeadm::renew(self.places(), &names, Some(&path)).unwrap();
         let changes =
-            inspect::inspect(&self.places, &names, sys::now() + Span::seconds(1), true).unwrap();
+            inspect::inspect(self.places(), &names, sys::now() + Span::seconds(1), true).unwrap();
         let pairs =
             changes.iter().filter(|change| change.path.extension().is_some_and(|it| it == "crt"));
         let made = |path: &Path| {
-            let bytes = fs::read(self.places.stage().join(path)).unwrap();
+            let bytes = fs::read(in_copy(&self.places().stage(), path)).unwrap();
             let der = pem::certificates(&bytes).remove(0).unwrap().der;
             let read =
                 x509::read(&der, false, Authority::Beside(&[]), &Issuers::default()).unwrap();
@@ -223,7 +215,9 @@ fn what_is_left_on_a_node_is_enough_to_renew_it_as_it_was_made() {
                 (config.algorithm, config.validity),
                 (made.keys, made.hours.map(Span::hours))
             );
-            assert_eq!(config.certificates_dir, Path::new("/etc/kubernetes").join(made.dir));
+            let below = made.dir.strip_prefix("/etc/kubernetes/");
+            let dir = below.map_or_else(|| node.here(made.dir), |_| made.dir.into());
+            assert_eq!(config.certificates_dir, dir);
             assert_eq!(config.etcd != Etcd::Local, made.is_etcd_elsewhere);
             assert_renewed_as_made(&node, made, &config);
         }
@@ -239,7 +233,7 @@ fn a_node_that_was_renewed_before_tells_the_same() {
         let made = Made { hours, ..PLAIN };
         let node = Node::new(&program, made);
         sleep(Duration::from_millis(1_100));
-        node.kubeadm(&["certs", "renew", "all"]);
+        node.made.kubeadm(&["certs", "renew", "all"]);
         let config = node.settled().config;
         assert_eq!(config.validity, hours.map(Span::hours));
         assert_renewed_as_made(&node, made, &config);
@@ -254,7 +248,7 @@ fn a_copy_that_was_kept_long_ago_does_for_every_kubeadm() {
         let node = Node::new(&program, made);
         let kept = "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\nkubernetesVersion: v1.16.3\n\
                     featureGates:\n  PublicKeysECDSA: true\nuseHyperKubeImage: true\n";
-        fs::write(node.places.cluster_config(), kept).unwrap();
+        fs::write(node.places().cluster_config(), kept).unwrap();
         let settled = node.settled();
         assert_eq!(settled.source, Source::Kept);
         assert_renewed_as_made(&node, made, &settled.config);

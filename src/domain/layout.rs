@@ -14,6 +14,10 @@ pub const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
 /// Where kubeadm keeps its files.
 pub const KUBERNETES: &str = "/etc/kubernetes";
 
+/// Where the manifests of static pods are below [`KUBERNETES`]: the kubelet's directory, and the one in which certwatch
+/// has them for a moment, on the same file system and out of the kubelet's sight.
+pub const MANIFEST_DIRS: [&str; 2] = ["manifests", ".certwatch-manifests"];
+
 /// Where certwatch-renew.service shows kubeadm's files, by a `BindPaths=`: what it shows as
 /// [`KUBERNETES`] is the copy that kubeadm works on.
 pub const LIVE_IN_UNIT: &str = "/run/certwatch-renew/kubernetes";
@@ -95,12 +99,60 @@ pub fn as_known(path: &Path) -> PathBuf {
 ///
 /// `None` for any other place, and for one that is written with `..`: where that leads is for nobody to guess.
 pub fn kubeadm_pki(dir: &Path) -> Option<&'static str> {
+    let name = certificates_dir(dir)?;
+    PKI_NAMES.into_iter().find(|known| name == Path::new(known))
+}
+
+/// Where a `certificatesDir` is, as renewals name their files: below /etc/kubernetes, or absolute.
+///
+/// `None` for one that is relative or written with `..`, and for one that holds more than kubeadm's pki: /etc/kubernetes
+/// itself, and what is above it.
+pub fn certificates_dir(dir: &Path) -> Option<PathBuf> {
     // `//`, `/./` and a slash at the end are no components.
-    let mut below = dir.strip_prefix(KUBERNETES).ok()?.components();
-    match (below.next()?, below.next()) {
-        (Component::Normal(name), None) => PKI_NAMES.into_iter().find(|known| name == *known),
-        _ => None,
+    let mut parts = dir.components();
+    let is_plain = parts.next() == Some(Component::RootDir)
+        && parts.all(
+            |part| matches!(part, Component::Normal(name) if !name.as_encoded_bytes().contains(&0)),
+        );
+    if !is_plain || Path::new(KUBERNETES).starts_with(dir) {
+        return None;
     }
+    Some(dir.strip_prefix(KUBERNETES).unwrap_or(dir).components().collect())
+}
+
+/// Where a file or directory is in a copy of the tree, such as the one that kubeadm works on: what is absolute lies
+/// outside of /etc/kubernetes.
+pub fn in_copy(tree: &Path, path: &Path) -> PathBuf {
+    match path.strip_prefix("/") {
+        Ok(below) => tree.join("elsewhere").join(below),
+        Err(_) => tree.join(path),
+    }
+}
+
+/// The location of `path` on a node whose API server has its certificates in `certificates_dir`, where that is neither
+/// of kubeadm's own: then a pki directory of kubeadm's own is a leftover that nobody uses.
+pub fn locate_in(path: &Path, certificates_dir: Option<&Path>) -> Location {
+    let Some(dir) = certificates_dir else { return locate(path) };
+    if let Some(pki) = below(path, dir) {
+        return in_pki_of(&pki, path);
+    }
+    let location = locate(path);
+    let kubernetes = Path::new(KUBERNETES);
+    let is_nodes = |pki: &PathBuf| as_known(pki).parent() == Some(kubernetes);
+    match &location.pki {
+        Some(pki) if is_nodes(pki) && path.starts_with(pki) => {
+            Location { role: &role::OTHER, pki: None }
+        }
+        Some(pki) if is_nodes(pki) => Location { pki: Some(dir.to_owned()), ..location },
+        _ => location,
+    }
+}
+
+/// `dir` as it is above `path`, which may be seen below [`LIVE_IN_UNIT`].
+fn below(path: &Path, dir: &Path) -> Option<PathBuf> {
+    let known = as_known(path);
+    let depth = known.strip_prefix(dir).ok()?.components().count();
+    path.ancestors().nth(depth).map(Path::to_owned)
 }
 
 /// The location of `path`: an absolute path, or one relative to anywhere.
@@ -124,11 +176,15 @@ fn in_pki(path: &Path) -> Option<Location> {
     let pki = path.ancestors().skip(1).find(|dir| {
         PKI_NAMES.iter().any(|name| dir.ends_with(Path::new("kubernetes").join(name)))
     })?;
-    let below = path.strip_prefix(pki).ok()?.with_extension("");
-    let name = below.to_str()?.replace('/', "-");
+    Some(in_pki_of(pki, path))
+}
+
+fn in_pki_of(pki: &Path, path: &Path) -> Location {
+    let below = path.strip_prefix(pki).unwrap_or(path).with_extension("");
+    let name = below.to_string_lossy().replace('/', "-");
     let is_pair = ["crt", "key"].iter().any(|end| path.extension().is_some_and(|it| it == *end));
     let known = if is_pair { role::kubeadm(&name) } else { None };
-    Some(Location { role: known.unwrap_or(&role::OTHER), pki: Some(pki.to_owned()) })
+    Location { role: known.unwrap_or(&role::OTHER), pki: Some(pki.to_owned()) }
 }
 
 /// `…/kubernetes/*.conf`.
@@ -290,6 +346,54 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(kubeadm_pki(Path::new(dir)), name, "{dir}");
+        }
+    }
+
+    #[test]
+    fn a_certificates_dir_may_be_anywhere_but_around_kubernetes() {
+        for (dir, named) in [
+            ("/etc/kubernetes/pki", Some("pki")),
+            ("/etc/kubernetes//certs/./x/", Some("certs/x")),
+            ("/etc/k8s-certs", Some("/etc/k8s-certs")),
+            ("//etc/k8s-certs/", Some("/etc/k8s-certs")),
+            ("/etc/k8s-certs/../x", None),
+            ("/etc/kubernetes/../../run/x", None),
+            ("/etc/kubernetes/", None),
+            ("/etc", None),
+            ("/", None),
+            ("k8s-certs", None),
+            ("/srv/a\0b", None),
+            ("", None),
+        ] {
+            let found = certificates_dir(Path::new(dir));
+            assert_eq!(found.as_deref().map(Path::as_os_str), named.map(OsStr::new), "{dir}");
+        }
+    }
+
+    #[test]
+    fn where_the_certificates_are_elsewhere_kubeadms_own_directory_is_a_leftover() {
+        let at = |path: &str, dir: &str| {
+            let Location { role, pki } = locate_in(Path::new(path), Some(Path::new(dir)));
+            (role.id, pki.map(|pki| pki.display().to_string()).unwrap_or_default())
+        };
+        for (path, dir, id, pki) in [
+            ("/etc/k8s/apiserver.crt", "/etc/k8s", "apiserver", "/etc/k8s"),
+            ("/etc/k8s/etcd/server.key", "/etc/k8s", "etcd-server", "/etc/k8s"),
+            ("/etc/k8s/web.crt", "/etc/k8s", "other", "/etc/k8s"),
+            ("/etc/k8s-2/ca.crt", "/etc/k8s", "other", ""),
+            ("/etc/kubernetes/pki/ca.crt", "/etc/k8s", "other", ""),
+            ("/mnt/etc/kubernetes/pki/ca.crt", "/etc/k8s", "ca", "/mnt/etc/kubernetes/pki"),
+            ("/etc/kubernetes/admin.conf", "/etc/k8s", "admin.conf", "/etc/k8s"),
+            ("/run/certwatch-renew/kubernetes/admin.conf", "/etc/k8s", "admin.conf", "/etc/k8s"),
+            ("/var/lib/kubelet/pki/kubelet.crt", "/etc/k8s", "kubelet-serving", "/etc/k8s"),
+            (
+                "/run/certwatch-renew/kubernetes/certs/ca.crt",
+                "/etc/kubernetes/certs",
+                "ca",
+                "/run/certwatch-renew/kubernetes/certs",
+            ),
+        ] {
+            assert_eq!(at(path, dir), (id, pki.to_owned()), "{path}");
         }
     }
 

@@ -305,6 +305,26 @@ pub fn loopback(version: Option<Version>) -> &'static Role {
     if fails_livez { &LOOPBACK_WITH_LIVEZ } else { &LOOPBACK }
 }
 
+/// What this node's API server presents to an etcd that is not kubeadm's.
+pub static ETCD_CLIENT: Role = Role {
+    id: "etcd-client",
+    title: "client of etcd",
+    owner: "kube-apiserver",
+    kind: Kind::Leaf,
+    renewer: Renewer::Hand,
+    ca: None,
+    breaks: "etcd refuses this API server, which then fails every request",
+    command: "",
+};
+
+/// The CA that it knows such an etcd by.
+pub static EXTERNAL_ETCD_CA: Role = ca(
+    "external-etcd-ca",
+    "CA of external etcd",
+    "kube-apiserver",
+    "this API server no longer trusts etcd, and fails every request",
+);
+
 /// A certificate in a place nothing is known about.
 pub static OTHER: Role = Role {
     id: "other",
@@ -356,6 +376,8 @@ mod tests {
         let others = [
             &CHAIN,
             &CLUSTER_CA,
+            &ETCD_CLIENT,
+            &EXTERNAL_ETCD_CA,
             &KUBELET_CONF,
             &KUBELET_CLIENT,
             &KUBELET_SERVING,

@@ -6,6 +6,15 @@ use serde::Deserialize;
 
 use super::yaml;
 use crate::domain::kubernetes::Version;
+use crate::domain::layout;
+
+/// What kubeadm tells an API server of its certificatesDir (`getAPIServerCommand` in its controlplane/manifests.go).
+const KUBEADMS_FILES: [(&str, &str); 4] = [
+    ("client-ca-file", "ca.crt"),
+    ("tls-cert-file", "apiserver.crt"),
+    ("kubelet-client-certificate", "apiserver-kubelet-client.crt"),
+    ("proxy-client-cert-file", "front-proxy-client.crt"),
+];
 
 /// A static pod, as far as its first container says what a renewal has to know.
 #[derive(Debug, Eq, PartialEq)]
@@ -112,6 +121,22 @@ impl StaticPod {
                 None => None,
             }
         })
+    }
+
+    /// The directory of which this API server's flags name kubeadm's own files, on the host. One of kubeadm's own counts
+    /// at once, any other from the second file on: a single one may have been given another place by hand.
+    pub fn certificates_dir(&self) -> Option<PathBuf> {
+        let named = KUBEADMS_FILES.iter().filter_map(|(flag, name)| {
+            let path = self.on_host(Path::new(self.flag(flag)?));
+            path.ends_with(name).then(|| path.parent().map(Path::to_owned))?
+        });
+        let named: Vec<PathBuf> = named.collect();
+        let is_it = |dir: &&PathBuf| {
+            let is_repeated = named.iter().filter(|other| other == dir).count() > 1;
+            is_repeated && layout::certificates_dir(dir).is_some()
+        };
+        let kubeadms = named.iter().find(|dir| layout::kubeadm_pki(dir).is_some());
+        kubeadms.or_else(|| named.iter().find(is_it)).cloned()
     }
 
     /// Where a file of the container is on the host; the same path where nothing says otherwise.

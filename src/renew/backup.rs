@@ -1,6 +1,6 @@
 //! Backups: what a renewal is about to replace, kept until it is known to be of no more use.
 //!
-//! `ID/kubernetes/` has the files below /etc/kubernetes, `ID/elsewhere/` those outside of it under
+//! `ID/kubernetes/` has the files below /etc/kubernetes, and in `elsewhere/` there those outside of it under
 //! their whole paths. `ID/backup.json` is written last, so a backup is whole or it is none.
 
 use std::fs;
@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::layout::in_copy;
 use crate::domain::renewal::Fault;
 use crate::domain::time::UnixTime;
 
@@ -175,10 +176,7 @@ fn copy_of(dir: &Path, path: &Path) -> Result<PathBuf, Fault> {
     if leads_upwards || path.file_name().is_none() {
         return Err(Fault::failed(format!("{} cannot be part of a backup", shown(path))));
     }
-    Ok(match path.strip_prefix("/") {
-        Ok(below) => dir.join("elsewhere").join(below),
-        Err(_) => dir.join("kubernetes").join(path),
-    })
+    Ok(in_copy(&dir.join("kubernetes"), path))
 }
 
 fn read_list(places: &Places, id: &str) -> Result<Backup, Fault> {

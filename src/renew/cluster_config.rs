@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::Version;
-use crate::domain::layout::kubeadm_pki;
+use crate::domain::layout;
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::kubeadm_config::{self, ClusterConfig, Refusal};
 use crate::domain::text::safe;
@@ -68,16 +68,18 @@ pub fn settle(
     Ok(settled)
 }
 
-/// kubeadm works on the staging copy, seen as /etc/kubernetes: what it is told must be there, and the real pki.
+/// kubeadm works on the staging copy, which has this node's own pki and no other: whoever may write the cluster's
+/// configuration is not to say where certificates lie on a node.
 fn check_pki(places: &Places, dir: &Path) -> Result<(), Fault> {
-    let name = kubeadm_pki(dir)
+    let name = layout::certificates_dir(dir)
         .ok_or_else(|| Fault::failed(Refusal::CertificatesDir(dir.to_owned()).to_string()))?;
     let identity = |path: PathBuf| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
     let named = identity(places.kubernetes.join(name));
     if named.is_none() || named != identity(places.pki()) {
         return Err(Fault::failed(format!(
-            "its certificatesDir is {}, and that is not the pki directory of this node",
-            safe(&dir.to_string_lossy())
+            "its certificatesDir is {}, and that is not the pki directory of this node, which is {}",
+            safe(&dir.to_string_lossy()),
+            shown(&places.pki())
         )));
     }
     Ok(())

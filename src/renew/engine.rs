@@ -248,8 +248,11 @@ impl Renewer {
         let Places { kubernetes, .. } = &self.places;
         let backup = backup::tree(&self.places, &journal.id);
         // Nobody could use it, and the new one is sound.
-        let broken: Vec<_> =
-            journal.names.iter().filter(|name| pairs::is_mismatched(&backup, name)).collect();
+        let broken: Vec<_> = journal
+            .names
+            .iter()
+            .filter(|name| pairs::is_mismatched_in(&backup, &self.places, name))
+            .collect();
         let mut changes = journal.changes.clone();
         for name in &broken {
             let paths = inspect::paths_of(kubernetes, name)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::layout::in_copy;
 use crate::domain::model::{Attribute, Certificate, ClientAuth};
 use crate::domain::renewal::{Change, Fault, organisation};
 use crate::domain::role::{self, Role};
@@ -11,7 +12,7 @@ use crate::domain::time::UnixTime;
 use super::Places;
 use super::credential::{Ca, Credential, Kubeconfig, is_signed};
 use super::files::{self, shown};
-use super::stage::{pki_name, tree_files};
+use super::stage::{pki_name, staged_files, tree_files};
 
 /// Compares what is staged for `names` with what is live, and says what changes.
 ///
@@ -49,7 +50,7 @@ pub fn paths(places: &Places, names: &[String]) -> Result<Vec<PathBuf>, Fault> {
     Ok(all?.concat())
 }
 
-/// The files of a certificate, by kubeadm's NAME, below the directory `kubernetes`: the key before
+/// The files of a certificate, by kubeadm's NAME, below the directory `kubernetes` or absolute: the key before
 /// the certificate, or the kubeconfig.
 ///
 /// # Errors
@@ -61,7 +62,7 @@ pub fn paths_of(kubernetes: &Path, name: &str) -> Result<Vec<PathBuf>, Fault> {
     }
     let below =
         name.strip_prefix("etcd-").map_or_else(|| name.to_owned(), |it| format!("etcd/{it}"));
-    let pair = Path::new(pki_name(kubernetes)?).join(below);
+    let pair = pki_name(kubernetes)?.join(below);
     Ok(vec![pair.with_extension("key"), pair.with_extension("crt")])
 }
 
@@ -76,7 +77,7 @@ fn is_kubeconfig(name: &str) -> bool {
 /// A change, if there is one.
 fn change(places: &Places, path: &Path) -> Result<Option<Change>, Fault> {
     let before = files::sha256(&places.kubernetes.join(path))?;
-    let after = files::sha256(&places.stage().join(path))?;
+    let after = files::sha256(&in_copy(&places.stage(), path))?;
     if before == after {
         return Ok(None);
     }
@@ -85,11 +86,11 @@ fn change(places: &Places, path: &Path) -> Result<Option<Change>, Fault> {
 
 /// The CAs are among the rest: that they did not change is what makes them worth to check against.
 fn nothing_else_changed(places: &Places, asked: &[PathBuf]) -> Result<(), Fault> {
-    let mut all = tree_files(&places.stage())?;
+    let mut all = staged_files(places)?;
     all.extend(tree_files(&places.kubernetes)?);
     for path in all.iter().filter(|path| !asked.contains(path)) {
-        let [live, staged] =
-            [&places.kubernetes, &places.stage()].map(|it| files::sha256(&it.join(path)));
+        let [live, staged] = [places.kubernetes.join(path), in_copy(&places.stage(), path)]
+            .map(|it| files::sha256(&it));
         if live? != staged? {
             return Err(Fault::failed(format!(
                 "{} differs between the staging copy and the live tree, though nobody asked for that; if somebody works on this node, wait and renew again",
@@ -127,7 +128,8 @@ struct Look<'a> {
 impl Look<'_> {
     fn check(&self) -> Result<(), Fault> {
         let ca = ca(self.places, self.role)?;
-        let staged = self.credential(&self.places.stage()).ok_or_else(|| {
+        let stage = self.places.stage();
+        let staged = self.credential(|path| in_copy(&stage, path)).ok_or_else(|| {
             self.fault(
                 "has no certificate with a key, or none that can be read; look at the live one",
             )
@@ -135,7 +137,7 @@ impl Look<'_> {
         let new =
             staged.read(&ca).ok_or_else(|| self.fault("has a certificate that cannot be read"))?;
         self.check_alone(&staged, &new)?;
-        let live = self.credential(&self.places.kubernetes);
+        let live = self.credential(|path| self.places.kubernetes.join(path));
         // One that nobody can use may well end later.
         let is_usable = live.as_ref().is_some_and(|live| live.fits() != Some(false));
         if let Some(old) = live.and_then(|live| live.read(&ca)) {
@@ -145,9 +147,9 @@ impl Look<'_> {
     }
 
     /// `None` where it is missing or cannot be read.
-    fn credential(&self, tree: &Path) -> Option<Credential> {
+    fn credential(&self, at: impl Fn(&Path) -> PathBuf) -> Option<Credential> {
         let paths = paths_of(&self.places.kubernetes, self.name).ok()?;
-        let read = |path: &PathBuf| files::read(&tree.join(path)).ok()?;
+        let read = |path: &PathBuf| files::read(&at(path)).ok()?;
         match &paths[..] {
             [conf] => Some(Kubeconfig::read(&read(conf)?)?.take_current()?.credential),
             [key, certificate] => {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::layout::in_copy;
 use crate::domain::renewal::{Change, Fault, FaultKind};
 use crate::parse::kubeconfig;
 
@@ -147,7 +148,7 @@ fn prepare(
     let one = |mut unit: Unit, change: &&Change| {
         let path = kubernetes.join(&change.path);
         if wanted(change, direction).is_some() {
-            unit.prepared.push(Prepared::new(&from.join(&change.path), &path)?);
+            unit.prepared.push(Prepared::new(&in_copy(from, &change.path), &path)?);
         } else {
             unit.unwanted.push(path);
         }
@@ -250,7 +251,7 @@ fn is_needed(kubernetes: &Path, change: &Change, direction: Direction) -> Result
 }
 
 fn check_source(from: &Path, change: &Change, direction: Direction) -> Result<(), Fault> {
-    let path = from.join(&change.path);
+    let path = in_copy(from, &change.path);
     match wanted(change, direction) {
         Some(wanted) if files::sha256(&path)?.as_ref() != Some(wanted) => {
             Err(Fault::failed(format!("{} is not the file that was checked", shown(&path))))

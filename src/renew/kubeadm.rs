@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::KUBERNETES;
-use crate::domain::renewal::Fault;
+use crate::domain::renewal::{Fault, kubeadm_config};
 use crate::domain::role;
 use crate::domain::text::safe;
 
 use super::Places;
-use super::files::{self, shown};
+use super::files::{self, Owner, shown};
 use super::program::{self, command, find};
 
 /// One NAME takes 0.1 s, or 40 s if kubeadm has no configuration and asks an API that hangs.
@@ -40,7 +40,8 @@ enum View {
     Root,
 }
 
-/// Lets kubeadm renew each of `names` on the stage, with a copy of the configuration `config`.
+/// Lets kubeadm renew each of `names` on the stage, with a copy of the configuration `config`, in which
+/// it is told that the certificates are there.
 ///
 /// That it says it has done so proves nothing: [`inspect`](super::inspect::inspect) does.
 ///
@@ -55,7 +56,12 @@ pub fn renew(places: &Places, names: &[String], config: Option<&Path>) -> Result
     version(places)?;
     let view = view(places)?;
     if let Some(config) = config {
-        files::replace(config, &places.stage().join(CONFIG))?;
+        let bytes = files::read(config)?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let text =
+            text.ok_or_else(|| Fault::failed(format!("there is no text in {}", shown(config))))?;
+        let text = kubeadm_config::for_stage(&text);
+        files::write(&places.stage().join(CONFIG), text.as_bytes(), Owner::private())?;
     }
     let renewed = in_view(places, view, || {
         names.iter().try_for_each(|name| renew_one(places, view, name, config.is_some()))

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::layout::in_copy;
 use crate::domain::model::Certificate;
 use crate::domain::renewal::Fault;
 use crate::domain::role::{self, Role};
@@ -19,7 +20,7 @@ const FOUND: &str = "found";
 /// A pair that was found for one that does not match.
 struct Found {
     name: &'static str,
-    /// Below /etc/kubernetes, and where it was found: the key and the certificate.
+    /// Below /etc/kubernetes or absolute, and where it was found: the key and the certificate.
     files: [(PathBuf, PathBuf); 2],
 }
 
@@ -27,7 +28,7 @@ struct Found {
 /// a kind of key that is not known nobody can say whose it is.
 pub fn mismatched(places: &Places) -> Vec<&'static str> {
     let names = role::KUBEADM.iter().map(|role| role.id);
-    names.filter(|name| is_mismatched(&places.kubernetes, name)).collect()
+    names.filter(|name| is_mismatched(places, name, |path| places.kubernetes.join(path))).collect()
 }
 
 /// True if a pair does not match.
@@ -35,10 +36,14 @@ pub fn are_broken(places: &Places) -> bool {
     !mismatched(places).is_empty()
 }
 
-/// The same of one NAME in a directory that stands for /etc/kubernetes, such as a backup's.
-pub(super) fn is_mismatched(tree: &Path, name: &str) -> bool {
-    let Some([key, certificate]) = pair_of(tree, name) else { return false };
-    let read = |path: &Path| files::read(&tree.join(path));
+/// The same of one NAME in a copy of the tree, such as a backup's.
+pub(super) fn is_mismatched_in(tree: &Path, places: &Places, name: &str) -> bool {
+    is_mismatched(places, name, |path| in_copy(tree, path))
+}
+
+fn is_mismatched(places: &Places, name: &str, at: impl Fn(&Path) -> PathBuf) -> bool {
+    let Some([key, certificate]) = pair_of(&places.kubernetes, name) else { return false };
+    let read = |path: &Path| files::read(&at(path));
     match (read(&key), read(&certificate)) {
         (Ok(key), Ok(Some(certificate))) => {
             Credential { certificate, key: key.unwrap_or_default() }.fits() == Some(false)
@@ -47,8 +52,8 @@ pub(super) fn is_mismatched(tree: &Path, name: &str) -> bool {
     }
 }
 
-fn pair_of(tree: &Path, name: &str) -> Option<[PathBuf; 2]> {
-    paths_of(tree, name).ok()?.try_into().ok()
+fn pair_of(kubernetes: &Path, name: &str) -> Option<[PathBuf; 2]> {
+    paths_of(kubernetes, name).ok()?.try_into().ok()
 }
 
 /// What a renewal would make whole first, as sentences. Nothing is copied.
@@ -101,7 +106,7 @@ pub(super) fn forget(places: &Places) -> Result<(), Fault> {
 
 fn keep(places: &Places, Found { files, .. }: &Found) -> Result<(), Fault> {
     files.iter().try_for_each(|(below, from)| {
-        let to = Path::new(FOUND).join(below);
+        let to = in_copy(Path::new(FOUND), below);
         files::create_dirs(&places.work, to.parent().unwrap_or(&to))?;
         files::replace(from, &places.work.join(&to))
     })
@@ -124,8 +129,7 @@ fn find_one(places: &Places, name: &'static str, now: UnixTime) -> Option<Found>
             Credential { certificate: bytes.clone(), key: key.clone() }.is_pair()
         };
         let Some((key_from, _)) = keys.iter().find(fits) else { continue };
-        let is_half_there =
-            [key_from, from].iter().any(|path| path.starts_with(&places.kubernetes));
+        let is_half_there = [key_from, from].iter().any(|path| path.starts_with(places.pki()));
         if best
             .as_ref()
             .is_none_or(|(end, half, _)| (*end, *half) < (read.not_after, is_half_there))
@@ -148,9 +152,11 @@ fn halves(places: &Places, path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let live = places.kubernetes.join(path);
     let unfinished =
         live.with_file_name(temporary(Path::new(path.file_name().unwrap_or_default())));
-    let mut all = vec![live, unfinished, places.stage().join(path), tree(places).join(path)];
+    let copies = [places.stage(), tree(places)].map(|tree| in_copy(&tree, path));
+    let mut all = vec![live, unfinished];
+    all.extend(copies);
     let backups = backup::list(places).unwrap_or_default();
-    all.extend(backups.iter().map(|it| backup::tree(places, &it.id).join(path)));
+    all.extend(backups.iter().map(|it| in_copy(&backup::tree(places, &it.id), path)));
     let mut found: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     for path in all {
         let Ok(Some(bytes)) = files::read(&path) else { continue };

@@ -26,7 +26,8 @@ impl Places {
     /// kubeadm's certificates: where they really are, since a link by its whole path leads elsewhere where the unit
     /// shows the stage.
     pub fn pki(&self) -> PathBuf {
-        self.kubernetes.join(pki_name(&self.kubernetes).unwrap_or(PKI_NAMES[0]))
+        let name = pki_name(&self.kubernetes).unwrap_or_else(|_| PKI_NAMES[0].into());
+        self.kubernetes.join(name)
     }
 
     /// The manifests of the static pods.

@@ -20,7 +20,7 @@ use crate::sys;
 
 use super::Places;
 use super::memory::Manifests;
-use super::stage::{pki_name, tree_files};
+use super::stage::tree_files;
 use super::{files, manifests, tree_obstacles};
 
 /// The hardware clock, in seconds (Linux, `Documentation/ABI/testing/rtc-cdev` and `drivers/rtc/sysfs.c`).
@@ -50,8 +50,7 @@ pub fn obstacles(places: &Places, known: Option<&Manifests>, now: UnixTime) -> V
 }
 
 fn not_writable(places: &Places) -> Vec<Obstacle> {
-    let pki = pki_name(&places.kubernetes).unwrap_or("pki");
-    let pki = places.kubernetes.join(pki);
+    let pki = places.pki();
     let mut dirs = vec![places.kubernetes.clone(), pki.clone(), places.manifests()];
     dirs.extend(Some(pki.join("etcd")).filter(|dir| dir.is_dir()));
     dirs.push(existing(&places.work).to_owned());

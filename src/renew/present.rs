@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::Version;
-use crate::domain::layout::{KUBERNETES, kubeadm_pki};
+use crate::domain::layout::KUBERNETES;
 use crate::domain::model::Certificate;
 use crate::domain::renewal::kubeadm_config::{Api, ClusterConfig, Etcd, KeyAlgorithm};
 use crate::domain::renewal::present::{self, Keys, Leaf, Validity};
@@ -18,10 +18,6 @@ use super::control_plane::ControlPlane;
 use super::files;
 use super::inspect::paths_of;
 use super::stage::pki_name;
-
-/// What the flags of the API server name below kubeadm's directory.
-const IN_PKI: [&str; 4] =
-    ["client-ca-file", "tls-cert-file", "kubelet-client-certificate", "proxy-client-cert-file"];
 
 /// A configuration that was made up, and what people should know of it: whole sentences.
 pub(super) struct Present {
@@ -124,13 +120,10 @@ fn validity(leaves: &[Leaf], kubeadm: Option<Version>) -> (Option<Span>, Option<
     }
 }
 
-/// Where most of kubeadm's files are by the API server's flags, or as they lie there.
+/// Where kubeadm's files are by the API server's flags, or as they lie there.
 fn certificates_dir(places: &Places, plane: &ControlPlane) -> PathBuf {
-    let named = IN_PKI.iter().filter_map(|flag| plane.flag_dir(flag));
-    let named: Vec<PathBuf> = named.collect();
-    let kubeadms = named.iter().find(|dir| kubeadm_pki(dir).is_some());
-    let found = || pki_name(&places.kubernetes).unwrap_or_default();
-    kubeadms.or(named.first()).cloned().unwrap_or_else(|| Path::new(KUBERNETES).join(found()))
+    let found = || Path::new(KUBERNETES).join(pki_name(&places.kubernetes).unwrap_or_default());
+    plane.certificates_dir().unwrap_or_else(found)
 }
 
 /// Those of the pki directory that kubeadm can have signed here.

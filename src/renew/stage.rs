@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::symlinkat;
 
-use crate::domain::layout::{KUBERNETES, PKI_NAMES};
+use crate::domain::layout::{self, KUBERNETES, PKI_NAMES, in_copy};
 use crate::domain::renewal::Fault;
+use crate::parse::manifest;
 
 use super::Places;
+use super::control_plane::api_server_manifest;
 use super::files::{self, MAX_BYTES, failed, shown};
 use super::{backup, pairs};
 
@@ -26,9 +28,8 @@ const MAX_DEPTH: usize = 4;
 /// The live tree has no pki directory or too many files, or something cannot be read or written.
 pub fn stage(places: &Places) -> Result<(), Fault> {
     clean(places)?;
-    pki_name(&places.kubernetes)?;
     for file in tree_files(&places.kubernetes)? {
-        copy(&places.kubernetes, places, &file)?;
+        copy(&places.kubernetes.join(&file), places, &file)?;
     }
     PKI_NAMES.iter().try_for_each(|name| copy_link(places, name))
 }
@@ -39,16 +40,21 @@ pub fn stage(places: &Places) -> Result<(), Fault> {
 /// The backup is damaged, or something cannot be written.
 pub fn lay_over(places: &Places, id: &str) -> Result<(), Fault> {
     let kept = backup::read(places, id)?.files;
-    let here = kept.iter().filter(|file| file.sha256.is_some() && file.path.is_relative());
-    here.map(|file| &file.path).try_for_each(|path| copy(&backup::tree(places, id), places, path))
+    let pki = places.pki();
+    let is_of_tree = |path: &Path| path.is_relative() || path.starts_with(&pki);
+    let here = kept.iter().filter(|file| file.sha256.is_some() && is_of_tree(&file.path));
+    here.map(|file| &file.path).try_for_each(|path| {
+        let from = in_copy(&backup::tree(places, id), path);
+        copy(&from, places, path)
+    })
 }
 
-/// Lays files of another tree over the stage.
+/// Lays files of another copy of the tree over the stage.
 ///
 /// # Errors
 /// One cannot be read or written.
 pub(super) fn lay(places: &Places, from: &Path, files: &[PathBuf]) -> Result<(), Fault> {
-    files.iter().try_for_each(|file| copy(from, places, file))
+    files.iter().try_for_each(|file| copy(&in_copy(from, file), places, file))
 }
 
 /// Empties the stage. The directory itself stays: it may be shown elsewhere as /etc/kubernetes.
@@ -88,18 +94,30 @@ pub(super) fn remove_temporaries(places: &Places) -> Result<(), Fault> {
 }
 
 /// The name of the pki directory below `kubernetes`: `pki`, or kubespray's `ssl`, to which its
-/// `pki` is but a link.
+/// `pki` is but a link. Where the flags of the API server name another directory, that: an absolute one, unless it is
+/// below /etc/kubernetes.
 ///
 /// # Errors
-/// There is neither.
-pub(super) fn pki_name(kubernetes: &Path) -> Result<&'static str, Fault> {
+/// There is none.
+pub(super) fn pki_name(kubernetes: &Path) -> Result<PathBuf, Fault> {
+    if let Some(dir) = pki_by_flags(kubernetes) {
+        return Ok(dir);
+    }
     let is_real =
         |name: &&str| kubernetes.join(name).is_dir() && !kubernetes.join(name).is_symlink();
     PKI_NAMES
         .into_iter()
         .find(is_real)
         .or_else(|| PKI_NAMES.into_iter().find(|name| kubernetes.join(name).is_dir()))
+        .map(PathBuf::from)
         .ok_or_else(|| Fault::failed(format!("there is no pki directory in {}", shown(kubernetes))))
+}
+
+/// `None` where they name one of kubeadm's own, or no manifest can be read.
+fn pki_by_flags(kubernetes: &Path) -> Option<PathBuf> {
+    let pod = manifest::read(&api_server_manifest(kubernetes)?)?;
+    let dir = pod.certificates_dir().filter(|dir| layout::kubeadm_pki(dir).is_none())?;
+    layout::certificates_dir(&dir)
 }
 
 /// What belongs on a stage, below a directory that stands for `/etc/kubernetes`: the pki directory
@@ -108,6 +126,24 @@ pub(super) fn pki_name(kubernetes: &Path) -> Result<&'static str, Fault> {
 /// # Errors
 /// A directory cannot be read, or there are more than 1,000 files.
 pub(super) fn tree_files(kubernetes: &Path) -> Result<Vec<PathBuf>, Fault> {
+    files_of(kubernetes, |path| kubernetes.join(path), &pki_name(kubernetes)?)
+}
+
+/// What is on the stage, under the names of the live tree.
+///
+/// # Errors
+/// As [`tree_files`].
+pub(super) fn staged_files(places: &Places) -> Result<Vec<PathBuf>, Fault> {
+    let stage = places.stage();
+    files_of(&stage, |path| in_copy(&stage, path), &pki_name(&places.kubernetes)?)
+}
+
+/// The kubeconfigs of `kubernetes`, and what is below `pki`, which lies where `at` says.
+fn files_of(
+    kubernetes: &Path,
+    at: impl Fn(&Path) -> PathBuf,
+    pki: &Path,
+) -> Result<Vec<PathBuf>, Fault> {
     let mut found = Vec::new();
     for entry in entries(kubernetes)? {
         let path = entry.path();
@@ -115,10 +151,14 @@ pub(super) fn tree_files(kubernetes: &Path) -> Result<Vec<PathBuf>, Fault> {
             found.push(path);
         }
     }
-    walk(&kubernetes.join(pki_name(kubernetes)?), MAX_DEPTH, &mut found)?;
+    let dir = at(pki);
+    walk(&dir, MAX_DEPTH, &mut found)?;
     found.sort();
-    let below = |path: &PathBuf| path.strip_prefix(kubernetes).map(Path::to_owned).ok();
-    Ok(found.iter().filter_map(below).collect())
+    let named = |path: &PathBuf| match path.strip_prefix(&dir) {
+        Ok(below) => Some(pki.join(below)),
+        Err(_) => path.strip_prefix(kubernetes).map(Path::to_owned).ok(),
+    };
+    Ok(found.iter().filter_map(named).collect())
 }
 
 fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fault> {
@@ -152,9 +192,9 @@ fn is_small_file(path: &Path) -> Result<bool, Fault> {
 }
 
 fn copy(from: &Path, places: &Places, file: &Path) -> Result<(), Fault> {
-    let below = Path::new("stage").join(file);
+    let below = in_copy(Path::new("stage"), file);
     files::create_dirs(&places.work, below.parent().unwrap_or(&below))?;
-    files::replace(&from.join(file), &places.work.join(below))
+    files::replace(from, &places.work.join(below))
 }
 
 /// kubespray's `pki -> ssl`, made relative: the stage is read under other names too.

@@ -12,6 +12,7 @@ use crate::parse::x509::{self, Anchor, Authority, Issuers};
 use crate::parse::{self, Form, pem};
 
 use super::host::Host;
+use super::search::NodeFlags;
 use super::walk::{Found, State};
 
 /// Most certificates that are judged of one file; the bundle of all public CAs has about 150.
@@ -31,6 +32,7 @@ const CA_NAMES: [&str; 7] = [
 /// Reads files; what it learns of CA files is shared by all threads of a scan.
 pub(super) struct Collector {
     pub(super) host: Arc<Host>,
+    pub(super) flags: NodeFlags,
     named: Mutex<HashMap<PathBuf, Arc<CaFile>>>,
     beside: Mutex<HashMap<PathBuf, Arc<Vec<Anchor>>>>,
     issuers: Issuers,
@@ -47,9 +49,10 @@ struct CaFile {
 type Ders = Vec<Result<pem::Block, Reason>>;
 
 impl Collector {
-    pub(super) fn new(host: Arc<Host>) -> Self {
+    pub(super) fn new(host: Arc<Host>, flags: NodeFlags) -> Self {
         Self {
             host,
+            flags,
             named: Mutex::default(),
             beside: Mutex::default(),
             issuers: Issuers::default(),
@@ -59,7 +62,7 @@ impl Collector {
     /// Everything that one file holds.
     pub(super) fn file(&self, found: &Found) -> Vec<Item> {
         let path = &found.path;
-        let location = layout::locate(path);
+        let location = self.locate(path);
         let bytes = match &found.state {
             State::File => self.host.read(path, true),
             State::Unseen => self.host.read(path, false),
@@ -77,10 +80,21 @@ impl Collector {
         }
     }
 
+    fn locate(&self, path: &Path) -> Location {
+        let location = layout::locate_in(path, self.flags.certificates_dir.as_deref());
+        let is_at = |file: &Option<PathBuf>| file.as_deref() == Some(path);
+        match self.flags.etcd.each_ref().map(is_at) {
+            _ if location.role != &role::OTHER => location,
+            [true, _] => Location { role: &role::EXTERNAL_ETCD_CA, pki: None },
+            [_, true] => Location { role: &role::ETCD_CLIENT, pki: None },
+            [false, false] => location,
+        }
+    }
+
     /// A place that was not read, without a look at it or around it.
-    pub(super) fn not_read(path: &Arc<Path>, reason: Reason) -> Item {
+    pub(super) fn not_read(&self, path: &Arc<Path>, reason: Reason) -> Item {
         let place = Place { path: path.clone(), entry: Entry::Whole };
-        let role = layout::locate(path).role;
+        let role = self.locate(path).role;
         Item { place, role, content: Content::Problem(reason), has_key: None }
     }
 
@@ -89,7 +103,9 @@ impl Collector {
         let is_known = matches!(location.role.kind, Kind::Leaf | Kind::UserKubeconfig);
         let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
         // Whose copy a kubeconfig is can only be told by this node's CA.
-        let pki = location.pki.clone().unwrap_or_else(|| Path::new(KUBERNETES).join(PKI_NAMES[0]));
+        let of_node = || self.flags.certificates_dir.clone();
+        let pki = location.pki.clone().or_else(of_node);
+        let pki = pki.unwrap_or_else(|| Path::new(KUBERNETES).join(PKI_NAMES[0]));
         let users = Location { role: user_role, pki: Some(pki) };
         for user in config.users {
             let name: Box<str> = user.name.into();
@@ -121,7 +137,7 @@ impl Collector {
             }
             Source::File(target) => {
                 let target = lexical(&path.parent().unwrap_or(path).join(target));
-                match (self.host.read(&target, false), layout::locate(&target)) {
+                match (self.host.read(&target, false), self.locate(&target)) {
                     // The kubelet's own, which has a row where it lies.
                     (Ok(_), there) if there.role.kind == Kind::KubeletClient => return,
                     (Ok(data), _) => {

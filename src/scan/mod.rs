@@ -31,7 +31,7 @@ use collect::Collector;
 pub use collect::plain;
 use host::{Host, Watch};
 use pool::{GivenUp, Limits};
-use search::{Area, kubelet_leftovers, standard_areas};
+use search::{Area, NodeFlags, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
 use walk::{Found, State, Walk};
 
@@ -112,8 +112,11 @@ pub fn scan(request: &Request, hangs: &Arc<Hangs>, now: UnixTime) -> Result<Inve
         limit: job.as_secs().max(1),
     };
     let host = open_root(watch, limits)?;
-    let collector = Arc::new(Collector::new(Arc::new(host)));
+    let collector = Arc::new(Collector::new(Arc::new(host), NodeFlags::default()));
     let scan = Scan { collector, limits, hangs, request };
+    let flags = scan.step(search::node_flags)?.unwrap_or_default();
+    let collector = Arc::new(Collector::new(scan.collector.host.clone(), flags));
+    let scan = Scan { collector, ..scan };
     if request.only_paths {
         // What was asked for comes first, should the time run out.
         let items = scan.named()?;
@@ -196,9 +199,10 @@ impl Scan<'_> {
         let is_one = areas.len() == 1;
         let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
         let max_files = self.request.max_files;
+        let flags = self.collector.flags.clone();
         let search = move |area: &Area| {
             let mut walk = Walk::new(&host, &exclude, max_files);
-            area.search(&host, &mut walk);
+            area.search(&host, &flags, &mut walk);
             walk.into_found()
         };
         let mut found = Vec::new();
@@ -222,7 +226,7 @@ impl Scan<'_> {
                 State::Problem(reason) => reason,
                 _ => self.collector.host.known_to_hang(&file.path).unwrap_or(reason),
             };
-            Collector::not_read(&file.path, reason)
+            self.collector.not_read(&file.path, reason)
         }));
         Ok(items)
     }

@@ -3,10 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::domain::layout::{
-    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
-    Search, Watched,
+    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, LIVE_IN_UNIT, MANIFEST_DIRS,
+    PKI_NAMES, ROOT_KUBECONFIG, Search, Watched,
 };
 use crate::domain::model::Reason;
+
+use crate::parse::manifest;
 
 use super::host::Host;
 use super::pool;
@@ -35,7 +37,7 @@ pub(super) fn standard_areas() -> Vec<Area> {
 }
 
 impl Area {
-    pub(super) fn search(&self, host: &Host, walk: &mut Walk<'_>) {
+    pub(super) fn search(&self, host: &Host, flags: &NodeFlags, walk: &mut Walk<'_>) {
         match self {
             Self::Distribution(place, Search::Below) => {
                 walk.directories(&[Path::new(place)], &layout::is_certificate_name);
@@ -45,7 +47,7 @@ impl Area {
             }
             Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
             Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_certificate_name),
-            Self::Kubernetes => kubernetes(host, walk),
+            Self::Kubernetes => kubernetes(host, flags, walk),
             Self::Named(place) => walk.named(place),
             Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
         }
@@ -89,19 +91,58 @@ fn watched_by_name(place: &Path) -> Watched {
     Watched { path: base, search, is_awaited: true, is_named: true }
 }
 
+/// What the flags in the manifest of this node's API server say of files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NodeFlags {
+    /// Its certificates, if they are in neither of kubeadm's own directories.
+    pub(super) certificates_dir: Option<PathBuf>,
+    /// The CA that it knows etcd by, and what it presents to it, wherever they are.
+    pub(super) etcd: [Option<PathBuf>; 2],
+}
+
+/// Where no manifest can be read, all is as kubeadm has it.
+pub(super) fn node_flags(host: &Host) -> NodeFlags {
+    read_flags(host).unwrap_or_default()
+}
+
+fn read_flags(host: &Host) -> Option<NodeFlags> {
+    // certwatch-renew.service shows the first without manifests.
+    let dirs = [KUBERNETES, LIVE_IN_UNIT].into_iter().map(Path::new);
+    let dirs = dirs.flat_map(|kubernetes| MANIFEST_DIRS.map(|dir| kubernetes.join(dir)));
+    let mut paths = dirs.map(|dir| dir.join("kube-apiserver.yaml"));
+    let pod = manifest::read(&paths.find_map(|path| host.read(&path, false).ok())?)?;
+    let dir = pod.certificates_dir().filter(|dir| layout::kubeadm_pki(dir).is_none());
+    let dir = dir.and_then(|dir| layout::certificates_dir(&dir));
+    let file = |flag| Some(pod.on_host(Path::new(pod.flag(flag)?))).filter(|it| it.is_absolute());
+    Some(NodeFlags {
+        certificates_dir: dir.map(|dir| Path::new(KUBERNETES).join(dir)),
+        etcd: ["etcd-cafile", "etcd-certfile"].map(file),
+    })
+}
+
 /// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
-fn kubernetes(host: &Host, walk: &mut Walk<'_>) {
+fn kubernetes(host: &Host, flags: &NodeFlags, walk: &mut Walk<'_>) {
+    let certificates_dir = flags.certificates_dir.as_deref();
     let kubernetes = Path::new(KUBERNETES);
-    let pkis = PKI_NAMES.map(|name| kubernetes.join(name));
-    walk.directories(&pkis.each_ref().map(PathBuf::as_path), &layout::is_certificate_name);
+    let mut pkis = PKI_NAMES.map(|name| kubernetes.join(name)).to_vec();
+    if let Some(dir) = certificates_dir {
+        pkis.insert(0, dir.to_owned());
+    }
+    let pkis: Vec<&Path> = pkis.iter().map(PathBuf::as_path).collect();
+    walk.directories(&pkis, &layout::is_certificate_name);
     walk.files_of(kubernetes, &|path| {
         path.extension().is_some_and(|extension| extension == "conf")
     });
     // Not to be allowed to look is not to know that it is missing.
     let has = |path: &Path| !matches!(host.kind(path), Err(Reason::Missing));
-    let pki = pkis.iter().find(|pki| has(pki)).unwrap_or(&pkis[0]);
+    let there = || pkis.iter().copied().find(|pki| has(pki));
+    let pki = certificates_dir.or_else(there).unwrap_or(pkis[0]);
     for path in layout::missing(kubernetes, pki, &has) {
         walk.missing(&path);
+    }
+    // Those of kubeadm's own etcd are in the pki, and found there.
+    for path in flags.etcd.iter().flatten().filter(|path| !path.starts_with(kubernetes)) {
+        if has(path) { walk.optional(path) } else { walk.missing(path) }
     }
 }
 

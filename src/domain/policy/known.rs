@@ -80,12 +80,12 @@ impl<'a> Known<'a> {
                     self.servers.insert(server);
                 }
             }
-            (_, Kind::Ca) => {
-                if let Some(home) = layout::kubernetes_dir(path).filter(|_| item.role.id == "ca") {
-                    let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
-                    let ca = self.cluster_keys.entry(home.to_owned()).or_insert(of_cluster);
-                    ca.keys.insert(certificate.key_sha256);
-                }
+            (_, Kind::Ca) if item.role.id == "ca" => {
+                // One that lies elsewhere has its role from this node's API server.
+                let home = layout::kubernetes_dir(path).unwrap_or(Path::new(layout::KUBERNETES));
+                let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
+                let ca = self.cluster_keys.entry(home.to_owned()).or_insert(of_cluster);
+                ca.keys.insert(certificate.key_sha256);
             }
             (Entry::User { index: 0, .. }, _)
                 if matches!(item.role.id, "admin.conf" | "super-admin.conf") =>

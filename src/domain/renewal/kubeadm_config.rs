@@ -4,10 +4,10 @@
 //! and whatever the cluster's own configuration comes from, kubeadm sees no other text.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::{Feature, Version};
-use crate::domain::layout::{KUBERNETES, kubeadm_pki};
+use crate::domain::layout::{KUBERNETES, certificates_dir, in_copy};
 use crate::domain::text::{is_unsafe, safe};
 use crate::domain::time::Span;
 
@@ -102,10 +102,10 @@ pub enum Refusal {
     /// It would make keys of another kind than those that are there.
     #[error("its keys are {}, and kubeadm {} makes none of those", .0.name(), .1)]
     Algorithm(KeyAlgorithm, Version),
-    /// kubeadm works on the staging copy, seen as /etc/kubernetes: what it is told must be there.
+    /// It is relative, or written with `..`, or holds more than kubeadm's pki.
     #[error(
-        "its certificatesDir is {}, and only a directory of kubeadm's below /etc/kubernetes, such as \
-         /etc/kubernetes/pki, can be renewed safely", safe(&.0.to_string_lossy())
+        "its certificatesDir is {}, and only a directory of its own, by its whole path, can be renewed safely",
+        safe(&.0.to_string_lossy())
     )]
     CertificatesDir(PathBuf),
     /// etcd runs elsewhere, and nothing says where.
@@ -220,6 +220,22 @@ pub fn keep(config: &ClusterConfig) -> Result<String, Refusal> {
     text(config, Api::V1beta4, config.kubernetes)
 }
 
+/// A text of [`write()`]'s for a kubeadm that works on the staging copy, seen as /etc/kubernetes: there the certificates of
+/// another directory are too.
+pub fn for_stage(text: &str) -> String {
+    let is_below = |dir: &str| Path::new(dir).starts_with(KUBERNETES);
+    let lines = text.lines().map(|line| match line.strip_prefix(CERTIFICATES_DIR) {
+        Some(dir) if !is_below(dir) => {
+            let staged = in_copy(Path::new(KUBERNETES), Path::new(dir));
+            format!("{CERTIFICATES_DIR}{}\n", staged.display())
+        }
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+const CERTIFICATES_DIR: &str = "certificatesDir: \"";
+
 fn losses(config: &ClusterConfig, api: Api) -> Vec<Loss> {
     if api == Api::V1beta4 {
         return Vec::new();
@@ -232,14 +248,18 @@ fn losses(config: &ClusterConfig, api: Api) -> Vec<Loss> {
 
 fn text(config: &ClusterConfig, api: Api, kubernetes: Option<Version>) -> Result<String, Refusal> {
     let dir = &config.certificates_dir;
-    let pki = kubeadm_pki(dir).ok_or_else(|| Refusal::CertificatesDir(dir.clone()))?;
+    let plain = certificates_dir(dir).ok_or_else(|| Refusal::CertificatesDir(dir.clone()))?;
+    let dir = Path::new(KUBERNETES).join(plain);
+    // What is no UTF-8 is shown by a character that is not in the path.
+    let is_text = |text: &str| Path::new(text) == dir;
+    let dir = quoted("certificatesDir", &dir.to_string_lossy(), is_text)?;
     let api_name = api.name();
     let mut out = format!("{HEAD}apiVersion: {api_name}\nkind: ClusterConfiguration\n");
     // Writing to a String cannot fail, here and below.
     if let Some(version) = kubernetes {
         let _ = writeln!(out, "kubernetesVersion: v{version}");
     }
-    let _ = writeln!(out, "certificatesDir: {KUBERNETES}/{pki}");
+    let _ = writeln!(out, "certificatesDir: {dir}");
     out.push_str(&keys_and_validity(config, api));
     etcd(&mut out, &config.etcd)?;
     let _ = write!(out, "---\napiVersion: {api_name}\nkind: InitConfiguration\n{INIT}");

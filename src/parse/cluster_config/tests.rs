@@ -133,8 +133,15 @@ fn external() -> impl Strategy<Value = Etcd> {
     })
 }
 
-const DIRS: [&str; 5] =
-    ["/etc/kubernetes/pki", "/etc/kubernetes/ssl", "/etc/kubernetes/x", "/a\nb: c", ""];
+const DIRS: [&str; 7] = [
+    "/etc/kubernetes/pki",
+    "/etc/kubernetes/ssl",
+    "/etc/kubernetes/x",
+    "/srv/k8s certs: \"x\\",
+    "/a\nb: c",
+    "/etc",
+    "",
+];
 
 fn configs() -> impl Strategy<Value = ClusterConfig> {
     let kubernetes = prop::option::of((1..3_u32, 0..99_u32, 0..99_u32));

@@ -29,6 +29,7 @@ use rustix::fs::{Access, access};
 
 pub use self::live::Care;
 use self::pod::Pod;
+pub(super) use self::spare::api_server_manifest;
 pub use self::spare::put_manifests_back;
 use super::Places;
 use super::files::shown;
@@ -75,10 +76,9 @@ impl ControlPlane {
         }
     }
 
-    /// The directory on the node in which the file is that a flag of the API server names.
-    pub fn flag_dir(&self, name: &str) -> Option<PathBuf> {
-        let file = self.pod(Component::Apiserver).ok()?.flag_path(name)?;
-        Some(file.parent()?.to_owned())
+    /// The directory on the node of which the flags of the API server name kubeadm's files.
+    pub fn certificates_dir(&self) -> Option<PathBuf> {
+        self.pod(Component::Apiserver).ok()?.certificates_dir()
     }
 
     /// The API server's version of Kubernetes, by its image.

@@ -181,8 +181,13 @@ impl Pod {
         self.spec.flag(name)
     }
 
+    /// The directory of which an API server's flags name kubeadm's files, by its path on the node.
+    pub(super) fn certificates_dir(&self) -> Option<PathBuf> {
+        self.spec.certificates_dir()
+    }
+
     /// The file that a flag names, by its path on the node.
-    pub(super) fn flag_path(&self, name: &str) -> Option<PathBuf> {
+    fn flag_path(&self, name: &str) -> Option<PathBuf> {
         self.flag(name).map(|path| self.spec.on_host(Path::new(path)))
     }
 

@@ -7,12 +7,19 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self as sys, AtFlags, Mode};
 use rustix::io::Errno;
 
+use crate::domain::layout::MANIFEST_DIRS;
 use crate::domain::renewal::{Component, Fault};
 use crate::renew::Places;
 use crate::renew::files::{above, shown};
 
-/// Beside the manifests and not among them, so on the same file system and out of the kubelet's sight.
-const DIRECTORY: &str = ".certwatch-manifests";
+use super::pod::read_file;
+
+/// The content of the API server's manifest, which may be away; `None` where it cannot be read.
+pub(in crate::renew) fn api_server_manifest(kubernetes: &Path) -> Option<Vec<u8>> {
+    let name = format!("{}.yaml", Component::Apiserver);
+    let places = MANIFEST_DIRS.map(|dir| kubernetes.join(dir).join(&name));
+    places.iter().find_map(|path| read_file(path).ok())
+}
 
 /// Moves a component's manifest away; [`put_manifests_back`] brings it back.
 ///
@@ -84,5 +91,5 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn directory(places: &Places) -> PathBuf {
-    places.kubernetes.join(DIRECTORY)
+    places.kubernetes.join(MANIFEST_DIRS[1])
 }

@@ -82,7 +82,11 @@ fn what_a_person_gives_comes_first_and_is_understood_or_refused() {
     for (fields, why) in [
         (
             "certificatesDir: /srv/pki",
-            "its certificatesDir is /srv/pki, and only a directory of kubeadm's",
+            "its certificatesDir is /srv/pki, and that is not the pki directory of this node",
+        ),
+        (
+            "certificatesDir: /etc/kubernetes/../../srv/pki",
+            "its certificatesDir is /etc/kubernetes/../../srv/pki, and only a directory of its own",
         ),
         (
             "certificatesDir: /etc/kubernetes/ssl",

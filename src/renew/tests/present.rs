@@ -53,10 +53,21 @@ fn the_flags_tell_where_the_pki_is() {
             "--client-ca-file=/srv/bundle.crt, --tls-cert-file=/etc/kubernetes/pki/apiserver.crt",
             "/etc/kubernetes/pki",
         ),
-        ("--client-ca-file=/srv/pki/ca.crt", "/srv/pki"),
+        ("--client-ca-file=/srv/pki/ca.crt", "/etc/kubernetes/pki"),
+        (
+            "--client-ca-file=/srv/bundle.crt, --tls-cert-file=/srv/pki/apiserver.crt, \
+             --kubelet-client-certificate=/srv/pki/apiserver-kubelet-client.crt",
+            "/srv/pki",
+        ),
+        (
+            "--client-ca-file=/srv/a/ca.crt, --tls-cert-file=/srv/b/apiserver.crt",
+            "/etc/kubernetes/pki",
+        ),
         ("--v=1", "/etc/kubernetes/pki"),
     ] {
-        assert_eq!(present(&node(flags)).config.certificates_dir, Path::new(dir), "{flags}");
+        let node = node(flags);
+        let plane = ControlPlane::read(&node.places).unwrap();
+        assert_eq!(certificates_dir(&node.places, &plane), Path::new(dir), "{flags}");
     }
 }
 

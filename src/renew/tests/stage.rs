@@ -44,7 +44,7 @@ fn kubesprays_link_stays_inside_and_links_to_files_become_files() {
     symlink("/etc/kubernetes/ssl", node.live("pki")).unwrap();
     fs::write(node.path("outside.crt"), "x").unwrap();
     symlink(node.path("outside.crt"), node.live("ssl/linked.crt")).unwrap();
-    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), "ssl");
+    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), Path::new("ssl"));
     stage(&node.places).unwrap();
     assert_eq!(fs::read_link(node.staged("pki")).unwrap(), Path::new("ssl"));
     assert!(!node.staged("ssl/linked.crt").is_symlink());
@@ -72,4 +72,73 @@ fn a_backup_is_laid_over() {
     lay_over(&node.places, "a").unwrap();
     assert_eq!(fs::read(node.staged("pki/apiserver.crt")).unwrap(), old);
     assert!(!node.staged("absent.conf").exists());
+}
+
+/// As `certificatesDir: DIR` makes it.
+fn move_pki(node: &Node, dir: &Path) {
+    fs::rename(node.live("pki"), dir).unwrap();
+    let dir = dir.display();
+    let flags = format!("--client-ca-file={dir}/ca.crt, --tls-cert-file={dir}/apiserver.crt");
+    let manifest = format!(
+        "spec:\n  containers:\n  - image: r/a:v1.37.2\n    command: [kube-apiserver, {flags}]\n"
+    );
+    fs::write(node.live("manifests/kube-apiserver.yaml"), manifest).unwrap();
+}
+
+#[test]
+fn certificates_of_another_directory_lie_on_the_stage_under_their_whole_path() {
+    let node = Node::new();
+    let dir = node.path("certs");
+    move_pki(&node, &dir);
+    // A leftover that nobody uses.
+    fs::create_dir(node.live("pki")).unwrap();
+    fs::write(node.live("pki/ca.crt"), "another").unwrap();
+    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), dir);
+    assert_eq!(node.places.pki(), dir);
+    stage(&node.places).unwrap();
+    let names = ["apiserver.crt", "apiserver.key", "ca.crt"].map(|name| dir.join(name));
+    let expected: Vec<_> = [PathBuf::from("admin.conf")].into_iter().chain(names.clone()).collect();
+    let sorted = |mut files: Vec<PathBuf>| {
+        files.sort();
+        files
+    };
+    assert_eq!(sorted(tree_files(&node.places.kubernetes).unwrap()), sorted(expected.clone()));
+    assert_eq!(sorted(staged_files(&node.places).unwrap()), sorted(expected));
+    for path in &names {
+        let staged = in_copy(&node.places.stage(), path);
+        assert!(staged.starts_with(node.places.stage().join("elsewhere")));
+        assert_eq!(fs::read(staged).unwrap(), fs::read(path).unwrap());
+    }
+    assert!(!node.staged("pki").exists());
+}
+
+#[test]
+fn a_backup_of_another_directory_is_laid_over_and_a_copy_elsewhere_is_not() {
+    let node = Node::new();
+    let (dir, copy) = (node.path("certs"), node.path("config"));
+    move_pki(&node, &dir);
+    fs::write(&copy, "a copy of admin.conf").unwrap();
+    let path = dir.join("apiserver.crt");
+    let old = fs::read(&path).unwrap();
+    backup::back_up(&node.places, "a", &[path.clone(), copy.clone()], NOW).unwrap();
+    fs::write(&path, "newer").unwrap();
+    stage(&node.places).unwrap();
+    lay_over(&node.places, "a").unwrap();
+    assert_eq!(fs::read(in_copy(&node.places.stage(), &path)).unwrap(), old);
+    assert!(!in_copy(&node.places.stage(), &copy).exists());
+}
+
+/// The manifest is away while its pod restarts.
+#[test]
+fn a_manifest_that_is_away_still_tells_where_the_certificates_are() {
+    let node = Node::new();
+    let dir = node.live("certs");
+    move_pki(&node, &dir);
+    fs::create_dir(node.live(".certwatch-manifests")).unwrap();
+    fs::rename(
+        node.live("manifests/kube-apiserver.yaml"),
+        node.live(".certwatch-manifests/kube-apiserver.yaml"),
+    )
+    .unwrap();
+    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), dir);
 }

@@ -99,8 +99,30 @@ fn what_does_not_belong_there_is_refused() {
     }
     let none = Etcd::External(ExternalEtcd::default());
     assert_eq!(keep(&ClusterConfig { etcd: none, ..config() }), Err(Refusal::NoEndpoints));
-    let elsewhere = ClusterConfig { certificates_dir: "/srv/pki".into(), ..config() };
-    assert_eq!(keep(&elsewhere), Err(Refusal::CertificatesDir("/srv/pki".into())));
+    let at = |dir: &str| keep(&ClusterConfig { certificates_dir: dir.into(), ..config() });
+    for dir in ["/etc/kubernetes", "/etc", "/srv/../x", "pki"] {
+        assert_eq!(at(dir), Err(Refusal::CertificatesDir(dir.into())));
+    }
+    let lines = "/srv/a\nb: c";
+    assert_eq!(at(lines), Err(Refusal::Odd("certificatesDir", lines.to_owned())));
+}
+
+/// kubeadm sees a copy of the tree as /etc/kubernetes, and nothing else of the node.
+#[test]
+fn what_lies_in_another_directory_is_on_the_stage_for_kubeadm() {
+    for (dir, written, staged) in [
+        ("/etc/kubernetes/pki", "/etc/kubernetes/pki", "/etc/kubernetes/pki"),
+        ("/etc/kubernetes//x/", "/etc/kubernetes/x", "/etc/kubernetes/x"),
+        ("/srv/my \"pki\"/", r#"/srv/my \"pki\""#, r#"/etc/kubernetes/elsewhere/srv/my \"pki\""#),
+        ("/etc/kubernetes2", "/etc/kubernetes2", "/etc/kubernetes/elsewhere/etc/kubernetes2"),
+    ] {
+        let config = ClusterConfig { certificates_dir: dir.into(), ..config() };
+        let Written { text, .. } = write(&config, version("v1.37.2")).unwrap();
+        let line = |dir: &str| format!("certificatesDir: \"{dir}\"\n");
+        assert!(text.contains(&line(written)), "{text}");
+        let on_stage = for_stage(&text);
+        assert_eq!(on_stage, text.replace(&line(written), &line(staged)));
+    }
 }
 
 #[test]
