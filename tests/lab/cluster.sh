@@ -15,17 +15,19 @@
 #   cluster.sh leftovers              print what of it exists outside its directory; fail if anything does
 #
 # CLUSTER names the cluster (default: dev); several stand side by side. KUBERNETES says of which version a new one is,
-# and KIND what its nodes are: nspawn (default), which share this machine's kernel, or uml, which have one and a clock of
-# their own. It remembers both.
+# KEYS whether its keys are RSA (default) or ECDSA, and KIND what its nodes are: nspawn (default), which share this
+# machine's kernel, or uml, which have one and a clock of their own. It remembers all three.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 CLUSTER=${CLUSTER:-dev}
 CLUSTER_DIR=$LAB/clusters/$CLUSTER
 LOG=$LAB/log/$CLUSTER
-ASKED=${KUBERNETES:-} ASKED_KIND=${KIND:-}
+ASKED=${KUBERNETES:-} ASKED_KEYS=${KEYS:-} ASKED_KIND=${KIND:-}
 [[ ! -e $CLUSTER_DIR/kubernetes ]] || KUBERNETES=$(<"$CLUSTER_DIR/kubernetes")
+[[ ! -e $CLUSTER_DIR/keys ]] || KEYS=$(<"$CLUSTER_DIR/keys")
 [[ ! -e $CLUSTER_DIR/kind ]] || KIND=$(<"$CLUSTER_DIR/kind")
-KIND=${KIND:-nspawn}
+KEYS=${KEYS:-RSA} KIND=${KIND:-nspawn}
+[[ $KEYS == RSA || $KEYS == ECDSA ]] || die "there are no KEYS $KEYS, only RSA and ECDSA"
 source "$HERE/node.sh"
 case $KIND in
     nspawn) source "$HERE/nspawn.sh" ;;
@@ -68,12 +70,14 @@ await_health() {
     done
 }
 
-# is_asked: whether the cluster is of the version and the kind that are asked for.
-is_asked() { [[ ${ASKED:-${KUBERNETES:-}} == "${KUBERNETES:-}" && ${ASKED_KIND:-$KIND} == "$KIND" ]]; }
+# is_asked: whether the cluster is of the version, the keys and the kind that are asked for.
+is_asked() {
+    [[ ${ASKED:-${KUBERNETES:-}} == "${KUBERNETES:-}" && ${ASKED_KEYS:-$KEYS} == "$KEYS" && ${ASKED_KIND:-$KIND} == "$KIND" ]]
+}
 
 up() {
     local wanted=${1:-1} i node
-    is_asked || die "cluster $CLUSTER is of Kubernetes $KUBERNETES on $KIND: take it down first, or name another one by CLUSTER"
+    is_asked || die "cluster $CLUSTER is of Kubernetes $KUBERNETES with $KEYS keys on $KIND: take it down first, or name another one by CLUSTER"
     facts
     "$HERE/host.sh"
     "$HERE/kubernetes.sh" all
@@ -89,6 +93,7 @@ up() {
     [[ ! -e $CLUSTER_DIR/resetting ]] || step "finish the reset" restore "$(<"$CLUSTER_DIR/resetting")"
     mkdir -p "$CLUSTER_DIR"
     echo "$KUBERNETES" >"$CLUSTER_DIR/kubernetes"
+    echo "$KEYS" >"$CLUSTER_DIR/keys"
     echo "$KIND" >"$CLUSTER_DIR/kind"
     for ((i = 1; i <= wanted; i++)); do
         node=cp$i
@@ -113,7 +118,7 @@ fresh() {
     if ! is_asked; then
         lock "cluster-$CLUSTER"
         step "remove $CLUSTER of $KUBERNETES on $KIND" remove
-        KUBERNETES=$ASKED KIND=$ASKED_KIND exec "$HERE/cluster.sh" fresh "$@"
+        KUBERNETES=$ASKED KEYS=$ASKED_KEYS KIND=$ASKED_KIND exec "$HERE/cluster.sh" fresh "$@"
     fi
     facts
     if outdated; then

@@ -22,7 +22,7 @@ nodeRegistration:
 apiVersion: kubeadm.k8s.io/$KUBEADM_API
 kind: ClusterConfiguration
 kubernetesVersion: v$VERSION
-controlPlaneEndpoint: $ENDPOINT:6443$CLUSTER_LINES
+controlPlaneEndpoint: $ENDPOINT:6443$CLUSTER_LINES$([[ $KEYS == RSA ]] || echo "$ECDSA_LINES")
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -15,4 +15,7 @@ INIT_LINES=
 CLUSTER_LINES='
 apiServer:
   timeoutForControlPlane: 90s'
+ECDSA_LINES='
+featureGates:
+  PublicKeysECDSA: true'
 KUBELET_LINES=

@@ -17,6 +17,8 @@ timeouts:
   controlPlaneComponentHealthCheck: 5m
   kubernetesAPICall: 5m'
 CLUSTER_LINES=
+ECDSA_LINES='
+encryptionAlgorithm: ECDSA-P256'
 # 1.35 and later refuse cgroup v1 otherwise.
 KUBELET_LINES='
 failCgroupV1: false'
