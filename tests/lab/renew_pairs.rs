@@ -7,8 +7,9 @@ use tempfile::NamedTempFile;
 
 use crate::common::receiver::Receiver;
 use crate::daemon;
-use crate::harness::{CERTWATCH, Cluster, Node, Run, STAND_IN, WORK, wait_for};
-use crate::renew_crash::{certwatch, traced};
+use crate::harness::{
+    CERTWATCH, Cluster, Node, Run, STAND_IN, WORK, certwatch, traced, wait_for,
+};
 
 /// The key of each certificate, by openssl and not by what is tested.
 const PAIRS: &str = r#"

@@ -47,29 +47,6 @@ fn print(what: &str, total: Duration, outages: &[Outage; 4]) {
     }
 }
 
-/// Everything that a renewal has to leave behind.
-fn assert_renewed(node: Node<'_>, old_serials: &[String]) {
-    for ((name, file), old) in node.names().iter().zip(old_serials) {
-        let path = format!("/etc/kubernetes/{file}");
-        assert_ne!(&node.serial(&path), old, "{name}");
-    }
-    node.assert_served();
-    assert_eq!(node.complaint(), None);
-    for component in ["kube-controller-manager", "kube-scheduler"] {
-        node.wait_for_lease(component);
-    }
-    let (current, history) = node.journals();
-    assert_eq!(current, None);
-    assert_eq!(history.first().unwrap()["step"]["end"], "renewed", "{history:#?}");
-    let line = format!("ls -A {WORK}/stage 2>/dev/null; stat -c %a {WORK} {WORK}/backups/*");
-    assert_eq!(node.run(&["bash", "-c", &line]), "700\n700\n", "no stage, one backup");
-    assert_eq!(node.stray_keys(), [""; 0]);
-}
-
-fn serials(node: Node<'_>) -> Vec<String> {
-    node.names().iter().map(|(_, file)| node.serial(&format!("/etc/kubernetes/{file}"))).collect()
-}
-
 /// Starts the daemon as a unit would, with everybody told by `receiver`.
 fn start_daemon(node: Node<'_>, receiver: &Receiver, properties: &[&str]) {
     node.write("/etc/certwatch/credentials/url", receiver.url("/hook").as_bytes());
@@ -93,7 +70,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     node.age_all("360 days ago", "5 days");
     node.wait_until_served();
     node.run(&["install", "-D", "-m600", "/etc/kubernetes/admin.conf", "/root/.kube/config"]);
-    let (old_serials, manifests, pids) = (serials(node), node.manifests(), node.pids());
+    let (old_serials, manifests, pids) = (node.serials(), node.manifests(), node.pids());
     let mut watch = Watch::start(node);
     watch.sees_a_change(node, "before");
     node.let_it_rest();
@@ -113,7 +90,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     print("certwatch run", total, &outages);
     let [api, etcd, _, _] = outages;
     assert_eq!((api.failed, etcd.failed), (0, 0), "{outages:?}");
-    assert_renewed(node, &old_serials);
+    node.assert_renewed(&old_serials);
     assert_eq!(node.manifests(), manifests);
     let [old_etcd, old_api, old_manager, old_scheduler] = pids;
     let [etcd, api, manager, scheduler] = node.pids();
@@ -176,20 +153,20 @@ fn it_takes_no_outage_where_the_documented_way_takes_one() {
 
     cluster.reset();
     node.install_certwatch("");
-    let old_serials = serials(node);
+    let old_serials = node.serials();
     let [api, etcd, ..] = measure(node, "certwatch renew --all", || drop(node.renew(&["--all"])));
     assert_eq!((api.failed, etcd.failed), (0, 0), "{api:?} {etcd:?}");
-    assert_renewed(node, &old_serials);
+    node.assert_renewed(&old_serials);
 
     cluster.reset();
     node.install_certwatch("restart = \"all\"");
-    let (old_serials, old) = (serials(node), node.pids());
+    let (old_serials, old) = (node.serials(), node.pids());
     let what = "the same, restart = \"all\"";
     // How long the API is away depends on what else this machine has to do: docs/performance.md has it, of a run alone.
     let [api, ..] = measure(node, what, || drop(node.renew(&["--all"])));
     assert!(api.failed > 0, "the polls see nothing: {api:?}");
     assert!(node.pids().iter().zip(&old).all(|(new, old)| new != old), "{old:?}");
-    assert_renewed(node, &old_serials);
+    node.assert_renewed(&old_serials);
 }
 
 /// What a renewal of certificates that are nearly over costs.

@@ -4,10 +4,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    CERTWATCH, COMPONENTS, Cluster, KUBELET_CLIENT, Node, READY, Run, WORK, wait_for,
+    CERTWATCH, Cluster, KUBELET_CLIENT, Node, Run, WORK, YEAR, wait_for,
 };
-
-const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
 
 /// What kubernetes.io says ("Certificate Management with kubeadm", "Troubleshooting kubeadm"), with the
 /// command of 1.20, and typed by somebody who knows it by heart. Nothing runs, so nothing has to be
@@ -29,45 +27,15 @@ const DOCUMENTED: &str = r#"
 
 const THREE: [&str; 3] = ["cp1", "cp2", "cp3"];
 
-/// Less than kubeadm and the controller-manager give.
-const YEAR: Duration = Duration::from_secs(360 * 86_400);
-
 /// The kubelet asks for it at once.
 const ROTATION: Duration = Duration::from_secs(120);
 
 /// 10 s, 20 s, 40 s.
 const BACK_OFF: Duration = Duration::from_secs(240);
 
-/// All has expired, and then the power was cut.
-fn expire(cluster: &Cluster, node: Node<'_>) {
-    node.age_all("13 months ago", "1 month ago");
-    node.age(KUBELET_CLIENT, "13 months ago", "1 month ago");
-    cluster.script(&["boot", "cp1"]);
-    node.wait_until_the_kubelet_refuses();
-    assert_eq!(node.pids(), [None; 4], "{COMPONENTS:?}");
-    assert!(!node.output(&["curl", "-ksf", READY]).status.success());
-    assert!(!node.output(&["kubectl", "get", "nodes"]).status.success());
-}
-
-/// As the node was when it was new, with other certificates.
+/// As the node was when it was new, with other certificates, which the kubelet goes on to renew.
 fn assert_rescued(node: Node<'_>) {
-    node.wait_until_healthy();
-    node.run(&["kubectl", "get", "nodes"]);
-    for (_, file) in node.names() {
-        let path = format!("/etc/kubernetes/{file}");
-        assert!(node.is_valid_for(&path, YEAR), "{path}");
-    }
-    assert!(node.is_valid_for(KUBELET_CLIENT, YEAR));
-    let conf = String::from_utf8(node.read(KUBELET_CONF)).unwrap();
-    for key in ["client-certificate", "client-key"] {
-        assert!(conf.contains(&format!("    {key}: {KUBELET_CLIENT}\n")), "{key}");
-    }
-    assert!(!conf.contains("-data: LS0tLS1CRUdJTiBSU0"), "a key is left in it");
-    assert_eq!(node.run(&["stat", "-c", "%a %U", KUBELET_CONF]), "600 root\n");
-    node.assert_served();
-    for component in ["kube-controller-manager", "kube-scheduler"] {
-        node.wait_for_lease(component);
-    }
+    node.assert_rescued();
     assert_rotation(node);
 }
 
@@ -156,7 +124,7 @@ fn one_command_brings_back_a_node_of_which_all_has_expired() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
     let config = node.keep_cluster_config();
-    expire(&cluster, node);
+    cluster.expire(node);
     let begin = Instant::now();
     node.run(&["bash", "-euc", DOCUMENTED, "--", config]);
     node.wait_until_healthy();
@@ -168,7 +136,7 @@ fn one_command_brings_back_a_node_of_which_all_has_expired() {
     cluster.reset();
     node.install_certwatch("");
     let config = node.keep_cluster_config();
-    expire(&cluster, node);
+    cluster.expire(node);
     let refused = node.certwatch(&["renew", "--cluster-config", config]);
     assert_eq!(refused.code, Some(1), "not without being asked: {}", refused.said);
     assert!(refused.said.contains("--rescue"), "{}", refused.said);
@@ -190,7 +158,7 @@ fn one_command_brings_back_a_node_of_which_all_has_expired() {
 fn a_node_on_which_nothing_was_kept_is_brought_back_by_what_is_on_it() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
-    expire(&cluster, node);
+    cluster.expire(node);
     node.install_certwatch("");
     assert!(!node.output(&["test", "-e", &format!("{WORK}/cluster-config.yaml")]).status.success());
     let begin = Instant::now();

@@ -16,7 +16,7 @@ pub(super) fn script(cluster: &str) -> Command {
 }
 
 /// The version that all clusters are of: what `KUBERNETES` names, or the lab's default.
-pub(super) fn kubernetes() -> String {
+pub(crate) fn kubernetes() -> String {
     std::env::var("KUBERNETES")
         .unwrap_or_else(|_| include_str!("../kubernetes/default").trim().to_owned())
 }
@@ -38,6 +38,14 @@ impl Cluster {
         }
         let cluster = Self::take_one_of(&names);
         cluster.script(&["fresh", &nodes.to_string()]);
+        cluster
+    }
+
+    /// One control plane whose keys are all of this kind, `RSA` or `ECDSA`, as kubeadm left it.
+    pub(crate) fn of_keys(keys: &str) -> Self {
+        let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "matrix".to_owned());
+        let cluster = Self::take(&format!("{name}-{}", keys.to_lowercase()));
+        succeed(cluster.command(&["fresh", "1"]).env("KEYS", keys));
         cluster
     }
 

@@ -126,6 +126,11 @@ impl Node<'_> {
         said.trim().strip_prefix("serial=").unwrap().to_owned()
     }
 
+    /// Those of all that kubeadm renews, in the order of [`Self::names`].
+    pub(crate) fn serials(&self) -> Vec<String> {
+        self.names().iter().map(|(_, file)| self.serial(&format!("/etc/kubernetes/{file}"))).collect()
+    }
+
     /// Whether a certificate is good for at least so long.
     pub(crate) fn is_valid_for(&self, path: &str, time: Duration) -> bool {
         let line = r#"{ sed -n 's/^ *client-certificate-data: //p' "$1" | base64 -d; cat "$1"; } |
@@ -181,6 +186,13 @@ impl Node<'_> {
             let output = self.output(&get);
             (output.status.success() && output.stdout != old.as_bytes()).then_some(())
         });
+    }
+
+    /// The same of both components that have one.
+    pub(crate) fn wait_for_leaders(&self) {
+        for component in ["kube-controller-manager", "kube-scheduler"] {
+            self.wait_for_lease(component);
+        }
     }
 
     /// Files with a private key, or the name of one that certwatch had begun to write, where none belongs.

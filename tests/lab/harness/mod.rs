@@ -1,17 +1,22 @@
 //! What the tests drive the lab with.
+#![allow(dead_code, unused_imports, reason = "the lab's tests and the matrix use their part of it")]
 
+mod campaign;
 mod cluster;
 mod control_plane;
+mod expired;
 mod node;
 mod outage;
 mod renewer;
 mod wait;
 mod watch;
 
-pub(crate) use cluster::Cluster;
+pub(crate) use campaign::{Campaign, Wish, certwatch, piped, traced};
+pub(crate) use cluster::{Cluster, LAB, kubernetes};
 pub(crate) use control_plane::{
     COMPONENTS, CONTROLLER_MANAGER, ETCD, Fingerprint, KUBELET_CLIENT, READY, SCHEDULER,
 };
+pub(crate) use expired::YEAR;
 pub(crate) use node::Node;
 pub(crate) use outage::{Outage, Poll};
 pub(crate) use renewer::{CERTWATCH, Run, STAND_IN, WORK};

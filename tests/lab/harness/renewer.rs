@@ -65,6 +65,23 @@ impl Node<'_> {
         (current, history)
     }
 
+    /// Everything that a renewal of all has to leave behind.
+    #[track_caller]
+    pub(crate) fn assert_renewed(&self, old_serials: &[String]) {
+        for ((name, _), (new, old)) in self.names().iter().zip(self.serials().iter().zip(old_serials)) {
+            assert_ne!(new, old, "{name}");
+        }
+        self.assert_served();
+        assert_eq!(self.complaint(), None);
+        self.wait_for_leaders();
+        let (current, history) = self.journals();
+        assert_eq!(current, None);
+        assert_eq!(history.first().unwrap()["step"]["end"], "renewed", "{history:#?}");
+        let line = format!("ls -A {WORK}/stage 2>/dev/null; stat -c %a {WORK} {WORK}/backups/*");
+        assert_eq!(self.run(&["bash", "-c", &line]), "700\n700\n", "no stage, one backup");
+        assert_eq!(self.stray_keys(), [""; 0]);
+    }
+
     /// The cluster's configuration as kubeadm keeps it, in a file that a person could have kept.
     pub(crate) fn keep_cluster_config(&self) -> &'static str {
         const KEPT: &str = "/root/cluster-config.yaml";
