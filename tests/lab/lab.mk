@@ -29,6 +29,10 @@ lab-down: ## remove it without a trace
 test-lab: deb ## the tests that need it: root, Debian 12, minutes
 	@tests/lab/test.sh
 
+.PHONY: lab-matrix
+lab-matrix: tools ## docs/compatibility.md, measured on each version of Kubernetes (VERSIONS="1.37 1.31")
+	@tests/lab/matrix.sh
+
 .PHONY: crash-renew
 crash-renew: ## 110 crashes of a renewal, half an hour (CERTWATCH_KILLS=110)
 	@CERTWATCH_KILLS=$${CERTWATCH_KILLS:-110} tests/lab/test.sh renew_crash:: --nocapture
