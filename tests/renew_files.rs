@@ -8,7 +8,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use certwatch::domain::renewal::{Change, Fault};

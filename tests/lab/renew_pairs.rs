@@ -7,9 +7,7 @@ use tempfile::NamedTempFile;
 
 use crate::common::receiver::Receiver;
 use crate::daemon;
-use crate::harness::{
-    CERTWATCH, Cluster, Node, Run, STAND_IN, WORK, certwatch, traced, wait_for,
-};
+use crate::harness::{CERTWATCH, Cluster, Node, Run, STAND_IN, WORK, certwatch, traced, wait_for};
 
 /// The key of each certificate, by openssl and not by what is tested.
 const PAIRS: &str = r#"

@@ -3,9 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::harness::{
-    CERTWATCH, Cluster, KUBELET_CLIENT, Node, Run, WORK, YEAR, wait_for,
-};
+use crate::harness::{CERTWATCH, Cluster, KUBELET_CLIENT, Node, Run, WORK, YEAR, wait_for};
 
 /// What kubernetes.io says ("Certificate Management with kubeadm", "Troubleshooting kubeadm"), with the
 /// command of 1.20, and typed by somebody who knows it by heart. Nothing runs, so nothing has to be

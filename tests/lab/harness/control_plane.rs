@@ -128,7 +128,10 @@ impl Node<'_> {
 
     /// Those of all that kubeadm renews, in the order of [`Self::names`].
     pub(crate) fn serials(&self) -> Vec<String> {
-        self.names().iter().map(|(_, file)| self.serial(&format!("/etc/kubernetes/{file}"))).collect()
+        self.names()
+            .iter()
+            .map(|(_, file)| self.serial(&format!("/etc/kubernetes/{file}")))
+            .collect()
     }
 
     /// Whether a certificate is good for at least so long.

@@ -68,7 +68,9 @@ impl Node<'_> {
     /// Everything that a renewal of all has to leave behind.
     #[track_caller]
     pub(crate) fn assert_renewed(&self, old_serials: &[String]) {
-        for ((name, _), (new, old)) in self.names().iter().zip(self.serials().iter().zip(old_serials)) {
+        for ((name, _), (new, old)) in
+            self.names().iter().zip(self.serials().iter().zip(old_serials))
+        {
             assert_ne!(new, old, "{name}");
         }
         self.assert_served();
