@@ -16,6 +16,7 @@ mod control_plane;
 mod daemon;
 mod itself;
 mod odd_clusters;
+mod other_places;
 mod package;
 mod renew_crash;
 mod renew_faults;

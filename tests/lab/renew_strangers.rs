@@ -81,7 +81,7 @@ fn a_certificates_dir_that_leads_out_of_the_tree_is_refused() {
     let refused = |arguments: &[&str]| {
         let run = node.certwatch(&[&["renew", "--all", "--force"], arguments].concat());
         let said = run.said.split_whitespace().collect::<Vec<_>>().join(" ");
-        let why = "certificatesDir is /etc/kubernetes/../../run/x, and only a directory of kubeadm's below /etc/kubernetes";
+        let why = "certificatesDir is /etc/kubernetes/../../run/x, and only a directory of its own";
         assert!(run.code == Some(1) && said.contains(why), "{said}");
         assert_eq!(all(), before);
     };
