@@ -111,6 +111,8 @@ pub(crate) enum Blow {
 
 /// What became of one blow.
 pub(crate) struct Dealt {
+    /// Whether it came before certwatch had ended by itself.
+    pub(crate) has_hit: bool,
     /// The step that certwatch was in, if it had begun any.
     pub(crate) step: Option<String>,
     /// Whether all of it is new in the end. Otherwise all is as it was.
@@ -217,7 +219,9 @@ impl<'a> Campaign<'a> {
         let node = self.node;
         let asked = wish.prepare(node);
         let before = (node.fingerprint(), node.manifests());
+        let missed = self.totals.missed;
         let struck = self.strike(wish, &asked, blow);
+        let has_hit = self.totals.missed == missed;
         let (journal, _) = node.journals();
         if matches!(blow, Blow::Power(_)) && journal.is_none() {
             node.wait_until_healthy();
@@ -233,7 +237,7 @@ impl<'a> Campaign<'a> {
         }
         let context = format!("{wish:?}, {blow:?}: {struck:?}, then {next:?}");
         let is_new = self.assert_whole(wish, &before, &context);
-        Dealt { step: journal.map(|journal| step(&journal)), is_new }
+        Dealt { has_hit, step: journal.map(|journal| step(&journal)), is_new }
     }
 
     /// Begins a renewal and strikes.

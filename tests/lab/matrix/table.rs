@@ -26,7 +26,7 @@ and written: on real control planes of one node ([the lab](lab.md)), with both k
 - **`check`**: a new cluster; each certificate of kubeadm's is shown with the end, the CA and the owner that `kubeadm certs check-expiration` shows.
 - **renewal, all restarted**: `certwatch renew --all` with `restart = \"all\"`, of certificates that end in 5 days; in use afterwards, and nothing is left behind. `/readyz` of the API server
   and `/health` of etcd are asked every 50 ms; the time is the longest without an answer, and counts up to the next one. With `restart = \"needed\"`, the default, neither of them is restarted.
-- **failure, rolled back**: with `restart = \"all\"`, the API server reaches the kubelet no longer once all are restarted, so all are put back and restarted again. What is on disk and what is served is the old one.
+- **failure, rolled back**: with `restart = \"all\"`, the API server reaches the kubelet no longer when etcd and it have been restarted. That is waited for, two minutes; then all is put back and restarted again. What is on disk and what is served is the old one.
 - **killed ten times**: SIGKILL at renames and moments that chance chooses, three of `renew --all` and seven of certificates that need no restart. After the next `certwatch renew` each is whole: all new or all old, and in use.
 - **rescue**: each certificate has ended a month ago, the kubelet's too, and the power was cut. `certwatch renew --rescue`, until all is well; with the cluster configuration that certwatch had
   kept before, and on a node on which it was installed afterwards.
