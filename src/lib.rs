@@ -2,7 +2,7 @@
 //!
 //! The way of the data: [`scan`] finds files and reads them, [`parse`] makes facts of their bytes,
 //! [`domain`] judges the facts and decides who is to be told what, [`report`] prints the judgement.
-//! [`keeper`] joins scans, ledger and [`store`]; [`notify`] has the channels; [`daemon`] is the loop
+//! [`monitor`] joins scans, ledger and [`store`]; [`notify`] has the channels; [`daemon`] is the loop
 //! around them. [`config`] says what and how, [`app`] wires it together, verb by verb; [`cli`] is the
 //! command line and [`exit`] the end. Imports point down only:
 //!
@@ -21,8 +21,8 @@ pub mod domain;
 pub mod exit;
 pub mod fs;
 pub mod hangs;
-pub mod keeper;
 pub mod log;
+pub mod monitor;
 pub mod notify;
 pub mod parse;
 pub mod renew;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use certwatch::config::channels::Alertmanager;
-use certwatch::domain::message::{Change, Kind, Message};
+use certwatch::domain::message::{AlertChange, Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
 use certwatch::notify::{Failure, FailureKind, Network, alertmanager};
@@ -102,10 +102,14 @@ fn old_test() -> Message {
 }
 
 /// `message` as of `at`.
-fn alert(at: UnixTime, severity: Severity, change: Change) -> Message {
+fn alert(at: UnixTime, severity: Severity, change: AlertChange) -> Message {
     let mut it = firing(7, severity, "apiserver", "serving certificate of kube-apiserver", 12);
     (it.change, it.since) = (change, at - Span::hours(5));
-    Message { at, firing: vec![it], ..message(Kind::Alert, severity, "apiserver expires in 12 d") }
+    Message {
+        at,
+        firing: vec![it],
+        ..message(MessageKind::Alert, severity, "apiserver expires in 12 d")
+    }
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
     let now = sys::now();
     assert_eq!(real.active(), Vec::<Value>::new());
 
-    real.send(&alert(now, Severity::Warning, Change::New)).unwrap();
+    real.send(&alert(now, Severity::Warning, AlertChange::New)).unwrap();
     let alerts = real.active();
     assert_eq!(alerts.len(), 1);
     assert_eq!(
@@ -133,23 +137,24 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
     assert_eq!(UnixTime::parse(starts).unwrap(), now - Span::hours(5));
 
     // Told again with fewer days left, it is the same.
-    let mut later = alert(now, Severity::Warning, Change::Still);
-    later.firing[0].words.brief = "expires in 9 d".to_owned();
+    let mut later = alert(now, Severity::Warning, AlertChange::Still);
+    later.firing[0].text.brief = "expires in 9 d".to_owned();
     real.send(&later).unwrap();
     assert_eq!(real.active()[0]["annotations"]["summary"], "cp1: apiserver expires in 9 d");
     assert_eq!(real.active().len(), 1);
 
     // Worse, it is critical and nothing else.
-    real.send(&alert(now, Severity::Critical, Change::Worse)).unwrap();
+    real.send(&alert(now, Severity::Critical, AlertChange::Worse)).unwrap();
     assert_eq!(real.names("severity"), ["critical"]);
 
     // Less bad, it is a warning and nothing else.
-    real.send(&alert(now, Severity::Warning, Change::Better)).unwrap();
+    real.send(&alert(now, Severity::Warning, AlertChange::Better)).unwrap();
     assert_eq!(real.names("severity"), ["warning"]);
 
     let mut over = resolved(7, "apiserver");
     (over.since, over.at) = (now - Span::hours(5), now);
-    let over = Message { resolved: vec![over], ..message(Kind::Resolved, Severity::Ok, "well") };
+    let over =
+        Message { resolved: vec![over], ..message(MessageKind::Resolved, Severity::Ok, "well") };
     real.send(&over).unwrap();
     assert_eq!(real.active(), Vec::<Value>::new());
 }
@@ -170,7 +175,7 @@ fn all_kinds_arrive_and_hostile_names_do() {
 #[test]
 fn refusals_are_told() {
     let real = Real::start();
-    let alert = alert(sys::now(), Severity::Warning, Change::New);
+    let alert = alert(sys::now(), Severity::Warning, AlertChange::New);
     let wrong = send_to(&format!("{}/wrong/", real.url), &alert).unwrap_err();
     assert_eq!(wrong.kind, FailureKind::Permanent);
     assert!(wrong.reason.starts_with("Alertmanager (127.0.0.1) answered HTTP 404"), "{wrong:?}");

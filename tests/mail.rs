@@ -12,8 +12,8 @@ use std::process::Command;
 
 use certwatch::config::channels::{Email, Login, Secret, Security};
 use certwatch::domain::advice::Remedy;
-use certwatch::domain::alert::{AlertId, Level, Words};
-use certwatch::domain::message::{Change, Firing, Kind, Message};
+use certwatch::domain::alert::{AlertId, AlertText, Level};
+use certwatch::domain::message::{AlertChange, Firing, Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
 use certwatch::notify::{Failure, FailureKind, Network, Receipt, email};
@@ -27,20 +27,20 @@ const COMMAND: &str = "kubeadm certs renew apiserver && echo 'a very long comman
 
 fn message() -> Message {
     let at = UnixTime::parse("2026-11-23T02:00:00Z").unwrap();
-    let words = Words {
+    let text = AlertText {
         name: "apiserver".to_owned(),
         title: "serving certificate of kube-apiserver".to_owned(),
         place: "/etc/kubernetes/pki/apiserver.crt".to_owned(),
         brief: "expires in 5 d".to_owned(),
         expires: Some(at + Span::days(5)),
         lines: vec!["expires in 5 d, on 2026-11-28; then kubectl is refused".to_owned()],
-        by_itself: "Nothing renews it by itself.".to_owned(),
+        automatic: "Nothing renews it by itself.".to_owned(),
         remedies: vec![Remedy::Command(COMMAND.to_owned())],
     };
     Message {
         id: "00112233445566778899aabbccddeeff".to_owned(),
         thread: "0123456789abcdef".to_owned(),
-        kind: Kind::Alert,
+        kind: MessageKind::Alert,
         node: "cp1".to_owned(),
         at,
         severity: Severity::Critical,
@@ -48,10 +48,10 @@ fn message() -> Message {
         text: Vec::new(),
         firing: vec![Firing {
             id: AlertId("1".repeat(32)),
-            change: Change::New,
+            change: AlertChange::New,
             level: Level { severity: Severity::Critical, stage: None, codes: Vec::new() },
             since: at,
-            words,
+            text,
         }],
         resolved: Vec::new(),
         next: ". a line that begins with a dot".to_owned(),

@@ -9,14 +9,14 @@ use super::notify::{NO_CHANNEL, attempt};
 use crate::cli::FailureArgs;
 use crate::config::{self, Config};
 use crate::domain::alert::AlertId;
-use crate::domain::ledger::{Body, Delivery, Spec, Style};
-use crate::domain::message::{Kind, Message};
+use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverSpec};
+use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::domain::text::{safe, shell_word};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::notify::{Failure, FailureKind, route};
-use crate::{keeper, sys};
+use crate::{monitor, sys};
 
 /// The waits before what may pass is tried again.
 const PAUSES: [Duration; 3] =
@@ -30,13 +30,13 @@ pub fn tell(args: &FailureArgs) -> Exit {
     let config = readable(args.config.as_deref());
     let specs: Vec<_> = route::receivers(&config.channels)
         .into_iter()
-        .filter(|spec| spec.style != Style::Heartbeat)
+        .filter(|spec| spec.mode != DeliveryMode::Heartbeat)
         .collect();
     if specs.is_empty() {
         super::complain(NO_CHANNEL);
         return Exit::Failed;
     }
-    let message = message(&keeper::node_name(&config), &args.unit, &how(), sys::now());
+    let message = message(&monitor::node_name(&config), &args.unit, &how(), sys::now());
     match super::runtime() {
         Ok(runtime) => {
             let all_told = runtime.block_on(tell_all(&config, specs, &message));
@@ -59,7 +59,7 @@ fn readable(path: Option<&Path>) -> Config {
 }
 
 /// True if all have taken it.
-async fn tell_all(config: &Config, mut left: Vec<Spec>, message: &Message) -> bool {
+async fn tell_all(config: &Config, mut left: Vec<ReceiverSpec>, message: &Message) -> bool {
     let mut all_told = true;
     let mut pauses = PAUSES.into_iter();
     loop {
@@ -82,11 +82,11 @@ async fn tell_all(config: &Config, mut left: Vec<Spec>, message: &Message) -> bo
     }
 }
 
-fn complain(spec: &Spec, failure: &Failure) {
+fn complain(spec: &ReceiverSpec, failure: &Failure) {
     super::complain(&format!("{} was not told: {}", spec.id.shown(), failure.reason));
 }
 
-fn delivery(spec: &Spec, message: &Message) -> Delivery {
+fn delivery(spec: &ReceiverSpec, message: &Message) -> Delivery {
     Delivery::message(&spec.id, Body::Message(Box::new(message.clone())), message.id.clone())
 }
 
@@ -123,7 +123,7 @@ fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
     Message {
         thread: id[..16].to_owned(),
         id,
-        kind: Kind::News,
+        kind: MessageKind::News,
         node: node.to_owned(),
         at: now,
         severity: Severity::Critical,

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use crate::cli::TestArgs;
 use crate::config::Config;
 use crate::domain::alert::AlertId;
-use crate::domain::ledger::{Body, Delivery, Spec, Style};
-use crate::domain::message::{Kind, Message};
+use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverSpec};
+use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
 use crate::notify::route::{self, Way};
 use crate::notify::{Failure, FailureKind, Network, Receipt};
-use crate::{keeper, sys};
+use crate::{monitor, sys};
 
 pub(super) const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
                           in the configuration; `certwatch config default` shows how";
@@ -58,20 +58,20 @@ pub fn test(args: &TestArgs) -> Exit {
     }
 }
 
-fn wanted(config: &Config, channels: &[String]) -> Result<Vec<Spec>, String> {
+fn wanted(config: &Config, channels: &[String]) -> Result<Vec<ReceiverSpec>, String> {
     let all = route::receivers(&config.channels);
     if all.is_empty() {
         return Err(NO_CHANNEL.to_owned());
     }
     let is_meant =
-        |spec: &Spec, name: &String| spec.id.0 == *name || route::channel(&spec.id) == name;
+        |spec: &ReceiverSpec, name: &String| spec.id.0 == *name || route::channel(&spec.id) == name;
     if let Some(unknown) = channels.iter().find(|name| !all.iter().any(|it| is_meant(it, name))) {
         let mut known: Vec<_> = all.iter().map(|spec| route::channel(&spec.id)).collect();
         known.dedup();
         return Err(format!("{} is not configured; there is: {}", safe(unknown), known.join(", ")));
     }
-    let is_wanted = |spec: &Spec| match channels {
-        [] => spec.style != Style::Heartbeat,
+    let is_wanted = |spec: &ReceiverSpec| match channels {
+        [] => spec.mode != DeliveryMode::Heartbeat,
         names => names.iter().any(|it| is_meant(spec, it)),
     };
     let wanted: Vec<_> = all.into_iter().filter(is_wanted).collect();
@@ -79,10 +79,10 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<Spec>, String> {
 }
 
 /// One after the other, each told as soon as it is done. True if all went well.
-async fn try_all(config: &Config, specs: &[Spec]) -> bool {
+async fn try_all(config: &Config, specs: &[ReceiverSpec]) -> bool {
     let mut all_went = true;
     for spec in specs {
-        let delivery = delivery(&keeper::node_name(config), spec, sys::now());
+        let delivery = delivery(&monitor::node_name(config), spec, sys::now());
         let begin = Instant::now();
         let result = attempt(config, &delivery).await;
         all_went &= result.is_ok();
@@ -101,7 +101,7 @@ pub(super) async fn attempt(config: &Config, delivery: &Delivery) -> Result<Rece
     route::deliver(&way, delivery).await
 }
 
-fn line(spec: &Spec, failure: Option<&Failure>, took: Duration) -> String {
+fn line(spec: &ReceiverSpec, failure: Option<&Failure>, took: Duration) -> String {
     let who = spec.id.shown();
     let took = format!("{}.{} s", took.as_secs(), took.subsec_millis() / 100);
     let mut text = String::new();
@@ -119,16 +119,16 @@ fn line(spec: &Spec, failure: Option<&Failure>, took: Duration) -> String {
     text
 }
 
-fn delivery(node: &str, spec: &Spec, now: UnixTime) -> Delivery {
-    if spec.style == Style::Heartbeat {
+fn delivery(node: &str, spec: &ReceiverSpec, now: UnixTime) -> Delivery {
+    if spec.mode == DeliveryMode::Heartbeat {
         let text = format!("{node}: a test by `certwatch notify test`\n");
-        return Delivery::beat(&spec.id, now.to_string(), true, text);
+        return Delivery::heartbeat(&spec.id, now.to_string(), true, text);
     }
     let id = AlertId::new(node, &[b"test", spec.id.0.as_bytes(), &sys::dice().to_be_bytes()]).0;
     let message = Message {
         thread: id[..16].to_owned(),
         id: id.clone(),
-        kind: Kind::Test,
+        kind: MessageKind::Test,
         node: node.to_owned(),
         at: now,
         severity: Severity::Ok,

@@ -14,7 +14,7 @@ use crate::domain::role;
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::keeper::node_name;
+use crate::monitor::node_name;
 use crate::renew::Places;
 use crate::renew::copies::Copies;
 use crate::report::journal::{Progress, outcome};

@@ -24,7 +24,7 @@ use crate::renew::facts::{self, Gathered, Question};
 use crate::renew::memory::Manifests;
 use crate::renew::{Memory, Renewer, backup, inspect, pairs};
 use crate::store::{self, StoreError};
-use crate::{keeper, scan, sys};
+use crate::{monitor, scan, sys};
 
 use super::renew::Request;
 use super::stop;
@@ -185,7 +185,7 @@ fn survey_for(request: &Request, renewer: &mut Renewer, now: UnixTime) -> Result
     let mut survey = survey(request, renewer.memory().manifests.as_ref(), now)?;
     if request.is_auto {
         let inventory = inventory(request, now)?;
-        let routine = keeper::routine(&request.config);
+        let routine = monitor::routine(&request.config);
         let next = routine.and_then(|it| it.next(&inventory, renewer.attempts(), now));
         let next = next.filter(|next| !next.found.is_empty());
         if let Some(since) = renewer.memory().held_up {

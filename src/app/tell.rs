@@ -11,7 +11,7 @@ use crate::domain::ledger::Delivery;
 use crate::domain::model::Inventory;
 use crate::domain::time::UnixTime;
 use crate::hangs::Hangs;
-use crate::keeper::{Keeper, Writer};
+use crate::monitor::{Monitor, Writer};
 use crate::notify::route;
 use crate::scan::{self, Request};
 use crate::store::StoreError;
@@ -33,8 +33,8 @@ pub(super) fn everybody(
         since: None,
         watch: String::new(),
     };
-    let keeper = match Keeper::open(config, writer, sys::now()) {
-        Ok(keeper) => keeper,
+    let monitor = match Monitor::open(config, writer, sys::now()) {
+        Ok(monitor) => monitor,
         Err(error @ StoreError::Busy { .. }) => {
             super::complain(&format!(
                 "nobody was told: {error}. If it is the daemon, it tells them"
@@ -43,12 +43,12 @@ pub(super) fn everybody(
         }
         Err(error) => return super::complain(&format!("nobody was told: {error}")),
     };
-    if keeper.specs.is_empty() {
+    if monitor.specs.is_empty() {
         return super::complain("nobody was told: no channel is configured");
     }
     match super::runtime() {
         Ok(runtime) => {
-            let round = Round { keeper, request, hangs, begin: Instant::now() };
+            let round = Round { monitor, request, hangs, begin: Instant::now() };
             runtime.block_on(round.go(inventory));
             runtime.shutdown_background();
         }
@@ -57,7 +57,7 @@ pub(super) fn everybody(
 }
 
 struct Round<'a> {
-    keeper: Keeper,
+    monitor: Monitor,
     request: &'a Request,
     hangs: &'a Arc<Hangs>,
     begin: Instant,
@@ -65,22 +65,22 @@ struct Round<'a> {
 
 impl Round<'_> {
     async fn go(mut self, inventory: Inventory) {
-        let mut seen = self.keeper.scanned(Ok(inventory), 0, sys::now());
+        let mut evaluation = self.monitor.scanned(Ok(inventory), 0, sys::now());
         // What may be gone in a moment is looked at until it is certain.
-        while let Some(then) = seen.scan_again {
+        while let Some(then) = evaluation.scan_again {
             if !self.wait_until(then).await {
                 break;
             }
             let begin = Instant::now();
             let inventory = scan::scan(self.request, self.hangs, sys::now());
             let took_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-            seen = self.keeper.scanned(inventory, took_ms, sys::now());
+            evaluation = self.monitor.scanned(inventory, took_ms, sys::now());
         }
-        if self.keeper.save() {
-            self.keeper.look_again(sys::now());
+        if self.monitor.save() {
+            self.monitor.reevaluate(sys::now());
         }
         self.deliver().await;
-        self.keeper.save();
+        self.monitor.save();
         self.complain();
     }
 
@@ -88,10 +88,10 @@ impl Round<'_> {
     async fn deliver(&mut self) {
         loop {
             let now = sys::now();
-            let (deliveries, next) = self.keeper.due(|_| false, now);
+            let (deliveries, next) = self.monitor.due(|_| false, now);
             let is_any = !deliveries.is_empty();
             self.deliver_all(deliveries, now).await;
-            self.keeper.look_again(sys::now());
+            self.monitor.reevaluate(sys::now());
             match next {
                 _ if is_any => {}
                 Some(then) if self.is_failing() && self.wait_until(then).await => {}
@@ -107,8 +107,8 @@ impl Round<'_> {
     async fn deliver_all(&mut self, deliveries: Vec<Delivery>, now: UnixTime) {
         let mut sending = JoinSet::new();
         for delivery in deliveries {
-            let way = self.keeper.way(self.hangs, now);
-            self.keeper.begin(&delivery);
+            let way = self.monitor.way(self.hangs, now);
+            self.monitor.begin(&delivery);
             sending.spawn(async move {
                 let result = route::deliver(&way, &delivery).await;
                 (delivery, result)
@@ -117,7 +117,7 @@ impl Round<'_> {
         while let Some(sent) = sending.join_next().await {
             // One that broke off counts as not tried.
             if let Ok((delivery, result)) = sent {
-                self.keeper.settle(&delivery, &result, sys::now());
+                self.monitor.settle(&delivery, &result, sys::now());
             }
         }
     }
@@ -133,12 +133,12 @@ impl Round<'_> {
     }
 
     fn is_failing(&self) -> bool {
-        let receivers = self.keeper.memory().ledger.receivers.values();
+        let receivers = self.monitor.memory().ledger.receivers.values();
         receivers.into_iter().any(|it| it.health.failing_since.is_some() && !it.health.is_refused)
     }
 
     fn complain(&self) {
-        for (id, receiver) in &self.keeper.memory().ledger.receivers {
+        for (id, receiver) in &self.monitor.memory().ledger.receivers {
             let health = &receiver.health;
             if let (Some(_), Some(reason)) = (health.failing_since, &health.reason) {
                 super::complain(&format!("{} was not told: {reason}", id.shown()));

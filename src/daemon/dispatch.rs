@@ -13,13 +13,13 @@ impl Daemon {
     pub(super) fn dispatch(&mut self) {
         let now = sys::now();
         self.say_alive();
-        if !self.keeper.has_looked() {
+        if !self.monitor.has_looked() {
             // What fired before the restart may be over.
             self.set_alarm(None, now);
             return self.say_status(now);
         }
         let busy = &self.busy;
-        let (deliveries, next) = self.keeper.due(|receiver| busy.contains(receiver), now);
+        let (deliveries, next) = self.monitor.due(|receiver| busy.contains(receiver), now);
         // The others have their turn once one of these is done.
         let room = AT_ONCE.saturating_sub(self.busy.len());
         for delivery in deliveries.into_iter().take(room) {
@@ -55,7 +55,7 @@ impl Daemon {
     }
 
     fn say_status(&mut self, now: UnixTime) {
-        let status = self.keeper.summary(now);
+        let status = self.monitor.summary(now);
         if status != self.status {
             systemd::status(&status);
             self.status = status;
@@ -64,8 +64,8 @@ impl Daemon {
 
     fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
         self.busy.insert(delivery.receiver.clone());
-        self.keeper.begin(&delivery);
-        let way = self.keeper.way(&self.hangs, now);
+        self.monitor.begin(&delivery);
+        let way = self.monitor.way(&self.hangs, now);
         let events = self.events.0.clone();
         self.sending.retain(|task| !task.is_finished());
         self.sending.push(tokio::spawn(async move {
@@ -82,9 +82,9 @@ impl Daemon {
         log::delivered(delivery, result);
         let now = sys::now();
         // A receiver that is found deaf, or hears again, is news for the others.
-        if self.keeper.settle(delivery, result, now) {
-            let seen = self.keeper.look_again(now);
-            self.take(&seen);
+        if self.monitor.settle(delivery, result, now) {
+            let evaluation = self.monitor.reevaluate(now);
+            self.take(&evaluation);
         }
     }
 }

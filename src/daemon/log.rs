@@ -1,20 +1,20 @@
 //! What the daemon logs: each thing once, in words, with fields for machines.
 
-use crate::domain::ledger::{Body, Delivery, Notice, Open};
-use crate::domain::message::{Change, Message};
+use crate::domain::ledger::{Body, Delivery, Notice, OpenAlert};
+use crate::domain::message::{AlertChange, Message};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
-use crate::keeper::{Keeper, Seen};
+use crate::monitor::{Evaluation, Monitor};
 use crate::notify::{Failure, FailureKind, Receipt, route};
 
-pub(super) fn started(keeper: &Keeper) {
-    let receivers: Vec<_> = keeper.specs.iter().map(|spec| spec.id.shown()).collect();
+pub(super) fn started(monitor: &Monitor) {
+    let receivers: Vec<_> = monitor.specs.iter().map(|spec| spec.id.shown()).collect();
     let told = if receivers.is_empty() {
         "nobody: no channel is configured, so this log is all there is".to_owned()
     } else {
         receivers.join(", ")
     };
-    tracing::info!(node = %keeper.node, version = env!("CARGO_PKG_VERSION"), "started; told is {told}");
+    tracing::info!(node = %monitor.node, version = env!("CARGO_PKG_VERSION"), "started; told is {told}");
 }
 
 /// Without inotify certwatch works, but later than people expect.
@@ -22,27 +22,27 @@ pub(super) fn polling(why: &str, seconds: u64) {
     tracing::warn!("changes of files are noticed every {seconds} s, not at once: {why}");
 }
 
-pub(super) fn ready(keeper: &Keeper, now: UnixTime) {
-    let watch = &keeper.memory().writer.watch;
-    tracing::info!(node = %keeper.node, watch, "{}", keeper.summary(now));
+pub(super) fn ready(monitor: &Monitor, now: UnixTime) {
+    let watch = &monitor.memory().writer.watch;
+    tracing::info!(node = %monitor.node, watch, "{}", monitor.summary(now));
 }
 
-pub(super) fn seen(keeper: &Keeper, seen: &Seen, now: UnixTime) {
-    for open in &seen.opened {
-        opened(&keeper.node, open);
+pub(super) fn seen(monitor: &Monitor, evaluation: &Evaluation, now: UnixTime) {
+    for open in &evaluation.opened {
+        opened(&monitor.node, open);
     }
-    for open in &seen.closed {
-        let name = &open.words.name;
-        tracing::info!(node = %keeper.node, place = %open.words.place, "{name}: no longer wrong");
+    for open in &evaluation.closed {
+        let name = &open.text.name;
+        tracing::info!(node = %monitor.node, place = %open.text.place, "{name}: no longer wrong");
     }
-    if let Some(then) = seen.scan_again {
+    if let Some(then) = evaluation.scan_again {
         tracing::debug!("something has to be seen again in {}", then - now);
     }
 }
 
-fn opened(node: &str, open: &Open) {
-    let words = &open.words;
-    let (name, brief, place) = (&words.name, &words.brief, &words.place);
+fn opened(node: &str, open: &OpenAlert) {
+    let text = &open.text;
+    let (name, brief, place) = (&text.name, &text.brief, &text.place);
     let code = open.level.codes.first().map(String::as_str).unwrap_or_default();
     match open.level.severity {
         Severity::Critical => tracing::error!(node, place, code, "CRITICAL: {name} {brief}"),
@@ -76,7 +76,7 @@ pub(super) fn delivered(delivery: &Delivery, result: &Result<Receipt, Failure>) 
             let what = format!("{} {}", message.tag(), message.headline);
             tracing::info!(receiver = %delivery.receiver.0, id, "told {to}: {what}");
         }
-        (Body::Beat { is_well, .. }, Ok(_)) => {
+        (Body::Heartbeat { is_well, .. }, Ok(_)) => {
             tracing::debug!(receiver = %delivery.receiver.0, is_well, "heartbeat");
         }
         (_, Err(Failure { reason, kind: FailureKind::Permanent })) => {
@@ -92,39 +92,39 @@ pub(super) fn delivered(delivery: &Delivery, result: &Result<Receipt, Failure>) 
 fn is_refresh(delivery: &Delivery, message: &Message) -> bool {
     route::channel(&delivery.receiver) == "alertmanager"
         && message.resolved.is_empty()
-        && message.firing.iter().all(|it| it.change == Change::Still)
+        && message.firing.iter().all(|it| it.change == AlertChange::Still)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::alert::{AlertId, Level, Words};
+    use crate::domain::alert::{AlertId, AlertText, Level};
     use crate::domain::ledger::ReceiverId;
-    use crate::domain::message::{Firing, Kind};
+    use crate::domain::message::{Firing, MessageKind};
 
-    fn message(changes: &[Change]) -> Message {
-        let words = Words {
+    fn message(changes: &[AlertChange]) -> Message {
+        let text = AlertText {
             name: "apiserver".to_owned(),
             title: String::new(),
             place: String::new(),
             brief: "expires in 5 d".to_owned(),
             expires: None,
             lines: Vec::new(),
-            by_itself: String::new(),
+            automatic: String::new(),
             remedies: Vec::new(),
         };
         let level = Level { severity: Severity::Warning, stage: None, codes: Vec::new() };
-        let firing = |change: &Change| Firing {
+        let firing = |change: &AlertChange| Firing {
             id: AlertId(String::new()),
             change: *change,
             level: level.clone(),
             since: UnixTime::new(0),
-            words: words.clone(),
+            text: text.clone(),
         };
         Message {
             id: String::new(),
             thread: String::new(),
-            kind: Kind::Alert,
+            kind: MessageKind::Alert,
             node: "cp1".to_owned(),
             at: UnixTime::new(0),
             severity: Severity::Warning,
@@ -138,15 +138,18 @@ mod tests {
 
     #[test]
     fn only_an_alertmanager_is_refreshed_with_what_it_knows() {
-        let is_it = |receiver: &str, changes: &[Change]| {
+        let is_it = |receiver: &str, changes: &[AlertChange]| {
             let message = message(changes);
             let receiver = ReceiverId(receiver.to_owned());
             let body = Body::Message(Box::new(message.clone()));
             is_refresh(&Delivery::message(&receiver, body, String::new()), &message)
         };
-        let known = [Change::Still, Change::Still];
+        let known = [AlertChange::Still, AlertChange::Still];
         assert!(is_it("alertmanager:http://127.0.0.1:9093", &known));
-        assert!(!is_it("alertmanager:http://127.0.0.1:9093", &[Change::Still, Change::New]));
+        assert!(!is_it(
+            "alertmanager:http://127.0.0.1:9093",
+            &[AlertChange::Still, AlertChange::New]
+        ));
         assert!(!is_it("slack", &known), "there it is a reminder for people");
     }
 }

@@ -26,7 +26,7 @@ use crate::domain::model::Inventory;
 use crate::domain::scans::Scans;
 use crate::domain::time::{Span, UnixTime};
 use crate::hangs::Hangs;
-use crate::keeper::{Keeper, Seen, Writer};
+use crate::monitor::{Evaluation, Monitor, Writer};
 use crate::notify::{Failure, Receipt};
 use crate::scan::{self, Request, ScanError};
 use crate::store::StoreError;
@@ -128,7 +128,7 @@ pub async fn run(load: Load, root: PathBuf, config_file: Option<PathBuf>) -> Res
 }
 
 struct Daemon {
-    keeper: Keeper,
+    monitor: Monitor,
     load: Load,
     root: PathBuf,
     /// Which configuration a renewer is to read.
@@ -183,13 +183,13 @@ impl Daemon {
             since: Some(now),
             watch: String::new(),
         };
-        let keeper = Keeper::open(load()?, writer, now)?;
-        let places = scan::watched_places(&request(&keeper.config, &root));
-        let state_dir = Some(keeper.config.daemon.state_dir.clone());
+        let monitor = Monitor::open(load()?, writer, now)?;
+        let places = scan::watched_places(&request(&monitor.config, &root));
+        let state_dir = Some(monitor.config.daemon.state_dir.clone());
         let hangs = Arc::default();
-        log::started(&keeper);
+        log::started(&monitor);
         Ok(Self {
-            keeper,
+            monitor,
             load,
             root,
             config_file,
@@ -240,7 +240,7 @@ impl Daemon {
                 self.start_scan();
             }
             Wake::Noticed(Noticed::OtherWatch) => {
-                self.keeper.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
+                self.monitor.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
                 self.save();
             }
             Wake::Overdue => self.scan_is_overdue(),
@@ -261,22 +261,22 @@ impl Daemon {
         if self.next_scan <= now || is_due(self.scan_again) || is_due(self.asked_scan) {
             self.start_scan();
         } else {
-            let seen = self.keeper.look_again(now);
-            self.take(&seen);
+            let evaluation = self.monitor.reevaluate(now);
+            self.take(&evaluation);
         }
     }
 
-    fn take(&mut self, seen: &Seen) {
-        log::seen(&self.keeper, seen, sys::now());
-        self.scan_again = seen.scan_again;
-        self.judge_again = seen.judge_again;
+    fn take(&mut self, evaluation: &Evaluation) {
+        log::seen(&self.monitor, evaluation, sys::now());
+        self.scan_again = evaluation.scan_again;
+        self.judge_again = evaluation.judge_again;
     }
 
     fn get_ready(&mut self) {
         if !self.is_ready {
             self.is_ready = true;
             systemd::ready();
-            log::ready(&self.keeper, sys::now());
+            log::ready(&self.monitor, sys::now());
             if let Mode::Polling { why } = self.watcher.mode() {
                 log::polling(&why, POLL.as_secs());
             }
@@ -288,16 +288,16 @@ impl Daemon {
         systemd::stopping();
         tracing::info!("{signal}: stopping");
         self.let_arrive(LAST_WORDS).await;
-        self.keeper.save();
+        self.monitor.save();
     }
 
     /// The same for a daemon that sees nothing any more: all who can hear it are told so first.
     async fn give_up(&mut self) -> RunError {
-        let why = self.keeper.is_given_up(sys::now());
+        let why = self.monitor.is_given_up(sys::now());
         self.save();
         self.dispatch();
         self.let_arrive(FAREWELL).await;
-        self.keeper.save();
+        self.monitor.save();
         RunError::Blind(why)
     }
 

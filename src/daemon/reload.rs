@@ -14,7 +14,7 @@ impl Daemon {
                     tracing::error!("{line}");
                 }
                 tracing::error!("the new configuration is refused; the old one stays in effect");
-                self.keeper.config_is_refused(Some(&errors.to_string()));
+                self.monitor.config_is_refused(Some(&errors.to_string()));
             }
         }
         self.start_scan();
@@ -22,14 +22,14 @@ impl Daemon {
     }
 
     async fn take_over(&mut self, mut config: Config) {
-        self.keeper.config_is_refused(None);
-        let state_dir = self.keeper.config.daemon.state_dir.clone();
+        self.monitor.config_is_refused(None);
+        let state_dir = self.monitor.config.daemon.state_dir.clone();
         if config.daemon.state_dir != state_dir {
             tracing::warn!("daemon.state-dir has changed: that needs a restart");
             config.daemon.state_dir = state_dir;
         }
-        self.keeper.configure(config);
-        let places = scan::watched_places(&request(&self.keeper.config, &self.root));
+        self.monitor.configure(config);
+        let places = scan::watched_places(&request(&self.monitor.config, &self.root));
         self.watcher.turn_to(places).await;
         tracing::info!("the configuration was read again");
     }

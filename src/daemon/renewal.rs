@@ -62,10 +62,10 @@ impl Daemon {
     /// Looks at the renewer's journal, tells what is new in it, and asks for a renewal if one is due.
     pub(super) fn mind_renewals(&mut self) {
         let now = sys::now();
-        if self.renewals.next.is_some_and(|next| next > now) || !self.keeper.has_looked() {
+        if self.renewals.next.is_some_and(|next| next > now) || !self.monitor.has_looked() {
             return;
         }
-        let dir = self.keeper.config.renew.state_dir.clone();
+        let dir = self.monitor.config.renew.state_dir.clone();
         let (memory, unseen) = self.read_notes(&dir);
         let is_busy = store::is_in_use(&dir);
         self.await_answer(&memory, is_busy, now);
@@ -79,7 +79,7 @@ impl Daemon {
     fn read_notes(&mut self, dir: &Path) -> (Memory, Unseen) {
         let read = store::peek::<Memory>(dir);
         let why = read.as_ref().err().map(ToString::to_string);
-        let mut is_news = self.keeper.renewals_are_unreadable(why.as_deref());
+        let mut is_news = self.monitor.renewals_are_unreadable(why.as_deref());
         let had_notes =
             std::mem::replace(&mut self.renewals.had_notes, matches!(read, Ok(Some(_))));
         let Ok(notes) = read else {
@@ -91,10 +91,10 @@ impl Daemon {
             self.renewals.asked_look = None;
         }
         let memory = notes.unwrap_or_default();
-        is_news |= self.keeper.pairs_do_not_match(&memory.mismatched);
-        let news = self.keeper.renewals_ended(&memory);
+        is_news |= self.monitor.pairs_do_not_match(&memory.mismatched);
+        let news = self.monitor.renewals_ended(&memory);
         if !news.is_empty() {
-            news.iter().for_each(|notice| log::renewal(&self.keeper.node, notice));
+            news.iter().for_each(|notice| log::renewal(&self.monitor.node, notice));
             self.start_scan();
         }
         self.look_again_if(is_news);
@@ -109,15 +109,15 @@ impl Daemon {
         let Some(asked) = asked else { return };
         if is_busy || has_answered(memory, asked) {
             self.renewals.asked = None;
-            self.keeper.renewals_hang(None);
+            self.monitor.renewals_hang(None);
         } else if now - asked > PATIENCE && self.renewals.is_optional {
             self.renewals.asked = None;
         } else if now - asked > PATIENCE {
             self.renewals.asked = None;
-            self.keeper.renewals_hang(Some(
+            self.monitor.renewals_hang(Some(
                 "a renewal was asked for ten minutes ago, and nobody has begun it; `certwatch renew` does",
             ));
-            self.look_again();
+            self.reevaluate();
         }
     }
 
@@ -126,14 +126,14 @@ impl Daemon {
         let was_stuck = self.renewals.is_stuck;
         self.renewals.is_stuck = self.renewals.is_stuck(is_busy, now);
         match (was_stuck, self.renewals.is_stuck) {
-            (false, true) => self.keeper.renewals_hang(Some(
+            (false, true) => self.monitor.renewals_hang(Some(
                 "a certwatch has been renewing or restoring for more than an hour, and does not end; \
                  its process is the one that has a file in the state directory of renewals open",
             )),
-            (true, false) => self.keeper.renewals_hang(None),
+            (true, false) => self.monitor.renewals_hang(None),
             _ => return,
         }
-        self.look_again();
+        self.reevaluate();
     }
 
     /// Asks for a renewal, if it is time; gives when to look again.
@@ -148,22 +148,22 @@ impl Daemon {
         if self.root != Path::new("/") {
             return now + IDLE;
         }
-        let next = self.keeper.next_renewal(now);
+        let next = self.monitor.next_renewal(now);
         let due = next.as_ref().filter(|next| next.at <= now && !next.found.is_empty());
         let due = due.map(|next| (next.found.clone(), next.ends));
         if let Some((found, ends)) = due.or_else(|| self.interrupted(memory, now)) {
-            self.keeper.asks_for_renewal(found, ends, now);
+            self.monitor.asks_for_renewal(found, ends, now);
             self.renewals.is_optional = false;
             return self.ask(now);
         }
         let look = pace::next_look(self.renewals.asked_look, unseen, now);
         if look.is_some_and(|look| look <= now) {
-            self.renewals.is_optional = !self.keeper.config.renew.enabled;
+            self.renewals.is_optional = !self.monitor.config.renew.enabled;
             return self.ask(now);
         }
         if self.wants_config(dir, now) {
             self.renewals.asked_config = Some(now);
-            self.renewals.is_optional = !self.keeper.config.renew.enabled;
+            self.renewals.is_optional = !self.monitor.config.renew.enabled;
             return self.ask(now);
         }
         let next = next.map(|next| next.at).into_iter().chain(look).min();
@@ -174,13 +174,13 @@ impl Daemon {
     fn interrupted(&self, memory: &Memory, now: UnixTime) -> Option<(String, Option<UnixTime>)> {
         let journal = memory.current.as_ref()?;
         let found = format!("{} interrupted {} times", journal.id, journal.resumed + 1);
-        self.keeper.may_try(&found, journal.old_ends, now).then_some((found, journal.old_ends))
+        self.monitor.may_try(&found, journal.old_ends, now).then_some((found, journal.old_ends))
     }
 
     /// The copy of the cluster's configuration is for the day on which the API does not answer, so it
     /// has to be made before; without renewals too, where the renewer has ever been let to run.
     fn wants_config(&self, dir: &Path, now: UnixTime) -> bool {
-        let may_run = self.keeper.config.renew.enabled || dir.is_dir();
+        let may_run = self.monitor.config.renew.enabled || dir.is_dir();
         let was_asked = |at: UnixTime| now - at < CONFIG_ASK && at <= now;
         may_run
             && !cluster_config::is_recent(dir, now)
@@ -194,7 +194,7 @@ impl Daemon {
         let asked = if rustix::process::geteuid().is_root() {
             self.start_renewer()
         } else {
-            std::fs::write(&self.keeper.config.renew.request_file, b"")
+            std::fs::write(&self.monitor.config.renew.request_file, b"")
         };
         match asked {
             // Perhaps nobody is there who could answer, and that is as its owner wants it.
@@ -209,8 +209,9 @@ impl Daemon {
             }
             Err(error) => {
                 self.renewals.asked = None;
-                self.keeper.renewals_hang(Some(&format!("a renewal cannot be asked for: {error}")));
-                self.look_again();
+                self.monitor
+                    .renewals_hang(Some(&format!("a renewal cannot be asked for: {error}")));
+                self.reevaluate();
                 return now + PATIENCE;
             }
         }
@@ -241,29 +242,29 @@ impl Daemon {
         let since = self.renewals.child.take();
         self.renewals.asked = None;
         self.renewals.next = None;
-        let dir = &self.keeper.config.renew.state_dir;
+        let dir = &self.monitor.config.renew.state_dir;
         // What cannot be read is told as such.
         let memory = store::peek::<Memory>(dir).ok().flatten().unwrap_or_default();
         let is_answer = |since| self.renewals.is_optional || has_answered(&memory, since);
         if since.is_none_or(is_answer) || store::is_in_use(dir) {
-            self.keeper.renewals_hang(None);
+            self.monitor.renewals_hang(None);
         } else {
-            self.keeper.renewals_hang(Some(
+            self.monitor.renewals_hang(Some(
                 "a renewal was asked for, and the renewer ended before it had looked; see the log, or run `certwatch renew`",
             ));
-            self.look_again();
+            self.reevaluate();
         }
     }
 
     fn look_again_if(&mut self, is_news: bool) {
         if is_news {
-            self.look_again();
+            self.reevaluate();
         }
     }
 
-    fn look_again(&mut self) {
-        let seen = self.keeper.look_again(sys::now());
-        self.take(&seen);
+    fn reevaluate(&mut self) {
+        let evaluation = self.monitor.reevaluate(sys::now());
+        self.take(&evaluation);
     }
 }
 

@@ -22,7 +22,7 @@ impl Daemon {
         }
         self.is_scan_stale = false;
         self.asked_scan = None;
-        let request = request(&self.keeper.config, &self.root);
+        let request = request(&self.monitor.config, &self.root);
         self.scans.begin(self.begun.elapsed(), request.timeout);
         let (events, hangs) = (self.events.0.clone(), self.hangs.clone());
         let begin = Instant::now();
@@ -43,14 +43,14 @@ impl Daemon {
         self.scans.end(is_well, self.begun.elapsed());
         let now = sys::now();
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let seen = self.keeper.scanned(inventory, took, now);
-        let pause = with_jitter(self.keeper.config.daemon.interval);
+        let evaluation = self.monitor.scanned(inventory, took, now);
+        let pause = with_jitter(self.monitor.config.daemon.interval);
         self.next_scan = now + if is_well { pause } else { pause.min(AFTER_A_BAD_ONE) };
         // What is due is known anew.
         self.renewals.next = None;
         self.watcher.refresh().await;
-        self.keeper.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
-        self.take(&seen);
+        self.monitor.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
+        self.take(&evaluation);
         self.save();
         tracing::debug!(took_ms = took, "scanned");
         self.get_ready();
@@ -65,16 +65,16 @@ impl Daemon {
     pub(super) fn scan_is_overdue(&mut self) {
         let late = ScanError::Overdue(self.scans.limit());
         let took = u64::try_from(self.scans.limit().as_millis()).unwrap_or(u64::MAX);
-        let seen = self.keeper.scanned(Err(late), took, sys::now());
-        self.take(&seen);
+        let evaluation = self.monitor.scanned(Err(late), took, sys::now());
+        self.take(&evaluation);
         self.save();
     }
 
     /// Whether that worked is news for those who hear of it.
     pub(super) fn save(&mut self) {
-        if self.keeper.save() {
-            let seen = self.keeper.look_again(sys::now());
-            self.take(&seen);
+        if self.monitor.save() {
+            let evaluation = self.monitor.reevaluate(sys::now());
+            self.take(&evaluation);
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct Alert {
     /// It may be gone in a moment: somebody is writing the file.
     pub is_transient: bool,
     /// What to say.
-    pub words: Words,
+    #[serde(rename = "words")]
+    pub text: AlertText,
 }
 
 /// How bad an alert is. What it was told at decides whether it has become worse.
@@ -49,7 +50,7 @@ pub struct Level {
 
 /// An alert in words, safe to print, as of the moment it was made.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Words {
+pub struct AlertText {
     /// The shortest name that people know it by, such as `apiserver`.
     pub name: String,
     /// What it is, such as `serving certificate of kube-apiserver`.
@@ -63,14 +64,15 @@ pub struct Words {
     /// What is wrong and what breaks, one sentence each, worst first.
     pub lines: Vec<String>,
     /// What happens without anybody.
-    pub by_itself: String,
+    #[serde(rename = "by_itself")]
+    pub automatic: String,
     /// What to do.
     pub remedies: Vec<advice::Remedy>,
 }
 
 /// All that one look at the node gives the ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Sight {
+pub struct AlertSnapshot {
     /// What is wrong, most urgent first; at most [`MOST`] and one for the rest.
     pub alerts: Vec<Alert>,
     /// Whose alert is wrong with more than [`MOST`]: not told of one by one, and not resolved.
@@ -117,7 +119,7 @@ impl AlertId {
     }
 }
 
-impl Words {
+impl AlertText {
     /// Who it is, without what was said of it.
     pub fn name_only(&self) -> Self {
         Self {
@@ -127,7 +129,7 @@ impl Words {
             brief: String::new(),
             expires: self.expires,
             lines: Vec::new(),
-            by_itself: String::new(),
+            automatic: String::new(),
             remedies: Vec::new(),
         }
     }
@@ -153,7 +155,7 @@ fn nearness(stage: Option<Span>) -> i64 {
     stage.map_or(i64::MAX, Span::as_seconds)
 }
 
-impl Sight {
+impl AlertSnapshot {
     /// What `inventory`, judged as of `now`, means for the alerts of a node, whatever its name.
     /// `routine` is how certwatch renews without being asked, if it does.
     pub fn of(
@@ -162,29 +164,29 @@ impl Sight {
         routine: Option<&Routine>,
         now: UnixTime,
     ) -> Self {
-        let mut sight = Self { blind: blind_spots(inventory), ..Self::default() };
+        let mut snapshot = Self { blind: blind_spots(inventory), ..Self::default() };
         let mut untold = Severity::Ok;
         for row in assessment.rows.iter().filter(|row| !row.repeats) {
             let item = &inventory.items[row.item];
             let id = AlertId::of_place(&item.place);
             match row.severity {
                 Severity::Ok => {
-                    sight.well.insert(id, row.expires);
+                    snapshot.well.insert(id, row.expires);
                 }
-                severity if sight.alerts.len() == MOST => {
+                severity if snapshot.alerts.len() == MOST => {
                     untold = untold.max(severity);
-                    sight.beyond.insert(id);
+                    snapshot.beyond.insert(id);
                 }
-                _ => sight.alerts.push(of_row(id, inventory, row, routine, now)),
+                _ => snapshot.alerts.push(of_row(id, inventory, row, routine, now)),
             }
         }
         if assessment.rows.is_empty() {
-            sight.alerts.push(nothing_found());
+            snapshot.alerts.push(nothing_found());
         }
-        if !sight.beyond.is_empty() {
-            sight.alerts.push(too_many(sight.beyond.len(), untold));
+        if !snapshot.beyond.is_empty() {
+            snapshot.alerts.push(too_many(snapshot.beyond.len(), untold));
         }
-        sight
+        snapshot
     }
 
     /// True if it cannot be told whether what is at `path` is still there.
@@ -240,14 +242,14 @@ fn of_row(
             codes: facts().map(|fact| fact.code().to_owned()).collect(),
         },
         is_transient: facts().next().is_some_and(is_transient),
-        words: Words {
+        text: AlertText {
             name: names::name(&inventory.items, row.item).into_owned(),
             title: advice::title(item.role),
             place: names::place(&inventory.items, row.item).into_owned(),
             brief: brief(item, row, now),
             expires: row.expires,
             lines: facts().map(|fact| advice::message(item, fact, now)).collect(),
-            by_itself: advice::by_itself(
+            automatic: advice::automatic(
                 item,
                 row.expires,
                 routine.and_then(|routine| routine.begins_for(item, now)),
@@ -316,14 +318,14 @@ pub fn of_certwatch(
         path: String::new(),
         level: Level { severity, stage: None, codes: vec![code.to_owned()] },
         is_transient: false,
-        words: Words {
+        text: AlertText {
             name: "certwatch".to_owned(),
             title: "the watcher itself".to_owned(),
             place: String::new(),
             brief: brief.to_owned(),
             expires: None,
             lines: vec![line.to_owned()],
-            by_itself: String::new(),
+            automatic: String::new(),
             remedies: vec![advice::Remedy::Words(remedy.to_owned())],
         },
     }

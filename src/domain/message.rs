@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{AlertId, Level, Words};
+use super::alert::{AlertId, AlertText, Level};
 use super::policy::Severity;
 use super::time::UnixTime;
 
@@ -16,7 +16,7 @@ pub struct Message {
     /// The same for all messages from the first alert until all is well again, 16 hexadecimal digits.
     pub thread: String,
     /// What kind of message it is.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// The node it is about.
     pub node: String,
     /// When it was made.
@@ -39,7 +39,7 @@ pub struct Message {
 /// The kinds of messages.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum MessageKind {
     /// Something is new, worse, or due to be repeated.
     Alert,
     /// Nothing but good news.
@@ -58,18 +58,18 @@ pub struct Firing {
     /// Whom it is about, on the node of the message.
     pub id: AlertId,
     /// What is new in it for this receiver.
-    pub change: Change,
+    pub change: AlertChange,
     /// How bad it is.
     pub level: Level,
     /// Since when.
     pub since: UnixTime,
     /// What to say.
-    pub words: Words,
+    pub text: AlertText,
 }
 
 /// What is new for a receiver.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Change {
+pub enum AlertChange {
     /// It was not told of yet.
     New,
     /// It was told of, and has become worse.
@@ -92,7 +92,7 @@ pub struct Resolved {
     /// When that was found to be over.
     pub at: UnixTime,
     /// Name, title and place are those that were told.
-    pub words: Words,
+    pub text: AlertText,
     /// How it ended: `it is well: ends in 364 d, on 2027-11-23`.
     pub how: String,
 }
@@ -101,13 +101,13 @@ impl Message {
     /// The word that begins every subject: CRITICAL, UNKNOWN, WARNING, RESOLVED, RENEWED, FAILED, TEST.
     pub fn tag(&self) -> &'static str {
         match (self.kind, self.severity) {
-            (Kind::Resolved, _) => "RESOLVED",
-            (Kind::Test, _) => "TEST",
-            (Kind::Renewal, Severity::Ok) => "RENEWED",
-            (Kind::Renewal, _) => "FAILED",
-            (Kind::Alert | Kind::News, Severity::Critical) => "CRITICAL",
-            (Kind::Alert | Kind::News, Severity::Unknown) => "UNKNOWN",
-            (Kind::Alert | Kind::News, Severity::Warning | Severity::Ok) => "WARNING",
+            (MessageKind::Resolved, _) => "RESOLVED",
+            (MessageKind::Test, _) => "TEST",
+            (MessageKind::Renewal, Severity::Ok) => "RENEWED",
+            (MessageKind::Renewal, _) => "FAILED",
+            (MessageKind::Alert | MessageKind::News, Severity::Critical) => "CRITICAL",
+            (MessageKind::Alert | MessageKind::News, Severity::Unknown) => "UNKNOWN",
+            (MessageKind::Alert | MessageKind::News, Severity::Warning | Severity::Ok) => "WARNING",
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::http::{self, Answer, Peer, Request};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::Alertmanager;
-use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
+use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
@@ -83,15 +83,15 @@ fn reason(body: &str) -> String {
 /// The JSON to post: one object for each alert, and for each that has to end.
 pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
     match message.kind {
-        Kind::Test => vec![about_certwatch(message, "CertwatchTest", TEST)],
-        Kind::Renewal if message.severity > Severity::Ok => {
+        MessageKind::Test => vec![about_certwatch(message, "CertwatchTest", TEST)],
+        MessageKind::Renewal if message.severity > Severity::Ok => {
             vec![about_certwatch(message, "CertwatchRenewalFailed", FAILED)]
         }
-        Kind::News if message.severity == Severity::Critical => {
+        MessageKind::News if message.severity == Severity::Critical => {
             vec![about_certwatch(message, "CertwatchUnitFailed", FAILED)]
         }
-        Kind::News | Kind::Renewal => Vec::new(),
-        Kind::Alert | Kind::Resolved => {
+        MessageKind::News | MessageKind::Renewal => Vec::new(),
+        MessageKind::Alert | MessageKind::Resolved => {
             let firing = message.firing.iter().flat_map(|it| firing(message, it, until));
             firing.chain(message.resolved.iter().map(|it| resolved(message, it))).collect()
         }
@@ -103,8 +103,8 @@ pub fn alerts(message: &Message, until: UnixTime) -> Vec<Value> {
 fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
     let alert = |severity: Severity, end: UnixTime| {
         json!({
-            "labels": labels::of_alert(&message.node, &it.id, &it.words, severity),
-            "annotations": labels::annotations(&message.node, &it.words),
+            "labels": labels::of_alert(&message.node, &it.id, &it.text, severity),
+            "annotations": labels::annotations(&message.node, &it.text),
             // An end before the start is refused, and clocks are set back.
             "startsAt": labels::moment(it.since.min(end)),
             "endsAt": labels::moment(end),
@@ -112,9 +112,9 @@ fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
     };
     let severity = it.level.severity;
     let others = SEVERITIES.into_iter().filter(|other| match it.change {
-        Change::Worse => *other < severity,
-        Change::Better => *other > severity,
-        Change::New | Change::Still => false,
+        AlertChange::Worse => *other < severity,
+        AlertChange::Better => *other > severity,
+        AlertChange::New | AlertChange::Still => false,
     });
     let ended = others.map(|other| alert(other, message.at));
     std::iter::once(alert(severity, until)).chain(ended).collect()
@@ -122,10 +122,10 @@ fn firing(message: &Message, it: &Firing, until: UnixTime) -> Vec<Value> {
 
 /// The end at the severity that it was told at; any other has ended when it changed.
 fn resolved(message: &Message, it: &Resolved) -> Value {
-    let mut annotations = labels::annotations(&message.node, &it.words);
+    let mut annotations = labels::annotations(&message.node, &it.text);
     annotations["resolution"] = json!(it.how);
     json!({
-        "labels": labels::of_alert(&message.node, &it.id, &it.words, it.level.severity),
+        "labels": labels::of_alert(&message.node, &it.id, &it.text, it.level.severity),
         "annotations": annotations,
         "startsAt": labels::moment(it.since.min(it.at)),
         "endsAt": labels::moment(it.at),

@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 10_000;
 ///
 /// # Errors
 /// The other side did not take it.
-pub async fn beat(
+pub async fn send(
     settings: &Heartbeat,
     network: &Network,
     is_well: bool,

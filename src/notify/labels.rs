@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::alert::{AlertId, Words};
+use crate::domain::alert::{AlertId, AlertText};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 
@@ -15,13 +15,13 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 /// The labels of one alert. An empty label is the same as none, so `path` may be missing.
-pub(super) fn of_alert(node: &str, id: &AlertId, words: &Words, worst: Severity) -> Value {
-    let about = if words.place.is_empty() { "CertwatchSelf" } else { "CertwatchCertificate" };
+pub(super) fn of_alert(node: &str, id: &AlertId, text: &AlertText, worst: Severity) -> Value {
+    let about = if text.place.is_empty() { "CertwatchSelf" } else { "CertwatchCertificate" };
     let mut labels = named(about, node, worst);
     labels["id"] = json!(id.on(node));
-    labels["name"] = json!(words.name);
-    if !words.place.is_empty() {
-        labels["path"] = json!(words.place);
+    labels["name"] = json!(text.name);
+    if !text.place.is_empty() {
+        labels["path"] = json!(text.place);
     }
     labels
 }
@@ -32,15 +32,15 @@ pub(super) fn named(alertname: &str, node: &str, worst: Severity) -> Value {
 }
 
 /// What people read. Like a label, an empty annotation is left out.
-pub(super) fn annotations(node: &str, words: &Words) -> Value {
-    let remedies: Vec<String> = words.remedies.iter().map(ToString::to_string).collect();
+pub(super) fn annotations(node: &str, text: &AlertText) -> Value {
+    let remedies: Vec<String> = text.remedies.iter().map(ToString::to_string).collect();
     let texts = [
-        ("summary", format!("{node}: {} {}", words.name, words.brief)),
-        ("title", words.title.clone()),
-        ("description", words.lines.join("\n")),
-        ("by_itself", words.by_itself.clone()),
+        ("summary", format!("{node}: {} {}", text.name, text.brief)),
+        ("title", text.title.clone()),
+        ("description", text.lines.join("\n")),
+        ("by_itself", text.automatic.clone()),
         ("remedy", remedies.join("\n")),
-        ("expires", words.expires.map(|at| at.to_string()).unwrap_or_default()),
+        ("expires", text.expires.map(|at| at.to_string()).unwrap_or_default()),
     ];
     let told = texts.into_iter().filter(|(_, text)| !text.is_empty());
     Value::Object(told.map(|(name, text)| (name.to_owned(), json!(text))).collect::<Map<_, _>>())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::http::{self, Answer, Peer, Request};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::PagerDuty;
-use crate::domain::message::{Firing, Kind, Message};
+use crate::domain::message::{Firing, Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 
@@ -76,11 +76,13 @@ fn shrink(event: &mut Value) {
 /// The events to send in this order, without the routing key.
 pub fn events(message: &Message) -> Vec<Value> {
     match message.kind {
-        Kind::Test => vec![test(message), resolve(&message.id)],
-        Kind::Renewal if message.severity > Severity::Ok => vec![failed(message, "error")],
-        Kind::News if message.severity == Severity::Critical => vec![failed(message, "critical")],
-        Kind::News | Kind::Renewal => Vec::new(),
-        Kind::Alert | Kind::Resolved => {
+        MessageKind::Test => vec![test(message), resolve(&message.id)],
+        MessageKind::Renewal if message.severity > Severity::Ok => vec![failed(message, "error")],
+        MessageKind::News if message.severity == Severity::Critical => {
+            vec![failed(message, "critical")]
+        }
+        MessageKind::News | MessageKind::Renewal => Vec::new(),
+        MessageKind::Alert | MessageKind::Resolved => {
             let firing = message.firing.iter().map(|it| trigger(message, it));
             firing
                 .chain(message.resolved.iter().map(|it| resolve(&it.id.on(&message.node))))
@@ -90,21 +92,21 @@ pub fn events(message: &Message) -> Vec<Value> {
 }
 
 fn trigger(message: &Message, it: &Firing) -> Value {
-    let words = &it.words;
-    let remedies: Vec<String> = words.remedies.iter().map(ToString::to_string).collect();
+    let text = &it.text;
+    let remedies: Vec<String> = text.remedies.iter().map(ToString::to_string).collect();
     let details = json!({
-        "what": words.title,
-        "where": words.place,
-        "findings": words.lines,
-        "by_itself": words.by_itself,
+        "what": text.title,
+        "where": text.place,
+        "findings": text.lines,
+        "by_itself": text.automatic,
         "remedy": remedies,
-        "expires": words.expires.map(labels::moment),
+        "expires": text.expires.map(labels::moment),
         "since": labels::moment(it.since),
     });
-    let summary = format!("{}: {} {}", message.node, words.name, words.brief);
+    let summary = format!("{}: {} {}", message.node, text.name, text.brief);
     let mut event =
         event(message, &it.id.on(&message.node), &summary, severity(it.level.severity), &details);
-    event["payload"]["component"] = json!(words.name);
+    event["payload"]["component"] = json!(text.name);
     event["payload"]["class"] = json!(it.level.codes.first());
     event
 }

@@ -5,7 +5,7 @@ use super::{
     Failure, Network, Receipt, alertmanager, email, heartbeat, pagerduty, secret, slack, webhook,
 };
 use crate::config::channels::{Alertmanager, Channels, Email, Secret, SlackBy};
-use crate::domain::ledger::{Body, Delivery, ReceiverId, Spec, Style};
+use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverId, ReceiverSpec};
 use crate::domain::message::Message;
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
@@ -27,22 +27,25 @@ pub struct Way {
 }
 
 /// Every receiver that is configured.
-pub fn receivers(channels: &Channels) -> Vec<Spec> {
+pub fn receivers(channels: &Channels) -> Vec<ReceiverSpec> {
     let Channels { email, slack, webhook, alertmanager, pagerduty, heartbeat } = channels;
-    let spec =
-        |id: &str, style, min_severity| Spec { id: ReceiverId(id.to_owned()), style, min_severity };
+    let spec = |id: &str, mode, min_severity| ReceiverSpec {
+        id: ReceiverId(id.to_owned()),
+        mode,
+        min_severity,
+    };
     let mut all = Vec::new();
     if let Some(Email { to, min_severity, .. }) = email {
-        all.extend(to.iter().map(|to| spec(&mail_id(to), Style::Grouped, *min_severity)));
+        all.extend(to.iter().map(|to| spec(&mail_id(to), DeliveryMode::Grouped, *min_severity)));
     }
-    all.extend(slack.iter().map(|it| spec("slack", Style::Grouped, it.min_severity)));
-    all.extend(webhook.iter().map(|it| spec("webhook", Style::Grouped, it.min_severity)));
+    all.extend(slack.iter().map(|it| spec("slack", DeliveryMode::Grouped, it.min_severity)));
+    all.extend(webhook.iter().map(|it| spec("webhook", DeliveryMode::Grouped, it.min_severity)));
     if let Some(Alertmanager { urls, min_severity, .. }) = alertmanager {
-        let style = Style::Synced { every: REFRESH };
-        all.extend(urls.iter().map(|url| spec(&alertmanager_id(url), style, *min_severity)));
+        let mode = DeliveryMode::Synced { every: REFRESH };
+        all.extend(urls.iter().map(|url| spec(&alertmanager_id(url), mode, *min_severity)));
     }
-    all.extend(pagerduty.iter().map(|it| spec("pagerduty", Style::Single, it.min_severity)));
-    all.extend(heartbeat.iter().map(|_| spec("heartbeat", Style::Heartbeat, Severity::Ok)));
+    all.extend(pagerduty.iter().map(|it| spec("pagerduty", DeliveryMode::Single, it.min_severity)));
+    all.extend(heartbeat.iter().map(|_| spec("heartbeat", DeliveryMode::Heartbeat, Severity::Ok)));
     all
 }
 
@@ -76,9 +79,9 @@ pub fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, 
 /// The receiver did not take it, or is no longer configured.
 pub async fn deliver(way: &Way, delivery: &Delivery) -> Result<Receipt, Failure> {
     match &delivery.body {
-        Body::Beat { is_well, text } => {
+        Body::Heartbeat { is_well, text } => {
             let settings = way.channels.heartbeat.as_ref().ok_or_else(gone)?;
-            heartbeat::beat(settings, &way.network, *is_well, text).await?;
+            heartbeat::send(settings, &way.network, *is_well, text).await?;
             Ok(Receipt::default())
         }
         Body::Message(message) => post(way, delivery, message).await,

@@ -78,8 +78,8 @@ fn is_firing(message: &Message) -> bool {
 fn firing(node: &str, it: &Firing) -> Value {
     json!({
         "status": "firing",
-        "labels": labels::of_alert(node, &it.id, &it.words, it.level.severity),
-        "annotations": labels::annotations(node, &it.words),
+        "labels": labels::of_alert(node, &it.id, &it.text, it.level.severity),
+        "annotations": labels::annotations(node, &it.text),
         "startsAt": labels::moment(it.since),
         // So Alertmanager writes that there is no end yet.
         "endsAt": "0001-01-01T00:00:00Z",
@@ -89,11 +89,11 @@ fn firing(node: &str, it: &Firing) -> Value {
 }
 
 fn resolved(node: &str, it: &Resolved) -> Value {
-    let mut annotations = labels::annotations(node, &it.words);
+    let mut annotations = labels::annotations(node, &it.text);
     annotations["resolution"] = json!(it.how);
     json!({
         "status": "resolved",
-        "labels": labels::of_alert(node, &it.id, &it.words, it.level.severity),
+        "labels": labels::of_alert(node, &it.id, &it.text, it.level.severity),
         "annotations": annotations,
         "startsAt": labels::moment(it.since),
         "endsAt": labels::moment(it.at),

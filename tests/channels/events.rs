@@ -1,7 +1,7 @@
 //! PagerDuty, the generic webhook, the heartbeat, and how an Alertmanager refuses.
 
 use certwatch::config::channels::{Alertmanager, Heartbeat, PagerDuty, Webhook};
-use certwatch::domain::message::{Kind, Message};
+use certwatch::domain::message::{Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::notify::{Failure, alertmanager, heartbeat, pagerduty, webhook};
 use serde_json::{Value, json};
@@ -49,8 +49,8 @@ fn pagerduty_takes_what_is_long_and_hostile() {
     let server = events::pagerduty();
     let mut message = hostile(9);
     message.resolved.clear();
-    message.firing[0].words.brief = "x".repeat(5_000);
-    message.firing[1].words.lines = vec!["<&>".repeat(300_000)];
+    message.firing[0].text.brief = "x".repeat(5_000);
+    message.firing[1].text.lines = vec!["<&>".repeat(300_000)];
     assert_eq!(page(&server, events::KEY, &message), Ok(()));
     let sent = bodies(&server);
     assert_eq!(sent.len(), 9);
@@ -125,7 +125,7 @@ fn a_webhook_is_tried_again_as_http_says() {
 
 #[test]
 fn a_renewal_that_went_well_is_no_alarm() {
-    let ok = message(Kind::Renewal, Severity::Ok, "renewed");
+    let ok = message(MessageKind::Renewal, Severity::Ok, "renewed");
     assert_eq!(webhook::payload(&ok)["status"], "resolved");
     assert_eq!(webhook::payload(&renewal(Severity::Critical))["status"], "firing");
 }
@@ -172,7 +172,7 @@ fn a_token_is_sent_to_who_may_see_it_only() {
 
 fn beat(url: &str, is_well: bool, text: &str) -> Result<(), Failure> {
     let safe = Safe::new();
-    run(heartbeat::beat(&Heartbeat { url: safe.keep("url", url) }, &direct(), is_well, text))
+    run(heartbeat::send(&Heartbeat { url: safe.keep("url", url) }, &direct(), is_well, text))
 }
 
 #[test]

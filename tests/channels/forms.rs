@@ -1,6 +1,6 @@
 //! What is sent, to the letter.
 
-use certwatch::domain::message::Change;
+use certwatch::domain::message::AlertChange;
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::Span;
 use certwatch::notify::{alertmanager, pagerduty, slack, webhook};
@@ -47,8 +47,10 @@ fn an_alertmanager_has_each_alert_at_one_severity() {
             told.iter().filter(|alert| alert["endsAt"] == until.to_string()).collect();
         // With each change the severities on the side that it comes from end.
         let ended = match (it.change, it.level.severity) {
-            (Change::Worse, Severity::Critical) | (Change::Better, Severity::Warning) => 2,
-            (Change::Worse | Change::Better, Severity::Unknown) => 1,
+            (AlertChange::Worse, Severity::Critical) | (AlertChange::Better, Severity::Warning) => {
+                2
+            }
+            (AlertChange::Worse | AlertChange::Better, Severity::Unknown) => 1,
             _ => 0,
         };
         assert_eq!((told.len(), lives.len()), (1 + ended, 1));
@@ -78,7 +80,7 @@ proptest! {
         message.headline.clone_from(&texts[0]);
         message.node.clone_from(&texts[1]);
         message.next.clone_from(&texts[2]);
-        let words = &mut message.firing[0].words;
+        let words = &mut message.firing[0].text;
         words.name.clone_from(&texts[3]);
         words.place.clone_from(&texts[4]);
         words.brief.clone_from(&texts[5]);

@@ -305,7 +305,7 @@ fn each_channel_goes_through_it() {
     let settings = Alertmanager { urls, token: None, client: None, min_severity };
     assert_eq!(run(alertmanager::send(&settings, &network, &url, &sample(), NOW)), Ok(()));
     let beat = Heartbeat { url: keep("beat", "/SECRET") };
-    assert_eq!(run(heartbeat::beat(&beat, &network, true, "well")), Ok(()));
+    assert_eq!(run(heartbeat::send(&beat, &network, true, "well")), Ok(()));
     assert_eq!(proxy.seen().len(), 4);
 
     let taken = Site::new(say(202, "{}"));

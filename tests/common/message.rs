@@ -1,8 +1,8 @@
 //! Messages of every kind, made by hand, harmless and hostile.
 
 use certwatch::domain::advice::Remedy;
-use certwatch::domain::alert::{AlertId, Level, Words};
-use certwatch::domain::message::{Change, Firing, Kind, Message, Resolved};
+use certwatch::domain::alert::{AlertId, AlertText, Level};
+use certwatch::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
 
@@ -22,7 +22,7 @@ pub const HOSTILE: [&str; 8] = [
 ];
 
 /// Nothing yet, of this kind.
-pub fn message(kind: Kind, severity: Severity, headline: &str) -> Message {
+pub fn message(kind: MessageKind, severity: Severity, headline: &str) -> Message {
     Message {
         id: "5f0c2a7e91b34d6885c1e02f7ab94d30".to_owned(),
         thread: "9d3e51c07ab2f648".to_owned(),
@@ -41,59 +41,66 @@ pub fn message(kind: Kind, severity: Severity, headline: &str) -> Message {
 /// An alert as certwatch makes it.
 pub fn sample() -> Message {
     let mut expired = firing(1, Severity::Critical, "front-proxy-client", "", -3);
-    expired.words.title = "front-proxy client of kube-apiserver".to_owned();
-    expired.words.lines = vec![
+    expired.text.title = "front-proxy client of kube-apiserver".to_owned();
+    expired.text.lines = vec![
         "expired 3 d ago, on 2026-11-20: aggregated APIs such as metrics (kubectl top, \
              autoscaling) stop"
             .to_owned(),
     ];
     let mut nearly = firing(2, Severity::Critical, "apiserver", "", 4);
-    nearly.words.title = "serving certificate of kube-apiserver".to_owned();
-    nearly.words.lines = vec![
+    nearly.text.title = "serving certificate of kube-apiserver".to_owned();
+    nearly.text.lines = vec![
         "expires in 4 d, on 2026-11-27; then kubectl, nodes and controllers refuse this API server"
             .to_owned(),
     ];
-    nearly.change = Change::Worse;
+    nearly.change = AlertChange::Worse;
     let mut soon =
         firing(3, Severity::Warning, "kubelet-client", "client of the API of the kubelet", 20);
-    soon.words.place = "/var/lib/kubelet/pki/kubelet-client-current.pem".to_owned();
-    soon.words.lines = vec![
+    soon.text.place = "/var/lib/kubelet/pki/kubelet-client-current.pem".to_owned();
+    soon.text.lines = vec![
         "expires in 20 d, on 2026-12-13; then this node goes NotReady, and its kubelet does not \
              start again"
             .to_owned(),
         "the kubelet should have rotated it by 2026-11-11: its rotation does not work".to_owned(),
     ];
-    soon.words.by_itself = "The kubelet should have renewed it by itself.".to_owned();
-    soon.words.remedies = vec![
+    soon.text.automatic = "The kubelet should have renewed it by itself.".to_owned();
+    soon.text.remedies = vec![
         Remedy::Command("systemctl restart kubelet".to_owned()),
         Remedy::Words("if a restart of the kubelet does not help, see why with `journalctl -u kubelet | grep \
                  -i certificate` and `kubectl get csr`".to_owned()),
     ];
-    soon.change = Change::Still;
+    soon.change = AlertChange::Still;
     Message {
         firing: vec![expired, nearly, soon],
         resolved: vec![resolved(4, "etcd-peer")],
         next: "Looks again every hour; tells what has expired again in 6 h.".to_owned(),
-        ..message(Kind::Alert, Severity::Critical, "front-proxy-client expired 3 d ago, and 2 more")
+        ..message(
+            MessageKind::Alert,
+            Severity::Critical,
+            "front-proxy-client expired 3 d ago, and 2 more",
+        )
     }
 }
 
 /// What is over, and nothing else.
 pub fn over() -> Message {
     let resolved = vec![resolved(1, "apiserver"), resolved(2, "scheduler.conf")];
-    Message { resolved, ..message(Kind::Resolved, Severity::Ok, "apiserver is well, and 1 more") }
+    Message {
+        resolved,
+        ..message(MessageKind::Resolved, Severity::Ok, "apiserver is well, and 1 more")
+    }
 }
 
 /// `certwatch notify test`.
 pub fn test() -> Message {
     let text = vec!["This is a test of certwatch: nothing is wrong.".to_owned()];
-    Message { text, ..message(Kind::Test, Severity::Ok, "a test, nothing is wrong") }
+    Message { text, ..message(MessageKind::Test, Severity::Ok, "a test, nothing is wrong") }
 }
 
 /// How a renewal ended.
 pub fn renewal(severity: Severity) -> Message {
     let text = vec!["`kubeadm certs renew all` failed; all files are as they were.".to_owned()];
-    Message { text, ..message(Kind::Renewal, severity, "renewal failed") }
+    Message { text, ..message(MessageKind::Renewal, severity, "renewal failed") }
 }
 
 /// Exactly one alert, as PagerDuty gets it.
@@ -107,17 +114,17 @@ pub fn single() -> Message {
 /// `count` alerts and as many that are over, with hostile text everywhere.
 pub fn hostile(count: usize) -> Message {
     let bad = |index: usize| HOSTILE[index % HOSTILE.len()].to_owned();
-    let mut message = message(Kind::Alert, Severity::Critical, &bad(count));
+    let mut message = message(MessageKind::Alert, Severity::Critical, &bad(count));
     message.node = bad(count + 1);
     message.text = HOSTILE.map(str::to_owned).to_vec();
     message.next = HOSTILE.concat();
     for index in 0..count {
         let mut it = firing(index, Severity::Critical, &bad(index), &bad(index + 1), 5);
-        it.words.place = bad(index + 2).repeat(3);
-        it.words.brief = bad(index + 3);
-        it.words.by_itself = bad(index + 4);
-        it.words.lines = (0..index % 40).map(|line| bad(line).repeat(2)).collect();
-        it.words.remedies = (0..index % 9)
+        it.text.place = bad(index + 2).repeat(3);
+        it.text.brief = bad(index + 3);
+        it.text.automatic = bad(index + 4);
+        it.text.lines = (0..index % 40).map(|line| bad(line).repeat(2)).collect();
+        it.text.remedies = (0..index % 9)
             .flat_map(|it| [Remedy::Command(bad(it).repeat(20)), Remedy::Words(bad(it).repeat(9))])
             .collect();
         let over = Resolved { how: bad(index), ..resolved(index, &bad(index)) };
@@ -140,17 +147,17 @@ pub fn firing(number: usize, severity: Severity, name: &str, title: &str, days: 
     };
     Firing {
         id: AlertId(format!("{number:032x}")),
-        change: Change::New,
+        change: AlertChange::New,
         level: Level { severity, stage: Some(Span::days(days)), codes: vec!["expires".to_owned()] },
         since: NOW - Span::days(2),
-        words: Words {
+        text: AlertText {
             name: name.to_owned(),
             title: title.to_owned(),
             place: format!("/etc/kubernetes/pki/{name}.crt"),
             brief,
             expires: Some(expires),
             lines: vec![format!("{line}: no component and no user can reach the API server")],
-            by_itself: "Nothing renews it by itself.".to_owned(),
+            automatic: "Nothing renews it by itself.".to_owned(),
             remedies: vec![Remedy::Command(format!("kubeadm certs renew {name}"))],
         },
     }
@@ -164,7 +171,7 @@ pub fn resolved(number: usize, name: &str) -> Resolved {
         level: was.level,
         since: was.since,
         at: NOW,
-        words: was.words,
+        text: was.text,
         how: "it is well: ends in 364 d, on 2027-11-22".to_owned(),
     }
 }

@@ -9,16 +9,16 @@ use serde::Serialize;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::config::{self, Config};
 use crate::domain::advice::Remedy;
-use crate::domain::ledger::{Open, ReceiverId, Spec, Style};
+use crate::domain::ledger::{DeliveryMode, OpenAlert, ReceiverId, ReceiverSpec};
 use crate::domain::policy::Severity;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
-use crate::keeper::{Memory, ScanNote, node_name};
+use crate::monitor::{Memory, ScanNote, node_name};
 use crate::notify::route;
 use crate::renew;
 use crate::report::escape;
 use crate::report::lines::{columns, line};
-use crate::{keeper, store, sys};
+use crate::{monitor, store, sys};
 use renewal::Renewals;
 
 const NO_STATUS: &str =
@@ -58,7 +58,7 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
     };
     let now = sys::now();
     let in_use = store::is_in_use(&config.daemon.state_dir);
-    let routine = keeper::routine(config);
+    let routine = monitor::routine(config);
     let renewals = Renewals::of(routine.as_ref(), renewals(config), memory.scan.as_ref(), now);
     let status = Status {
         config_refused,
@@ -79,10 +79,10 @@ fn renewals(config: &Config) -> Result<renew::Memory, String> {
 
 /// A receiver of which the state alone is known. Its min-severity is not in there, so that more may
 /// seem to wait for it than does.
-fn remembered(id: &ReceiverId) -> Spec {
+fn remembered(id: &ReceiverId) -> ReceiverSpec {
     let is_heartbeat = route::channel(id) == "heartbeat";
-    let style = if is_heartbeat { Style::Heartbeat } else { Style::Grouped };
-    Spec { id: id.clone(), style, min_severity: Severity::Warning }
+    let mode = if is_heartbeat { DeliveryMode::Heartbeat } else { DeliveryMode::Grouped };
+    ReceiverSpec { id: id.clone(), mode, min_severity: Severity::Warning }
 }
 
 /// What is printed; the names of the fields are those of the JSON.
@@ -164,7 +164,7 @@ fn rfc3339<S: serde::Serializer>(at: &Option<UnixTime>, out: S) -> Result<S::Ok,
 impl<'a> Status<'a> {
     fn of(
         node: String,
-        specs: &[Spec],
+        specs: &[ReceiverSpec],
         memory: &'a Memory,
         is_in_use: bool,
         renewal: Renewals,
@@ -173,7 +173,7 @@ impl<'a> Status<'a> {
         let writer = &memory.writer;
         let mut firing: Vec<_> = memory.ledger.open.iter().collect();
         firing.sort_by_key(|(_, open)| {
-            (std::cmp::Reverse(open.level.severity), open.words.expires, open.words.name.clone())
+            (std::cmp::Reverse(open.level.severity), open.text.expires, open.text.name.clone())
         });
         Self {
             schema_version: 1,
@@ -302,8 +302,8 @@ impl<'a> Scan<'a> {
 }
 
 impl<'a> Firing<'a> {
-    fn of(id: String, open: &'a Open) -> Self {
-        let words = &open.words;
+    fn of(id: String, open: &'a OpenAlert) -> Self {
+        let words = &open.text;
         Self {
             id,
             severity: open.level.severity,
@@ -332,7 +332,7 @@ impl<'a> Firing<'a> {
 }
 
 impl Receiver {
-    fn of(spec: &Spec, memory: &Memory, now: UnixTime) -> Self {
+    fn of(spec: &ReceiverSpec, memory: &Memory, now: UnixTime) -> Self {
         let known = memory.ledger.receivers.get(&spec.id);
         let health = known.map(|it| it.health.clone()).unwrap_or_default();
         let state = match health.failing_since {

@@ -8,7 +8,7 @@ use crate::domain::renewal::{Journal, Outcome};
 use crate::domain::role::{self, Renewer};
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
-use crate::keeper::ScanNote;
+use crate::monitor::ScanNote;
 use crate::renew::Memory;
 use crate::report::lines::{columns, line};
 

@@ -50,9 +50,9 @@ fn memory() -> Memory {
         next: Some(("apiserver".to_owned(), NOW + Span::days(9))),
         failure: None,
     });
-    let Alert { words, level, .. } = of_certwatch("code", Severity::Warning, "a", "b", "c");
+    let Alert { text, level, .. } = of_certwatch("code", Severity::Warning, "a", "b", "c");
     let open = serde_json::json!({
-        "since": NOW, "path": "/x", "receiver": null, "level": level, "words": words
+        "since": NOW, "path": "/x", "receiver": null, "level": level, "words": text
     });
     memory.ledger.open.insert(AlertId(HOSTILE.to_owned()), serde_json::from_value(open).unwrap());
     let id = ReceiverId(format!("webhook:{HOSTILE}"));

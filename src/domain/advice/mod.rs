@@ -110,7 +110,7 @@ pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
 }
 
 /// What happens to it without anybody, one sentence; `renewed` is when certwatch renews it, if it does.
-pub fn by_itself(
+pub fn automatic(
     item: &Item,
     expires: Option<UnixTime>,
     renewed: Option<UnixTime>,

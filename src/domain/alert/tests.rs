@@ -8,13 +8,13 @@ use crate::report::sample::{NOW, certificate, inventory, item};
 
 const APISERVER: &str = "/etc/kubernetes/pki/apiserver.crt";
 
-fn sight_of(items: Vec<Item>) -> Sight {
-    sight(&Inventory { items, context: Vec::new(), leftovers: Vec::new() })
+fn sight_of(items: Vec<Item>) -> AlertSnapshot {
+    snapshot(&Inventory { items, context: Vec::new(), leftovers: Vec::new() })
 }
 
-fn sight(inventory: &Inventory) -> Sight {
+fn snapshot(inventory: &Inventory) -> AlertSnapshot {
     let assessment = policy::assess(inventory, &Policy::default(), NOW);
-    Sight::of(inventory, &assessment, None, NOW)
+    AlertSnapshot::of(inventory, &assessment, None, NOW)
 }
 
 fn leaf(path: impl AsRef<Path>, entry: Entry, serial: u8, days: i64) -> Item {
@@ -68,17 +68,17 @@ fn paths_that_are_no_text_are_told_apart() {
     });
     assert_ne!(a.id, b.id);
     assert_eq!(a.path, b.path);
-    assert_eq!(a.words.place, "/srv/\u{fffd}.pem");
+    assert_eq!(a.text.place, "/srv/\u{fffd}.pem");
 }
 
 #[test]
 fn what_cannot_be_read_hides_what_is_in_it_and_below_it() {
-    let sight = sight_of(vec![problem("/srv/tls"), problem("/a.conf")]);
+    let snapshot = sight_of(vec![problem("/srv/tls"), problem("/a.conf")]);
     for hidden in ["/srv/tls", "/srv/tls/x/y.pem", "/a.conf"] {
-        assert!(sight.is_blind_to(hidden), "{hidden}");
+        assert!(snapshot.is_blind_to(hidden), "{hidden}");
     }
     for seen in ["/srv", "/srv/tls2/y.pem", "/srv/tls.pem", "/a.conf.old"] {
-        assert!(!sight.is_blind_to(seen), "{seen}");
+        assert!(!snapshot.is_blind_to(seen), "{seen}");
     }
 }
 
@@ -90,10 +90,10 @@ fn what_is_missing_hides_nothing() {
     }
     let context = vec![missing("/srv/tls")];
     let inventory = Inventory { items: Vec::new(), context, leftovers: Vec::new() };
-    assert_eq!(sight(&inventory).blind, [""; 0]);
+    assert_eq!(snapshot(&inventory).blind, [""; 0]);
     // What cannot be looked into may hold what is missing elsewhere.
-    let sight = sight_of(vec![missing("/srv/tls/a.pem"), problem("/srv/tls")]);
-    assert!(sight.is_blind_to("/srv/tls/a.pem"));
+    let snapshot = sight_of(vec![missing("/srv/tls/a.pem"), problem("/srv/tls")]);
+    assert!(snapshot.is_blind_to("/srv/tls/a.pem"));
 }
 
 #[test]
@@ -114,54 +114,54 @@ fn every_problem_but_a_missing_one_hides_what_is_below() {
         Reason::TooManyHang,
     ];
     for reason in reasons {
-        let sight = sight_of(vec![item("/srv/tls", Entry::Whole, Content::Problem(reason))]);
-        assert!(sight.is_blind_to("/srv/tls/a.pem"), "{sight:?}");
+        let snapshot = sight_of(vec![item("/srv/tls", Entry::Whole, Content::Problem(reason))]);
+        assert!(snapshot.is_blind_to("/srv/tls/a.pem"), "{snapshot:?}");
     }
 }
 
 #[test]
 fn a_pattern_that_matches_nothing_hides_what_is_below_its_plain_part() {
-    let sight = sight_of(vec![problem("/srv/*/tls/?.pem")]);
-    assert!(sight.is_blind_to("/srv/a/tls/b.pem"));
-    assert!(!sight.is_blind_to("/etc/a.pem"));
+    let snapshot = sight_of(vec![problem("/srv/*/tls/?.pem")]);
+    assert!(snapshot.is_blind_to("/srv/a/tls/b.pem"));
+    assert!(!snapshot.is_blind_to("/etc/a.pem"));
 }
 
 #[test]
 fn nobody_is_told_of_thousands_one_by_one() {
     let leaf = |index| leaf(format!("/srv/{index}.pem"), Entry::Pem(0), 1, 5);
-    let sight = sight_of((0..MOST + 7).map(leaf).collect());
-    assert_eq!((sight.alerts.len(), sight.beyond.len()), (MOST + 1, 7));
-    let rest = sight.alerts.last().unwrap();
+    let snapshot = sight_of((0..MOST + 7).map(leaf).collect());
+    assert_eq!((snapshot.alerts.len(), snapshot.beyond.len()), (MOST + 1, 7));
+    let rest = snapshot.alerts.last().unwrap();
     assert_eq!(rest.level.severity, Severity::Critical);
     assert_eq!(rest.level.codes, ["too_many"]);
-    assert!(sight.alerts.iter().all(|alert| !sight.beyond.contains(&alert.id)));
+    assert!(snapshot.alerts.iter().all(|alert| !snapshot.beyond.contains(&alert.id)));
 }
 
 #[test]
 fn nothing_found_is_an_alert() {
-    let sight = sight_of(Vec::new());
-    assert_eq!(sight.alerts.len(), 1);
-    assert_eq!(sight.alerts[0].level.codes, ["nothing_found"]);
-    assert!(sight.alerts[0].is_transient);
+    let snapshot = sight_of(Vec::new());
+    assert_eq!(snapshot.alerts.len(), 1);
+    assert_eq!(snapshot.alerts[0].level.codes, ["nothing_found"]);
+    assert!(snapshot.alerts[0].is_transient);
 }
 
 #[test]
 fn every_row_is_an_alert_or_well_but_copies_of_a_ca() {
     let inventory = inventory();
-    let sight = sight(&inventory);
+    let snapshot = snapshot(&inventory);
     let rows = policy::assess(&inventory, &Policy::default(), NOW).rows;
     let repeats = rows.iter().filter(|row| row.repeats).count();
     assert!(repeats > 0);
-    assert_eq!(sight.alerts.len() + sight.well.len(), rows.len() - repeats);
-    let ids: BTreeSet<_> = sight.alerts.iter().map(|alert| &alert.id).collect();
-    assert_eq!(ids.len(), sight.alerts.len());
+    assert_eq!(snapshot.alerts.len() + snapshot.well.len(), rows.len() - repeats);
+    let ids: BTreeSet<_> = snapshot.alerts.iter().map(|alert| &alert.id).collect();
+    assert_eq!(ids.len(), snapshot.alerts.len());
 }
 
 #[test]
 fn what_may_be_half_written_is_transient() {
     for (reason, is_transient) in [(Reason::Empty, true), (Reason::Missing, true)] {
-        let sight = sight_of(vec![item(APISERVER, Entry::Whole, Content::Problem(reason))]);
-        assert_eq!(sight.alerts[0].is_transient, is_transient);
+        let snapshot = sight_of(vec![item(APISERVER, Entry::Whole, Content::Problem(reason))]);
+        assert_eq!(snapshot.alerts[0].is_transient, is_transient);
     }
     assert!(!sight_of(vec![leaf(APISERVER, Entry::Pem(0), 1, -5)]).alerts[0].is_transient);
 }
@@ -169,11 +169,11 @@ fn what_may_be_half_written_is_transient() {
 /// Names of the sample hold escape sequences, line ends and marks that turn the direction.
 #[test]
 fn words_are_safe_to_print() {
-    for alert in sight(&inventory()).alerts {
-        let Words { name, title, place, brief, lines, by_itself, remedies, .. } = &alert.words;
+    for alert in snapshot(&inventory()).alerts {
+        let AlertText { name, title, place, brief, lines, automatic, remedies, .. } = &alert.text;
         let remedies: Vec<_> = remedies.iter().map(ToString::to_string).collect();
         let texts =
-            [name, title, place, brief, by_itself].into_iter().chain(lines).chain(&remedies);
+            [name, title, place, brief, automatic].into_iter().chain(lines).chain(&remedies);
         for text in texts {
             assert!(!text.chars().any(is_unsafe), "{text:?}");
         }

@@ -2,29 +2,29 @@
 
 use ring::digest;
 
-use super::owed::{Asked, Ended, Fires, Part};
+use super::due::{Batch, Context, FiringRef, ResolvedRef};
 use super::{Body, Delivery, Ledger, Notice, Receiver, ReceiverId, Repeat};
 use crate::domain::advice::Remedy;
-use crate::domain::alert::{Alert, AlertId, Level, Words, hex};
-use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
+use crate::domain::alert::{Alert, AlertId, AlertText, Level, hex};
+use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 use crate::domain::time::UnixTime;
 
 /// What holds for all receivers.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+pub struct DeliverySettings<'a> {
     /// The node's name.
     pub node: &'a str,
     /// When something is told again.
     pub repeat: &'a Repeat,
     /// The last complete scan; `None` before the first.
-    pub beat: Option<&'a Beat>,
+    pub heartbeat: Option<&'a Heartbeat>,
 }
 
 /// What a heartbeat tells.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Beat {
+pub struct Heartbeat {
     /// When the scan was made.
     pub at: UnixTime,
     /// certwatch can see, remember and tell.
@@ -34,25 +34,25 @@ pub struct Beat {
 }
 
 impl Ledger {
-    pub(super) fn beat(asked: &Asked<'_>) -> Option<Delivery> {
-        let Asked { spec, receiver, terms, .. } = asked;
-        let id = |beat: &Beat| {
-            let state = if beat.is_well { "well" } else { "not well" };
-            hash(&[&spec.id.0, "beat", &beat.at.to_string(), state])
+    pub(super) fn heartbeat(context: &Context<'_>) -> Option<Delivery> {
+        let Context { spec, receiver, settings, .. } = context;
+        let id = |heartbeat: &Heartbeat| {
+            let state = if heartbeat.is_well { "well" } else { "not well" };
+            hash(&[&spec.id.0, "beat", &heartbeat.at.to_string(), state])
         };
-        let is_new = |beat: &&Beat| receiver.beat.as_ref() != Some(&id(beat));
-        let beat = terms.beat.filter(is_new)?;
-        let id = id(beat);
-        let delivery = Delivery::beat(&spec.id, id, beat.is_well, beat.text.clone());
-        asked.may_try(|| delivery.topic.clone()).then_some(delivery)
+        let is_new = |heartbeat: &&Heartbeat| receiver.heartbeat.as_ref() != Some(&id(heartbeat));
+        let heartbeat = settings.heartbeat.filter(is_new)?;
+        let id = id(heartbeat);
+        let delivery = Delivery::heartbeat(&spec.id, id, heartbeat.is_well, heartbeat.text.clone());
+        context.may_try(|| delivery.topic.clone()).then_some(delivery)
     }
 
     /// The oldest news that the receiver has not had.
-    pub(super) fn notice(&self, asked: &Asked<'_>) -> Option<Delivery> {
-        let Asked { spec, receiver, terms, now, .. } = *asked;
-        let id = |notice: &Notice| hash(&[terms.node, &spec.id.0, "notice", &notice.id]);
+    pub(super) fn notice(&self, context: &Context<'_>) -> Option<Delivery> {
+        let Context { spec, receiver, settings, now, .. } = *context;
+        let id = |notice: &Notice| hash(&[settings.node, &spec.id.0, "notice", &notice.id]);
         let unheard = |notice: &&Notice| {
-            !receiver.notices.contains(&notice.id) && asked.may_try(|| id(notice))
+            !receiver.notices.contains(&notice.id) && context.may_try(|| id(notice))
         };
         let notice = self.notices.iter().find(unheard)?;
         let id = id(notice);
@@ -61,7 +61,7 @@ impl Ledger {
             thread: id[..16].to_owned(),
             id: id.clone(),
             kind: notice.kind,
-            node: terms.node.to_owned(),
+            node: settings.node.to_owned(),
             at: now,
             severity: notice.severity,
             headline: notice.headline.clone(),
@@ -75,55 +75,55 @@ impl Ledger {
     }
 
     /// `part` in words.
-    pub(super) fn delivery(&self, asked: &Asked<'_>, part: &Part<'_>) -> Delivery {
-        let Asked { spec, receiver, terms, now, .. } = *asked;
-        let firing: Vec<_> = part.firing.iter().map(in_words).collect();
-        let resolved: Vec<_> = part.resolved.iter().map(|it| self.ended(it, now)).collect();
-        let id = asked.id(part);
+    pub(super) fn delivery(&self, context: &Context<'_>, batch: &Batch<'_>) -> Delivery {
+        let Context { spec, receiver, settings, now, .. } = *context;
+        let firing: Vec<_> = batch.firing.iter().map(in_words).collect();
+        let resolved: Vec<_> = batch.resolved.iter().map(|it| self.ended(it, now)).collect();
+        let id = context.id(batch);
         let episode = format!("thread {}", receiver.episode.unwrap_or(receiver.count));
-        let has_news = firing.iter().any(|it| it.change != Change::Still);
+        let has_news = firing.iter().any(|it| it.change != AlertChange::Still);
         let is_good = !has_news && !resolved.is_empty();
         // What is new decides how loud the message is.
-        let loud = firing.iter().filter(|it| !has_news || it.change != Change::Still);
+        let loud = firing.iter().filter(|it| !has_news || it.change != AlertChange::Still);
         let severity = loud.map(|it| it.level.severity).max().unwrap_or_default();
-        let good = || good_news(&resolved, part.open);
+        let good = || good_news(&resolved, batch.open);
         let message = Message {
             id: id.clone(),
-            thread: hash(&[terms.node, &spec.id.0, &episode])[..16].to_owned(),
-            kind: if is_good { Kind::Resolved } else { Kind::Alert },
-            node: terms.node.to_owned(),
+            thread: hash(&[settings.node, &spec.id.0, &episode])[..16].to_owned(),
+            kind: if is_good { MessageKind::Resolved } else { MessageKind::Alert },
+            node: settings.node.to_owned(),
             at: now,
             severity,
             headline: if is_good { good() } else { bad_news(&firing, has_news) },
             text: Vec::new(),
-            next: next(&firing, part.open, terms.repeat),
+            next: next(&firing, batch.open, settings.repeat),
             firing,
             resolved,
         };
         let thread = receiver.thread.clone();
         let delivery = Delivery::message(&spec.id, Body::Message(Box::new(message)), id);
-        Delivery { thread, topic: asked.topic(part), ..delivery }
+        Delivery { thread, topic: context.topic(batch), ..delivery }
     }
 
-    fn ended(&self, it: &Ended<'_>, now: UnixTime) -> Resolved {
-        let Ended { id, told } = *it;
+    fn ended(&self, it: &ResolvedRef<'_>, now: UnixTime) -> Resolved {
+        let ResolvedRef { id, notified } = *it;
         Resolved {
             id: id.clone(),
-            level: told.level.clone(),
-            since: told.since,
-            at: told.over.or(self.closed.get(id).map(|closed| closed.at)).unwrap_or(now),
-            words: told.words.clone(),
+            level: notified.level.clone(),
+            since: notified.since,
+            at: notified.over.or(self.closed.get(id).map(|closed| closed.at)).unwrap_or(now),
+            text: notified.text.clone(),
             how: self.how_it_ended(it),
         }
     }
 
-    fn how_it_ended(&self, it: &Ended<'_>) -> String {
+    fn how_it_ended(&self, it: &ResolvedRef<'_>) -> String {
         match (self.closed.get(it.id), self.open.get(it.id)) {
             (Some(closed), _) => closed.how.clone(),
-            (None, Some(_)) if it.told.is_unwanted => {
+            (None, Some(_)) if it.notified.is_unwanted => {
                 "is below this channel's min-severity now".to_owned()
             }
-            (None, Some(open)) => format!("is less urgent now: it {}", open.words.brief),
+            (None, Some(open)) => format!("is less urgent now: it {}", open.text.brief),
             (None, None) => "is no longer wrong".to_owned(),
         }
     }
@@ -153,48 +153,48 @@ fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
             codes: vec!["channel_down".to_owned()],
         },
         is_transient: false,
-        words: Words {
+        text: AlertText {
             name: safe(&id.shown()).into_owned(),
             title: "one of the ways in which certwatch tells people".to_owned(),
             place: String::new(),
             brief: "takes no messages".to_owned(),
             expires: None,
             lines: vec![format!("{took}; every attempt since {since} has failed: {reason}")],
-            by_itself: "certwatch tries it again when there is something to tell.".to_owned(),
+            automatic: "certwatch tries it again when there is something to tell.".to_owned(),
             remedies: vec![Remedy::Command(format!("certwatch notify test {channel}"))],
         },
     }
 }
 
-impl Asked<'_> {
+impl Context<'_> {
     /// The same content after the same messages has the same identity, whenever it is tried.
-    fn id(&self, part: &Part<'_>) -> String {
-        self.hash(&self.receiver.count.to_string(), part)
+    fn id(&self, batch: &Batch<'_>) -> String {
+        self.hash(&self.receiver.count.to_string(), batch)
     }
 
     /// The same content is the same topic, whatever was told in between.
-    pub(super) fn topic(&self, part: &Part<'_>) -> String {
-        self.hash("topic", part)
+    pub(super) fn topic(&self, batch: &Batch<'_>) -> String {
+        self.hash("topic", batch)
     }
 
-    fn hash(&self, what: &str, part: &Part<'_>) -> String {
-        let told = |it: &Fires<'_>| format!("{:?} {} {:?}", it.change, it.id.0, it.open.level);
-        let over = |it: &Ended<'_>| format!("over {}", it.id.0);
-        let content = part.firing.iter().map(told).chain(part.resolved.iter().map(over));
+    fn hash(&self, what: &str, batch: &Batch<'_>) -> String {
+        let told = |it: &FiringRef<'_>| format!("{:?} {} {:?}", it.change, it.id.0, it.open.level);
+        let over = |it: &ResolvedRef<'_>| format!("over {}", it.id.0);
+        let content = batch.firing.iter().map(told).chain(batch.resolved.iter().map(over));
         let content: Vec<_> = content.collect();
-        let mut parts = vec![self.terms.node, &self.spec.id.0, what];
+        let mut parts = vec![self.settings.node, &self.spec.id.0, what];
         parts.extend(content.iter().map(String::as_str));
         hash(&parts)
     }
 }
 
-fn in_words(it: &Fires<'_>) -> Firing {
+fn in_words(it: &FiringRef<'_>) -> Firing {
     Firing {
         id: it.id.clone(),
         change: it.change,
         level: it.open.level.clone(),
         since: it.open.since,
-        words: it.open.words.clone(),
+        text: it.open.text.clone(),
     }
 }
 
@@ -214,11 +214,12 @@ impl ReceiverId {
 }
 
 fn bad_news(firing: &[Firing], has_news: bool) -> String {
-    let told: Vec<_> = firing.iter().filter(|it| !has_news || it.change != Change::Still).collect();
+    let told: Vec<_> =
+        firing.iter().filter(|it| !has_news || it.change != AlertChange::Still).collect();
     let Some(first) = told.first() else { return String::new() };
-    let Words { name, brief, .. } = &first.words;
+    let AlertText { name, brief, .. } = &first.text;
     let others = told.len() - 1;
-    let is_common = told.iter().all(|it| it.words.brief == *brief);
+    let is_common = told.iter().all(|it| it.text.brief == *brief);
     let said = match (others, brief.strip_prefix("expire")) {
         (0, _) => format!("{name} {brief}"),
         (_, Some(rest)) if is_common => {
@@ -241,8 +242,8 @@ fn good_news(resolved: &[Resolved], open: usize) -> String {
     let Some(first) = resolved.first() else { return String::new() };
     let brief = first.how.split(':').next().unwrap_or_default();
     let said = match resolved.len() - 1 {
-        0 => format!("{} {brief}", first.words.name),
-        others => format!("{} {brief}, and {others} more", first.words.name),
+        0 => format!("{} {brief}", first.text.name),
+        others => format!("{} {brief}, and {others} more", first.text.name),
     };
     match open {
         0 => said,
@@ -262,10 +263,10 @@ fn next(firing: &[Firing], open: usize, repeat: &Repeat) -> String {
 }
 
 fn hash(parts: &[&str]) -> String {
-    let mut context = digest::Context::new(&digest::SHA256);
+    let mut hash = digest::Context::new(&digest::SHA256);
     for part in parts {
-        context.update(&part.len().to_be_bytes());
-        context.update(part.as_bytes());
+        hash.update(&part.len().to_be_bytes());
+        hash.update(part.as_bytes());
     }
-    hex(&context.finish().as_ref()[..16])
+    hex(&hash.finish().as_ref()[..16])
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ReceiverId;
-use crate::domain::message::{Kind, Message};
+use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 
@@ -15,7 +15,7 @@ pub struct Notice {
     /// When it happened.
     pub at: UnixTime,
     /// What kind of news.
-    pub kind: Kind,
+    pub kind: MessageKind,
     /// How bad it is.
     pub severity: Severity,
     /// For the subject.
@@ -46,7 +46,7 @@ pub enum Body {
     /// Words.
     Message(Box<Message>),
     /// That certwatch is well, or not.
-    Beat {
+    Heartbeat {
         /// It is.
         is_well: bool,
         /// The state of things in a few lines.
@@ -73,7 +73,7 @@ impl Delivery {
     }
 
     /// A heartbeat.
-    pub fn beat(receiver: &ReceiverId, id: String, is_well: bool, text: String) -> Self {
-        Self::message(receiver, Body::Beat { is_well, text }, id)
+    pub fn heartbeat(receiver: &ReceiverId, id: String, is_well: bool, text: String) -> Self {
+        Self::message(receiver, Body::Heartbeat { is_well, text }, id)
     }
 }

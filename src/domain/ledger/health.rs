@@ -16,11 +16,11 @@ const PATIENCE: Span = Span::hours(1);
 
 /// Why a delivery failed, as far as trying again goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Trouble {
+pub enum Retryability {
     /// It may go away; the other side may have said when.
-    Passing(Option<Span>),
+    Transient(Option<Span>),
     /// Somebody has to mend something.
-    Lasting,
+    Permanent,
 }
 
 /// How deliveries to one receiver went.
@@ -63,32 +63,32 @@ impl Health {
     pub(super) fn failed(
         &mut self,
         topic: &str,
-        trouble: Trouble,
+        retryability: Retryability,
         reason: &str,
-        dice: u32,
+        random: u32,
         now: UnixTime,
     ) {
         self.failures = self.failures.saturating_add(1);
         self.last_failure = Some(now);
         self.failing_since.get_or_insert(now);
         self.reason = Some(reason.to_owned());
-        self.is_refused = trouble == Trouble::Lasting;
+        self.is_refused = retryability == Retryability::Permanent;
         self.has_refused |= self.is_refused;
         self.refusals.retain(|_, then| *then > now);
         if self.is_refused {
             self.refusals.insert(topic.to_owned(), now + AFTER_REFUSAL);
         }
-        self.asked_until = match trouble {
-            Trouble::Passing(asked) => asked.map(|asked| now + asked.min(LONGEST_WAIT)),
-            Trouble::Lasting => None,
+        self.asked_until = match retryability {
+            Retryability::Transient(asked) => asked.map(|asked| now + asked.min(LONGEST_WAIT)),
+            Retryability::Permanent => None,
         };
-        self.next_attempt = match trouble {
+        self.next_attempt = match retryability {
             // One message that was refused says nothing about another. But with a wrong key each of
             // a thousand would be.
-            Trouble::Lasting if self.failures == 1 => None,
-            Trouble::Lasting => Some(now + pause(self.failures - 1, dice)),
-            Trouble::Passing(_) => {
-                let own = now + pause(self.failures, dice);
+            Retryability::Permanent if self.failures == 1 => None,
+            Retryability::Permanent => Some(now + pause(self.failures - 1, random)),
+            Retryability::Transient(_) => {
+                let own = now + pause(self.failures, random);
                 Some(self.asked_until.map_or(own, |asked| asked.max(own)))
             }
         };
@@ -133,7 +133,7 @@ impl Health {
             || self.failing_since.zip(self.last_failure).is_some_and(has_failed_for_long)
     }
 
-    pub(super) fn mend_clock(&mut self, now: UnixTime) {
+    pub(super) fn clamp_future(&mut self, now: UnixTime) {
         // What was to be waited for was reckoned by a clock that was ahead: nobody knows how much of
         // it is left.
         if [self.last_failure, self.failing_since].into_iter().flatten().any(|at| at > now) {
@@ -153,9 +153,9 @@ impl Health {
 
 /// Twice as long after each failure, up to 15 minutes; half of it more or less by `dice`, so that
 /// fifty nodes do not come back at once.
-fn pause(failures: u32, dice: u32) -> Span {
+fn pause(failures: u32, random: u32) -> Span {
     let doubled = FIRST_PAUSE << failures.saturating_sub(1).min(16);
-    let percent = 50 + i64::from(dice % 101);
+    let percent = 50 + i64::from(random % 101);
     Span::seconds((doubled.min(LONGEST_PAUSE) * percent / 100).max(1))
 }
 

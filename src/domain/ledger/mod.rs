@@ -6,27 +6,27 @@
 
 mod compose;
 mod delivery;
-mod doubt;
+mod due;
 mod health;
 mod observe;
-mod owed;
+mod pending;
 mod receiver;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::alert::{AlertId, Level, Words};
+use super::alert::{AlertId, AlertText, Level};
 use super::policy::Severity;
 use super::time::{Span, UnixTime};
-pub use compose::{Beat, Terms};
+pub use compose::{DeliverySettings, Heartbeat};
 pub use delivery::{Body, Delivery, Due, Notice};
-use doubt::Doubts;
-pub use doubt::Look;
-pub use health::{Health, Trouble};
+pub use health::{Health, Retryability};
+pub use pending::EvaluationBasis;
+use pending::PendingAlerts;
 
 /// For how long an Alertmanager is told that something is over: it may have been away.
-const AFTERGLOW: Span = Span::minutes(15);
+const RESOLVED_RETENTION: Span = Span::minutes(15);
 
 /// For how long the outcome of a renewal waits for a receiver that is away.
 const NOTICE_LIFE: Span = Span::days(30);
@@ -36,15 +36,15 @@ const NOTICE_LIFE: Span = Span::days(30);
 #[serde(default)]
 pub struct Ledger {
     /// What is wrong, as of the last look.
-    pub open: BTreeMap<AlertId, Open>,
+    pub open: BTreeMap<AlertId, OpenAlert>,
     /// What was wrong, as long as somebody has to be told that it is over.
-    closed: BTreeMap<AlertId, Closed>,
+    closed: BTreeMap<AlertId, ClosedAlert>,
     /// News that are told once.
     notices: Vec<Notice>,
     /// What each receiver knows.
     pub receivers: BTreeMap<ReceiverId, Receiver>,
     #[serde(skip)]
-    doubts: Doubts,
+    pending: PendingAlerts,
 }
 
 /// One address of one channel: `email:ops@example.org`, `slack`.
@@ -53,18 +53,18 @@ pub struct ReceiverId(pub String);
 
 /// What the configuration says of a receiver.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Spec {
+pub struct ReceiverSpec {
     /// Its name.
     pub id: ReceiverId,
     /// How it wants to be told.
-    pub style: Style,
+    pub mode: DeliveryMode,
     /// It is not told of less than this.
     pub min_severity: Severity,
 }
 
 /// How a receiver wants to be told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Style {
+pub enum DeliveryMode {
     /// One message with everything: people.
     Grouped,
     /// One message for each alert: what opens and closes incidents.
@@ -80,7 +80,7 @@ pub enum Style {
 
 /// Something that is wrong.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Open {
+pub struct OpenAlert {
     /// When it was first seen.
     pub since: UnixTime,
     /// Its file; empty if it is about certwatch itself.
@@ -90,11 +90,12 @@ pub struct Open {
     /// How bad it is.
     pub level: Level,
     /// What to say.
-    pub words: Words,
+    #[serde(rename = "words")]
+    pub text: AlertText,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Closed {
+struct ClosedAlert {
     at: UnixTime,
     how: String,
 }
@@ -103,7 +104,8 @@ struct Closed {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Receiver {
-    told: BTreeMap<AlertId, Told>,
+    #[serde(rename = "told")]
+    notified: BTreeMap<AlertId, Notified>,
     notices: BTreeSet<String>,
     /// Nothing is kept for it that is told once.
     hears_no_news: bool,
@@ -116,17 +118,19 @@ pub struct Receiver {
     /// Where replies go, in the receiver's own words.
     thread: Option<String>,
     /// The last heartbeat that it has taken.
-    beat: Option<String>,
+    #[serde(rename = "beat")]
+    heartbeat: Option<String>,
     /// How deliveries went.
     pub health: Health,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Told {
+struct Notified {
     at: UnixTime,
     since: UnixTime,
     level: Level,
-    words: Words,
+    #[serde(rename = "words")]
+    text: AlertText,
     /// It has improved since: one who mirrors it has to know.
     #[serde(default)]
     has_improved: bool,
@@ -161,7 +165,7 @@ impl Default for Repeat {
 impl Ledger {
     /// Makes the receivers those that are configured. A new one is owed all that fires, but no old
     /// news; one that is gone is forgotten.
-    pub fn set_receivers(&mut self, specs: &[Spec]) {
+    pub fn set_receivers(&mut self, specs: &[ReceiverSpec]) {
         let is_wanted = |id: &ReceiverId| specs.iter().any(|spec| spec.id == *id);
         self.receivers.retain(|id, _| is_wanted(id));
         for spec in specs {
@@ -169,7 +173,7 @@ impl Ledger {
                 notices: self.notices.iter().map(|notice| notice.id.clone()).collect(),
                 ..Receiver::default()
             });
-            receiver.hears_no_news = spec.style == Style::Heartbeat;
+            receiver.hears_no_news = spec.mode == DeliveryMode::Heartbeat;
             receiver.follow_settings(spec, &self.open);
         }
     }
@@ -178,8 +182,8 @@ impl Ledger {
     pub fn remember(&mut self, older: Self) {
         for (id, old) in older.receivers {
             let Some(receiver) = self.receivers.get_mut(&id) else { continue };
-            for (alert, told) in old.told {
-                receiver.told.entry(alert).or_insert(told);
+            for (alert, notified) in old.notified {
+                receiver.notified.entry(alert).or_insert(notified);
             }
             receiver.notices.extend(old.notices);
             receiver.count = receiver.count.max(old.count);
@@ -204,18 +208,18 @@ impl Ledger {
     }
 
     /// Puts right what a clock that was set back has made wrong: nothing has happened in the future.
-    pub fn mend_clock(&mut self, now: UnixTime) {
+    pub fn clamp_future(&mut self, now: UnixTime) {
         for receiver in self.receivers.values_mut() {
-            receiver.health.mend_clock(now);
-            for told in receiver.told.values_mut() {
-                told.at = told.at.min(now);
-                told.over = told.over.map(|over| over.min(now));
+            receiver.health.clamp_future(now);
+            for notified in receiver.notified.values_mut() {
+                notified.at = notified.at.min(now);
+                notified.over = notified.over.map(|over| over.min(now));
             }
         }
         self.notices.iter_mut().for_each(|notice| notice.at = notice.at.min(now));
         self.open.values_mut().for_each(|open| open.since = open.since.min(now));
         self.closed.values_mut().for_each(|closed| closed.at = closed.at.min(now));
-        self.doubts.mend_clock(now);
+        self.pending.clamp_future(now);
     }
 
     /// Notes that `delivery` is on its way. True if that has to be on disk before it is: after a crash
@@ -226,9 +230,9 @@ impl Ledger {
         let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return false };
         let mut is_news = false;
         for resolved in &message.resolved {
-            if let Some(told) = receiver.told.get_mut(&resolved.id) {
-                is_news |= !told.is_ending;
-                told.is_ending = true;
+            if let Some(notified) = receiver.notified.get_mut(&resolved.id) {
+                is_news |= !notified.is_ending;
+                notified.is_ending = true;
             }
         }
         is_news
@@ -237,7 +241,7 @@ impl Ledger {
     /// Notes that `delivery` was taken.
     pub fn sent(
         &mut self,
-        spec: &Spec,
+        spec: &ReceiverSpec,
         delivery: &Delivery,
         thread: Option<String>,
         now: UnixTime,
@@ -245,13 +249,13 @@ impl Ledger {
         let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return };
         receiver.health.worked(now);
         // What takes everything at once has been rid of what it refused.
-        if spec.style != Style::Single {
+        if spec.mode != DeliveryMode::Single {
             receiver.health.retry_refused();
         }
         match (&delivery.body, &delivery.notice) {
-            (Body::Beat { .. }, _) => receiver.beat = Some(delivery.id.clone()),
+            (Body::Heartbeat { .. }, _) => receiver.heartbeat = Some(delivery.id.clone()),
             (Body::Message(_), Some(id)) => drop(receiver.notices.insert(id.clone())),
-            (Body::Message(message), None) => receiver.learn(message, spec.style, thread, now),
+            (Body::Message(message), None) => receiver.learn(message, spec.mode, thread, now),
         }
         self.forget(now);
     }
@@ -260,50 +264,57 @@ impl Ledger {
     pub fn failed(
         &mut self,
         delivery: &Delivery,
-        trouble: Trouble,
+        retryability: Retryability,
         reason: &str,
-        dice: u32,
+        random: u32,
         now: UnixTime,
     ) {
         if let Some(receiver) = self.receivers.get_mut(&delivery.receiver) {
-            receiver.health.failed(&delivery.topic, trouble, reason, dice, now);
+            receiver.health.failed(&delivery.topic, retryability, reason, random, now);
         }
     }
 
     /// How many alerts and news a receiver has still to be told of.
-    pub fn queue(&self, spec: &Spec) -> usize {
+    pub fn queue(&self, spec: &ReceiverSpec) -> usize {
         let Some(receiver) = self.receivers.get(&spec.id) else { return 0 };
-        if spec.style == Style::Heartbeat {
+        if spec.mode == DeliveryMode::Heartbeat {
             return 0;
         }
-        let owed = |(id, open): &(&AlertId, &Open)| receiver.owes(id, open, spec.style).is_some();
+        let owed = |(id, open): &(&AlertId, &OpenAlert)| {
+            receiver.change_for(id, open, spec.mode).is_some()
+        };
         let alerts = self.visible(spec).filter(owed).count();
         let over = receiver
-            .told
+            .notified
             .iter()
-            .filter(|(id, told)| told.over.is_none() && !self.is_visible(spec, id));
+            .filter(|(id, notified)| notified.over.is_none() && !self.is_visible(spec, id));
         let news = self.notices.iter().filter(|notice| !receiver.notices.contains(&notice.id));
         alerts + over.count() + news.count()
     }
 
     /// What fires and is for this receiver.
-    fn visible<'a>(&'a self, spec: &'a Spec) -> impl Iterator<Item = (&'a AlertId, &'a Open)> {
+    fn visible<'a>(
+        &'a self,
+        spec: &'a ReceiverSpec,
+    ) -> impl Iterator<Item = (&'a AlertId, &'a OpenAlert)> {
         self.open.iter().filter(|(_, open)| spec.wants(open))
     }
 
-    fn is_visible(&self, spec: &Spec, id: &AlertId) -> bool {
+    fn is_visible(&self, spec: &ReceiverSpec, id: &AlertId) -> bool {
         self.open.get(id).is_some_and(|open| spec.wants(open))
     }
 
     /// Drops what nobody has to be told any more.
     fn forget(&mut self, now: UnixTime) {
         for receiver in self.receivers.values_mut() {
-            receiver.told.retain(|_, told| told.over.is_none_or(|over| now - over <= AFTERGLOW));
+            receiver.notified.retain(|_, notified| {
+                notified.over.is_none_or(|over| now - over <= RESOLVED_RETENTION)
+            });
         }
         let receivers = &self.receivers;
         let waits_for =
             |it: &Receiver, notice: &Notice| !it.hears_no_news && !it.notices.contains(&notice.id);
-        self.closed.retain(|id, _| receivers.values().any(|it| it.told.contains_key(id)));
+        self.closed.retain(|id, _| receivers.values().any(|it| it.notified.contains_key(id)));
         self.notices.retain(|notice| {
             now - notice.at <= NOTICE_LIFE && receivers.values().any(|it| waits_for(it, notice))
         });
@@ -314,9 +325,9 @@ impl Ledger {
     }
 }
 
-impl Spec {
+impl ReceiverSpec {
     /// True if it is to be told of this.
-    fn wants(&self, open: &Open) -> bool {
+    fn wants(&self, open: &OpenAlert) -> bool {
         open.level.severity >= self.min_severity && open.receiver.as_ref() != Some(&self.id)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::doubt::What;
-use super::{Closed, Ledger, Look, Open, ReceiverId};
-use crate::domain::alert::{Alert, AlertId, Sight};
+use super::pending::Transition;
+use super::{ClosedAlert, EvaluationBasis, Ledger, OpenAlert, ReceiverId};
+use crate::domain::alert::{Alert, AlertId, AlertSnapshot};
 use crate::domain::time::UnixTime;
 
 impl Ledger {
@@ -14,68 +14,80 @@ impl Ledger {
     /// `receivers` are alerts about receivers: each is told to all others.
     pub fn observe(
         &mut self,
-        sight: &Sight,
+        snapshot: &AlertSnapshot,
         receivers: &[(ReceiverId, Alert)],
-        look: Look,
+        basis: EvaluationBasis,
         now: UnixTime,
     ) -> Option<UnixTime> {
-        self.mend_clock(now);
-        self.doubts.begin_look();
-        for alert in &sight.alerts {
-            self.see(alert, None, look, now);
+        self.clamp_future(now);
+        self.pending.begin_look();
+        for alert in &snapshot.alerts {
+            self.see(alert, None, basis, now);
         }
         for (receiver, alert) in receivers {
-            self.see(alert, Some(receiver), look, now);
+            self.see(alert, Some(receiver), basis, now);
         }
-        let alerts = sight.alerts.iter().chain(receivers.iter().map(|(_, alert)| alert));
-        let fires: BTreeSet<_> = alerts.map(|alert| &alert.id).chain(&sight.beyond).collect();
+        let alerts = snapshot.alerts.iter().chain(receivers.iter().map(|(_, alert)| alert));
+        let fires: BTreeSet<_> = alerts.map(|alert| &alert.id).chain(&snapshot.beyond).collect();
         let missed: Vec<_> = self.open.keys().filter(|id| !fires.contains(id)).cloned().collect();
         for id in missed {
-            self.miss(&id, sight, look, now);
+            self.miss(&id, snapshot, basis, now);
         }
-        self.doubts.end_look();
-        self.follow_returns(sight, now);
+        self.pending.end_look();
+        self.follow_returns(snapshot, now);
         self.follow_improvements();
         self.forget(now);
-        self.doubts.next()
+        self.pending.next()
     }
 
-    fn see(&mut self, alert: &Alert, receiver: Option<&ReceiverId>, look: Look, now: UnixTime) {
+    fn see(
+        &mut self,
+        alert: &Alert,
+        receiver: Option<&ReceiverId>,
+        basis: EvaluationBasis,
+        now: UnixTime,
+    ) {
         let known = self.open.get(&alert.id);
         let is_news = known.is_none_or(|open| open.level.is_outdone_by(&alert.level));
         if is_news
             && alert.is_transient
-            && !self.doubts.is_settled(What::Broken, &alert.id, look, now)
+            && !self.pending.is_settled(Transition::Broken, &alert.id, basis, now)
         {
             return;
         }
-        let open = Open {
+        let open = OpenAlert {
             since: known.map_or(now, |open| open.since),
             path: alert.path.clone(),
             receiver: receiver.cloned(),
             level: alert.level.clone(),
-            words: alert.words.clone(),
+            text: alert.text.clone(),
         };
         self.open.insert(alert.id.clone(), open);
         self.closed.remove(&alert.id);
     }
 
     /// An alert that no longer fires: is it mended, gone, or only out of sight?
-    fn miss(&mut self, id: &AlertId, sight: &Sight, look: Look, now: UnixTime) {
+    fn miss(
+        &mut self,
+        id: &AlertId,
+        snapshot: &AlertSnapshot,
+        basis: EvaluationBasis,
+        now: UnixTime,
+    ) {
         let Some(open) = self.open.get(id) else { return };
-        let how = match sight.well.get(id) {
+        let how = match snapshot.well.get(id) {
             Some(expires) => well_again(*expires, now),
             None if open.path.is_empty() => self.how_trouble_ended(open).to_owned(),
-            None if sight.is_blind_to(&open.path) => return,
-            None if !self.doubts.is_settled(What::Gone, id, look, now) => return,
+            None if snapshot.is_blind_to(&open.path) => return,
+            None if !self.pending.is_settled(Transition::Gone, id, basis, now) => return,
             None => "is no longer there".to_owned(),
         };
         self.open.remove(id);
-        self.closed.insert(id.clone(), Closed { at: now, how });
+        self.closed.insert(id.clone(), ClosedAlert { at: now, how });
     }
 
     /// How it ended with certwatch itself, or with one of its receivers.
-    fn how_trouble_ended(&self, open: &Open) -> &'static str {
+    fn how_trouble_ended(&self, open: &OpenAlert) -> &'static str {
         match &open.receiver {
             None => "is well again",
             Some(id) if self.receivers.contains_key(id) => "takes messages again",
@@ -84,9 +96,9 @@ impl Ledger {
     }
 
     /// What was gone may have come back before everybody was told.
-    fn follow_returns(&mut self, sight: &Sight, now: UnixTime) {
+    fn follow_returns(&mut self, snapshot: &AlertSnapshot, now: UnixTime) {
         for (id, closed) in &mut self.closed {
-            if let Some(expires) = sight.well.get(id) {
+            if let Some(expires) = snapshot.well.get(id) {
                 closed.how = well_again(*expires, now);
             }
         }
@@ -96,12 +108,12 @@ impl Ledger {
     /// once more. People are not told of the improvement, but what mirrors the alert is.
     fn follow_improvements(&mut self) {
         for receiver in self.receivers.values_mut() {
-            for (id, told) in &mut receiver.told {
+            for (id, notified) in &mut receiver.notified {
                 if let Some(open) = self.open.get(id)
-                    && !told.level.is_outdone_by(&open.level)
+                    && !notified.level.is_outdone_by(&open.level)
                 {
-                    told.has_improved |= told.level != open.level;
-                    told.level = open.level.clone();
+                    notified.has_improved |= notified.level != open.level;
+                    notified.level = open.level.clone();
                 }
             }
         }

@@ -6,8 +6,8 @@ mod properties;
 mod wording;
 
 use super::*;
-use crate::domain::alert::{Alert, Sight};
-use crate::domain::message::{Kind, Message};
+use crate::domain::alert::{Alert, AlertSnapshot};
+use crate::domain::message::{Message, MessageKind};
 
 const NODE: &str = "cp1";
 const DAY: i64 = 86_400;
@@ -38,21 +38,21 @@ fn path(key: u8) -> String {
 }
 
 fn alert(key: u8, step: usize) -> Alert {
-    let words = Words {
+    let text = AlertText {
         name: format!("f{key}"),
         title: "serving certificate".to_owned(),
         place: path(key),
         brief: "expires in 5 d".to_owned(),
         expires: None,
         lines: vec!["expires".to_owned()],
-        by_itself: String::new(),
+        automatic: String::new(),
         remedies: Vec::new(),
     };
-    Alert { id: id(key), path: path(key), level: level(step), is_transient: step == BROKEN, words }
+    Alert { id: id(key), path: path(key), level: level(step), is_transient: step == BROKEN, text }
 }
 
-fn spec(name: &str, style: Style, min_severity: Severity) -> Spec {
-    Spec { id: ReceiverId(name.to_owned()), style, min_severity }
+fn spec(name: &str, mode: DeliveryMode, min_severity: Severity) -> ReceiverSpec {
+    ReceiverSpec { id: ReceiverId(name.to_owned()), mode, min_severity }
 }
 
 fn restored(ledger: &Ledger) -> Ledger {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::words;
 use crate::domain::advice::Remedy;
-use crate::domain::message::{Change, Firing, Kind, MOST_SHOWN, Message, Resolved};
+use crate::domain::message::{AlertChange, Firing, MOST_SHOWN, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 
 const FONT: &str =
@@ -76,14 +76,14 @@ fn band(message: &Message) -> String {
 }
 
 fn fires(firing: &Firing, message: &Message) -> String {
-    let (words, colour) = (&firing.words, colour(firing.level.severity));
+    let (text, colour) = (&firing.text, colour(firing.level.severity));
     let mut inside = format!(
         "<div style=\"font-size:12px;font-weight:700;letter-spacing:.05em;color:{colour}\">{}{}</div>",
         firing.level.severity.name().to_uppercase(),
         mark(firing.change),
     );
-    inside += &title(&words.name, &words.brief, &words.title, words::place(words));
-    for line in &words.lines {
+    inside += &title(&text.name, &text.brief, &text.title, words::place(text));
+    for line in &text.lines {
         inside += &paragraph(INK, "16px", &words::sentence(line));
     }
     let facts: Vec<_> = words::facts(firing, message.at).iter().map(|fact| code(fact)).collect();
@@ -92,18 +92,18 @@ fn fires(firing: &Firing, message: &Message) -> String {
         "<p style=\"margin:8px 0;font-size:14px;color:{GREY};{BREAK}\">{}</p>",
         facts.join("<br>")
     );
-    for remedy in &words.remedies {
+    for remedy in &text.remedies {
         inside += &self::remedy(remedy, &message.node);
     }
     card(colour, &inside)
 }
 
 fn is_over(resolved: &Resolved) -> String {
-    let words = &resolved.words;
+    let text = &resolved.text;
     let mut inside = format!(
         "<div style=\"font-size:12px;font-weight:700;letter-spacing:.05em;color:{GREEN}\">RESOLVED</div>"
     );
-    inside += &title(&words.name, "", &words.title, words::place(words));
+    inside += &title(&text.name, "", &text.title, words::place(text));
     inside += &paragraph(INK, "16px", &words::sentence(&resolved.how));
     inside += &paragraph(GREY, "14px", &words::sentence(&words::was(resolved)));
     card(GREEN, &inside)
@@ -152,10 +152,10 @@ fn card(colour: &str, inside: &str) -> String {
     )
 }
 
-fn mark(change: Change) -> String {
+fn mark(change: AlertChange) -> String {
     let background = match change {
-        Change::New | Change::Worse => "#ffe9a8",
-        Change::Better | Change::Still => "#e9ecf0",
+        AlertChange::New | AlertChange::Worse => "#ffe9a8",
+        AlertChange::Better | AlertChange::Still => "#e9ecf0",
     };
     format!(
         " &nbsp;<span style=\"background:{background};color:{INK};border-radius:3px;padding:1px 6px\">{}</span>",
@@ -184,9 +184,9 @@ fn footer(message: &Message) -> String {
 
 fn colour_of(message: &Message) -> &'static str {
     match message.kind {
-        Kind::Test => BLUE,
-        Kind::Resolved => GREEN,
-        Kind::Alert | Kind::News | Kind::Renewal => colour(message.severity),
+        MessageKind::Test => BLUE,
+        MessageKind::Resolved => GREEN,
+        MessageKind::Alert | MessageKind::News | MessageKind::Renewal => colour(message.severity),
     }
 }
 

@@ -38,36 +38,36 @@ pub(super) fn body(message: &Message) -> String {
 }
 
 fn fires(out: &mut Page, firing: &Firing, message: &Message) {
-    let words = &firing.words;
+    let text = &firing.text;
     let severity = firing.level.severity.name().to_uppercase();
     let change = words::change(firing.change);
     out.gap();
-    out.line(0, &format!("{severity} ({change}): {} {}", words.name, words.brief));
-    out.line(2, &words.title);
-    out.whole(2, words::place(words));
-    for line in &words.lines {
+    out.line(0, &format!("{severity} ({change}): {} {}", text.name, text.brief));
+    out.line(2, &text.title);
+    out.whole(2, words::place(text));
+    for line in &text.lines {
         out.line(2, &words::sentence(line));
     }
     for fact in words::facts(firing, message.at) {
         out.line(2, &fact);
     }
-    for remedy in &words.remedies {
+    for remedy in &text.remedies {
         match remedy {
             Remedy::Command(command) => {
                 out.line(2, &format!("Run as root on {}:", message.node));
                 out.whole(4, command);
             }
-            Remedy::Words(words) => out.line(2, &format!("To do: {words}")),
+            Remedy::Words(what) => out.line(2, &format!("To do: {what}")),
         }
     }
 }
 
 fn is_over(out: &mut Page, resolved: &Resolved) {
-    let words = &resolved.words;
+    let text = &resolved.text;
     out.gap();
-    out.line(0, &format!("RESOLVED: {}", words.name));
-    out.line(2, &words.title);
-    out.whole(2, words::place(words));
+    out.line(0, &format!("RESOLVED: {}", text.name));
+    out.line(2, &text.title);
+    out.whole(2, words::place(text));
     out.line(2, &words::sentence(&resolved.how));
     out.line(2, &words::sentence(&words::was(resolved)));
 }

@@ -1,7 +1,7 @@
 //! What both forms of a mail say alike.
 
-use crate::domain::alert::Words;
-use crate::domain::message::{Change, Firing, Kind, MOST_SHOWN, Message, Resolved};
+use crate::domain::alert::AlertText;
+use crate::domain::message::{AlertChange, Firing, MOST_SHOWN, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 
@@ -46,34 +46,36 @@ pub(super) fn when(at: UnixTime, now: UnixTime) -> String {
 
 /// The facts below the sentences: when it ends, since when it is known, what happens by itself.
 pub(super) fn facts(firing: &Firing, now: UnixTime) -> Vec<String> {
-    let words = &firing.words;
-    let end = words.expires.map(|at| format!("End: {}", when(at, now)));
-    let is_known = firing.change != Change::New && firing.since < now;
+    let text = &firing.text;
+    let end = text.expires.map(|at| format!("End: {}", when(at, now)));
+    let is_known = firing.change != AlertChange::New && firing.since < now;
     let since = is_known.then(|| format!("Known since: {}", when(firing.since, now)));
-    let by_itself = Some(words.by_itself.clone()).filter(|text| !text.is_empty());
-    [end, since, by_itself].into_iter().flatten().collect()
+    let automatic = Some(text.automatic.clone()).filter(|text| !text.is_empty());
+    [end, since, automatic].into_iter().flatten().collect()
 }
 
 /// Where it is, if its name does not say that.
-pub(super) fn place(words: &Words) -> &str {
-    if words.place == words.name { "" } else { &words.place }
+pub(super) fn place(text: &AlertText) -> &str {
+    if text.place == text.name { "" } else { &text.place }
 }
 
 /// What happened to an alert since it was told last.
-pub(super) fn change(change: Change) -> &'static str {
+pub(super) fn change(change: AlertChange) -> &'static str {
     match change {
-        Change::New => "NEW",
-        Change::Worse => "WORSE",
-        Change::Better => "BETTER",
-        Change::Still => "STILL",
+        AlertChange::New => "NEW",
+        AlertChange::Worse => "WORSE",
+        AlertChange::Better => "BETTER",
+        AlertChange::Still => "STILL",
     }
 }
 
 /// What precedes the sentences of a message that is no alert.
 pub(super) fn lead(message: &Message) -> Option<&'static str> {
     match message.kind {
-        Kind::Test => Some("This is a test. Nothing is wrong, and there is nothing to do."),
-        Kind::Alert | Kind::News | Kind::Resolved | Kind::Renewal => None,
+        MessageKind::Test => Some("This is a test. Nothing is wrong, and there is nothing to do."),
+        MessageKind::Alert | MessageKind::News | MessageKind::Resolved | MessageKind::Renewal => {
+            None
+        }
     }
 }
 

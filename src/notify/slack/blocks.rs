@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::markup::{block, code, escape, length, plain, sentence};
 use crate::domain::advice::Remedy;
-use crate::domain::message::{Change, Firing, Kind, MOST_SHOWN, Message, Resolved};
+use crate::domain::message::{AlertChange, Firing, MOST_SHOWN, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 
 /// Most characters of a header.
@@ -60,9 +60,9 @@ fn blocks(message: &Message, title: &str) -> Vec<Value> {
 
 fn title(message: &Message) -> String {
     let mark = match message.kind {
-        Kind::Resolved => "✅",
-        Kind::Test => "🔵",
-        Kind::Alert | Kind::News | Kind::Renewal => mark(message.severity),
+        MessageKind::Resolved => "✅",
+        MessageKind::Test => "🔵",
+        MessageKind::Alert | MessageKind::News | MessageKind::Renewal => mark(message.severity),
     };
     format!("{mark} {} · {}: {}", message.tag(), message.node, message.headline)
 }
@@ -99,28 +99,28 @@ fn firing(message: &Message) -> Vec<Value> {
 
 /// What, where, why, and what to do, most important first.
 fn alert(firing: &Firing, node: &str) -> String {
-    let words = &firing.words;
+    let text = &firing.text;
     let severity = firing.level.severity;
     let change = match firing.change {
-        Change::New => "",
-        Change::Worse => ", worse than before",
-        Change::Better => ", better than before",
-        Change::Still => ", still",
+        AlertChange::New => "",
+        AlertChange::Worse => ", worse than before",
+        AlertChange::Better => ", better than before",
+        AlertChange::Still => ", still",
     };
-    let what = bold(&words.name, &words.brief);
+    let what = bold(&text.name, &text.brief);
     let mut lines = vec![
         format!("{} {what} · {}{change}", mark(severity), severity.name()),
-        place(&words.title, &words.place),
+        place(&text.title, &text.place),
     ];
-    let findings = words.lines.iter().take(MOST_LINES);
+    let findings = text.lines.iter().take(MOST_LINES);
     lines.extend(findings.map(|line| format!("• {}", sentence(line, 350))));
-    if words.lines.len() > MOST_LINES {
-        lines.push(format!("• and {} more", words.lines.len() - MOST_LINES));
+    if text.lines.len() > MOST_LINES {
+        lines.push(format!("• and {} more", text.lines.len() - MOST_LINES));
     }
-    if !words.by_itself.is_empty() {
-        lines.push(format!("• {}", sentence(&words.by_itself, 200)));
+    if !text.automatic.is_empty() {
+        lines.push(format!("• {}", sentence(&text.automatic, 200)));
     }
-    add_remedies(&mut lines, &words.remedies, node);
+    add_remedies(&mut lines, &text.remedies, node);
     lines.join("\n")
 }
 
@@ -147,7 +147,7 @@ fn add_remedies(lines: &mut Vec<String>, remedies: &[Remedy], node: &str) {
             Remedy::Command(command) => {
                 block(command).map(|command| format!("*Run on* {}:\n{command}", code(node, 100)))
             }
-            Remedy::Words(words) => Some(format!("*To do:* {}", sentence(words, 600))),
+            Remedy::Words(text) => Some(format!("*To do:* {}", sentence(text, 600))),
         };
         let fits = |line: &String| length(line) + 100 < room;
         let line = line.filter(fits).unwrap_or_else(|| format!("*To do:* {SEE_ALL}"));
@@ -162,7 +162,7 @@ fn add_remedies(lines: &mut Vec<String>, remedies: &[Remedy], node: &str) {
 /// What is over, a line each, in one section.
 fn resolved(resolved: &[Resolved]) -> Option<Value> {
     let lines = resolved.iter().take(MOST_SHOWN).map(|resolved| {
-        format!("✅ {} · {}", bold(&resolved.words.name, ""), sentence(&resolved.how, 250))
+        format!("✅ {} · {}", bold(&resolved.text.name, ""), sentence(&resolved.how, 250))
     });
     let (text, shown) = some_of(lines, MAX_RESOLVED);
     let mut text = text?;

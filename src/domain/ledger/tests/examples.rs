@@ -2,17 +2,17 @@
 
 use super::model::{Mode, SYNC, State, World};
 use super::*;
-use crate::domain::message::Change;
+use crate::domain::message::AlertChange;
 
 const HOUR: i64 = 3_600;
 
-fn ops(style: Style) -> Spec {
-    spec("email:ops@example.org", style, Severity::Warning)
+fn ops(mode: DeliveryMode) -> ReceiverSpec {
+    spec("email:ops@example.org", mode, Severity::Warning)
 }
 
-fn world(style: Style) -> World {
-    let mut world = World::new(vec![ops(style)]);
-    world.look(Look::Scan);
+fn world(mode: DeliveryMode) -> World {
+    let mut world = World::new(vec![ops(mode)]);
+    world.look(EvaluationBasis::NewScan);
     world
 }
 
@@ -26,12 +26,12 @@ fn taken(world: &World) -> usize {
 
 fn happens(world: &mut World, key: u8, state: State) {
     world.set(key, state);
-    world.look(Look::Scan);
+    world.look(EvaluationBasis::NewScan);
 }
 
-fn message(ledger: &Ledger, spec: &Spec, now: UnixTime) -> Option<(Delivery, Message)> {
-    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
-    let Due::Now(delivery) = ledger.due(spec, &terms, now) else { return None };
+fn message(ledger: &Ledger, spec: &ReceiverSpec, now: UnixTime) -> Option<(Delivery, Message)> {
+    let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
+    let Due::Now(delivery) = ledger.due(spec, &settings, now) else { return None };
     let Body::Message(message) = delivery.body.clone() else { return None };
     Some((*delivery, *message))
 }
@@ -40,7 +40,7 @@ fn notice(headline: &str, at: UnixTime) -> Notice {
     Notice {
         id: headline.to_owned(),
         at,
-        kind: Kind::Renewal,
+        kind: MessageKind::Renewal,
         severity: Severity::Ok,
         headline: headline.to_owned(),
         text: Vec::new(),
@@ -48,12 +48,17 @@ fn notice(headline: &str, at: UnixTime) -> Notice {
 }
 
 fn seen(ledger: &mut Ledger, alerts: Vec<Alert>, now: UnixTime) {
-    ledger.observe(&Sight { alerts, ..Sight::default() }, &[], Look::Scan, now);
+    ledger.observe(
+        &AlertSnapshot { alerts, ..AlertSnapshot::default() },
+        &[],
+        EvaluationBasis::NewScan,
+        now,
+    );
 }
 
 #[test]
 fn a_warning_is_told_once_and_again_after_a_week() {
-    let mut world = world(Style::Grouped);
+    let mut world = world(DeliveryMode::Grouped);
     happens(&mut world, 0, State::Fires(0));
     assert_eq!(taken(&world), 1);
     world.pass(7 * DAY - 1);
@@ -66,7 +71,7 @@ fn a_warning_is_told_once_and_again_after_a_week() {
 
 #[test]
 fn what_gets_worse_is_told_at_once_and_what_gets_better_is_not() {
-    let mut world = world(Style::Grouped);
+    let mut world = world(DeliveryMode::Grouped);
     for (step, count) in [(0, 1), (1, 2), (4, 3), (3, 3), (0, 3), (1, 4)] {
         happens(&mut world, 0, State::Fires(step));
         assert_eq!(taken(&world), count, "at {step}");
@@ -77,8 +82,8 @@ fn what_gets_worse_is_told_at_once_and_what_gets_better_is_not() {
 
 #[test]
 fn an_outage_of_three_days_ends_in_one_message() {
-    let mut world = world(Style::Grouped);
-    let id = ops(Style::Grouped).id;
+    let mut world = world(DeliveryMode::Grouped);
+    let id = ops(DeliveryMode::Grouped).id;
     happens(&mut world, 0, State::Fires(0));
     world.desks.get_mut(&id).unwrap().mode = Some(Mode::Fails);
     for (key, state) in
@@ -96,10 +101,10 @@ fn an_outage_of_three_days_ends_in_one_message() {
 
 #[test]
 fn a_clock_set_back_for_years_silences_nobody() {
-    let mut world = world(Style::Grouped);
+    let mut world = world(DeliveryMode::Grouped);
     happens(&mut world, 0, State::Fires(3));
     world.set_clock(-3 * 365 * DAY);
-    world.look(Look::Scan);
+    world.look(EvaluationBasis::NewScan);
     assert_eq!(taken(&world), 1);
     world.pass(DAY + 1);
     assert_eq!(taken(&world), 2);
@@ -108,28 +113,31 @@ fn a_clock_set_back_for_years_silences_nobody() {
 /// It failed by a clock that was a year ahead: nobody waits for that year, nor for an hour.
 #[test]
 fn a_clock_that_was_ahead_delays_no_attempt() {
-    let spec = ops(Style::Grouped);
-    let troubles =
-        [Trouble::Passing(None), Trouble::Passing(Some(Span::hours(1))), Trouble::Lasting];
-    for trouble in troubles {
+    let spec = ops(DeliveryMode::Grouped);
+    let all = [
+        Retryability::Transient(None),
+        Retryability::Transient(Some(Span::hours(1))),
+        Retryability::Permanent,
+    ];
+    for retryability in all {
         let mut ledger = Ledger::default();
         ledger.set_receivers(std::slice::from_ref(&spec));
         seen(&mut ledger, vec![alert(0, 0)], now(365));
         let (delivery, _) = message(&ledger, &spec, now(365)).unwrap();
-        ledger.failed(&delivery, trouble, "no", 0, now(365));
+        ledger.failed(&delivery, retryability, "no", 0, now(365));
         assert!(message(&ledger, &spec, now(365)).is_none());
         seen(&mut ledger, vec![alert(0, 0)], now(0));
-        assert!(message(&ledger, &spec, now(0)).is_some(), "{trouble:?}");
+        assert!(message(&ledger, &spec, now(0)).is_some(), "{retryability:?}");
     }
 }
 
 #[test]
 fn one_who_takes_one_thing_at_a_time_gets_one_for_each() {
-    let mut world = world(Style::Single);
+    let mut world = world(DeliveryMode::Single);
     for key in 0..3 {
         world.set(key, State::Fires(3));
     }
-    world.look(Look::Scan);
+    world.look(EvaluationBasis::NewScan);
     assert_eq!(taken(&world), 3);
     world.pass(DAY + 1);
     assert_eq!(taken(&world), 6);
@@ -139,14 +147,14 @@ fn one_who_takes_one_thing_at_a_time_gets_one_for_each() {
 
 #[test]
 fn one_that_is_refused_keeps_no_other_waiting() {
-    let mut world = world(Style::Single);
-    let id = ops(Style::Single).id;
+    let mut world = world(DeliveryMode::Single);
+    let id = ops(DeliveryMode::Single).id;
     world.desks.get_mut(&id).unwrap().mode = Some(Mode::RefusesOne(0));
     // The one that is refused is the most urgent.
     for (key, step) in [(0, 4), (1, 3), (2, 0)] {
         world.set(key, State::Fires(step));
     }
-    world.look(Look::Scan);
+    world.look(EvaluationBasis::NewScan);
     assert_eq!(taken(&world), 2);
     happens(&mut world, 2, State::Well);
     world.pass(DAY - HOUR);
@@ -160,38 +168,38 @@ fn one_that_is_refused_keeps_no_other_waiting() {
 
 #[test]
 fn a_reload_keeps_the_pause_that_the_other_side_asked_for() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
-    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
-    let mut due_after = |trouble| {
+    let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
+    let mut due_after = |retryability| {
         let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
-        ledger.failed(&delivery, trouble, "no", 0, now(0));
+        ledger.failed(&delivery, retryability, "no", 0, now(0));
         ledger = restored(&ledger);
         ledger.retry_now();
-        ledger.due(&spec, &terms, now(0))
+        ledger.due(&spec, &settings, now(0))
     };
-    for trouble in [Trouble::Passing(None), Trouble::Lasting] {
-        assert!(matches!(due_after(trouble), Due::Now(_)), "{trouble:?}");
+    for retryability in [Retryability::Transient(None), Retryability::Permanent] {
+        assert!(matches!(due_after(retryability), Due::Now(_)), "{retryability:?}");
     }
     let asked = Span::minutes(10);
-    assert_eq!(due_after(Trouble::Passing(Some(asked))), Due::At(now(0) + asked));
+    assert_eq!(due_after(Retryability::Transient(Some(asked))), Due::At(now(0) + asked));
 }
 
 /// A wrong key: each of a thousand alerts would be refused, and a service shuts out who tries them all.
 #[test]
 fn one_who_refuses_all_is_not_pestered() {
-    let spec = ops(Style::Single);
+    let spec = ops(DeliveryMode::Single);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, (0..=255).map(|key| alert(key, 0)).collect(), now(0));
     let (mut tried, mut at) = (0, now(0));
-    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
+    let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
     while at < now(1) {
-        match ledger.due(&spec, &terms, at) {
+        match ledger.due(&spec, &settings, at) {
             Due::Now(delivery) => {
-                ledger.failed(&delivery, Trouble::Lasting, "HTTP 403", 50, at);
+                ledger.failed(&delivery, Retryability::Permanent, "HTTP 403", 50, at);
                 tried += 1;
             }
             Due::At(then) => at = then,
@@ -204,7 +212,7 @@ fn one_who_refuses_all_is_not_pestered() {
 
 #[test]
 fn news_that_are_refused_keep_no_other_waiting() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     for headline in ["a", "b"] {
@@ -212,7 +220,7 @@ fn news_that_are_refused_keep_no_other_waiting() {
     }
     let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
     assert_eq!(told.headline, "a");
-    ledger.failed(&delivery, Trouble::Lasting, "no", 0, now(0));
+    ledger.failed(&delivery, Retryability::Permanent, "no", 0, now(0));
     let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
     assert_eq!(told.headline, "b");
     ledger.sent(&spec, &delivery, None, now(0));
@@ -222,11 +230,11 @@ fn news_that_are_refused_keep_no_other_waiting() {
 /// Nothing waits for one who only hears that certwatch is well, were it known before or not.
 #[test]
 fn news_that_all_have_heard_are_dropped() {
-    let spec = ops(Style::Grouped);
-    let beat = super::spec("heartbeat", Style::Heartbeat, Severity::Warning);
+    let spec = ops(DeliveryMode::Grouped);
+    let heartbeat = super::spec("heartbeat", DeliveryMode::Heartbeat, Severity::Warning);
     let mut ledger = Ledger::default();
-    ledger.receivers.insert(beat.id.clone(), Receiver::default());
-    ledger.set_receivers(&[spec.clone(), beat]);
+    ledger.receivers.insert(heartbeat.id.clone(), Receiver::default());
+    ledger.set_receivers(&[spec.clone(), heartbeat]);
     ledger.announce(notice("renewed", now(0)));
     seen(&mut ledger, Vec::new(), now(0));
     let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
@@ -238,7 +246,7 @@ fn news_that_all_have_heard_are_dropped() {
 /// The good news of one says nothing of the others.
 #[test]
 fn one_that_is_over_does_not_make_all_well() {
-    let spec = ops(Style::Single);
+    let spec = ops(DeliveryMode::Single);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, vec![alert(0, 0), alert(1, 0)], now(0));
@@ -246,8 +254,8 @@ fn one_that_is_over_does_not_make_all_well() {
         ledger.sent(&spec, &delivery, None, now(0));
     }
     let well = [(super::id(0), None)].into();
-    let sight = Sight { alerts: vec![alert(1, 0)], well, ..Sight::default() };
-    ledger.observe(&sight, &[], Look::Scan, now(1));
+    let snapshot = AlertSnapshot { alerts: vec![alert(1, 0)], well, ..AlertSnapshot::default() };
+    ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(1));
     let (_, message) = message(&ledger, &spec, now(1)).unwrap();
     assert_eq!(message.headline, "f0 is well again (1 still open)");
     assert_eq!(message.next, "Still open on this node: 1.");
@@ -256,7 +264,7 @@ fn one_that_is_over_does_not_make_all_well() {
 #[test]
 fn one_who_forgets_is_told_again_and_again_and_then_that_it_is_over_for_a_while() {
     let every = Span::minutes(5);
-    let mut world = world(Style::Synced { every });
+    let mut world = world(DeliveryMode::Synced { every });
     happens(&mut world, 0, State::Fires(0));
     world.pass(HOUR);
     assert_eq!(taken(&world), 12);
@@ -267,7 +275,7 @@ fn one_who_forgets_is_told_again_and_again_and_then_that_it_is_over_for_a_while(
     happens(&mut world, 0, State::Fires(0));
     happens(&mut world, 0, State::Well);
     world.set_clock(-365 * DAY);
-    world.look(Look::Scan);
+    world.look(EvaluationBasis::NewScan);
     world.pass(HOUR);
     let before = taken(&world);
     world.pass(DAY);
@@ -277,7 +285,7 @@ fn one_who_forgets_is_told_again_and_again_and_then_that_it_is_over_for_a_while(
 /// The severity is part of its identity there, and whoever is on call is called by it.
 #[test]
 fn one_who_mirrors_what_fires_is_told_at_once_that_it_is_less_bad() {
-    let mut world = world(Style::Synced { every: SYNC });
+    let mut world = world(DeliveryMode::Synced { every: SYNC });
     for (step, count) in [(4, 1), (0, 2), (0, 2), (4, 3), (3, 4)] {
         happens(&mut world, 0, State::Fires(step));
         assert_eq!(taken(&world), count, "at {step}");
@@ -288,7 +296,7 @@ fn one_who_mirrors_what_fires_is_told_at_once_that_it_is_less_bad() {
 
 #[test]
 fn a_fault_of_a_moment_wakes_nobody() {
-    let mut world = world(Style::Grouped);
+    let mut world = world(DeliveryMode::Grouped);
     happens(&mut world, 0, State::Fires(BROKEN));
     world.pass(19);
     happens(&mut world, 0, State::Well);
@@ -302,7 +310,7 @@ fn a_fault_of_a_moment_wakes_nobody() {
 /// Having been broken twice is no evidence that a file is gone.
 #[test]
 fn a_file_that_was_broken_and_then_gone_for_a_moment_is_not_gone() {
-    let mut world = world(Style::Grouped);
+    let mut world = world(DeliveryMode::Grouped);
     happens(&mut world, 0, State::Fires(0));
     happens(&mut world, 0, State::Fires(BROKEN));
     world.pass(19);
@@ -314,14 +322,14 @@ fn a_file_that_was_broken_and_then_gone_for_a_moment_is_not_gone() {
 
 #[test]
 fn one_failure_is_no_broken_receiver_however_long_ago() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
     let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
-    ledger.failed(&delivery, Trouble::Passing(None), "timeout", 0, now(0));
+    ledger.failed(&delivery, Retryability::Transient(None), "timeout", 0, now(0));
     assert_eq!(ledger.deaf_receivers(now(3)), []);
-    ledger.failed(&delivery, Trouble::Passing(None), "timeout", 0, now(0) + Span::hours(1));
+    ledger.failed(&delivery, Retryability::Transient(None), "timeout", 0, now(0) + Span::hours(1));
     let deaf = ledger.deaf_receivers(now(3));
     assert_eq!(deaf[0].0, spec.id);
     ledger.sent(&spec, &delivery, None, now(3));
@@ -330,15 +338,15 @@ fn one_failure_is_no_broken_receiver_however_long_ago() {
 
 #[test]
 fn a_thread_lasts_until_all_is_well() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     let mut threads = Vec::new();
     for (day, alerts) in [(0, vec![0]), (1, vec![0, 1]), (2, vec![1]), (3, vec![]), (4, vec![1])] {
         let well = (0..2).map(|key| (super::id(key), None)).collect();
         let alerts = alerts.into_iter().map(|key| alert(key, 0)).collect();
-        let sight = Sight { alerts, well, ..Sight::default() };
-        ledger.observe(&sight, &[], Look::Scan, now(day));
+        let snapshot = AlertSnapshot { alerts, well, ..AlertSnapshot::default() };
+        ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(day));
         let (delivery, message) = message(&ledger, &spec, now(day)).unwrap();
         assert_eq!(delivery.thread.is_some(), (1..4).contains(&day));
         ledger.sent(&spec, &delivery, Some("ts".to_owned()), now(day));
@@ -350,7 +358,7 @@ fn a_thread_lasts_until_all_is_well() {
 
 #[test]
 fn a_new_receiver_is_told_what_fires_but_no_old_news() {
-    let [old, new] = ["a", "b"].map(|name| spec(name, Style::Grouped, Severity::Warning));
+    let [old, new] = ["a", "b"].map(|name| spec(name, DeliveryMode::Grouped, Severity::Warning));
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&old));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
@@ -358,30 +366,30 @@ fn a_new_receiver_is_told_what_fires_but_no_old_news() {
     ledger.set_receivers(&[old.clone(), new.clone()]);
     assert_eq!((ledger.queue(&old), ledger.queue(&new)), (2, 1));
     let (delivery, told) = message(&ledger, &old, now(0)).unwrap();
-    assert_eq!(told.kind, Kind::Alert);
+    assert_eq!(told.kind, MessageKind::Alert);
     ledger.sent(&old, &delivery, None, now(0));
     // A notice that is refused keeps no alert waiting.
     let (delivery, told) = message(&ledger, &old, now(0)).unwrap();
-    assert_eq!(told.kind, Kind::Renewal);
-    ledger.failed(&delivery, Trouble::Lasting, "no", 0, now(0));
+    assert_eq!(told.kind, MessageKind::Renewal);
+    ledger.failed(&delivery, Retryability::Permanent, "no", 0, now(0));
     seen(&mut ledger, vec![alert(0, 0), alert(1, 0)], now(0));
-    assert_eq!(message(&ledger, &old, now(0)).unwrap().1.kind, Kind::Alert);
+    assert_eq!(message(&ledger, &old, now(0)).unwrap().1.kind, MessageKind::Alert);
     let (_, message) = message(&ledger, &new, now(0)).unwrap();
-    assert_eq!(message.firing[0].change, Change::New);
+    assert_eq!(message.firing[0].change, AlertChange::New);
 }
 
 #[test]
 fn hostile_texts_survive_being_written_down() {
     let evil = "\u{0}\"\\\u{1b}[2J\n\u{202e}\u{10ffff}";
-    let spec = spec(evil, Style::Grouped, Severity::Warning);
+    let spec = spec(evil, DeliveryMode::Grouped, Severity::Warning);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     let mut alert = alert(0, 3);
     alert.id = AlertId(evil.to_owned());
-    alert.words.name = evil.to_owned();
+    alert.text.name = evil.to_owned();
     seen(&mut ledger, vec![alert], now(0));
     let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
-    ledger.failed(&delivery, Trouble::Lasting, evil, 0, now(0));
+    ledger.failed(&delivery, Retryability::Permanent, evil, 0, now(0));
     assert_eq!(restored(&ledger), ledger);
     ledger.sent(&spec, &delivery, Some(evil.to_owned()), now(0));
     assert_eq!(restored(&ledger), ledger);
@@ -399,7 +407,7 @@ fn an_older_and_a_newer_ledger_can_be_read() {
 /// Nobody looks for a file in vain that was put back while the mail server was away.
 #[test]
 fn what_has_come_back_is_not_called_gone() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
@@ -409,7 +417,12 @@ fn what_has_come_back_is_not_called_gone() {
     let how = |ledger: &Ledger| message(ledger, &spec, now(5)).unwrap().1.resolved[0].how.clone();
     assert_eq!(how(&ledger), "is no longer there");
     let well = [(super::id(0), None)].into();
-    ledger.observe(&Sight { well, ..Sight::default() }, &[], Look::Scan, now(4));
+    ledger.observe(
+        &AlertSnapshot { well, ..AlertSnapshot::default() },
+        &[],
+        EvaluationBasis::NewScan,
+        now(4),
+    );
     assert_eq!(how(&ledger), "is well again");
 }
 
@@ -417,14 +430,14 @@ fn what_has_come_back_is_not_called_gone() {
 #[test]
 fn a_thousand_alerts_are_no_trouble() {
     let mut world = World::new(vec![
-        ops(Style::Grouped),
-        spec("am", Style::Synced { every: SYNC }, Severity::Warning),
-        spec("pagerduty", Style::Single, Severity::Warning),
+        ops(DeliveryMode::Grouped),
+        spec("am", DeliveryMode::Synced { every: SYNC }, Severity::Warning),
+        spec("pagerduty", DeliveryMode::Single, Severity::Warning),
     ]);
     let alerts =
         (0..1_000).map(|number| Alert { id: AlertId(format!("{number:032}")), ..alert(0, 0) });
-    let sight = Sight { alerts: alerts.collect(), ..Sight::default() };
-    world.ledger.observe(&sight, &[], Look::Scan, now(0));
+    let snapshot = AlertSnapshot { alerts: alerts.collect(), ..AlertSnapshot::default() };
+    world.ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(0));
     for (spec, messages) in world.specs.clone().iter().zip([1, 1, 1_000]) {
         let mut told = Vec::new();
         while let Some((delivery, message)) = message(&world.ledger, spec, now(0)) {
@@ -439,7 +452,7 @@ fn a_thousand_alerts_are_no_trouble() {
 /// The state is of one machine, and a receiver is owed nothing because its name has changed.
 #[test]
 fn a_node_that_is_renamed_tells_nothing_but_what_is_due_anyway() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
@@ -448,23 +461,23 @@ fn a_node_that_is_renamed_tells_nothing_but_what_is_due_anyway() {
     ledger.set_receivers(std::slice::from_ref(&spec));
     ledger.retry_now();
     seen(&mut ledger, vec![alert(0, 0)], now(1));
-    let terms = Terms { node: "cp2", repeat: &Repeat::default(), beat: None };
-    assert_eq!(ledger.due(&spec, &terms, now(1)), Due::At(now(7)));
-    let Due::Now(again) = ledger.due(&spec, &terms, now(7)) else { panic!("it is due") };
+    let settings = DeliverySettings { node: "cp2", repeat: &Repeat::default(), heartbeat: None };
+    assert_eq!(ledger.due(&spec, &settings, now(1)), Due::At(now(7)));
+    let Due::Now(again) = ledger.due(&spec, &settings, now(7)) else { panic!("it is due") };
     let Body::Message(again) = again.body else { panic!("{again:?}") };
     assert_eq!((again.node.as_str(), &again.firing[0].id), ("cp2", &told.firing[0].id));
-    assert_eq!((again.firing[0].change, again.resolved), (Change::Still, Vec::new()));
+    assert_eq!((again.firing[0].change, again.resolved), (AlertChange::Still, Vec::new()));
 }
 
 /// The ledger of one who was told of a warning and of what is critical, and then wants less.
-fn told_and_narrowed(style: Style) -> (Ledger, Spec) {
+fn told_and_narrowed(mode: DeliveryMode) -> (Ledger, ReceiverSpec) {
     let mut ledger = Ledger::default();
-    ledger.set_receivers(&[ops(style)]);
+    ledger.set_receivers(&[ops(mode)]);
     seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
-    while let Some((delivery, _)) = message(&ledger, &ops(style), now(0)) {
-        ledger.sent(&ops(style), &delivery, None, now(0));
+    while let Some((delivery, _)) = message(&ledger, &ops(mode), now(0)) {
+        ledger.sent(&ops(mode), &delivery, None, now(0));
     }
-    let spec = Spec { min_severity: Severity::Critical, ..ops(style) };
+    let spec = ReceiverSpec { min_severity: Severity::Critical, ..ops(mode) };
     let mut ledger = restored(&ledger);
     ledger.set_receivers(std::slice::from_ref(&spec));
     (ledger, spec)
@@ -472,7 +485,7 @@ fn told_and_narrowed(style: Style) -> (Ledger, Spec) {
 
 #[test]
 fn people_are_not_told_that_they_want_to_be_told_less() {
-    let (mut ledger, spec) = told_and_narrowed(Style::Grouped);
+    let (mut ledger, spec) = told_and_narrowed(DeliveryMode::Grouped);
     seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
     assert_eq!((message(&ledger, &spec, now(0)), ledger.queue(&spec)), (None, 0));
     // What they still want to hear of gets better than that: good news.
@@ -483,15 +496,15 @@ fn people_are_not_told_that_they_want_to_be_told_less() {
     // It stays so while they cannot be reached, whatever they want then.
     ledger.set_receivers(std::slice::from_ref(&spec));
     assert_eq!(how(&ledger), "is less urgent now: it expires in 5 d");
-    ledger.set_receivers(&[ops(Style::Grouped)]);
-    let (_, again) = message(&ledger, &ops(Style::Grouped), now(0)).unwrap();
-    assert_eq!((again.firing[0].change, again.resolved.len()), (Change::New, 0));
+    ledger.set_receivers(&[ops(DeliveryMode::Grouped)]);
+    let (_, again) = message(&ledger, &ops(DeliveryMode::Grouped), now(0)).unwrap();
+    assert_eq!((again.firing[0].change, again.resolved.len()), (AlertChange::New, 0));
 }
 
 #[test]
 fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
-    for style in [Style::Single, Style::Synced { every: SYNC }] {
-        let (mut ledger, spec) = told_and_narrowed(style);
+    for mode in [DeliveryMode::Single, DeliveryMode::Synced { every: SYNC }] {
+        let (mut ledger, spec) = told_and_narrowed(mode);
         seen(&mut ledger, vec![alert(0, 0), alert(1, 3)], now(0));
         let (delivery, told) = message(&ledger, &spec, now(0)).unwrap();
         assert_eq!(told.resolved[0].how, "is below this channel's min-severity now");
@@ -499,10 +512,11 @@ fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
         ledger.sent(&spec, &delivery, None, now(0));
         assert_eq!(message(&ledger, &spec, now(0)), None);
         // What was mended before anybody could be told was mended.
-        let (mut ledger, spec) = told_and_narrowed(style);
+        let (mut ledger, spec) = told_and_narrowed(mode);
         let well = [(super::id(0), None)].into();
-        let sight = Sight { alerts: vec![alert(1, 3)], well, ..Sight::default() };
-        ledger.observe(&sight, &[], Look::Scan, now(0));
+        let snapshot =
+            AlertSnapshot { alerts: vec![alert(1, 3)], well, ..AlertSnapshot::default() };
+        ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(0));
         let (_, told) = message(&ledger, &spec, now(0)).unwrap();
         assert_eq!(told.resolved[0].how, "is well again");
     }
@@ -512,20 +526,21 @@ fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
 /// message believes that all is well.
 #[test]
 fn what_fires_again_after_an_end_that_may_have_been_told_is_news() {
-    let spec = ops(Style::Grouped);
+    let spec = ops(DeliveryMode::Grouped);
     let mut ledger = Ledger::default();
     ledger.set_receivers(std::slice::from_ref(&spec));
     seen(&mut ledger, vec![alert(0, 0)], now(0));
     let (delivery, _) = message(&ledger, &spec, now(0)).unwrap();
     assert!(!ledger.begun(&delivery), "nothing in it is over");
     ledger.sent(&spec, &delivery, None, now(0));
-    let sight = Sight { well: [(alert(0, 0).id, None)].into(), ..Sight::default() };
-    ledger.observe(&sight, &[], Look::Scan, now(1));
+    let snapshot =
+        AlertSnapshot { well: [(alert(0, 0).id, None)].into(), ..AlertSnapshot::default() };
+    ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(1));
     let (over, told) = message(&ledger, &spec, now(1)).unwrap();
     assert_eq!(told.resolved.len(), 1);
     assert!(ledger.begun(&over));
     let mut ledger = restored(&ledger);
     seen(&mut ledger, vec![alert(0, 0)], now(2));
     let (_, again) = message(&ledger, &spec, now(2)).unwrap();
-    assert_eq!(again.firing[0].change, Change::New);
+    assert_eq!(again.firing[0].change, AlertChange::New);
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::domain::message::Change;
+use crate::domain::message::AlertChange;
 
 /// How often the daemon scans if nothing happens.
 const SCAN: i64 = 6 * 3600;
@@ -35,7 +35,7 @@ pub(super) enum Mode {
     Crashes,
 }
 
-type Content = (Vec<(Change, AlertId, Level)>, Vec<AlertId>, Option<String>);
+type Content = (Vec<(AlertChange, AlertId, Level)>, Vec<AlertId>, Option<String>);
 
 /// A receiver, and what the people behind it know.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ pub(super) struct Desk {
     contents: BTreeMap<String, (Content, String)>,
     accepted: BTreeMap<String, usize>,
     failed: Option<(Content, String, String)>,
-    pub beat: Option<UnixTime>,
+    pub heartbeat: Option<UnixTime>,
     /// Of what it refused and has not taken since.
     refused: BTreeSet<AlertId>,
     /// When it was out of reach last.
@@ -78,17 +78,17 @@ pub(super) struct World {
     pub blind: BTreeSet<u8>,
     pub ledger: Ledger,
     disk: String,
-    pub specs: Vec<Spec>,
+    pub specs: Vec<ReceiverSpec>,
     pub desks: BTreeMap<ReceiverId, Desk>,
     scanned: i64,
     look_again: Option<UnixTime>,
-    beat: Option<Beat>,
+    heartbeat: Option<Heartbeat>,
     wake: i64,
-    dice: u32,
+    random: u32,
 }
 
 impl World {
-    pub(super) fn new(specs: Vec<Spec>) -> Self {
+    pub(super) fn new(specs: Vec<ReceiverSpec>) -> Self {
         let mut world = Self {
             real: 1_800_000_000,
             offset: 0,
@@ -102,9 +102,9 @@ impl World {
             desks: BTreeMap::new(),
             scanned: 0,
             look_again: None,
-            beat: None,
+            heartbeat: None,
             wake: 0,
-            dice: 7,
+            random: 7,
         };
         world.configure(specs);
         world
@@ -114,7 +114,7 @@ impl World {
         UnixTime::new(self.real + self.offset)
     }
 
-    pub(super) fn configure(&mut self, specs: Vec<Spec>) {
+    pub(super) fn configure(&mut self, specs: Vec<ReceiverSpec>) {
         self.ledger.set_receivers(&specs);
         self.desks.retain(|id, _| specs.iter().any(|spec| spec.id == *id));
         for spec in &specs {
@@ -148,16 +148,16 @@ impl World {
             desk.failed = None;
             // What has changed back before the daemon is up again it does not put right: it cannot
             // know that it told of it.
-            let told = &self.ledger.receivers[id].told;
-            desk.knows.retain(|id, _| told.contains_key(id));
-            for (id, told) in told.iter().filter(|(_, told)| told.over.is_none()) {
+            let notified = &self.ledger.receivers[id].notified;
+            desk.knows.retain(|id, _| notified.contains_key(id));
+            for (id, notified) in notified.iter().filter(|(_, notified)| notified.over.is_none()) {
                 let known = Known {
-                    level: told.level.clone(),
+                    level: notified.level.clone(),
                     at: self.real,
                     set_back: self.set_back,
                     set_forward: self.set_forward,
                 };
-                desk.knows.entry(id.clone()).or_insert(known).level = told.level.clone();
+                desk.knows.entry(id.clone()).or_insert(known).level = notified.level.clone();
             }
         }
     }
@@ -173,47 +173,47 @@ impl World {
             self.real = self.wake.max(self.real + 1);
             let is_scan = self.real - self.scanned >= SCAN
                 || self.look_again.is_some_and(|then| then <= self.now());
-            self.look(if is_scan { Look::Scan } else { Look::Again });
+            self.look(if is_scan { EvaluationBasis::NewScan } else { EvaluationBasis::LastScan });
         }
         self.real = end;
     }
 
     /// One turn of the daemon.
-    pub(super) fn look(&mut self, look: Look) {
-        if look == Look::Scan {
+    pub(super) fn look(&mut self, basis: EvaluationBasis) {
+        if basis == EvaluationBasis::NewScan {
             self.scanned = self.real;
-            self.beat = Some(Beat { at: self.now(), is_well: true, text: String::new() });
+            self.heartbeat = Some(Heartbeat { at: self.now(), is_well: true, text: String::new() });
         }
         self.wake = self.scanned + SCAN;
-        let mut look = look;
+        let mut basis = basis;
         loop {
             let deaf = self.ledger.deaf_receivers(self.now());
-            self.observe(&deaf, look);
+            self.observe(&deaf, basis);
             let has_crashed = self.deliver().is_break();
             if !has_crashed && self.ledger.deaf_receivers(self.now()) == deaf {
                 break;
             }
-            look = if has_crashed { Look::Scan } else { Look::Again };
+            basis = if has_crashed { EvaluationBasis::NewScan } else { EvaluationBasis::LastScan };
         }
     }
 
-    fn sight(&self) -> Sight {
-        let mut sight = Sight::default();
+    fn snapshot(&self) -> AlertSnapshot {
+        let mut snapshot = AlertSnapshot::default();
         for key in (0..KEYS).filter(|key| !self.blind.contains(&(key / 2))) {
             match self.states[usize::from(key)].0 {
                 State::Absent => {}
-                State::Well => drop(sight.well.insert(id(key), Some(self.now()))),
-                State::Fires(step) => sight.alerts.push(alert(key, step)),
+                State::Well => drop(snapshot.well.insert(id(key), Some(self.now()))),
+                State::Fires(step) => snapshot.alerts.push(alert(key, step)),
             }
         }
-        sight.blind = self.blind.iter().map(|dir| format!("/d{dir}")).collect();
-        sight
+        snapshot.blind = self.blind.iter().map(|dir| format!("/d{dir}")).collect();
+        snapshot
     }
 
-    fn observe(&mut self, deaf: &[(ReceiverId, Alert)], look: Look) {
+    fn observe(&mut self, deaf: &[(ReceiverId, Alert)], basis: EvaluationBasis) {
         let levels = self.ledger.open.iter().map(|(id, open)| (id.clone(), open.level.clone()));
         let before: BTreeMap<_, _> = levels.collect();
-        let again = self.ledger.observe(&self.sight(), deaf, look, self.now());
+        let again = self.ledger.observe(&self.snapshot(), deaf, basis, self.now());
         self.look_again = again;
         if let Some(then) = again {
             self.wake = self.wake.min(then.seconds() - self.offset);
@@ -230,7 +230,10 @@ impl World {
                 tried += 1;
                 let is_alert = is_about_alerts(&delivery);
                 taken += usize::from(self.attempt(&spec, &delivery)? && is_alert);
-                assert!(taken <= 1 || spec.style == Style::Single, "one message for each look");
+                assert!(
+                    taken <= 1 || spec.mode == DeliveryMode::Single,
+                    "one message for each look"
+                );
                 assert!(tried <= 40, "it tells without end");
             }
             self.check_what_is_known(&spec);
@@ -238,16 +241,20 @@ impl World {
         ControlFlow::Continue(())
     }
 
-    fn due(&mut self, spec: &Spec) -> Option<Delivery> {
-        let beat = self.beat.clone();
-        let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: beat.as_ref() };
+    fn due(&mut self, spec: &ReceiverSpec) -> Option<Delivery> {
+        let heartbeat = self.heartbeat.clone();
+        let settings = DeliverySettings {
+            node: NODE,
+            repeat: &Repeat::default(),
+            heartbeat: heartbeat.as_ref(),
+        };
         let now = self.now();
-        match self.ledger.due(spec, &terms, now) {
+        match self.ledger.due(spec, &settings, now) {
             Due::Now(delivery) => Some(*delivery),
             Due::At(then) => {
                 assert!(then > now, "not in the past");
-                let is_now = |at| matches!(self.ledger.due(spec, &terms, at), Due::Now(_));
-                let later = self.ledger.due(spec, &terms, then);
+                let is_now = |at| matches!(self.ledger.due(spec, &settings, at), Due::Now(_));
+                let later = self.ledger.due(spec, &settings, then);
                 let is_later = matches!(later, Due::At(later) if later > then);
                 assert!(matches!(later, Due::Now(_)) || is_later, "{later:?} at {then}");
                 let half = UnixTime::new(now.seconds().midpoint(then.seconds()));
@@ -256,7 +263,7 @@ impl World {
                 None
             }
             Due::Nothing => {
-                let later = self.ledger.due(spec, &terms, now + Span::days(4_000));
+                let later = self.ledger.due(spec, &settings, now + Span::days(4_000));
                 assert_eq!(later, Due::Nothing, "overslept");
                 assert_eq!(self.ledger.queue(spec), 0);
                 None
@@ -265,23 +272,27 @@ impl World {
     }
 
     /// True if it was taken.
-    fn attempt(&mut self, spec: &Spec, delivery: &Delivery) -> ControlFlow<(), bool> {
+    fn attempt(&mut self, spec: &ReceiverSpec, delivery: &Delivery) -> ControlFlow<(), bool> {
         let now = self.now();
-        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let mode = self.desks[&spec.id].mode.unwrap_or(Mode::Works);
         self.check_identity(spec, delivery);
-        let trouble = match mode {
+        let retryability = match mode {
             Mode::Works | Mode::Crashes => None,
-            Mode::Fails => Some(Trouble::Passing(None)),
-            Mode::AsksToWait(seconds) => Some(Trouble::Passing(Some(Span::seconds(seconds)))),
-            Mode::Refuses => Some(Trouble::Lasting),
-            Mode::RefusesOne(key) => ids(delivery).contains(&id(key)).then_some(Trouble::Lasting),
+            Mode::Fails => Some(Retryability::Transient(None)),
+            Mode::AsksToWait(seconds) => {
+                Some(Retryability::Transient(Some(Span::seconds(seconds))))
+            }
+            Mode::Refuses => Some(Retryability::Permanent),
+            Mode::RefusesOne(key) => {
+                ids(delivery).contains(&id(key)).then_some(Retryability::Permanent)
+            }
         };
-        if let Some(trouble) = trouble {
-            if trouble == Trouble::Lasting {
+        if let Some(retryability) = retryability {
+            if retryability == Retryability::Permanent {
                 self.desks.get_mut(&spec.id).unwrap().refused.extend(ids(delivery));
             }
-            self.ledger.failed(delivery, trouble, "no", self.dice >> 8, now);
+            self.ledger.failed(delivery, retryability, "no", self.random >> 8, now);
             self.persist();
             return ControlFlow::Continue(false);
         }
@@ -302,7 +313,7 @@ impl World {
         self.ledger.announce(notice);
         self.blind.clear();
         self.desks.values_mut().for_each(|desk| desk.mode = None);
-        self.look(Look::Scan);
+        self.look(EvaluationBasis::NewScan);
         self.pass(25 * 3600);
     }
 

@@ -60,13 +60,13 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn receivers() -> Vec<Spec> {
+fn receivers() -> Vec<ReceiverSpec> {
     vec![
-        spec("email:ops@example.org", Style::Grouped, Severity::Warning),
-        spec("slack", Style::Grouped, Severity::Critical),
-        spec("pagerduty", Style::Single, Severity::Warning),
-        spec("alertmanager:a", Style::Synced { every: SYNC }, Severity::Warning),
-        spec("heartbeat", Style::Heartbeat, Severity::Warning),
+        spec("email:ops@example.org", DeliveryMode::Grouped, Severity::Warning),
+        spec("slack", DeliveryMode::Grouped, Severity::Critical),
+        spec("pagerduty", DeliveryMode::Single, Severity::Warning),
+        spec("alertmanager:a", DeliveryMode::Synced { every: SYNC }, Severity::Warning),
+        spec("heartbeat", DeliveryMode::Heartbeat, Severity::Warning),
     ]
 }
 
@@ -74,7 +74,7 @@ fn notice(number: usize, now: UnixTime) -> Notice {
     Notice {
         id: format!("notice {number}"),
         at: now,
-        kind: Kind::Renewal,
+        kind: MessageKind::Renewal,
         severity: Severity::Ok,
         headline: "2 renewed".to_owned(),
         text: Vec::new(),
@@ -89,7 +89,7 @@ fn happen(world: &mut World, event: &Event, number: usize) {
         Event::Glitch(key, state, seconds) => {
             let before = world.states[usize::from(*key)].0;
             world.set(*key, *state);
-            world.look(Look::Scan);
+            world.look(EvaluationBasis::NewScan);
             world.pass(*seconds);
             world.set(*key, before);
         }
@@ -103,7 +103,7 @@ fn happen(world: &mut World, event: &Event, number: usize) {
         }
         Event::Configured(index, is_in) => {
             let id = receivers()[*index].id.clone();
-            let is_old = |spec: &Spec| spec.id != id && world.desks.contains_key(&spec.id);
+            let is_old = |spec: &ReceiverSpec| spec.id != id && world.desks.contains_key(&spec.id);
             let specs = receivers().into_iter();
             let specs = specs.filter(|spec| is_old(spec) || (*is_in && spec.id == id)).collect();
             world.configure(specs);
@@ -119,14 +119,14 @@ fn happen(world: &mut World, event: &Event, number: usize) {
         Event::Reload => world.ledger.retry_now(),
         Event::Notice => world.ledger.announce(notice(number, world.now())),
     }
-    world.look(Look::Scan);
+    world.look(EvaluationBasis::NewScan);
 }
 
 proptest! {
     #[test]
     fn nothing_is_lost_and_nobody_is_told_too_often(events in prop::collection::vec(any_event(), 1..16)) {
         let mut world = World::new(receivers());
-        world.look(Look::Scan);
+        world.look(EvaluationBasis::NewScan);
         for (number, event) in events.iter().enumerate() {
             happen(&mut world, event, number);
             world.check_round_trip();
@@ -138,7 +138,7 @@ proptest! {
         for spec in &world.specs {
             let knows = &world.desks[&spec.id].knows;
             let wanted = |(_, level): &(&AlertId, &Level)| {
-                spec.style != Style::Heartbeat && level.severity >= spec.min_severity
+                spec.mode != DeliveryMode::Heartbeat && level.severity >= spec.min_severity
             };
             let wanted: Vec<_> = truth.iter().filter(wanted).collect();
             prop_assert_eq!(knows.keys().collect::<Vec<_>>(), wanted.iter().map(|it| it.0).collect::<Vec<_>>());

@@ -41,22 +41,22 @@ fn missing(path: &str) -> Item {
     item(&path, Entry::Whole, Content::Problem(Reason::Missing))
 }
 
-fn sight(items: Vec<Item>, now: UnixTime) -> Sight {
+fn snapshot(items: Vec<Item>, now: UnixTime) -> AlertSnapshot {
     let inventory = Inventory { items, context: Vec::new(), leftovers: Vec::new() };
     let assessment = policy::assess(&inventory, &Policy::default(), now);
-    Sight::of(&inventory, &assessment, None, now)
+    AlertSnapshot::of(&inventory, &assessment, None, now)
 }
 
 /// A ledger with one receiver, as it is after some looks.
 struct Story {
     ledger: Ledger,
-    spec: Spec,
+    spec: ReceiverSpec,
     now: UnixTime,
 }
 
 impl Story {
     fn new() -> Self {
-        let spec = spec("email:ops@example.org", Style::Grouped, Severity::Warning);
+        let spec = spec("email:ops@example.org", DeliveryMode::Grouped, Severity::Warning);
         let mut ledger = Ledger::default();
         ledger.set_receivers(std::slice::from_ref(&spec));
         Self { ledger, spec, now: NOW }
@@ -65,8 +65,10 @@ impl Story {
     /// What is told of `items` after `later`; scanned until all is believed.
     fn told(&mut self, items: Vec<Item>, later: Span) -> String {
         self.now = self.now + later;
-        let sight = sight(items, self.now);
-        while let Some(then) = self.ledger.observe(&sight, &[], Look::Scan, self.now) {
+        let snapshot = snapshot(items, self.now);
+        while let Some(then) =
+            self.ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, self.now)
+        {
             self.now = then;
         }
         self.message()
@@ -75,13 +77,13 @@ impl Story {
     /// What is told before anybody has looked again.
     fn told_after_one_look(&mut self, items: Vec<Item>, later: Span) -> String {
         self.now = self.now + later;
-        self.ledger.observe(&sight(items, self.now), &[], Look::Scan, self.now);
+        self.ledger.observe(&snapshot(items, self.now), &[], EvaluationBasis::NewScan, self.now);
         self.message()
     }
 
     fn message(&mut self) -> String {
-        let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
-        let Due::Now(delivery) = self.ledger.due(&self.spec, &terms, self.now) else {
+        let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
+        let Due::Now(delivery) = self.ledger.due(&self.spec, &settings, self.now) else {
             return "nothing".to_owned();
         };
         self.ledger.sent(&self.spec, &delivery, None, self.now);
@@ -93,17 +95,12 @@ impl Story {
 fn show(message: &Message) -> String {
     let mut out = format!("{} {}: {}\n", message.tag(), message.node, message.headline);
     for it in &message.firing {
-        let name = &it.words.name;
-        let _ = writeln!(
-            out,
-            "{:?} {}: {name} {}",
-            it.change,
-            it.level.severity.name(),
-            it.words.brief
-        );
+        let name = &it.text.name;
+        let _ =
+            writeln!(out, "{:?} {}: {name} {}", it.change, it.level.severity.name(), it.text.brief);
     }
     for it in &message.resolved {
-        let _ = writeln!(out, "Over {}: {} {}", it.level.severity.name(), it.words.name, it.how);
+        let _ = writeln!(out, "Over {}: {} {}", it.level.severity.name(), it.text.name, it.how);
     }
     out + &message.next
 }
@@ -210,18 +207,18 @@ fn nothing_is_found() {
 #[test]
 fn a_receiver_is_deaf() {
     let mut story = Story::new();
-    let pager = spec("pagerduty", Style::Single, Severity::Warning);
+    let pager = spec("pagerduty", DeliveryMode::Single, Severity::Warning);
     story.ledger.set_receivers(&[story.spec.clone(), pager.clone()]);
     let mut out = story.told(leaves(25), Span::seconds(0));
-    let terms = Terms { node: NODE, repeat: &Repeat::default(), beat: None };
-    let Due::Now(delivery) = story.ledger.due(&pager, &terms, story.now) else { panic!() };
-    story.ledger.failed(&delivery, Trouble::Lasting, "HTTP 403: no such key", 0, story.now);
+    let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
+    let Due::Now(delivery) = story.ledger.due(&pager, &settings, story.now) else { panic!() };
+    story.ledger.failed(&delivery, Retryability::Permanent, "HTTP 403: no such key", 0, story.now);
     let deaf = story.ledger.deaf_receivers(story.now);
-    story.ledger.observe(&Sight::default(), &deaf, Look::Again, story.now);
-    let _ = write!(out, "\n\n{}\n{:#?}", story.message(), deaf[0].1.words);
+    story.ledger.observe(&AlertSnapshot::default(), &deaf, EvaluationBasis::LastScan, story.now);
+    let _ = write!(out, "\n\n{}\n{:#?}", story.message(), deaf[0].1.text);
     story.ledger.sent(&pager, &delivery, None, story.now);
     let deaf = story.ledger.deaf_receivers(story.now);
-    story.ledger.observe(&Sight::default(), &deaf, Look::Again, story.now);
+    story.ledger.observe(&AlertSnapshot::default(), &deaf, EvaluationBasis::LastScan, story.now);
     let _ = write!(out, "\n\n{}", story.message());
     assert_snapshot!(out);
 }
@@ -231,12 +228,12 @@ fn the_words_of_the_sample() {
     let inventory = sample::inventory();
     let assessment = policy::assess(&inventory, &Policy::default(), NOW);
     let mut out = String::new();
-    for Alert { words, .. } in Sight::of(&inventory, &assessment, None, NOW).alerts {
-        let _ = writeln!(out, "{} {}: {}\n  {}", words.name, words.brief, words.title, words.place);
-        for line in words.lines.iter().chain([&words.by_itself]).filter(|line| !line.is_empty()) {
+    for Alert { text, .. } in AlertSnapshot::of(&inventory, &assessment, None, NOW).alerts {
+        let _ = writeln!(out, "{} {}: {}\n  {}", text.name, text.brief, text.title, text.place);
+        for line in text.lines.iter().chain([&text.automatic]).filter(|line| !line.is_empty()) {
             let _ = writeln!(out, "  - {line}");
         }
-        for remedy in &words.remedies {
+        for remedy in &text.remedies {
             let _ = writeln!(out, "  > {remedy}");
         }
     }

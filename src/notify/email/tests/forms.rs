@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::sample;
 use crate::domain::advice::Remedy;
-use crate::domain::message::{Kind, MOST_SHOWN, Message};
+use crate::domain::message::{MOST_SHOWN, Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::notify::FailureKind;
 use crate::notify::email::{html, letter, text};
@@ -65,7 +65,7 @@ fn pages_to_look_at() {
 fn commands_can_be_pasted_and_lines_fit() {
     let message = sample::mixed();
     let text = text::body(&message);
-    let remedies = message.firing.iter().flat_map(|firing| &firing.words.remedies);
+    let remedies = message.firing.iter().flat_map(|firing| &firing.text.remedies);
     let mut count = 0;
     for command in remedies.filter_map(Remedy::command) {
         assert!(text.contains(&format!("\n    {command}\n")), "{command}");
@@ -141,7 +141,7 @@ fn headers() {
 #[test]
 fn a_subject_is_one_short_line() {
     let long = "apiserver-kubelet-client is broken: it is no certificate at all, and 12 more";
-    let mut message = sample::message(Kind::Alert, Severity::Critical, long);
+    let mut message = sample::message(MessageKind::Alert, Severity::Critical, long);
     message.node = "ip-10-0-0-1.eu-central-1.compute.internal".to_owned();
     assert_eq!(
         subject(&message),
@@ -188,11 +188,11 @@ proptest! {
     ) {
         let mut message = sample::hostile();
         let [node, headline, line, name] = words.map(|text| crate::domain::text::safe(&text).into_owned());
-        message.kind = [Kind::Alert, Kind::Resolved, Kind::Renewal, Kind::Test][kind];
+        message.kind = [MessageKind::Alert, MessageKind::Resolved, MessageKind::Renewal, MessageKind::Test][kind];
         (message.node, message.headline) = (node, headline);
         message.at = crate::domain::time::UnixTime::new(at);
-        message.firing[0].words.lines.push(line);
-        message.firing[0].words.name = name;
+        message.firing[0].text.lines.push(line);
+        message.firing[0].text.name = name;
         prop_assert!(subject(&message).width() <= 78);
         let raw = raw("a@example.org", &message);
         prop_assert!(raw.is_ascii());

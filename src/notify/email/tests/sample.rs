@@ -1,13 +1,13 @@
 //! Messages of a node in a bad way.
 
-use crate::domain::alert::{AlertId, Level, Sight, Words};
-use crate::domain::message::{Change, Firing, Kind, Message, Resolved};
+use crate::domain::alert::{AlertId, AlertSnapshot, AlertText, Level};
+use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::{self, Policy, Severity};
 use crate::domain::time::Span;
 use crate::report::sample::{NOW, inventory};
 
 /// One with nothing in it.
-pub(super) fn message(kind: Kind, severity: Severity, headline: &str) -> Message {
+pub(super) fn message(kind: MessageKind, severity: Severity, headline: &str) -> Message {
     Message {
         id: "00112233445566778899aabbccddeeff".to_owned(),
         thread: "0123456789abcdef".to_owned(),
@@ -27,14 +27,14 @@ pub(super) fn message(kind: Kind, severity: Severity, headline: &str) -> Message
 pub(super) fn firing() -> Vec<Firing> {
     let inventory = inventory();
     let assessment = policy::assess(&inventory, &Policy::default(), NOW);
-    let alerts = Sight::of(&inventory, &assessment, None, NOW).alerts;
-    let changes = [Change::Worse, Change::New, Change::Still].into_iter().cycle();
-    let firing = |(alert, change): (crate::domain::alert::Alert, Change)| Firing {
+    let alerts = AlertSnapshot::of(&inventory, &assessment, None, NOW).alerts;
+    let changes = [AlertChange::Worse, AlertChange::New, AlertChange::Still].into_iter().cycle();
+    let firing = |(alert, change): (crate::domain::alert::Alert, AlertChange)| Firing {
         id: alert.id,
         change,
         level: alert.level,
-        since: NOW - if change == Change::New { Span::seconds(0) } else { Span::days(9) },
-        words: alert.words,
+        since: NOW - if change == AlertChange::New { Span::seconds(0) } else { Span::days(9) },
+        text: alert.text,
     };
     alerts.into_iter().zip(changes).map(firing).collect()
 }
@@ -46,14 +46,14 @@ pub(super) fn resolved() -> Resolved {
         level: Level { severity: Severity::Warning, stage: None, codes: Vec::new() },
         since: NOW - Span::days(4),
         at: NOW - Span::minutes(5),
-        words: Words {
+        text: AlertText {
             name: "controller-manager.conf".to_owned(),
             title: "kubeconfig of kube-controller-manager".to_owned(),
             place: "/etc/kubernetes/controller-manager.conf".to_owned(),
             brief: "expires in 21 d".to_owned(),
             expires: None,
             lines: Vec::new(),
-            by_itself: String::new(),
+            automatic: String::new(),
             remedies: Vec::new(),
         },
         how: "it is well: ends in 364 d, on 2027-11-22".to_owned(),
@@ -62,12 +62,12 @@ pub(super) fn resolved() -> Resolved {
 
 /// An ordinary bad day.
 pub(super) fn mixed() -> Message {
-    let is_ordinary = |firing: &Firing| !firing.words.place.starts_with("/srv");
+    let is_ordinary = |firing: &Firing| !firing.text.place.starts_with("/srv");
     Message {
         firing: firing().into_iter().filter(is_ordinary).take(6).collect(),
         resolved: vec![resolved()],
         next: "Told again in 24 h, unless something changes before.".to_owned(),
-        ..message(Kind::Alert, Severity::Critical, "apiserver expired 3 d ago, and 5 more")
+        ..message(MessageKind::Alert, Severity::Critical, "apiserver expired 3 d ago, and 5 more")
     }
 }
 
@@ -75,9 +75,9 @@ pub(super) fn mixed() -> Message {
 pub(super) fn picture() -> Message {
     let names = ["apiserver", "apiserver-kubelet-client", "/root/.kube/config (user jane)"];
     let mut message = mixed();
-    message.firing.retain(|firing| names.contains(&firing.words.name.as_str()));
+    message.firing.retain(|firing| names.contains(&firing.text.name.as_str()));
     for (firing, change) in
-        message.firing.iter_mut().zip([Change::Worse, Change::New, Change::Still])
+        message.firing.iter_mut().zip([AlertChange::Worse, AlertChange::New, AlertChange::Still])
     {
         firing.change = change;
     }
@@ -87,7 +87,7 @@ pub(super) fn picture() -> Message {
 pub(super) fn all_well() -> Message {
     Message {
         resolved: vec![resolved()],
-        ..message(Kind::Resolved, Severity::Ok, "controller-manager.conf is well again")
+        ..message(MessageKind::Resolved, Severity::Ok, "controller-manager.conf is well again")
     }
 }
 
@@ -107,14 +107,14 @@ pub(super) fn renewal(severity: Severity) -> Message {
     Message {
         text: vec![text.to_owned()],
         next: "The next look is in 1 h.".to_owned(),
-        ..message(Kind::Renewal, severity, headline)
+        ..message(MessageKind::Renewal, severity, headline)
     }
 }
 
 pub(super) fn test() -> Message {
     Message {
         text: vec!["`certwatch notify test` was run on cp1 by root.".to_owned()],
-        ..message(Kind::Test, Severity::Ok, "mail works")
+        ..message(MessageKind::Test, Severity::Ok, "mail works")
     }
 }
 
@@ -127,14 +127,14 @@ pub(super) fn hostile() -> Message {
         resolved: vec![resolved()],
         text: vec![markup.to_owned()],
         next: markup.to_owned(),
-        ..message(Kind::Alert, Severity::Critical, markup)
+        ..message(MessageKind::Alert, Severity::Critical, markup)
     };
-    message.firing.retain(|firing| firing.words.place.starts_with("/srv"));
-    message.firing[0].words.lines.push(markup.to_owned());
-    message.firing[0].words.place = format!("/srv/{}.pem", "very-long-name".repeat(20));
-    message.firing[0].words.remedies =
+    message.firing.retain(|firing| firing.text.place.starts_with("/srv"));
+    message.firing[0].text.lines.push(markup.to_owned());
+    message.firing[0].text.place = format!("/srv/{}.pem", "very-long-name".repeat(20));
+    message.firing[0].text.remedies =
         vec![crate::domain::advice::Remedy::Command(format!("ls -lL '/srv/{markup}'"))];
-    message.resolved[0].words.name = markup.to_owned();
+    message.resolved[0].text.name = markup.to_owned();
     message.resolved[0].how = markup.to_owned();
     message
 }

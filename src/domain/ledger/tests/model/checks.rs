@@ -6,12 +6,12 @@ use crate::domain::message::Resolved;
 impl World {
     /// All of the ledger but its doubts survives being written down.
     pub(in super::super) fn check_round_trip(&self) {
-        let whole = Ledger { doubts: Doubts::default(), ..self.ledger.clone() };
+        let whole = Ledger { pending: PendingAlerts::default(), ..self.ledger.clone() };
         assert_eq!(restored(&self.ledger), whole);
     }
 
     /// The same content has the same identity whenever it is tried, and another has another.
-    pub(super) fn check_identity(&mut self, spec: &Spec, delivery: &Delivery) {
+    pub(super) fn check_identity(&mut self, spec: &ReceiverSpec, delivery: &Delivery) {
         let Body::Message(message) = &delivery.body else { return };
         let content = content(delivery);
         let desk = self.desks.get_mut(&spec.id).unwrap();
@@ -62,9 +62,9 @@ impl World {
     }
 
     /// What is there and well is not called gone, and nobody is told of his own settings.
-    pub(super) fn check_endings(&self, spec: &Spec, message: &Message) {
+    pub(super) fn check_endings(&self, spec: &ReceiverSpec, message: &Message) {
         let is_unwanted = |it: &Resolved| it.how.contains("min-severity");
-        let is_for_people = spec.style == Style::Grouped;
+        let is_for_people = spec.mode == DeliveryMode::Grouped;
         assert!(!is_for_people || !message.resolved.iter().any(is_unwanted), "{message:?}");
         let is_well = |key: &u8| {
             self.states[usize::from(*key)].0 == State::Well && !self.blind.contains(&(key / 2))
@@ -76,24 +76,26 @@ impl World {
     }
 
     /// Whoever can be told knows all, and was told of it not too long ago.
-    pub(super) fn check_what_is_known(&mut self, spec: &Spec) {
+    pub(super) fn check_what_is_known(&mut self, spec: &ReceiverSpec) {
         let health = &self.ledger.receivers[&spec.id].health;
-        let is_one_by_one = spec.style == Style::Single;
+        let is_one_by_one = spec.mode == DeliveryMode::Single;
         let holds_back = !is_one_by_one && health.retries_refused_at(self.now()).is_some();
         if holds_back || health.pause_until(self.now()).is_some() {
             self.desks.get_mut(&spec.id).unwrap().away = self.real;
             return;
         }
         let desk = &self.desks[&spec.id];
-        if spec.style == Style::Heartbeat {
-            return assert!(desk.taken == 0 && desk.beat.is_some() == self.beat.is_some());
+        if spec.mode == DeliveryMode::Heartbeat {
+            return assert!(
+                desk.taken == 0 && desk.heartbeat.is_some() == self.heartbeat.is_some()
+            );
         }
         // What is refused keeps none of the others waiting.
         let is_excused = |id: &AlertId| is_one_by_one && desk.refused.contains(id);
         for (id, open) in self.ledger.visible(spec).filter(|(id, _)| !is_excused(id)) {
             let known = desk.knows.get(id).expect("told of all that fires");
             assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
-            let is_mirror = matches!(spec.style, Style::Synced { .. });
+            let is_mirror = matches!(spec.mode, DeliveryMode::Synced { .. });
             assert!(!is_mirror || known.level == open.level, "told that it is less bad");
             let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
             assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
@@ -106,7 +108,7 @@ impl World {
 /// Nobody is told without a reason, nor that something is over that he never heard of.
 pub(super) fn check_news(
     desk: &Desk,
-    spec: &Spec,
+    spec: &ReceiverSpec,
     message: &Message,
     (real, set_forward): (i64, i64),
 ) {
@@ -119,27 +121,28 @@ pub(super) fn check_news(
         let known = desk.knows.get(&firing.id).filter(|_| !desk.unsure.contains(&firing.id));
         assert!(firing.level.severity >= spec.min_severity && firing.id != own);
         match firing.change {
-            Change::New => assert!(known.is_none(), "known"),
-            Change::Worse | Change::Better | Change::Still => {
+            AlertChange::New => assert!(known.is_none(), "known"),
+            AlertChange::Worse | AlertChange::Better | AlertChange::Still => {
                 assert!(desk.knows.contains_key(&firing.id));
             }
         }
     }
-    let has_news = message.firing.iter().any(|it| it.change != Change::Still)
+    let has_news = message.firing.iter().any(|it| it.change != AlertChange::Still)
         || message.resolved.iter().any(|it| desk.knows.contains_key(&it.id))
         || message.firing.iter().any(|it| desk.unsure.contains(&it.id))
         || message.resolved.iter().any(|it| desk.unsure.contains(&it.id));
     let is_due = |id: &AlertId, level: &Level| {
         let known = &desk.knows[id];
-        let has_improved = matches!(spec.style, Style::Synced { .. }) && known.level != *level;
+        let has_improved =
+            matches!(spec.mode, DeliveryMode::Synced { .. }) && known.level != *level;
         has_improved || known.set_forward < set_forward || real - known.at >= interval(spec, level)
     };
     assert!(has_news || message.firing.iter().any(|it| is_due(&it.id, &it.level)), "spam");
 }
 
-fn interval(spec: &Spec, level: &Level) -> i64 {
-    match spec.style {
-        Style::Synced { every } => every.as_seconds(),
+fn interval(spec: &ReceiverSpec, level: &Level) -> i64 {
+    match spec.mode {
+        DeliveryMode::Synced { every } => every.as_seconds(),
         _ => Repeat::default().of(level).as_seconds(),
     }
 }

@@ -5,11 +5,11 @@ use super::*;
 
 impl World {
     /// What people behind a receiver make of a message.
-    pub(super) fn take(&mut self, spec: &Spec, delivery: &Delivery, is_lost: bool) {
+    pub(super) fn take(&mut self, spec: &ReceiverSpec, delivery: &Delivery, is_lost: bool) {
         let now = self.now();
         let desk = self.desks.get_mut(&spec.id).unwrap();
         let message = match &delivery.body {
-            Body::Beat { .. } => return desk.beat = Some(now),
+            Body::Heartbeat { .. } => return desk.heartbeat = Some(now),
             Body::Message(message) => message,
         };
         let times = desk.accepted.entry(message.id.clone()).or_default();
@@ -30,17 +30,17 @@ impl World {
 
     /// People who want to hear less know that what they do not hear of goes on.
     pub(super) fn want_less(&mut self) {
-        for spec in self.specs.iter().filter(|spec| spec.style == Style::Grouped) {
-            let told = &self.ledger.receivers[&spec.id].told;
+        for spec in self.specs.iter().filter(|spec| spec.mode == DeliveryMode::Grouped) {
+            let notified = &self.ledger.receivers[&spec.id].notified;
             let goes_on_unheard = |id: &AlertId| {
                 self.ledger.open.get(id).is_some_and(|open| !spec.wants(open))
-                    && !told.contains_key(id)
+                    && !notified.contains_key(id)
             };
             self.desks.get_mut(&spec.id).unwrap().knows.retain(|id, _| !goes_on_unheard(id));
         }
     }
 
-    fn learn(&mut self, spec: &Spec, message: &Message, is_lost: bool) {
+    fn learn(&mut self, spec: &ReceiverSpec, message: &Message, is_lost: bool) {
         let (at, set_back, set_forward) = (self.real, self.set_back, self.set_forward);
         let desk = self.desks.get_mut(&spec.id).unwrap();
         desk.failed = None;
@@ -50,7 +50,7 @@ impl World {
                 message.firing.iter().any(|it| it.id == *id)
                     || message.resolved.iter().any(|it| it.id == *id)
             };
-            desk.unsure.retain(|id| spec.style == Style::Single && !is_told(id));
+            desk.unsure.retain(|id| spec.mode == DeliveryMode::Single && !is_told(id));
         }
         for firing in &message.firing {
             let known = Known { level: firing.level.clone(), at, set_back, set_forward };
@@ -61,7 +61,7 @@ impl World {
         }
         for over in &message.resolved {
             desk.knows.remove(&over.id);
-            if is_lost || matches!(spec.style, Style::Synced { .. }) {
+            if is_lost || matches!(spec.mode, DeliveryMode::Synced { .. }) {
                 desk.unsure.insert(over.id.clone());
             }
         }

@@ -8,7 +8,7 @@ use crate::domain::text::safe;
 
 /// What can be wrong with certwatch itself.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Trouble {
+pub enum SelfAlert {
     /// It cannot look at the node at all.
     Blind,
     /// The configuration on disk is refused, and the old one is still in effect.
@@ -25,32 +25,32 @@ pub enum Trouble {
 
 /// All that is wrong now.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(BTreeMap<Trouble, Alert>);
+pub(super) struct SelfAlerts(BTreeMap<SelfAlert, Alert>);
 
-impl Troubles {
-    pub(super) fn set(&mut self, trouble: Trouble, why: &str) {
-        self.note(trouble, Some(why));
+impl SelfAlerts {
+    pub(super) fn set(&mut self, kind: SelfAlert, why: &str) {
+        self.note(kind, Some(why));
     }
 
-    pub(super) fn clear(&mut self, trouble: Trouble) {
-        self.note(trouble, None);
+    pub(super) fn clear(&mut self, kind: SelfAlert) {
+        self.note(kind, None);
     }
 
     /// Sets it with its reason, or ends it; true if that is news.
-    pub(super) fn note(&mut self, trouble: Trouble, why: Option<&str>) -> bool {
+    pub(super) fn note(&mut self, kind: SelfAlert, why: Option<&str>) -> bool {
         let Some(why) = why else {
-            let ended = self.0.remove(&trouble);
+            let ended = self.0.remove(&kind);
             if let Some(alert) = &ended {
-                tracing::info!("no longer: {}", alert.words.brief);
+                tracing::info!("no longer: {}", alert.text.brief);
             }
             return ended.is_some();
         };
-        let alert = trouble.alert(why);
-        let is_known = self.0.get(&trouble).is_some_and(|known| known.words == alert.words);
+        let alert = kind.alert(why);
+        let is_known = self.0.get(&kind).is_some_and(|known| known.text == alert.text);
         if !is_known {
-            tracing::error!("{}: {}", alert.words.brief, alert.words.lines.join("; "));
+            tracing::error!("{}: {}", alert.text.brief, alert.text.lines.join("; "));
         }
-        self.0.insert(trouble, alert);
+        self.0.insert(kind, alert);
         !is_known
     }
 
@@ -60,7 +60,7 @@ impl Troubles {
 
     /// What is wrong, in a few words each.
     pub(super) fn briefs(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().map(|trouble| trouble.brief()).filter(|brief| !brief.is_empty())
+        self.0.keys().map(|kind| kind.brief()).filter(|brief| !brief.is_empty())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -68,12 +68,12 @@ impl Troubles {
     }
 
     /// What is wrong, in words.
-    pub(super) fn line(&self, trouble: Trouble) -> Option<&str> {
-        self.0.get(&trouble)?.words.lines.first().map(String::as_str)
+    pub(super) fn line(&self, kind: SelfAlert) -> Option<&str> {
+        self.0.get(&kind)?.text.lines.first().map(String::as_str)
     }
 }
 
-impl Trouble {
+impl SelfAlert {
     /// In a few words, for one line with everything; empty if that line says so anyway.
     pub(super) fn brief(self) -> &'static str {
         match self {

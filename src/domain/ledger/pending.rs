@@ -14,70 +14,70 @@ const SECOND: Span = Span::seconds(15);
 
 /// What a look at the node was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Look {
+pub enum EvaluationBasis {
     /// A new scan.
-    Scan,
+    NewScan,
     /// The last scan, judged again as of now: it confirms nothing.
-    Again,
+    LastScan,
 }
 
 /// What was seen, but not often enough.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Doubts(BTreeMap<(AlertId, What), Doubt>);
+pub(super) struct PendingAlerts(BTreeMap<(AlertId, Transition), Pending>);
 
 /// What is doubted: having seen that a file is broken says nothing about its being gone.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum What {
+pub(super) enum Transition {
     Broken,
     Gone,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Doubt {
+struct Pending {
     seen: u8,
     next: UnixTime,
     /// Of the present look.
     is_current: bool,
 }
 
-impl Doubts {
+impl PendingAlerts {
     pub(super) fn begin_look(&mut self) {
-        self.0.values_mut().for_each(|doubt| doubt.is_current = false);
+        self.0.values_mut().for_each(|pending| pending.is_current = false);
     }
 
     /// True once it has been seen for the third time.
     pub(super) fn is_settled(
         &mut self,
-        what: What,
+        transition: Transition,
         id: &AlertId,
-        look: Look,
+        basis: EvaluationBasis,
         now: UnixTime,
     ) -> bool {
-        let key = (id.clone(), what);
-        let Some(doubt) = self.0.get_mut(&key) else {
-            let doubt = Doubt { seen: 1, next: now + FIRST, is_current: true };
-            self.0.insert(key, doubt);
+        let key = (id.clone(), transition);
+        let Some(pending) = self.0.get_mut(&key) else {
+            let pending = Pending { seen: 1, next: now + FIRST, is_current: true };
+            self.0.insert(key, pending);
             return false;
         };
-        doubt.is_current = true;
-        if look == Look::Scan && now >= doubt.next {
-            doubt.seen += 1;
-            doubt.next = now + SECOND;
+        pending.is_current = true;
+        if basis == EvaluationBasis::NewScan && now >= pending.next {
+            pending.seen += 1;
+            pending.next = now + SECOND;
         }
-        doubt.seen >= 3
+        pending.seen >= 3
     }
 
     /// What was not doubted in this look is no longer doubted.
     pub(super) fn end_look(&mut self) {
-        self.0.retain(|_, doubt| doubt.is_current && doubt.seen < 3);
+        self.0.retain(|_, pending| pending.is_current && pending.seen < 3);
     }
 
     /// When to look again.
     pub(super) fn next(&self) -> Option<UnixTime> {
-        self.0.values().map(|doubt| doubt.next).min()
+        self.0.values().map(|pending| pending.next).min()
     }
 
-    pub(super) fn mend_clock(&mut self, now: UnixTime) {
-        self.0.values_mut().for_each(|doubt| doubt.next = doubt.next.min(now + SECOND));
+    pub(super) fn clamp_future(&mut self, now: UnixTime) {
+        self.0.values_mut().for_each(|pending| pending.next = pending.next.min(now + SECOND));
     }
 }

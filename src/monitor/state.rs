@@ -2,41 +2,41 @@
 
 use std::path::Path;
 
-use super::troubles::Troubles;
-use super::{Keeper, Memory, OwnTrouble, Writer, node_name};
+use super::self_alerts::SelfAlerts;
+use super::{Memory, Monitor, SelfAlert, Writer, node_name};
 use crate::config::Config;
 use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
-use crate::domain::message::Kind;
+use crate::domain::message::MessageKind;
 use crate::domain::policy::Severity;
 use crate::domain::text::safe;
 use crate::domain::time::{Span, UnixTime};
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
-impl Keeper {
+impl Monitor {
     /// Opens the state. Where it cannot be read or kept, certwatch goes on without: better told twice
     /// than not at all.
     ///
     /// # Errors
     /// Only if another certwatch works with it.
     pub fn open(config: Config, writer: Writer, now: UnixTime) -> Result<Self, StoreError> {
-        let mut keeper = Self {
+        let mut monitor = Self {
             node: node_name(&config),
             specs: Vec::new(),
             config: Config::default(),
             store: None,
             memory: Memory::default(),
             seen: None,
-            troubles: Troubles::default(),
-            beat: None,
+            self_alerts: SelfAlerts::default(),
+            heartbeat: None,
         };
-        let lost = keeper.open_state(&config.daemon.state_dir, now)?;
-        keeper.memory.writer = writer;
-        keeper.configure(config);
+        let lost = monitor.open_state(&config.daemon.state_dir, now)?;
+        monitor.memory.writer = writer;
+        monitor.configure(config);
         // After the receivers are known: to one that comes later it is old news.
-        lost.into_iter().for_each(|notice| keeper.memory.ledger.announce(notice));
-        Ok(keeper)
+        lost.into_iter().for_each(|notice| monitor.memory.ledger.announce(notice));
+        Ok(monitor)
     }
 
     /// Gives the news that the memory was lost, if it was.
@@ -45,7 +45,7 @@ impl Keeper {
         match loaded {
             Err(error @ StoreError::Busy { .. }) => Err(error),
             Err(error) => {
-                self.troubles.set(OwnTrouble::Unsaved, &error.to_string());
+                self.self_alerts.set(SelfAlert::Unsaved, &error.to_string());
                 Ok(None)
             }
             Ok((loaded, store)) => {
@@ -65,17 +65,17 @@ impl Keeper {
     }
 
     /// Writes what is remembered to disk. What cannot be written is told of: true if that has begun or
-    /// ended just now, so that there is news for [`Self::look_again`].
+    /// ended just now, so that there is news for [`Self::reevaluate`].
     pub fn save(&mut self) -> bool {
-        let could = self.troubles.line(OwnTrouble::Unsaved).is_none();
+        let could = self.self_alerts.line(SelfAlert::Unsaved).is_none();
         let saved = match &mut self.store {
             Some(store) => store.save(&self.memory),
             None => self.open_late(),
         };
         let can = saved.is_ok();
         match saved {
-            Ok(()) => self.troubles.clear(OwnTrouble::Unsaved),
-            Err(error) => self.troubles.set(OwnTrouble::Unsaved, &error.to_string()),
+            Ok(()) => self.self_alerts.clear(SelfAlert::Unsaved),
+            Err(error) => self.self_alerts.set(SelfAlert::Unsaved, &error.to_string()),
         }
         can != could
     }
@@ -95,13 +95,13 @@ impl Keeper {
     }
 }
 
-impl Keeper {
+impl Monitor {
     /// The daemon ends because its scans end badly, one after the other; gives why. That is told once a day,
     /// by this process or by the next.
     pub fn is_given_up(&mut self, now: UnixTime) -> String {
         let why = self
-            .troubles
-            .line(OwnTrouble::Blind)
+            .self_alerts
+            .line(SelfAlert::Blind)
             .unwrap_or("the last one took too long")
             .to_owned();
         let is_known = |at: UnixTime| now - at < Span::days(1) && at <= now;
@@ -117,7 +117,7 @@ fn given_up(node: &str, why: &str, now: UnixTime) -> Notice {
     Notice {
         id: AlertId::new(node, &[b"given up", now.to_string().as_bytes()]).0,
         at: now,
-        kind: Kind::News,
+        kind: MessageKind::News,
         severity: Severity::Critical,
         headline: "certwatch could not look at this node, and ended".to_owned(),
         text: vec![
@@ -134,7 +134,7 @@ fn memory_lost(node: &str, to: &str, why: &str, now: UnixTime) -> Notice {
     Notice {
         id: AlertId::new(node, &[b"memory lost", now.to_string().as_bytes()]).0,
         at: now,
-        kind: Kind::News,
+        kind: MessageKind::News,
         severity: Severity::Warning,
         headline: "certwatch lost its memory".to_owned(),
         text: vec![

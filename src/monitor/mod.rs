@@ -5,16 +5,19 @@
 
 mod memory;
 mod renewal;
+mod self_alerts;
 mod state;
 mod summary;
-mod troubles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::domain::alert::{AlertId, Sight};
-use crate::domain::ledger::{Beat, Delivery, Due, Look, Open, ReceiverId, Spec, Terms, Trouble};
+use crate::domain::alert::{AlertId, AlertSnapshot};
+use crate::domain::ledger::{
+    Delivery, DeliverySettings, Due, EvaluationBasis, Heartbeat, OpenAlert, ReceiverId,
+    ReceiverSpec, Retryability,
+};
 use crate::domain::model::Inventory;
 use crate::domain::names;
 use crate::domain::policy::{Assessment, Severity, assess};
@@ -28,45 +31,45 @@ use crate::store::Store;
 use crate::sys;
 pub use memory::{Memory, ScanNote, Writer};
 pub use renewal::routine;
-pub use troubles::Trouble as OwnTrouble;
-use troubles::Troubles;
+pub use self_alerts::SelfAlert;
+use self_alerts::SelfAlerts;
 
 /// How long an alert counts at an Alertmanager that hears no more of it, in scans or refreshes.
 const GOOD_FOR: i64 = 3;
 
 /// Heartbeats are no closer to each other than this, however often something changes on disk:
 /// healthchecks.io takes five a minute.
-const BEATS: Span = Span::minutes(1);
+const HEARTBEAT_GAP: Span = Span::minutes(1);
 
 /// What certwatch knows, and whom it has told.
-pub struct Keeper {
+pub struct Monitor {
     /// The settings in effect.
     pub config: Config,
     /// The node's name in every message.
     pub node: String,
     /// Who is told.
-    pub specs: Vec<Spec>,
+    pub specs: Vec<ReceiverSpec>,
     store: Option<Store>,
     memory: Memory,
     seen: Option<Inventory>,
-    troubles: Troubles,
-    beat: Option<Beat>,
+    self_alerts: SelfAlerts,
+    heartbeat: Option<Heartbeat>,
 }
 
 /// What a look at the node has changed.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Evaluation {
     /// When to scan again, before the next scan that is due anyway.
     pub scan_again: Option<UnixTime>,
     /// When the same inventory will be judged otherwise.
     pub judge_again: Option<UnixTime>,
     /// What is new or worse.
-    pub opened: Vec<Open>,
+    pub opened: Vec<OpenAlert>,
     /// What is over.
-    pub closed: Vec<Open>,
+    pub closed: Vec<OpenAlert>,
 }
 
-impl Keeper {
+impl Monitor {
     /// Takes over settings; the state stays where it was when certwatch started.
     pub fn configure(&mut self, config: Config) {
         self.node = node_name(&config);
@@ -82,59 +85,62 @@ impl Keeper {
         inventory: Result<Inventory, ScanError>,
         took_ms: u64,
         now: UnixTime,
-    ) -> Seen {
+    ) -> Evaluation {
         match inventory {
             Ok(inventory) => {
                 self.seen = Some(inventory);
-                self.troubles.clear(OwnTrouble::Blind);
+                self.self_alerts.clear(SelfAlert::Blind);
             }
             Err(error) => {
                 self.seen = None;
-                self.troubles.set(OwnTrouble::Blind, &error.to_string());
+                self.self_alerts.set(SelfAlert::Blind, &error.to_string());
             }
         }
-        let seen = self.look(Look::Scan, now);
+        let evaluation = self.evaluate(EvaluationBasis::NewScan, now);
         self.note_scan(took_ms, now);
-        let is_due = |beat: &Beat| now - beat.at >= BEATS || beat.at > now;
-        if self.beat.as_ref().is_none_or(is_due) {
-            self.beat = Some(self.make_beat(now));
+        let is_due =
+            |heartbeat: &Heartbeat| now - heartbeat.at >= HEARTBEAT_GAP || heartbeat.at > now;
+        if self.heartbeat.as_ref().is_none_or(is_due) {
+            self.heartbeat = Some(self.make_heartbeat(now));
         }
-        seen
+        evaluation
     }
 
     /// True once there was a scan.
     pub fn has_looked(&self) -> bool {
-        self.beat.is_some()
+        self.heartbeat.is_some()
     }
 
     /// Judges the last scan again, as of now.
-    pub fn look_again(&mut self, now: UnixTime) -> Seen {
-        self.look(Look::Again, now)
+    pub fn reevaluate(&mut self, now: UnixTime) -> Evaluation {
+        self.evaluate(EvaluationBasis::LastScan, now)
     }
 
-    fn look(&mut self, look: Look, now: UnixTime) -> Seen {
-        let (mut sight, judge_again) = match &self.seen {
+    fn evaluate(&mut self, basis: EvaluationBasis, now: UnixTime) -> Evaluation {
+        let (mut snapshot, judge_again) = match &self.seen {
             Some(inventory) => {
                 let assessment = assess(inventory, &self.config.policy, now);
                 (
-                    Sight::of(inventory, &assessment, self.routine().as_ref(), now),
+                    AlertSnapshot::of(inventory, &assessment, self.routine().as_ref(), now),
                     assessment.next_change,
                 )
             }
             // Nothing is known to be gone.
-            None => (Sight { blind: vec!["/".to_owned()], ..Sight::default() }, None),
+            None => {
+                (AlertSnapshot { blind: vec!["/".to_owned()], ..AlertSnapshot::default() }, None)
+            }
         };
-        sight.alerts.extend(self.troubles.alerts().cloned());
+        snapshot.alerts.extend(self.self_alerts.alerts().cloned());
         let deaf = self.memory.ledger.deaf_receivers(now);
         let before = self.memory.ledger.open.clone();
-        let scan_again = self.memory.ledger.observe(&sight, &deaf, look, now);
+        let scan_again = self.memory.ledger.observe(&snapshot, &deaf, basis, now);
         let (opened, closed) = difference(&before, &self.memory.ledger.open);
         // Whoever waits for a sign of life is not kept waiting for a scan if it is a bad one.
         let is_well = self.is_well(now);
-        if self.beat.as_ref().is_some_and(|beat| beat.is_well != is_well) {
-            self.beat = Some(self.make_beat(now));
+        if self.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.is_well != is_well) {
+            self.heartbeat = Some(self.make_heartbeat(now));
         }
-        Seen { scan_again, judge_again, opened, closed }
+        Evaluation { scan_again, judge_again, opened, closed }
     }
 
     /// Everybody who is to be told something now, but for those to whom something is on its way, the
@@ -144,15 +150,15 @@ impl Keeper {
         is_busy: impl Fn(&ReceiverId) -> bool,
         now: UnixTime,
     ) -> (Vec<Delivery>, Option<UnixTime>) {
-        let terms = Terms {
+        let settings = DeliverySettings {
             node: &self.node,
             repeat: &self.config.alerts.repeat,
-            beat: self.beat.as_ref(),
+            heartbeat: self.heartbeat.as_ref(),
         };
         let mut deliveries: Vec<Delivery> = Vec::new();
         let mut next: Option<UnixTime> = None;
         for spec in self.specs.iter().filter(|spec| !is_busy(&spec.id)) {
-            match self.memory.ledger.due(spec, &terms, now) {
+            match self.memory.ledger.due(spec, &settings, now) {
                 Due::Now(delivery) => deliveries.push(*delivery),
                 Due::At(then) => next = Some(next.map_or(then, |next| next.min(then))),
                 Due::Nothing => {}
@@ -174,7 +180,7 @@ impl Keeper {
         }
     }
 
-    /// Notes how a delivery ended, and saves that. True if there is news for [`Self::look_again`]: a
+    /// Notes how a delivery ended, and saves that. True if there is news for [`Self::reevaluate`]: a
     /// receiver was found deaf, or hears again.
     pub fn settle(
         &mut self,
@@ -189,14 +195,14 @@ impl Keeper {
         match result {
             Ok(receipt) => self.memory.ledger.sent(spec, delivery, receipt.thread.clone(), now),
             Err(failure) => {
-                let trouble = match failure.kind {
-                    FailureKind::Permanent => Trouble::Lasting,
-                    FailureKind::Transient(pause) => Trouble::Passing(pause.map(|pause| {
+                let retryability = match failure.kind {
+                    FailureKind::Permanent => Retryability::Permanent,
+                    FailureKind::Transient(pause) => Retryability::Transient(pause.map(|pause| {
                         Span::seconds(i64::try_from(pause.as_secs()).unwrap_or(i64::MAX))
                     })),
                 };
                 let reason = &failure.reason;
-                self.memory.ledger.failed(delivery, trouble, reason, sys::dice(), now);
+                self.memory.ledger.failed(delivery, retryability, reason, sys::dice(), now);
             }
         }
         self.save() || self.is_deaf(&delivery.receiver) != was_deaf
@@ -209,8 +215,8 @@ impl Keeper {
     /// Sets or ends what is wrong with the configuration on disk.
     pub fn config_is_refused(&mut self, why: Option<&str>) {
         match why {
-            Some(why) => self.troubles.set(OwnTrouble::Config, why),
-            None => self.troubles.clear(OwnTrouble::Config),
+            Some(why) => self.self_alerts.set(SelfAlert::Config, why),
+            None => self.self_alerts.clear(SelfAlert::Config),
         }
     }
 
@@ -236,7 +242,7 @@ impl Keeper {
     }
 
     fn note_scan(&mut self, took_ms: u64, now: UnixTime) {
-        let failure = self.troubles.line(OwnTrouble::Blind).map(ToOwned::to_owned);
+        let failure = self.self_alerts.line(SelfAlert::Blind).map(ToOwned::to_owned);
         let Some(inventory) = &self.seen else {
             let severity = Severity::Unknown;
             let note = ScanNote { at: now, took_ms, judged: 0, severity, next: None, failure };
@@ -254,25 +260,25 @@ impl Keeper {
         });
     }
 
-    fn make_beat(&self, now: UnixTime) -> Beat {
+    fn make_heartbeat(&self, now: UnixTime) -> Heartbeat {
         let deaf = self.memory.ledger.deaf_receivers(now);
         let mut text = format!("{}: {}\n", self.node, self.summary(now));
-        let troubles = self.troubles.alerts().chain(deaf.iter().map(|(_, alert)| alert));
-        for alert in troubles {
+        let self_alerts = self.self_alerts.alerts().chain(deaf.iter().map(|(_, alert)| alert));
+        for alert in self_alerts {
             text.push_str(&format!(
                 "{} {}: {}\n",
-                alert.words.name,
-                alert.words.brief,
-                alert.words.lines.join("; ")
+                alert.text.name,
+                alert.text.brief,
+                alert.text.lines.join("; ")
             ));
         }
-        Beat { at: now, is_well: self.is_well(now), text }
+        Heartbeat { at: now, is_well: self.is_well(now), text }
     }
 
     /// True if it can see, write down and tell.
     fn is_well(&self, now: UnixTime) -> bool {
         let ledger = &self.memory.ledger;
-        self.troubles.is_empty() && ledger.deaf_receivers(now).is_empty()
+        self.self_alerts.is_empty() && ledger.deaf_receivers(now).is_empty()
     }
 
     /// The state of things in one line: `14 certificates; next: apiserver in 27 d; mail ok`.
@@ -299,10 +305,10 @@ fn next_to_end(
 
 /// What has been added or has become worse, and what is gone.
 fn difference(
-    before: &BTreeMap<AlertId, Open>,
-    after: &BTreeMap<AlertId, Open>,
-) -> (Vec<Open>, Vec<Open>) {
-    let is_news = |(id, open): &(&AlertId, &Open)| {
+    before: &BTreeMap<AlertId, OpenAlert>,
+    after: &BTreeMap<AlertId, OpenAlert>,
+) -> (Vec<OpenAlert>, Vec<OpenAlert>) {
+    let is_news = |(id, open): &(&AlertId, &OpenAlert)| {
         before.get(*id).is_none_or(|known| known.level.is_outdone_by(&open.level))
     };
     let opened = after.iter().filter(is_news).map(|(_, open)| open.clone());

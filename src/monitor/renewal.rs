@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
-use crate::domain::message::Kind;
+use crate::domain::message::MessageKind;
 use crate::domain::policy::Severity;
 use crate::domain::renewal::pace::{self, Attempt};
 use crate::domain::renewal::plan::Terms;
@@ -13,7 +13,7 @@ use crate::domain::renewal::{Journal, Outcome, words};
 use crate::domain::time::UnixTime;
 use crate::renew::Memory;
 
-use super::{Keeper, OwnTrouble, node_name};
+use super::{Monitor, SelfAlert, node_name};
 
 /// How many attempts are remembered: more than an hour can hold.
 const REMEMBERED: usize = 10;
@@ -33,7 +33,7 @@ pub fn routine(config: &Config) -> Option<Routine> {
     })
 }
 
-impl Keeper {
+impl Monitor {
     pub(super) fn routine(&self) -> Option<Routine> {
         routine(&self.config)
     }
@@ -113,7 +113,7 @@ impl Keeper {
         Notice {
             id: AlertId::new(&self.node, &[b"renewal", journal.id.as_bytes()]).0,
             at: journal.ended.unwrap_or(journal.begun),
-            kind: Kind::Renewal,
+            kind: MessageKind::Renewal,
             severity,
             headline: words::outcome_headline(journal),
             text: words::outcome_text(journal),
@@ -122,20 +122,20 @@ impl Keeper {
 
     /// Sets or ends that what the renewer remembers cannot be read; true if that is news.
     pub fn renewals_are_unreadable(&mut self, why: Option<&str>) -> bool {
-        self.troubles.note(OwnTrouble::RenewalState, why)
+        self.self_alerts.note(SelfAlert::RenewalState, why)
     }
 
     /// Sets or ends that these pairs do not match, by the renewer's word; true if that is news.
     pub fn pairs_do_not_match(&mut self, names: &[String]) -> bool {
         let names = names.join(", ");
-        self.troubles.note(OwnTrouble::Pairs, Some(names.as_str()).filter(|it| !it.is_empty()))
+        self.self_alerts.note(SelfAlert::Pairs, Some(names.as_str()).filter(|it| !it.is_empty()))
     }
 
     /// Sets or ends that nobody renews though it was asked for.
     pub fn renewals_hang(&mut self, why: Option<&str>) {
         match why {
-            Some(why) => self.troubles.set(OwnTrouble::Renewer, why),
-            None => self.troubles.clear(OwnTrouble::Renewer),
+            Some(why) => self.self_alerts.set(SelfAlert::Renewer, why),
+            None => self.self_alerts.clear(SelfAlert::Renewer),
         }
     }
 }
