@@ -11,7 +11,7 @@ use std::{io, thread};
 
 use tokio::sync::oneshot;
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::hangs::{Claim, Hangs};
 
 /// Why there is no result.
@@ -32,7 +32,7 @@ pub enum Missed {
     #[error(transparent)]
     Lost(#[from] Lost),
     /// It does not answer.
-    #[error("{} does not answer; is its file system away?", safe(&.0.to_string_lossy()))]
+    #[error("{} does not answer; is its file system away?", escape_control(&.0.to_string_lossy()))]
     Hangs(PathBuf),
 }
 

@@ -29,7 +29,7 @@ const DRIFT: Span = Span::seconds(2);
 
 /// Why the alarm rings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ring {
+pub enum TimerEvent {
     /// The moment is there.
     Due,
     /// The wall clock was set, by hand or in a leap of its synchronisation.
@@ -37,7 +37,7 @@ pub enum Ring {
 }
 
 /// The alarm clock, for one loop.
-pub struct Alarm {
+pub struct WallClockTimer {
     at: UnixTime,
     /// `None` where the kernel gives none.
     timer: Option<AsyncFd<Arc<OwnedFd>>>,
@@ -45,22 +45,22 @@ pub struct Alarm {
     was_set: bool,
 }
 
-impl Default for Alarm {
+impl Default for WallClockTimer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Alarm {
+impl WallClockTimer {
     /// An alarm that is due in the far future. Only within a tokio runtime.
     pub fn new() -> Self {
         Self::with(new_timer().ok())
     }
 
     fn with(timer: Option<AsyncFd<Arc<OwnedFd>>>) -> Self {
-        let mut alarm = Self { at: UnixTime::new(LAST), timer, was_set: false };
-        alarm.set(alarm.at);
-        alarm
+        let mut wall_clock = Self { at: UnixTime::new(LAST), timer, was_set: false };
+        wall_clock.set(wall_clock.at);
+        wall_clock
     }
 
     /// Sets the moment at which it rings; one that has passed rings at once.
@@ -80,19 +80,19 @@ impl Alarm {
         }
     }
 
-    /// Waits until it rings. When it rang as [`Ring::Due`], [`Self::set`] it anew before the next
+    /// Waits until it rings. When it rang as [`TimerEvent::Due`], [`Self::set`] it anew before the next
     /// wait. To drop this future is harmless.
-    pub async fn rung(&mut self) -> Ring {
+    pub async fn next_event(&mut self) -> TimerEvent {
         if std::mem::take(&mut self.was_set) {
-            return Ring::ClockChanged;
+            return TimerEvent::ClockChanged;
         }
         if let Some(timer) = &self.timer {
-            if let Ok(ring) = rung(timer).await {
-                return ring;
+            if let Ok(event) = next_event(timer).await {
+                return event;
             }
             self.timer = None;
         }
-        rung_by_looking(self.at, sys::now).await
+        poll_wall_clock(self.at, sys::now).await
     }
 }
 
@@ -101,12 +101,12 @@ fn new_timer() -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     sys::waitable(Arc::new(timerfd_create(TimerfdClockId::Realtime, flags)?))
 }
 
-async fn rung(timer: &AsyncFd<Arc<OwnedFd>>) -> io::Result<Ring> {
+async fn next_event(timer: &AsyncFd<Arc<OwnedFd>>) -> io::Result<TimerEvent> {
     loop {
         let mut ready = timer.readable().await?;
         let mut count = [0; 8];
         match meaning(rustix::io::read(timer, &mut count)) {
-            Ok(Some(ring)) => return Ok(ring),
+            Ok(Some(event)) => return Ok(event),
             Ok(None) => ready.clear_ready(),
             Err(error) => return Err(error.into()),
         }
@@ -114,28 +114,28 @@ async fn rung(timer: &AsyncFd<Arc<OwnedFd>>) -> io::Result<Ring> {
 }
 
 /// What a read of the timer says; `None` is not yet.
-fn meaning(read: Result<usize, Errno>) -> Result<Option<Ring>, Errno> {
+fn meaning(read: Result<usize, Errno>) -> Result<Option<TimerEvent>, Errno> {
     match read {
-        Ok(_) => Ok(Some(Ring::Due)),
-        Err(Errno::CANCELED) => Ok(Some(Ring::ClockChanged)),
+        Ok(_) => Ok(Some(TimerEvent::Due)),
+        Err(Errno::CANCELED) => Ok(Some(TimerEvent::ClockChanged)),
         Err(Errno::AGAIN | Errno::INTR) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// The same without a timer of the kernel: up to a minute late after a suspend or a leap.
-async fn rung_by_looking(at: UnixTime, now: impl Fn() -> UnixTime) -> Ring {
+async fn poll_wall_clock(at: UnixTime, now: impl Fn() -> UnixTime) -> TimerEvent {
     loop {
         let (wall, awake) = (now(), Instant::now());
         let left = at - wall;
         let Some(left) = u64::try_from(left.as_seconds()).ok().filter(|left| *left > 0) else {
-            return Ring::Due;
+            return TimerEvent::Due;
         };
         tokio::time::sleep(LOOK.min(Duration::from_secs(left))).await;
         let counted = i64::try_from(awake.elapsed().as_secs()).unwrap_or(i64::MAX);
         let drift = (now() - wall).as_seconds().saturating_sub(counted);
         if drift.saturating_abs() > DRIFT.as_seconds() {
-            return Ring::ClockChanged;
+            return TimerEvent::ClockChanged;
         }
     }
 }
@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn it_rings_when_the_moment_is_there() {
         run(async {
-            for mut alarm in [Alarm::new(), Alarm::with(None)] {
+            for mut wall_clock in [WallClockTimer::new(), WallClockTimer::with(None)] {
                 let at = in_a_second();
-                alarm.set(at);
-                assert_eq!(alarm.rung().await, Ring::Due);
+                wall_clock.set(at);
+                assert_eq!(wall_clock.next_event().await, TimerEvent::Due);
                 assert!(sys::now() >= at);
             }
         });
@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn a_moment_that_has_passed_rings_at_once() {
         run(async {
-            for mut alarm in [Alarm::new(), Alarm::with(None)] {
+            for mut wall_clock in [WallClockTimer::new(), WallClockTimer::with(None)] {
                 for at in [-1, 0, 1, 1_000_000_000] {
-                    alarm.set(UnixTime::new(at));
-                    assert_eq!(alarm.rung().await, Ring::Due, "{at}");
+                    wall_clock.set(UnixTime::new(at));
+                    assert_eq!(wall_clock.next_event().await, TimerEvent::Due, "{at}");
                 }
             }
         });
@@ -186,14 +186,15 @@ mod tests {
     #[test]
     fn only_the_last_moment_that_was_set_counts() {
         run(async {
-            let mut alarm = Alarm::new();
-            alarm.set(UnixTime::new(1));
-            alarm.set(UnixTime::new(i64::MAX));
-            let waited = tokio::time::timeout(Duration::from_millis(200), alarm.rung()).await;
+            let mut wall_clock = WallClockTimer::new();
+            wall_clock.set(UnixTime::new(1));
+            wall_clock.set(UnixTime::new(i64::MAX));
+            let waited =
+                tokio::time::timeout(Duration::from_millis(200), wall_clock.next_event()).await;
             assert!(waited.is_err(), "far away");
             let at = in_a_second();
-            alarm.set(at);
-            assert_eq!(alarm.rung().await, Ring::Due);
+            wall_clock.set(at);
+            assert_eq!(wall_clock.next_event().await, TimerEvent::Due);
             assert!(sys::now() >= at);
         });
     }
@@ -201,9 +202,9 @@ mod tests {
     /// The clock of a machine is not for tests to set, so this is what the kernel would say.
     #[test]
     fn the_word_of_the_kernel_for_a_clock_that_was_set() {
-        assert_eq!(meaning(Err(Errno::CANCELED)), Ok(Some(Ring::ClockChanged)));
+        assert_eq!(meaning(Err(Errno::CANCELED)), Ok(Some(TimerEvent::ClockChanged)));
         assert_eq!(meaning(Err(Errno::AGAIN)), Ok(None));
-        assert_eq!(meaning(Ok(8)), Ok(Some(Ring::Due)));
+        assert_eq!(meaning(Ok(8)), Ok(Some(TimerEvent::Due)));
         assert_eq!(meaning(Err(Errno::BADF)), Err(Errno::BADF));
     }
 
@@ -217,7 +218,7 @@ mod tests {
                 UnixTime::new(1_800_000_000 + leapt)
             };
             let at = UnixTime::new(1_800_000_001);
-            assert_eq!(run(rung_by_looking(at, now)), Ring::ClockChanged);
+            assert_eq!(run(poll_wall_clock(at, now)), TimerEvent::ClockChanged);
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn run(words: &[OsString]) -> Exit {
     panic::set_hook(Box::new(|panic| {
         // The place only: the message of a panic can quote what was being read.
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        app::complain(&format!("internal error at {place}; please report it"));
+        app::print_error(&format!("internal error at {place}; please report it"));
     }));
     match cli::Cli::try_parse_from(words) {
         Ok(cli) => {

@@ -101,7 +101,7 @@ pub fn wants_colour(stream: &impl IsTerminal) -> bool {
 }
 
 /// Any number, to spread what many nodes would do at the same moment.
-pub fn dice() -> u32 {
+pub fn random_u32() -> u32 {
     let mut bytes = [0; 4];
     // Without randomness all would throw the same, and nothing worse happens.
     let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes);

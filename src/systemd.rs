@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// Longest wait for a service manager whose queue is full.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ pub fn ready() {
 /// One line for `systemctl status`, cut to 256 characters.
 pub fn status(line: &str) {
     // A line break would begin another assignment.
-    tell(&[NotifyState::Status(&safe(line))]);
+    tell(&[NotifyState::Status(&escape_control(line))]);
 }
 
 /// The configuration is being read again; [`ready`] says that this is over.

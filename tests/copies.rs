@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use certwatch::domain::renewal::Fault;
 use certwatch::domain::renewal::copy::ListedCopy;
-use certwatch::renew::Places;
+use certwatch::renew::NodePaths;
 use certwatch::renew::copies::Copies;
 use certwatch::renew::copy::{Copy, certificate_of};
 use certwatch::sys;
@@ -416,8 +416,8 @@ fn certwatch_check_says_it() -> Child {
     child
 }
 
-fn places() -> Places {
-    Places {
+fn places() -> NodePaths {
+    NodePaths {
         kubernetes: "/etc/kubernetes".into(),
         kubelet: "/var/lib/kubelet".into(),
         work: "/mnt/renew".into(),

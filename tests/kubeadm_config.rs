@@ -24,7 +24,7 @@ use certwatch::parse::x509::{self, Authority, Issuers};
 use certwatch::parse::{pem, public_key};
 use certwatch::renew::cluster_config::{Settled, Source, hand_over, settle};
 use certwatch::renew::control_plane::ControlPlane;
-use certwatch::renew::{Places, inspect, kubeadm, stage};
+use certwatch::renew::{NodePaths, inspect, kubeadm, stage};
 use certwatch::sys;
 use common::kubeadm::{FILES, MadeNode};
 
@@ -130,7 +130,7 @@ impl Node {
         node
     }
 
-    fn places(&self) -> &Places {
+    fn places(&self) -> &NodePaths {
         &self.made.places
     }
 

@@ -15,7 +15,7 @@ use certwatch::domain::renewal::{Change, Fault};
 use certwatch::domain::time::Span;
 use certwatch::renew::copy::Copy;
 use certwatch::renew::install::{Direction, install};
-use certwatch::renew::{Places, backup, files, inspect, kubeadm, stage};
+use certwatch::renew::{NodePaths, backup, files, inspect, kubeadm, stage};
 use certwatch::sys;
 use common::made::{FILES, MadeNode};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ const ALL: [&str; 10] = [
 /// A node's files, and its kubeadm.
 struct Node {
     made: MadeNode,
-    places: Places,
+    places: NodePaths,
 }
 
 impl Node {

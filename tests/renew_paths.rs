@@ -14,10 +14,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use certwatch::domain::renewal::Change;
-use certwatch::domain::renewal::obstacle::Obstacle;
+use certwatch::domain::renewal::blocker::Blocker;
 use certwatch::fs::{mount, trusted};
 use certwatch::renew::install::{Direction, install};
-use certwatch::renew::{Places, backup, control_plane, files, preflight, stage};
+use certwatch::renew::{NodePaths, backup, control_plane, files, preflight, stage};
 use certwatch::sys;
 use common::plain::Plain;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -75,7 +75,7 @@ fn can_read(path: &Path, user: u32, group: u32) -> bool {
 
 /// A tree with one pair and a kubeconfig, on a file system of its own if `kind` says so.
 struct Node {
-    places: Places,
+    places: NodePaths,
     mounts: Vec<Mount>,
     dir: TempDir,
 }
@@ -103,7 +103,7 @@ impl Node {
         fs::write(at("kubeadm"), "#!/bin/sh\necho v1.30.1\n").unwrap();
         fs::set_permissions(at("kubeadm"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(at("new"), "new").unwrap();
-        let places = Places {
+        let places = NodePaths {
             kubernetes,
             kubelet: at("kubelet"),
             work: at("work"),
@@ -122,14 +122,14 @@ impl Node {
     }
 
     /// But for the API server that is missing here.
-    fn obstacles(&self) -> Vec<Obstacle> {
-        let mut found = preflight::obstacles(&self.places, None, sys::now());
-        found.retain(|it| !matches!(it, Obstacle::NoControlPlane(_)));
+    fn blockers(&self) -> Vec<Blocker> {
+        let mut found = preflight::blockers(&self.places, None, sys::now());
+        found.retain(|it| !matches!(it, Blocker::NoControlPlane(_)));
         found
     }
 
     fn ids(&self) -> Vec<&'static str> {
-        self.obstacles().iter().map(Obstacle::id).collect()
+        self.blockers().iter().map(Blocker::id).collect()
     }
 }
 
@@ -217,14 +217,14 @@ fn replaced_without_capabilities() {
     files::replace(&dir.join("new"), &live("pki/apiserver.key")).unwrap();
     files::replace(&dir.join("new"), &live("pki/apiserver.crt")).unwrap();
     files::replace(&dir.join("new"), &live("admin.conf")).unwrap_err();
-    let places = Places {
+    let places = NodePaths {
         kubernetes: dir.join("kubernetes"),
         kubelet: dir.join("kubelet"),
         work: dir.join("work"),
         kubeadm: dir.join("kubeadm"),
         is_stage_shown: false,
     };
-    let found = preflight::obstacles(&places, None, sys::now());
+    let found = preflight::blockers(&places, None, sys::now());
     assert!(found.iter().any(|it| it.what().contains("admin.conf is another user's")), "{found:?}");
 }
 
@@ -237,11 +237,11 @@ fn flags_of_chattr_are_seen_before_anything_is_touched() {
         assert_eq!(node.ids(), [""; 0]);
         let path = node.live(below);
         run(Command::new("chattr").arg(format!("+{flag}")).arg(&path));
-        let found = node.obstacles();
+        let found = node.blockers();
         run(Command::new("chattr").arg(format!("-{flag}")).arg(&path));
-        let ids: Vec<_> = found.iter().map(Obstacle::id).collect();
+        let ids: Vec<_> = found.iter().map(Blocker::id).collect();
         assert!(ids.contains(&"immutable"), "{flag} {below}: {found:?}");
-        let said: String = found.iter().map(|it| it.what() + &it.way_out()).collect();
+        let said: String = found.iter().map(|it| it.what() + &it.remedy()).collect();
         assert!(said.contains(below) && said.contains("chattr -i -a"), "{said}");
     }
 }
@@ -309,9 +309,9 @@ fn a_file_system_that_a_user_has_mounted_is_not_believed() {
     let _plain = Plain::new(&lies, STRANGER, "");
     fs::write(lies.join("kubeadm"), "#!/bin/sh\n").unwrap();
     node.places.kubeadm = lies.join("kubeadm");
-    let found = node.obstacles();
+    let found = node.blockers();
     assert!(matches!(&found[..], [it] if it.id() == "path-not-trusted"), "{found:?}");
-    assert!(found[0].way_out().contains(&format!("umount {}", lies.display())), "{found:?}");
+    assert!(found[0].remedy().contains(&format!("umount {}", lies.display())), "{found:?}");
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_part_of_the_tree_that_a_user_has_mounted_is_in_the_way() {
     chown(node.live("pki/etcd"), Some(STRANGER), None).unwrap();
     let _plain = Plain::new(&node.live("pki/etcd"), STRANGER, "");
     fs::write(node.live("pki/etcd/peer.key"), "old").unwrap();
-    let found = node.obstacles();
+    let found = node.blockers();
     assert!(found.iter().any(|it| it.what().contains("has mounted")), "{found:?}");
     assert!(found.iter().all(|it| it.id() == "path-not-trusted"), "{found:?}");
 }
@@ -464,7 +464,7 @@ fn nothing_is_made_or_removed_through_a_stranger_s_directory() {
         std::os::unix::fs::lchown(path, Some(STRANGER), Some(STRANGER)).unwrap();
     }
     let before = shell(&format!("find {} -printf '%p %i %C@\n'", victim.display()));
-    let places = Places { work: home.join("link"), ..node.places.clone() };
+    let places = NodePaths { work: home.join("link"), ..node.places.clone() };
     for done in [
         stage::clean(&places),
         stage::stage(&places),
@@ -477,7 +477,7 @@ fn nothing_is_made_or_removed_through_a_stranger_s_directory() {
     }
     let after = shell(&format!("find {} -printf '%p %i %C@\n'", victim.display()));
     assert_eq!(after, before);
-    let moved = Places { kubernetes: home.join("link"), ..node.places.clone() };
+    let moved = NodePaths { kubernetes: home.join("link"), ..node.places.clone() };
     fs::create_dir_all(victim.join(".certwatch-manifests")).unwrap();
     fs::create_dir_all(victim.join("manifests")).unwrap();
     fs::write(victim.join(".certwatch-manifests/etcd.yaml"), "away").unwrap();
@@ -495,9 +495,9 @@ fn a_small_file_system_of_its_own_that_is_full_or_read_only_is_seen() {
         fs::write(dir.join("peer.key"), "old").unwrap();
         assert_eq!(node.ids(), [""; 0], "{below}");
         fs::write(dir.join("filler"), vec![0; 12 << 10]).unwrap();
-        let found = node.obstacles();
+        let found = node.blockers();
         assert!(
-            matches!(&found[..], [Obstacle::DiskFull { path, .. }] if *path == dir),
+            matches!(&found[..], [Blocker::DiskFull { path, .. }] if *path == dir),
             "{below}: {found:?}"
         );
         fs::remove_file(dir.join("filler")).unwrap();
@@ -517,11 +517,8 @@ fn a_link_to_a_file_system_that_is_read_only_is_seen() {
     symlink(dir.join("admin.conf"), node.live("admin.conf")).unwrap();
     assert_eq!(node.ids(), [""; 0]);
     run(Command::new("mount").args(["-o", "remount,ro"]).arg(&dir));
-    let found = node.obstacles();
-    assert!(
-        matches!(&found[..], [Obstacle::NotWritable { path, .. }] if *path == dir),
-        "{found:?}"
-    );
+    let found = node.blockers();
+    assert!(matches!(&found[..], [Blocker::NotWritable { path, .. }] if *path == dir), "{found:?}");
 }
 
 /// The link in the middle, as it was found: a stranger's program ran as root.
@@ -539,10 +536,10 @@ fn a_link_through_a_stranger_s_directory_runs_nothing() {
     fs::write(node.live("manifests/kube-apiserver.yaml"), manifest).unwrap();
     fs::write(node.at("kubeadm"), format!("#!/bin/sh\ntouch {}\n", touched.display())).unwrap();
     node.places.kubeadm = node.at("usr/kubeadm");
-    let found = node.obstacles();
-    let open = Obstacle::KubeadmNotRoots(node.at("mine"));
+    let found = node.blockers();
+    let open = Blocker::KubeadmNotRoots(node.at("mine"));
     assert!(found.contains(&open) && !touched.exists(), "{found:?}");
-    assert!(open.way_out().contains(&format!("chown -h root {}", node.at("mine").display())));
+    assert!(open.remedy().contains(&format!("chown -h root {}", node.at("mine").display())));
 }
 
 /// Another user who swaps, until it is dropped.

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use certwatch::config::Http;
 use certwatch::config::channels::{Proxy, Secret};
-use certwatch::notify::http::{self, Answer, Peer, Request};
+use certwatch::notify::http::{self, Answer, Endpoint, Request};
 use certwatch::notify::{Failure, FailureKind, Network};
 use common::pki::{Authority, Days};
 use common::port::free_port;
@@ -79,8 +79,8 @@ impl Drop for Squid {
 }
 
 fn post(url: &str, network: &Network) -> Result<Answer, Failure> {
-    let peer = Peer::in_clear_too("webhook", url)?;
-    http::post(&Request::json(peer, &json!({"text": "hello"})), network)
+    let endpoint = Endpoint::in_clear_too("webhook", url)?;
+    http::post(&Request::json(endpoint, &json!({"text": "hello"})), network)
 }
 
 /// An address of this host that is none of loopback, which no proxy is used for.

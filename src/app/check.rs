@@ -10,7 +10,7 @@ use crate::cli::CheckArgs;
 use crate::config::Config;
 use crate::domain::model::Inventory;
 use crate::domain::policy::{Assessment, Severity, assess};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::report::{self, Report, Style};
@@ -22,7 +22,7 @@ pub fn run(args: &CheckArgs) -> Exit {
     match try_run(args) {
         Ok(severity) => Exit::Checked(severity),
         Err(error) => {
-            super::complain(&error);
+            super::print_error(&error);
             Exit::Checked(Severity::Unknown)
         }
     }
@@ -72,7 +72,7 @@ fn absolute(paths: &[PathBuf], root: &Path) -> Result<Vec<String>, String> {
 
 /// A path or glob of the command line, checked like one of the configuration.
 fn place(path: &Path) -> Result<String, String> {
-    let shown = safe(&path.to_string_lossy()).into_owned();
+    let shown = escape_control(&path.to_string_lossy()).into_owned();
     let text = path.to_str().ok_or_else(|| format!("{shown}: a path must be UTF-8"))?;
     match Pattern::new(text) {
         Err(error) if scan::is_pattern(path.as_os_str()) && !path.exists() => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::beside;
 use crate::cli::ConfigCheckArgs;
 use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::notify::{Network, http, route, secret, tls};
 
 /// `config check`: one line that says the file is fine.
@@ -18,7 +18,7 @@ use crate::notify::{Network, http, route, secret, tls};
 /// Everything that is wrong with the file, or else with the secrets that it names.
 pub fn check(args: &ConfigCheckArgs) -> Result<String, String> {
     let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
-    let shown = safe(&path.to_string_lossy()).into_owned();
+    let shown = escape_control(&path.to_string_lossy()).into_owned();
     let config = effective(args.config.as_deref()).map_err(|errors| errors.to_string())?;
     let unreadable = if args.no_secrets { Vec::new() } else { unreadable(&config, &shown) };
     match unreadable.is_empty() {

@@ -12,7 +12,7 @@ use crate::domain::alert::AlertId;
 use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverSpec};
 use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
-use crate::domain::text::{safe, shell_word};
+use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::notify::{Failure, FailureKind, route};
@@ -33,7 +33,7 @@ pub fn tell(args: &FailureArgs) -> Exit {
         .filter(|spec| spec.mode != DeliveryMode::Heartbeat)
         .collect();
     if specs.is_empty() {
-        super::complain(NO_CHANNEL);
+        super::print_error(NO_CHANNEL);
         return Exit::Failed;
     }
     let message = message(&monitor::node_name(&config), &args.unit, &how(), sys::now());
@@ -44,7 +44,7 @@ pub fn tell(args: &FailureArgs) -> Exit {
             if all_told { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
-            super::complain(&format!("cannot begin: {error}"));
+            super::print_error(&format!("cannot begin: {error}"));
             Exit::Failed
         }
     }
@@ -53,7 +53,7 @@ pub fn tell(args: &FailureArgs) -> Exit {
 /// A configuration that is wrong may be why the daemon has failed, so what can be read of it counts.
 fn readable(path: Option<&Path>) -> Config {
     super::config::effective(path).unwrap_or_else(|errors| {
-        super::complain(&errors.to_string());
+        super::print_error(&errors.to_string());
         config::salvage(path.unwrap_or(Path::new(config::DEFAULT_PATH)))
     })
 }
@@ -67,7 +67,7 @@ async fn tell_all(config: &Config, mut left: Vec<ReceiverSpec>, message: &Messag
         let mut again = Vec::new();
         for spec in left {
             let Err(failure) = attempt(config, &delivery(&spec, message)).await else { continue };
-            complain(&spec, &failure);
+            print_error(&spec, &failure);
             if pause.is_some() && failure.kind != FailureKind::Permanent {
                 again.push(spec);
             } else {
@@ -82,8 +82,8 @@ async fn tell_all(config: &Config, mut left: Vec<ReceiverSpec>, message: &Messag
     }
 }
 
-fn complain(spec: &ReceiverSpec, failure: &Failure) {
-    super::complain(&format!("{} was not told: {}", spec.id.shown(), failure.reason));
+fn print_error(spec: &ReceiverSpec, failure: &Failure) {
+    super::print_error(&format!("{} was not told: {}", spec.id.shown(), failure.reason));
 }
 
 fn delivery(spec: &ReceiverSpec, message: &Message) -> Delivery {
@@ -92,7 +92,9 @@ fn delivery(spec: &ReceiverSpec, message: &Message) -> Delivery {
 
 /// What systemd (251 and later) says of the end, in words.
 fn how() -> String {
-    let said = |name| std::env::var(name).map(|text| safe(&text).into_owned()).unwrap_or_default();
+    let said = |name| {
+        std::env::var(name).map(|text| escape_control(&text).into_owned()).unwrap_or_default()
+    };
     let status = said("MONITOR_EXIT_STATUS");
     match said("MONITOR_SERVICE_RESULT").as_str() {
         "" => "systemd does not say how".to_owned(),
@@ -109,7 +111,7 @@ fn how() -> String {
 
 fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
     let id = AlertId::new(node, &[b"failed", unit.as_bytes(), now.to_string().as_bytes()]).0;
-    let (shown, word) = (safe(unit), safe(&shell_word(unit)).into_owned());
+    let (shown, word) = (escape_control(unit), escape_control(&shell_word(unit)).into_owned());
     let mut text = vec![format!("{shown} of {node} has failed: {how}.")];
     if unit == DAEMON {
         text.push(

@@ -57,7 +57,7 @@ fn run_config(verb: ConfigVerb) -> Exit {
     match text {
         Ok(text) => print(&text),
         Err(errors) => {
-            complain(&errors);
+            print_error(&errors);
             Exit::Config
         }
     }
@@ -68,7 +68,7 @@ fn print(text: &str) -> Exit {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            complain(&format!("cannot write: {error}"));
+            print_error(&format!("cannot write: {error}"));
             Exit::Failed
         }
         _ => Exit::Done,
@@ -86,7 +86,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Says on standard error what went wrong, each line with the program's name.
-pub(crate) fn complain(what: &str) {
+pub(crate) fn print_error(what: &str) {
     let mut stderr = std::io::stderr().lock();
     for line in what.lines() {
         // Nobody is left to be told if this fails.

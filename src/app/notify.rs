@@ -9,10 +9,10 @@ use crate::domain::alert::AlertId;
 use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverSpec};
 use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
-use crate::notify::route::{self, Way};
+use crate::notify::route::{self, DeliveryContext};
 use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::{monitor, sys};
 
@@ -31,14 +31,14 @@ pub fn test(args: &TestArgs) -> Exit {
     let config = match super::config::effective(args.config.as_deref()) {
         Ok(config) => config,
         Err(errors) => {
-            super::complain(&errors.to_string());
+            super::print_error(&errors.to_string());
             return Exit::Config;
         }
     };
     let wanted = match wanted(&config, &args.channels) {
         Ok(wanted) => wanted,
         Err(why) => {
-            super::complain(&why);
+            super::print_error(&why);
             return Exit::Failed;
         }
     };
@@ -52,7 +52,7 @@ pub fn test(args: &TestArgs) -> Exit {
             if all_went { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
-            super::complain(&format!("cannot begin: {error}"));
+            super::print_error(&format!("cannot begin: {error}"));
             Exit::Failed
         }
     }
@@ -68,7 +68,11 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<ReceiverSpec>, Str
     if let Some(unknown) = channels.iter().find(|name| !all.iter().any(|it| is_meant(it, name))) {
         let mut known: Vec<_> = all.iter().map(|spec| route::channel(&spec.id)).collect();
         known.dedup();
-        return Err(format!("{} is not configured; there is: {}", safe(unknown), known.join(", ")));
+        return Err(format!(
+            "{} is not configured; there is: {}",
+            escape_control(unknown),
+            known.join(", ")
+        ));
     }
     let is_wanted = |spec: &ReceiverSpec| match channels {
         [] => spec.mode != DeliveryMode::Heartbeat,
@@ -93,12 +97,12 @@ async fn try_all(config: &Config, specs: &[ReceiverSpec]) -> bool {
 
 /// Delivers without the daemon: nothing is remembered.
 pub(super) async fn attempt(config: &Config, delivery: &Delivery) -> Result<Receipt, Failure> {
-    let way = Way {
+    let context = DeliveryContext {
         channels: config.channels.clone(),
         network: Network::of(config, &std::sync::Arc::default()),
         until: sys::now() + Span::minutes(5),
     };
-    route::deliver(&way, delivery).await
+    route::deliver(&context, delivery).await
 }
 
 fn line(spec: &ReceiverSpec, failure: Option<&Failure>, took: Duration) -> String {
@@ -124,7 +128,8 @@ fn delivery(node: &str, spec: &ReceiverSpec, now: UnixTime) -> Delivery {
         let text = format!("{node}: a test by `certwatch notify test`\n");
         return Delivery::heartbeat(&spec.id, now.to_string(), true, text);
     }
-    let id = AlertId::new(node, &[b"test", spec.id.0.as_bytes(), &sys::dice().to_be_bytes()]).0;
+    let id =
+        AlertId::new(node, &[b"test", spec.id.0.as_bytes(), &sys::random_u32().to_be_bytes()]).0;
     let message = Message {
         thread: id[..16].to_owned(),
         id: id.clone(),

@@ -8,14 +8,14 @@ use super::{rehearsal, renewer};
 use crate::cli::{RenewArgs, StatusFormat};
 use crate::config::{self, Config};
 use crate::domain::layout::{KUBERNETES, LIVE_IN_UNIT};
-use crate::domain::renewal::plan::{Plan, Which, Wish};
+use crate::domain::renewal::plan::{Plan, RenewRequest, Selection};
 use crate::domain::renewal::{Journal, Outcome};
 use crate::domain::role;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::monitor::node_name;
-use crate::renew::Places;
+use crate::renew::NodePaths;
 use crate::renew::copies::Copies;
 use crate::report::journal::{Progress, outcome};
 use crate::report::plan::PlanReport;
@@ -23,15 +23,15 @@ use crate::report::renewal;
 use crate::sys;
 
 /// What is asked for, with all that is needed to do it.
-pub struct Request {
+pub struct RenewalJob {
     /// The configuration in effect.
     pub config: Config,
     /// Where things are.
-    pub places: Places,
+    pub paths: NodePaths,
     /// The copies of admin.conf that are listed, in this run.
     pub copies: Arc<Copies>,
     /// Which certificates, and in spite of what.
-    pub wish: Wish,
+    pub request: RenewRequest,
     /// The ClusterConfiguration that a person gave.
     pub cluster_config: Option<PathBuf>,
     /// How to print.
@@ -42,49 +42,49 @@ pub struct Request {
 
 /// Renews, or shows what would be done.
 pub fn run(args: &RenewArgs) -> Exit {
-    match request(args) {
-        Ok(request) if args.dry_run => rehearsal::rehearse(&request),
+    match job(args) {
+        Ok(job) if args.dry_run => rehearsal::rehearse(&job),
         // The owner has not enabled renewals; one that a person began is brought to its end all the
         // same.
-        Ok(request) if args.auto && !request.config.renew.enabled => renewer::finish(&request),
-        Ok(request) => renewer::renew(&request),
+        Ok(job) if args.auto && !job.config.renew.enabled => renewer::finish(&job),
+        Ok(job) => renewer::renew(&job),
         Err(exit) => exit,
     }
 }
 
 /// Checks the command line.
-fn request(args: &RenewArgs) -> Result<Request, Exit> {
+fn job(args: &RenewArgs) -> Result<RenewalJob, Exit> {
     if let Some(why) = args.names.iter().find_map(|name| unknown(name)) {
-        super::complain(&why);
+        super::print_error(&why);
         return Err(Exit::Usage);
     }
     let config = super::config::effective(args.config.as_deref()).map_err(|errors| {
-        super::complain(&errors.to_string());
+        super::print_error(&errors.to_string());
         Exit::Config
     })?;
-    Ok(Request {
-        places: places(&config.renew, args.staged),
+    Ok(RenewalJob {
+        paths: paths(&config.renew, args.staged),
         copies: Arc::new(Copies::new(config.renew.copies.clone())),
         config,
-        wish: wish(args),
+        request: request(args),
         cluster_config: args.cluster_config.clone(),
         output: args.output,
         is_auto: args.auto,
     })
 }
 
-fn wish(args: &RenewArgs) -> Wish {
-    let which = match args.names.as_slice() {
-        _ if args.all => Which::All,
-        [] => Which::Due,
-        names => Which::Named(names.to_vec()),
+fn request(args: &RenewArgs) -> RenewRequest {
+    let selection = match args.names.as_slice() {
+        _ if args.all => Selection::All,
+        [] => Selection::Due,
+        names => Selection::Named(names.to_vec()),
     };
-    Wish { which, force: args.force, rescue: args.rescue }
+    RenewRequest { selection, force: args.force, rescue: args.rescue }
 }
 
 /// Where things are; in the unit, which shows the copy already, the live tree is elsewhere.
-pub(super) fn places(renew: &config::Renew, is_stage_shown: bool) -> Places {
-    Places {
+pub(super) fn paths(renew: &config::Renew, is_stage_shown: bool) -> NodePaths {
+    NodePaths {
         kubernetes: PathBuf::from(if is_stage_shown { LIVE_IN_UNIT } else { KUBERNETES }),
         kubelet: PathBuf::from("/var/lib/kubelet"),
         work: renew.state_dir.clone(),
@@ -99,7 +99,7 @@ fn unknown(name: &str) -> Option<String> {
     if role::kubeadm(name).is_some() || name.starts_with("kubelet") {
         return None;
     }
-    let shown = safe(name);
+    let shown = escape_control(name);
     let near = |known: &&str| {
         name.len() >= 3 && known.starts_with(name)
             || strsim::osa_distance(known, name) <= known.len() / 3
@@ -115,7 +115,7 @@ fn unknown(name: &str) -> Option<String> {
     })
 }
 
-impl Request {
+impl RenewalJob {
     /// Prints the plan, and gives the exit status: 1 if something stands in the way, or what is due
     /// cannot be renewed.
     pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
@@ -123,7 +123,7 @@ impl Request {
             StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
             StatusFormat::Json => self.json(Some(report), None, now),
         }));
-        if plan.obstacles.is_empty() && !plan.falls_short { printed } else { Exit::Failed }
+        if plan.blockers.is_empty() && !plan.incomplete { printed } else { Exit::Failed }
     }
 
     /// Prints a plan that is about to be carried out; as JSON it comes with the outcome.
@@ -135,7 +135,7 @@ impl Request {
 
     /// A line for each step that has ended, on standard error: standard output is for the outcome.
     pub fn progress(&self) -> impl FnMut(&Journal) + use<> {
-        let mut progress = Progress::new(self.places.backups());
+        let mut progress = Progress::new(self.paths.backups());
         move |journal| {
             for line in progress.lines(journal, sys::now()) {
                 // A renewal does not stop because nobody reads along.
@@ -146,7 +146,7 @@ impl Request {
 
     /// Prints how it ended, in JSON with the plan that was carried out, and gives the exit status.
     pub fn show_outcome(&self, plan: Option<&Plan>, journal: &Journal) -> Exit {
-        let backups = self.places.backups();
+        let backups = self.paths.backups();
         let printed = super::print(&match (self.output, plan) {
             (StatusFormat::Table, _) => {
                 outcome(journal, &backups, sys::terminal_width(&std::io::stdout()))
@@ -157,7 +157,7 @@ impl Request {
             }),
         });
         match journal.outcome() {
-            Some(Outcome::Renewed) if plan.is_some_and(|plan| plan.falls_short) => Exit::Failed,
+            Some(Outcome::Renewed) if plan.is_some_and(|plan| plan.incomplete) => Exit::Failed,
             Some(Outcome::Renewed) => printed,
             Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
             _ => Exit::Failed,
@@ -174,8 +174,8 @@ impl Request {
             node: &node_name(&self.config),
             plan,
             now,
-            kubeadm: &self.places.kubeadm,
-            kubeadm_config: &self.places.kubeadm_config(),
+            kubeadm: &self.paths.kubeadm,
+            kubeadm_config: &self.paths.kubeadm_config(),
         })
     }
 
@@ -185,7 +185,7 @@ impl Request {
         journal: Option<&Journal>,
         now: UnixTime,
     ) -> String {
-        renewal::json(&node_name(&self.config), now, plan, journal, &self.places.backups())
+        renewal::json(&node_name(&self.config), now, plan, journal, &self.paths.backups())
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::cli::{RestoreArgs, StatusFormat};
-use crate::domain::renewal::plan::{Which, Wish};
+use crate::domain::renewal::plan::{RenewRequest, Selection};
 use crate::exit::Exit;
 use crate::renew::backup;
 use crate::renew::copies::Copies;
 use crate::report::backups;
 use crate::sys;
 
-use super::renew::{Request, places};
+use super::renew::{RenewalJob, paths};
 use super::renewer;
 
 /// Puts a backup back, or lists them.
@@ -18,35 +18,35 @@ pub fn run(args: &RestoreArgs) -> Exit {
     let config = match super::config::effective(args.config.as_deref()) {
         Ok(config) => config,
         Err(errors) => {
-            super::complain(&errors.to_string());
+            super::print_error(&errors.to_string());
             return Exit::Config;
         }
     };
-    let request = Request {
-        places: places(&config.renew, false),
+    let job = RenewalJob {
+        paths: paths(&config.renew, false),
         copies: Arc::new(Copies::new(config.renew.copies.clone())),
         config,
-        wish: Wish { which: Which::All, force: args.force, rescue: false },
+        request: RenewRequest { selection: Selection::All, force: args.force, rescue: false },
         cluster_config: None,
         output: args.output,
         is_auto: false,
     };
     match &args.backup {
-        Some(id) => renewer::restore(&request, id),
-        None => list(&request),
+        Some(id) => renewer::restore(&job, id),
+        None => list(&job),
     }
 }
 
-fn list(request: &Request) -> Exit {
-    let list = match backup::list(&request.places) {
+fn list(job: &RenewalJob) -> Exit {
+    let list = match backup::list(&job.paths) {
         Ok(list) => list,
         Err(fault) => {
-            super::complain(&fault.what);
+            super::print_error(&fault.what);
             return Exit::Failed;
         }
     };
-    let dir = request.places.backups();
-    super::print(&match request.output {
+    let dir = job.paths.backups();
+    super::print(&match job.output {
         StatusFormat::Table => backups::table(&list, &dir, sys::now()),
         StatusFormat::Json => backups::json(&list),
     })

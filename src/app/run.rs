@@ -8,13 +8,13 @@ use crate::log;
 /// Runs until it is told to stop.
 pub fn run(args: RunArgs) -> Exit {
     if let Err(error) = log::init(args.log, args.log_level) {
-        super::complain(&format!("cannot log: {error}"));
+        super::print_error(&format!("cannot log: {error}"));
         return Exit::Failed;
     }
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            super::complain(&format!("cannot begin: {error}"));
+            super::print_error(&format!("cannot begin: {error}"));
             return Exit::Failed;
         }
     };

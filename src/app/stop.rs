@@ -43,7 +43,7 @@ pub(super) fn asked() -> io::Result<Stop> {
                 if shutdown::is_under_way() {
                     end(SHUTDOWN);
                 }
-                super::complain(ASKED);
+                super::print_error(ASKED);
             }
         });
     })?;
@@ -51,7 +51,7 @@ pub(super) fn asked() -> io::Result<Stop> {
 }
 
 fn end(why: &str) -> ! {
-    super::complain(why);
+    super::print_error(why);
     std::process::exit(Exit::Failed.code().into());
 }
 

@@ -36,15 +36,15 @@ pub(super) fn everybody(
     let monitor = match Monitor::open(config, writer, sys::now()) {
         Ok(monitor) => monitor,
         Err(error @ StoreError::Busy { .. }) => {
-            super::complain(&format!(
+            super::print_error(&format!(
                 "nobody was told: {error}. If it is the daemon, it tells them"
             ));
             return;
         }
-        Err(error) => return super::complain(&format!("nobody was told: {error}")),
+        Err(error) => return super::print_error(&format!("nobody was told: {error}")),
     };
     if monitor.specs.is_empty() {
-        return super::complain("nobody was told: no channel is configured");
+        return super::print_error("nobody was told: no channel is configured");
     }
     match super::runtime() {
         Ok(runtime) => {
@@ -52,7 +52,7 @@ pub(super) fn everybody(
             runtime.block_on(round.go(inventory));
             runtime.shutdown_background();
         }
-        Err(error) => super::complain(&format!("nobody was told: {error}")),
+        Err(error) => super::print_error(&format!("nobody was told: {error}")),
     }
 }
 
@@ -81,7 +81,7 @@ impl Round<'_> {
         }
         self.deliver().await;
         self.monitor.save();
-        self.complain();
+        self.print_error();
     }
 
     /// Until nothing is due, or what fails has to wait too long.
@@ -107,10 +107,10 @@ impl Round<'_> {
     async fn deliver_all(&mut self, deliveries: Vec<Delivery>, now: UnixTime) {
         let mut sending = JoinSet::new();
         for delivery in deliveries {
-            let way = self.monitor.way(self.hangs, now);
+            let context = self.monitor.delivery_context(self.hangs, now);
             self.monitor.begin(&delivery);
             sending.spawn(async move {
-                let result = route::deliver(&way, &delivery).await;
+                let result = route::deliver(&context, &delivery).await;
                 (delivery, result)
             });
         }
@@ -137,11 +137,11 @@ impl Round<'_> {
         receivers.into_iter().any(|it| it.health.failing_since.is_some() && !it.health.is_refused)
     }
 
-    fn complain(&self) {
+    fn print_error(&self) {
         for (id, receiver) in &self.monitor.memory().ledger.receivers {
             let health = &receiver.health;
             if let (Some(_), Some(reason)) = (health.failing_since, &health.reason) {
-                super::complain(&format!("{} was not told: {reason}", id.shown()));
+                super::print_error(&format!("{} was not told: {reason}", id.shown()));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// How many problems are told: nobody mends more in one go, and a file of garbage has thousands.
 const TOLD: usize = 100;
@@ -46,7 +46,8 @@ pub(super) struct Position {
 impl ConfigErrors {
     /// A problem with the file as a whole.
     pub(super) fn of_file(file: &Path, what: impl Into<String>, expected: &str) -> Self {
-        let place = Place { file: safe(&file.to_string_lossy()).into_owned(), position: None };
+        let place =
+            Place { file: escape_control(&file.to_string_lossy()).into_owned(), position: None };
         Self::one(place, Problem::new(what, format!("expected {expected}")))
     }
 

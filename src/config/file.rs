@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::error::{ConfigErrors, Place, Position, Problem};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// Far above any configuration, far below what would hurt.
 const MAX_BYTES: u64 = 1 << 20;
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigErrors> {
         let at = error.utf8_error().valid_up_to();
         let problem = Problem::new("is not UTF-8 from here on", "expected UTF-8 text");
         let position = Some(Position::of(error.as_bytes(), at));
-        let place = Place { file: safe(&path.to_string_lossy()).into_owned(), position };
+        let place = Place { file: escape_control(&path.to_string_lossy()).into_owned(), position };
         ConfigErrors::one(place, problem)
     })
 }

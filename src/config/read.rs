@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::policy::{Ladder, Policy};
+use crate::domain::policy::{Policy, Thresholds};
 use crate::domain::time::Span;
 
 use super::section::{Section, Setting};
@@ -71,8 +71,8 @@ fn daemon(section: &mut Section<'_, '_>) -> (Daemon, Setting<PathBuf>) {
 
 fn thresholds(section: &mut Section<'_, '_>) -> Policy {
     let default = Policy::default();
-    let (leaf, stages) = ladder(section, ["leaf", "leaf-critical"], &default.leaf);
-    let (ca, _) = ladder(section, ["ca", "ca-critical"], &default.ca);
+    let (leaf, stages) = expiry_thresholds(section, ["leaf", "leaf-critical"], &default.leaf);
+    let (ca, _) = expiry_thresholds(section, ["ca", "ca-critical"], &default.ca);
     let short_lived =
         section.take("short-lived", default.short_lived, |time| value::span(time, &THRESHOLD));
     if stages.value.iter().max() > Some(&short_lived.value) {
@@ -92,11 +92,11 @@ fn thresholds(section: &mut Section<'_, '_>) -> Policy {
 }
 
 /// A ladder and its critical stage, with the setting that holds the stages.
-fn ladder(
+fn expiry_thresholds(
     section: &mut Section<'_, '_>,
     [stages, critical]: [&'static str; 2],
-    default: &Ladder,
-) -> (Ladder, Setting<Vec<Span>>) {
+    default: &Thresholds,
+) -> (Thresholds, Setting<Vec<Span>>) {
     let threshold = |time: &_| value::span(time, &THRESHOLD);
     let stages = section.list(stages, default.stages().to_vec(), threshold);
     let critical = section.take(critical, default.critical(), threshold);
@@ -110,5 +110,5 @@ fn ladder(
         }
         Some(_) => {}
     }
-    (Ladder::new(stages.value.clone(), critical.value), stages)
+    (Thresholds::new(stages.value.clone(), critical.value), stages)
 }

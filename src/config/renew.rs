@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeValue;
 
 use crate::domain::layout::KUBERNETES;
-use crate::domain::renewal::Window;
+use crate::domain::renewal::MaintenanceWindow;
 use crate::domain::renewal::copy::{ListedCopy, User};
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
@@ -35,7 +35,7 @@ pub struct Renew {
     /// What is restarted.
     pub restart: RestartPolicy,
     /// When the daemon may ask; with none, at any time.
-    pub windows: Vec<Window>,
+    pub windows: Vec<MaintenanceWindow>,
     /// With less than this left, windows no longer count; 1 min to 36,500 d, and below `before`.
     pub deadline: Span,
     /// Copies of admin.conf that are refreshed with it; absolute.
@@ -119,8 +119,8 @@ fn state_dir(
     dir.value
 }
 
-fn window(value: &DeValue<'_>) -> Result<Window, Problem> {
-    Window::parse(value::text(value)?).map_err(|error| {
+fn window(value: &DeValue<'_>) -> Result<MaintenanceWindow, Problem> {
+    MaintenanceWindow::parse(value::text(value)?).map_err(|error| {
         let expected = "days and times in UTC, such as \"sat,sun 02:00-05:00\" or \"22:00-04:00\"";
         wrong(&error.to_string(), expected)
     })

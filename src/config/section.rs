@@ -9,20 +9,20 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigErrors, Problem};
 use super::sources::Sources;
-use super::unknown::{Key, Known, Unknown};
+use super::unknown::{Key, KnownKeys, Unknown};
 use super::value;
 
 /// One configuration, while it is read. Neither this nor the types below are `Debug`: they hold values.
 pub(super) struct Reader<'t> {
     sources: &'t Sources,
     problems: Vec<(usize, Problem)>,
-    known: Known,
+    known: KnownKeys,
     unknown: Vec<Unknown>,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn new(sources: &'t Sources) -> Self {
-        Self { sources, problems: Vec::new(), known: Known::default(), unknown: Vec::new() }
+        Self { sources, problems: Vec::new(), known: KnownKeys::default(), unknown: Vec::new() }
     }
 
     /// All of it, read by `read`. With a mistake in the TOML it is read as if it were empty.

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigErrors, Place, Position, Problem};
 use super::{file, value};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// Where more files are, beside the file.
 const DIRECTORY: &str = "conf.d";
@@ -72,7 +72,7 @@ impl Sources {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // One more, so that the end of a text is not the beginning of the next.
         let begin = self.0.last().map_or(0, |last| last.padded.len() + 1);
-        let file = safe(&file.to_string_lossy()).into_owned();
+        let file = escape_control(&file.to_string_lossy()).into_owned();
         self.0.push(Source { file, padded: " ".repeat(begin) + text, begin });
     }
 

@@ -1,6 +1,6 @@
 //! Keys that do not exist, and what was probably meant.
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 use super::error::Problem;
 
@@ -25,9 +25,9 @@ pub(super) struct Unknown {
 
 /// The keys that exist.
 #[derive(Debug, Default)]
-pub(super) struct Known(Vec<Key>);
+pub(super) struct KnownKeys(Vec<Key>);
 
-impl Known {
+impl KnownKeys {
     pub(super) fn add(&mut self, key: Key) {
         self.0.push(key);
     }
@@ -39,8 +39,11 @@ impl Known {
 
     pub(super) fn explain(&self, unknown: &Unknown) -> Problem {
         let kind = if unknown.is_section { "section" } else { "key" };
-        let what =
-            format!("unknown {kind} \"{}\"{}", safe(&unknown.name), within(&unknown.section));
+        let what = format!(
+            "unknown {kind} \"{}\"{}",
+            escape_control(&unknown.name),
+            within(&unknown.section)
+        );
         Problem::new(what, self.suggestion(unknown))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::policy::Ladder;
+use crate::domain::policy::Thresholds;
 use crate::domain::time::Span;
 
 use super::{Config, Scan, renew, span, write_channels};
@@ -58,8 +58,8 @@ state-dir = {state_dir}
     }
 }
 
-fn stages(ladder: &Ladder) -> String {
-    list(ladder.stages().iter().map(|stage| time(*stage)))
+fn stages(thresholds: &Thresholds) -> String {
+    list(thresholds.stages().iter().map(|stage| time(*stage)))
 }
 
 pub(super) fn list(entries: impl Iterator<Item = String>) -> String {

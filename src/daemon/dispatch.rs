@@ -15,7 +15,7 @@ impl Daemon {
         self.say_alive();
         if !self.monitor.has_looked() {
             // What fired before the restart may be over.
-            self.set_alarm(None, now);
+            self.set_timer(None, now);
             return self.say_status(now);
         }
         let busy = &self.busy;
@@ -25,19 +25,19 @@ impl Daemon {
         for delivery in deliveries.into_iter().take(room) {
             self.begin_delivery(delivery, now);
         }
-        self.set_alarm(next, now);
+        self.set_timer(next, now);
         self.say_status(now);
     }
 
     /// One alarm for all that has to be done at some time.
-    fn set_alarm(&mut self, next: Option<UnixTime>, now: UnixTime) {
+    fn set_timer(&mut self, next: Option<UnixTime>, now: UnixTime) {
         // While a scan goes on, its end is the next wake.
         let is_idle = |at: &UnixTime| !self.scans.is_under_way() || *at > now;
         let scans = [Some(self.next_scan), self.scan_again, self.asked_scan];
         let wakes = scans.into_iter().chain([self.judge_again, self.renewals.next, next]);
         let wakes = wakes.flatten().filter(is_idle);
         let alive = self.alive.map(|(_, next)| next);
-        self.alarm.set(wakes.chain(alive).min().unwrap_or(now + IDLE));
+        self.timer.set(wakes.chain(alive).min().unwrap_or(now + IDLE));
     }
 
     /// Says that the daemon is alive, if it is time: its loop turns, and its scans end.
@@ -65,13 +65,13 @@ impl Daemon {
     fn begin_delivery(&mut self, delivery: Delivery, now: UnixTime) {
         self.busy.insert(delivery.receiver.clone());
         self.monitor.begin(&delivery);
-        let way = self.monitor.way(&self.hangs, now);
+        let context = self.monitor.delivery_context(&self.hangs, now);
         let events = self.events.0.clone();
         self.sending.retain(|task| !task.is_finished());
         self.sending.push(tokio::spawn(async move {
             let of_task = delivery.clone();
             // A task of its own: one that panics, for want of a thread, has failed like any other.
-            let attempt = tokio::spawn(async move { route::deliver(&way, &of_task).await });
+            let attempt = tokio::spawn(async move { route::deliver(&context, &of_task).await });
             let result = attempt.await.unwrap_or_else(|_| Err(Failure::transient(BROKE_OFF)));
             let _ = events.send(Event::Delivered { delivery: Box::new(delivery), result });
         }));

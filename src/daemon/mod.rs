@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::clock::{Alarm, Ring};
+use crate::clock::{TimerEvent, WallClockTimer};
 use crate::config::{Config, ConfigErrors};
 use crate::domain::ledger::{Delivery, ReceiverId};
 use crate::domain::model::Inventory;
@@ -81,7 +81,7 @@ pub enum RunError {
 
 /// What the loop wakes up for.
 enum Wake {
-    Alarm(Ring),
+    Timer(TimerEvent),
     Event(Event),
     Impatient,
     Noticed(Noticed),
@@ -134,7 +134,7 @@ struct Daemon {
     /// Which configuration a renewer is to read.
     config_file: Option<PathBuf>,
     watcher: Watcher,
-    alarm: Alarm,
+    timer: WallClockTimer,
     signals: Signals,
     /// How often the service manager wants to hear that the loop is alive, and when it hears it next.
     alive: Option<(Span, UnixTime)>,
@@ -194,7 +194,7 @@ impl Daemon {
             root,
             config_file,
             watcher: Watcher::beside(state_dir, places, POLL, &hangs).await,
-            alarm: Alarm::new(),
+            timer: WallClockTimer::new(),
             signals,
             alive: systemd::watchdog_interval().map(|length| (whole_seconds(length), now)),
             events: mpsc::unbounded_channel(),
@@ -221,7 +221,7 @@ impl Daemon {
             _ = self.signals.interrupt.recv() => Wake::Stop("SIGINT"),
             _ = self.signals.hangup.recv() => Wake::Reload,
             Some(event) = self.events.1.recv() => Wake::Event(event),
-            ring = self.alarm.rung() => Wake::Alarm(ring),
+            event = self.timer.next_event() => Wake::Timer(event),
             noticed = self.watcher.changed() => Wake::Noticed(noticed),
             () = sleep_until(self.begun + overdue.unwrap_or_default()), if overdue.is_some() => Wake::Overdue,
             () = sleep_until(self.begun + PATIENCE), if !self.is_ready => Wake::Impatient,
@@ -230,8 +230,8 @@ impl Daemon {
 
     async fn act(&mut self, wake: Wake) {
         match wake {
-            Wake::Alarm(Ring::Due) => self.alarm_is_due(),
-            Wake::Alarm(Ring::ClockChanged) => {
+            Wake::Timer(TimerEvent::Due) => self.timer_is_due(),
+            Wake::Timer(TimerEvent::ClockChanged) => {
                 tracing::warn!("the clock was set: everything is looked at again");
                 self.start_scan();
             }
@@ -255,7 +255,7 @@ impl Daemon {
         }
     }
 
-    fn alarm_is_due(&mut self) {
+    fn timer_is_due(&mut self) {
         let now = sys::now();
         let is_due = |at: Option<UnixTime>| at.is_some_and(|at| at <= now);
         if self.next_scan <= now || is_due(self.scan_again) || is_due(self.asked_scan) {
@@ -338,7 +338,7 @@ fn whole_seconds(length: Duration) -> Span {
 
 /// 10 % more or less, so that fifty nodes that were installed together do not move together.
 fn with_jitter(interval: Span) -> Span {
-    let percent = i32::try_from(90 + sys::dice() % 21).unwrap_or(100);
+    let percent = i32::try_from(90 + sys::random_u32() % 21).unwrap_or(100);
     interval.fraction(percent, 100)
 }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::{Daemon, Event, IDLE, log};
 use crate::beside;
-use crate::domain::renewal::pace::{self, Unseen};
+use crate::domain::renewal::rate_limit::{self, Unseen};
 use crate::domain::time::{Span, UnixTime};
 use crate::renew::{Memory, cluster_config};
 use crate::{store, sys};
@@ -156,7 +156,7 @@ impl Daemon {
             self.renewals.is_optional = false;
             return self.ask(now);
         }
-        let look = pace::next_look(self.renewals.asked_look, unseen, now);
+        let look = rate_limit::next_look(self.renewals.asked_look, unseen, now);
         if look.is_some_and(|look| look <= now) {
             self.renewals.is_optional = !self.monitor.config.renew.enabled;
             return self.ask(now);
@@ -298,7 +298,7 @@ mod tests {
         assert!(has_answered(&looked, NOW) && !has_answered(&looked, later));
         let mut ended = Memory { last_run: Some(NOW - Span::hours(1)), ..Memory::default() };
         assert!(!has_answered(&ended, NOW));
-        ended.conclude(journal(Task::Renew, Outcome::Stuck));
+        ended.conclude(journal(Task::Renew, Outcome::NeedsOperator));
         assert!(has_answered(&ended, NOW) && !has_answered(&ended, later));
     }
 }

@@ -7,8 +7,8 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Content, Entry, Inventory, Item, Place, Reason};
-use super::policy::{Assessment, Fact, Row, Severity};
-use super::renewal::routine::Routine;
+use super::policy::{Assessment, FindingKind, Row, Severity};
+use super::renewal::schedule::Schedule;
 use super::time::{Span, UnixTime};
 use super::{advice, names};
 
@@ -157,11 +157,11 @@ fn nearness(stage: Option<Span>) -> i64 {
 
 impl AlertSnapshot {
     /// What `inventory`, judged as of `now`, means for the alerts of a node, whatever its name.
-    /// `routine` is how certwatch renews without being asked, if it does.
+    /// `schedule` is how certwatch renews without being asked, if it does.
     pub fn of(
         inventory: &Inventory,
         assessment: &Assessment,
-        routine: Option<&Routine>,
+        schedule: Option<&Schedule>,
         now: UnixTime,
     ) -> Self {
         let mut snapshot = Self { blind: blind_spots(inventory), ..Self::default() };
@@ -177,7 +177,7 @@ impl AlertSnapshot {
                     untold = untold.max(severity);
                     snapshot.beyond.insert(id);
                 }
-                _ => snapshot.alerts.push(of_row(id, inventory, row, routine, now)),
+                _ => snapshot.alerts.push(of_row(id, inventory, row, schedule, now)),
             }
         }
         if assessment.rows.is_empty() {
@@ -225,13 +225,13 @@ fn of_row(
     id: AlertId,
     inventory: &Inventory,
     row: &Row,
-    routine: Option<&Routine>,
+    schedule: Option<&Schedule>,
     now: UnixTime,
 ) -> Alert {
     let item = &inventory.items[row.item];
-    let facts = || row.findings.iter().map(|finding| &finding.fact);
+    let facts = || row.findings.iter().map(|finding| &finding.kind);
     let stage = facts().filter_map(stage).min();
-    let mut remedies: Vec<_> = facts().map(|fact| advice::remedy(item, fact)).collect();
+    let mut remedies: Vec<_> = facts().map(|kind| advice::remedy(item, kind)).collect();
     remedies.dedup();
     Alert {
         id,
@@ -239,7 +239,7 @@ fn of_row(
         level: Level {
             severity: row.severity,
             stage,
-            codes: facts().map(|fact| fact.code().to_owned()).collect(),
+            codes: facts().map(|kind| kind.code().to_owned()).collect(),
         },
         is_transient: facts().next().is_some_and(is_transient),
         text: AlertText {
@@ -248,11 +248,11 @@ fn of_row(
             place: names::place(&inventory.items, row.item).into_owned(),
             brief: brief(item, row, now),
             expires: row.expires,
-            lines: facts().map(|fact| advice::message(item, fact, now)).collect(),
+            lines: facts().map(|kind| advice::message(item, kind, now)).collect(),
             automatic: advice::automatic(
                 item,
                 row.expires,
-                routine.and_then(|routine| routine.begins_for(item, now)),
+                schedule.and_then(|schedule| schedule.begins_for(item, now)),
                 now,
             ),
             remedies,
@@ -261,22 +261,25 @@ fn of_row(
 }
 
 fn brief(item: &Item, row: &Row, now: UnixTime) -> String {
-    let worst = row.findings.first().map(|finding| &finding.fact);
+    let worst = row.findings.first().map(|finding| &finding.kind);
     let said = worst.into_iter().chain(row.end_behind_the_worst());
-    said.map(|fact| advice::brief(item, fact, now)).collect::<Vec<_>>().join(", and ")
+    said.map(|kind| advice::brief(item, kind, now)).collect::<Vec<_>>().join(", and ")
 }
 
-fn stage(fact: &Fact) -> Option<Span> {
-    match fact {
-        Fact::Expired(_) => Some(Span::seconds(-1)),
-        Fact::Expires { stage, .. } => Some(*stage),
+fn stage(kind: &FindingKind) -> Option<Span> {
+    match kind {
+        FindingKind::Expired(_) => Some(Span::seconds(-1)),
+        FindingKind::Expires { stage, .. } => Some(*stage),
         _ => None,
     }
 }
 
 /// While kubeadm or the kubelet writes a file it can be gone, cut off, or not match its neighbours.
-fn is_transient(fact: &Fact) -> bool {
-    matches!(fact, Fact::Unusable(_) | Fact::WrongSigner(_) | Fact::ForeignCa(_))
+fn is_transient(kind: &FindingKind) -> bool {
+    matches!(
+        kind,
+        FindingKind::Unusable(_) | FindingKind::WrongSigner(_) | FindingKind::ForeignCa(_)
+    )
 }
 
 fn nothing_found() -> Alert {

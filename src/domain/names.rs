@@ -7,7 +7,7 @@ use std::path::Path;
 use super::layout::{KUBELET_PKI, KUBERNETES};
 use super::model::{Entry, Item, Place};
 use super::role::Kind;
-use super::text::safe;
+use super::text::escape_control;
 
 /// The path as the table shows it: below /etc/kubernetes relative to that, which the table's first
 /// line says. A path that is relative to elsewhere begins with `./`, so that none is mistaken.
@@ -71,9 +71,11 @@ fn with_entry(place: &Place) -> Cow<'_, str> {
     };
     let entry = match &place.entry {
         Entry::Pem(index) => format!("{}", u64::from(*index) + 1),
-        Entry::Cluster { name, index, .. } => format!("cluster {}{}", safe(name), nth(index)),
+        Entry::Cluster { name, index, .. } => {
+            format!("cluster {}{}", escape_control(name), nth(index))
+        }
         Entry::Process(pid) => format!("pid {pid}"),
-        Entry::User { name, index } => format!("user {}{}", safe(name), nth(index)),
+        Entry::User { name, index } => format!("user {}{}", escape_control(name), nth(index)),
         Entry::Whole => return path(place),
     };
     Cow::Owned(format!("{} ({entry})", path(place)))
@@ -92,7 +94,7 @@ fn is_process(place: &Place) -> bool {
 
 fn show(path: &Path) -> Cow<'_, str> {
     match path.to_string_lossy() {
-        Cow::Borrowed(text) => safe(text),
-        Cow::Owned(text) => Cow::Owned(safe(&text).into_owned()),
+        Cow::Borrowed(text) => escape_control(text),
+        Cow::Owned(text) => Cow::Owned(escape_control(&text).into_owned()),
     }
 }

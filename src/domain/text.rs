@@ -23,7 +23,7 @@ pub fn is_unsafe(c: char) -> bool {
 ///
 /// Whatever comes from a certificate, a kubeconfig or a file name passes through here before it
 /// reaches a terminal, a log or a label.
-pub fn safe(text: &str) -> Cow<'_, str> {
+pub fn escape_control(text: &str) -> Cow<'_, str> {
     // Nearly every text is plain, and there can be a million of them.
     let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if text.len() <= MAX_CHARS && (is_plain || !text.chars().any(is_unsafe)) {
@@ -61,7 +61,7 @@ fn push_escaped(out: &mut String, c: char) {
 }
 
 /// `text` without its unsafe characters, and whole: for sentences of our own, which end with what to do.
-pub fn harmless(text: &str) -> String {
+pub fn strip_control(text: &str) -> String {
     text.chars().filter(|c| !is_unsafe(*c)).collect()
 }
 
@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn escapes_what_attacks_a_terminal() {
         assert_eq!(
-            safe("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}e"),
+            escape_control("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}e"),
             r"a\u{1b}[2Jb\u{d}\u{a}c\u{202e}d\u{9b}e"
         );
-        assert_eq!(safe("kubernetes-admin"), "kubernetes-admin");
-        assert_eq!(safe(&"x".repeat(300)).chars().count(), 257);
+        assert_eq!(escape_control("kubernetes-admin"), "kubernetes-admin");
+        assert_eq!(escape_control(&"x".repeat(300)).chars().count(), 257);
     }
 
     #[test]
@@ -98,8 +98,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_unsafe_is_left(text in any::<String>()) {
-            prop_assert!(!safe(&text).chars().any(is_unsafe));
-            prop_assert!(!harmless(&text).chars().any(is_unsafe));
+            prop_assert!(!escape_control(&text).chars().any(is_unsafe));
+            prop_assert!(!strip_control(&text).chars().any(is_unsafe));
             prop_assert!(!escaped(&text).chars().any(is_unsafe));
             let once = escaped(&text);
             prop_assert_eq!(&escaped(&once), &once);

@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use crate::domain::layout::as_known;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::parse::mountinfo::Origin;
 
 use super::mount;
@@ -87,7 +87,7 @@ impl fmt::Display for Untrusted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let component = as_known(&self.component);
         let component = component.to_string_lossy();
-        let component = safe(&component);
+        let component = escape_control(&component);
         match self.why {
             Why::Owner(uid) => write!(out, "{component} belongs to user {uid}"),
             Why::Writable => write!(out, "others than its owner can write to {component}"),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ledger::Ledger;
 use crate::domain::policy::Severity;
-use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::rate_limit::Attempt;
 use crate::domain::time::UnixTime;
 
 /// The content of the state file.

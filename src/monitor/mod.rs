@@ -21,16 +21,16 @@ use crate::domain::ledger::{
 use crate::domain::model::Inventory;
 use crate::domain::names;
 use crate::domain::policy::{Assessment, Severity, assess};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 use crate::hangs::Hangs;
-use crate::notify::route::{self, Way};
+use crate::notify::route::{self, DeliveryContext};
 use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::scan::ScanError;
 use crate::store::Store;
 use crate::sys;
 pub use memory::{Memory, ScanNote, Writer};
-pub use renewal::routine;
+pub use renewal::schedule;
 pub use self_alerts::SelfAlert;
 use self_alerts::SelfAlerts;
 
@@ -121,7 +121,7 @@ impl Monitor {
             Some(inventory) => {
                 let assessment = assess(inventory, &self.config.policy, now);
                 (
-                    AlertSnapshot::of(inventory, &assessment, self.routine().as_ref(), now),
+                    AlertSnapshot::of(inventory, &assessment, self.schedule().as_ref(), now),
                     assessment.next_change,
                 )
             }
@@ -202,7 +202,7 @@ impl Monitor {
                     })),
                 };
                 let reason = &failure.reason;
-                self.memory.ledger.failed(delivery, retryability, reason, sys::dice(), now);
+                self.memory.ledger.failed(delivery, retryability, reason, sys::random_u32(), now);
             }
         }
         self.save() || self.is_deaf(&delivery.receiver) != was_deaf
@@ -231,10 +231,10 @@ impl Monitor {
     }
 
     /// How deliveries of this moment go.
-    pub fn way(&self, hangs: &Arc<Hangs>, now: UnixTime) -> Way {
+    pub fn delivery_context(&self, hangs: &Arc<Hangs>, now: UnixTime) -> DeliveryContext {
         let interval = self.config.daemon.interval.max(route::REFRESH);
         let good_for = Span::seconds(interval.as_seconds() * GOOD_FOR);
-        Way {
+        DeliveryContext {
             channels: self.config.channels.clone(),
             network: Network::of(&self.config, hangs),
             until: now + good_for,
@@ -289,7 +289,7 @@ impl Monitor {
 
 /// The node's name in every message.
 pub fn node_name(config: &Config) -> String {
-    config.node.clone().unwrap_or_else(|| safe(&sys::host_name()).into_owned())
+    config.node.clone().unwrap_or_else(|| escape_control(&sys::host_name()).into_owned())
 }
 
 fn next_to_end(

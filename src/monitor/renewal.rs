@@ -5,10 +5,10 @@ use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
 use crate::domain::message::MessageKind;
 use crate::domain::policy::Severity;
-use crate::domain::renewal::pace::{self, Attempt};
-use crate::domain::renewal::plan::Terms;
-use crate::domain::renewal::routine::{Next, Routine};
-use crate::domain::renewal::window::Turn;
+use crate::domain::renewal::maintenance_window::NodeOffset;
+use crate::domain::renewal::plan::RenewalPolicy;
+use crate::domain::renewal::rate_limit::{self, Attempt};
+use crate::domain::renewal::schedule::{NextRenewal, Schedule};
 use crate::domain::renewal::{Journal, Outcome, words};
 use crate::domain::time::UnixTime;
 use crate::renew::Memory;
@@ -19,34 +19,34 @@ use super::{Monitor, SelfAlert, node_name};
 const REMEMBERED: usize = 10;
 
 /// How certificates are renewed without a person, if they are.
-pub fn routine(config: &Config) -> Option<Routine> {
+pub fn schedule(config: &Config) -> Option<Schedule> {
     let renew = &config.renew;
-    renew.enabled.then(|| Routine {
-        terms: Terms {
+    renew.enabled.then(|| Schedule {
+        policy: RenewalPolicy {
             before: renew.before,
             short_lived: config.policy.short_lived,
             restart: renew.restart,
         },
         windows: renew.windows.clone(),
         deadline: renew.deadline,
-        turn: Turn::of(&node_name(config)),
+        offset: NodeOffset::of(&node_name(config)),
     })
 }
 
 impl Monitor {
-    pub(super) fn routine(&self) -> Option<Routine> {
-        routine(&self.config)
+    pub(super) fn schedule(&self) -> Option<Schedule> {
+        schedule(&self.config)
     }
 
     /// The next renewal by the last scan.
-    pub fn next_renewal(&self, now: UnixTime) -> Option<Next> {
+    pub fn next_renewal(&self, now: UnixTime) -> Option<NextRenewal> {
         let inventory = self.seen.as_ref()?;
-        self.routine()?.next(inventory, &self.memory.renewals.attempts, now)
+        self.schedule()?.next(inventory, &self.memory.renewals.attempts, now)
     }
 
     /// True if what was found before may be tried once more: it is not, again and again.
     pub fn may_try(&self, found: &str, ends: Option<UnixTime>, now: UnixTime) -> bool {
-        pace::not_before(&self.memory.renewals.attempts, found, ends, now) <= now
+        rate_limit::not_before(&self.memory.renewals.attempts, found, ends, now) <= now
     }
 
     /// Notes that a renewal was asked for, before it is: one that kills the daemon must not be asked for
@@ -107,8 +107,8 @@ impl Monitor {
     fn notice(&self, journal: &Journal) -> Notice {
         let severity = match journal.outcome() {
             Some(Outcome::Renewed) => Severity::Ok,
-            Some(Outcome::Undone | Outcome::Unchanged) => Severity::Warning,
-            Some(Outcome::Kept | Outcome::Stuck) | None => Severity::Critical,
+            Some(Outcome::RolledBack | Outcome::Unchanged) => Severity::Warning,
+            Some(Outcome::PartiallyApplied | Outcome::NeedsOperator) | None => Severity::Critical,
         };
         Notice {
             id: AlertId::new(&self.node, &[b"renewal", journal.id.as_bytes()]).0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::alert::{Alert, of_certwatch};
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// What can be wrong with certwatch itself.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -87,7 +87,7 @@ impl SelfAlert {
     }
 
     fn alert(self, why: &str) -> Alert {
-        let first = safe(why.lines().next().unwrap_or_default()).into_owned();
+        let first = escape_control(why.lines().next().unwrap_or_default()).into_owned();
         match self {
             Self::Blind => of_certwatch(
                 "scan_failed",

@@ -9,7 +9,7 @@ use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
 use crate::domain::message::MessageKind;
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
@@ -59,7 +59,7 @@ impl Monitor {
 
     fn news_of_loss(&self, loaded: &Loaded<Memory>, now: UnixTime) -> Option<Notice> {
         let Loaded::SetAside { to, why } = loaded else { return None };
-        let to = safe(&to.to_string_lossy()).into_owned();
+        let to = escape_control(&to.to_string_lossy()).into_owned();
         tracing::error!(path = %to, "what certwatch remembered {why}; it was set aside");
         Some(memory_lost(&self.node, &to, why, now))
     }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::channels::{Alertmanager, Secret, Slack, SlackBy};
 use crate::domain::ledger::Body;
-use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::rate_limit::Attempt;
 use crate::domain::renewal::sample::journal;
 use crate::domain::renewal::{Journal, Outcome, Task};
 use crate::renew;
@@ -87,7 +87,7 @@ fn an_alertmanager_remembers_longer_than_the_pause_between_two_messages() {
     config.daemon.interval = Span::minutes(1);
     let monitor = Monitor::open(config, Writer::default(), NOW).unwrap();
     assert!(
-        monitor.way(&std::sync::Arc::default(), NOW).until - NOW
+        monitor.delivery_context(&std::sync::Arc::default(), NOW).until - NOW
             >= Span::seconds(2 * route::REFRESH.as_seconds())
     );
 }
@@ -159,7 +159,7 @@ fn how_a_renewal_ended_is_told_once() {
     let mut renewals = renew::Memory::default();
     renewals.conclude(ended("2026-01-01T00-00-00Z", Outcome::Renewed));
     assert!(monitor.renewals_ended(&renewals).is_empty(), "nobody watched when that one ended");
-    renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::Undone));
+    renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::RolledBack));
     assert_eq!(monitor.renewals_ended(&renewals).len(), 1);
     assert_eq!(told(&monitor).len(), 1, "{:?}", told(&monitor));
     let monitor = {

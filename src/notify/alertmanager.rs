@@ -7,12 +7,12 @@
 
 use serde_json::{Value, json};
 
-use super::http::{self, Answer, Peer, Request};
+use super::http::{self, Answer, Endpoint, Request};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::Alertmanager;
 use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 
 const NAME: &str = "Alertmanager";
@@ -43,20 +43,20 @@ pub async fn send(
         return Ok(());
     }
     let url = format!("{}/api/v2/alerts", url.trim_end_matches('/'));
-    let (peer, token) = match &settings.token {
-        Some(token) => (Peer::new(NAME, &url)?, Some(secret::reveal(token, network).await?)),
-        None => (Peer::in_clear_too(NAME, &url)?, None),
+    let (endpoint, token) = match &settings.token {
+        Some(token) => (Endpoint::new(NAME, &url)?, Some(secret::reveal(token, network).await?)),
+        None => (Endpoint::in_clear_too(NAME, &url)?, None),
     };
-    let mut request = Request::json(peer.clone(), &Value::Array(alerts));
+    let mut request = Request::json(endpoint.clone(), &Value::Array(alerts));
     request.client.clone_from(&settings.client);
     if let Some(token) = token {
         request = request.with("Authorization", format!("Bearer {}", token.expose()));
     }
     let answer = http::send(request, network).await?;
-    if answer.is_success() { Ok(()) } else { Err(refusal(&peer, &answer)) }
+    if answer.is_success() { Ok(()) } else { Err(refusal(&endpoint, &answer)) }
 }
 
-fn refusal(peer: &Peer, answer: &Answer) -> Failure {
+fn refusal(endpoint: &Endpoint, answer: &Answer) -> Failure {
     let status = answer.status;
     let why = match status {
         400 => format!("answered HTTP 400: {}", reason(&answer.body)),
@@ -64,7 +64,7 @@ fn refusal(peer: &Peer, answer: &Answer) -> Failure {
         404 | 405 => format!("answered HTTP {status}: is its URL right, and is it 0.16 or later?"),
         _ => format!("answered HTTP {status}"),
     };
-    answer.failure(peer, &why)
+    answer.failure(endpoint, &why)
 }
 
 /// Why Alertmanager says it refuses: a JSON string, or an object with a message. Anything else is
@@ -77,7 +77,11 @@ fn reason(body: &str) -> String {
         }
         _ => String::new(),
     };
-    if told.is_empty() { "it gave no reason".to_owned() } else { safe(&told).into_owned() }
+    if told.is_empty() {
+        "it gave no reason".to_owned()
+    } else {
+        escape_control(&told).into_owned()
+    }
 }
 
 /// The JSON to post: one object for each alert, and for each that has to end.

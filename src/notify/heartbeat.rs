@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::http::{self, Peer, Request};
+use super::http::{self, Endpoint, Request};
 use super::{Failure, Network, secret};
 use crate::config::channels::Heartbeat;
 
@@ -26,10 +26,10 @@ pub async fn send(
 ) -> Result<(), Failure> {
     let url = secret::reveal(&settings.url, network).await?;
     let url = if is_well { url.expose().to_owned() } else { of_failure(url.expose()) };
-    let peer = Peer::new("heartbeat", &url)?;
+    let endpoint = Endpoint::new("heartbeat", &url)?;
     let text = cut(text);
     let request = Request {
-        peer: peer.clone(),
+        endpoint: endpoint.clone(),
         headers: vec![("Content-Type", "text/plain; charset=utf-8".to_owned())],
         body: text.as_bytes().to_vec(),
         client: None,
@@ -38,13 +38,13 @@ pub async fn send(
     let answer = http::send(request, network).await?;
     // healthchecks.io answers so with HTTP 200, since senders seldom look.
     if answer.body.contains("(not found)") || matches!(answer.status, 404 | 410) {
-        return Err(peer
+        return Err(endpoint
             .permanent("knows no check of this URL: put that of an existing one into the secret"));
     }
     if answer.is_success() {
         return Ok(());
     }
-    Err(answer.failure(&peer, &format!("answered HTTP {}", answer.status)))
+    Err(answer.failure(&endpoint, &format!("answered HTTP {}", answer.status)))
 }
 
 fn cut(text: &str) -> &str {

@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::http::{self, Answer, Peer, Request};
+use super::http::{self, Answer, Endpoint, Request};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::PagerDuty;
 use crate::domain::message::{Firing, Message, MessageKind};
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// Most characters of a summary.
 const MAX_SUMMARY: usize = 1024;
@@ -25,30 +25,30 @@ pub async fn send(
     network: &Network,
     message: &Message,
 ) -> Result<(), Failure> {
-    let peer = Peer::new("PagerDuty", &settings.url)?;
+    let endpoint = Endpoint::new("PagerDuty", &settings.url)?;
     let key = secret::reveal(&settings.routing_key, network).await?;
     for mut event in events(message) {
         event["routing_key"] = json!(key.expose());
         shrink(&mut event);
-        let answer = http::send(Request::json(peer.clone(), &event), network).await?;
+        let answer = http::send(Request::json(endpoint.clone(), &event), network).await?;
         if answer.status != 202 {
-            return Err(refusal(&peer, &answer, key.expose()));
+            return Err(refusal(&endpoint, &answer, key.expose()));
         }
     }
     Ok(())
 }
 
-fn refusal(peer: &Peer, answer: &Answer, key: &str) -> Failure {
+fn refusal(endpoint: &Endpoint, answer: &Answer, key: &str) -> Failure {
     let status = answer.status;
     match status {
         400 => {
             let why = format!("answered HTTP 400: {}", reasons(&answer.body, key));
-            peer.permanent(&format!(
+            endpoint.permanent(&format!(
                 "{why}; is pagerduty.routing-key that of an Events API v2 integration?"
             ))
         }
-        429 => answer.transient(peer, "answered HTTP 429: too many events, certwatch waits"),
-        _ => answer.failure(peer, &format!("answered HTTP {status}")),
+        429 => answer.transient(endpoint, "answered HTTP 429: too many events, certwatch waits"),
+        _ => answer.failure(endpoint, &format!("answered HTTP {status}")),
     }
 }
 
@@ -60,7 +60,7 @@ fn reasons(body: &str, key: &str) -> String {
     if told.is_empty() {
         "it gave no reason".to_owned()
     } else {
-        safe(&told.join(", ")).into_owned()
+        escape_control(&told.join(", ")).into_owned()
     }
 }
 

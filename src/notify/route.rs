@@ -1,6 +1,6 @@
 //! From the configuration to receivers, and from a delivery to the channel that carries it.
 
-use super::http::{self, Peer};
+use super::http::{self, Endpoint};
 use super::{
     Failure, Network, Receipt, alertmanager, email, heartbeat, pagerduty, secret, slack, webhook,
 };
@@ -8,7 +8,7 @@ use crate::config::channels::{Alertmanager, Channels, Email, Secret, SlackBy};
 use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverId, ReceiverSpec};
 use crate::domain::message::Message;
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 
 /// How often an Alertmanager hears of what still fires; it must be well within the time that each
@@ -17,7 +17,7 @@ pub const REFRESH: Span = Span::minutes(5);
 
 /// What is common to all deliveries of one moment.
 #[derive(Clone, Debug)]
-pub struct Way {
+pub struct DeliveryContext {
     /// The channels.
     pub channels: Channels,
     /// How the other side is reached.
@@ -60,10 +60,10 @@ pub fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, 
     let read = |url: &Secret| secret::look(url, network).ok();
     let webhook = channels.webhook.as_ref().and_then(|it| {
         let url = read(&it.url)?;
-        let peer = Peer::in_clear_too("webhook", url.expose());
-        peer.and_then(|peer| http::check_client(&peer, it.client.as_ref())).err()
+        let endpoint = Endpoint::in_clear_too("webhook", url.expose());
+        endpoint.and_then(|endpoint| http::check_client(&endpoint, it.client.as_ref())).err()
     });
-    let private = |channel, url| Peer::new(channel, read(url)?.expose()).err();
+    let private = |channel, url| Endpoint::new(channel, read(url)?.expose()).err();
     let slack = channels.slack.as_ref().and_then(|it| match &it.by {
         SlackBy::Webhook(url) => private("Slack", url),
         SlackBy::Bot { .. } => None,
@@ -77,19 +77,23 @@ pub fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, 
 ///
 /// # Errors
 /// The receiver did not take it, or is no longer configured.
-pub async fn deliver(way: &Way, delivery: &Delivery) -> Result<Receipt, Failure> {
+pub async fn deliver(context: &DeliveryContext, delivery: &Delivery) -> Result<Receipt, Failure> {
     match &delivery.body {
         Body::Heartbeat { is_well, text } => {
-            let settings = way.channels.heartbeat.as_ref().ok_or_else(gone)?;
-            heartbeat::send(settings, &way.network, *is_well, text).await?;
+            let settings = context.channels.heartbeat.as_ref().ok_or_else(gone)?;
+            heartbeat::send(settings, &context.network, *is_well, text).await?;
             Ok(Receipt::default())
         }
-        Body::Message(message) => post(way, delivery, message).await,
+        Body::Message(message) => post(context, delivery, message).await,
     }
 }
 
-async fn post(way: &Way, delivery: &Delivery, message: &Message) -> Result<Receipt, Failure> {
-    let Way { channels, network, until } = way;
+async fn post(
+    context: &DeliveryContext,
+    delivery: &Delivery,
+    message: &Message,
+) -> Result<Receipt, Failure> {
+    let DeliveryContext { channels, network, until } = context;
     match channel(&delivery.receiver) {
         "email" => {
             let settings = channels.email.as_ref().ok_or_else(gone)?;
@@ -127,11 +131,11 @@ fn gone() -> Failure {
 /// The address alone: a changed display name is not another person.
 fn mail_id(to: &str) -> String {
     let address = to.rsplit_once('<').map_or(to, |(_, rest)| rest.trim_end_matches('>'));
-    format!("email:{}", safe(address.trim()))
+    format!("email:{}", escape_control(address.trim()))
 }
 
 fn alertmanager_id(url: &str) -> String {
-    format!("alertmanager:{}", safe(url))
+    format!("alertmanager:{}", escape_control(url))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use super::{Failure, Network};
 use crate::beside;
 use crate::config::channels::Secret;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::hangs::Hangs;
 
 /// Where credentials lie for those who are not started by systemd.
@@ -63,7 +63,7 @@ pub fn look(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
 /// It did not answer before, and has not since.
 pub(super) fn enter(hangs: &Arc<Hangs>, path: &Path) -> Result<(), Failure> {
     hangs.enter(path).map_err(|silent| {
-        let path = safe(&path.to_string_lossy()).into_owned();
+        let path = escape_control(&path.to_string_lossy()).into_owned();
         Failure::transient(format!(
             "{path} has not answered since {}; is its file system away?",
             silent.0
@@ -123,7 +123,7 @@ pub(super) fn file(secret: &Secret) -> PathBuf {
 
 /// Where a secret is, safe to print.
 pub(super) fn place(secret: &Secret) -> String {
-    safe(&path(secret).to_string_lossy()).into_owned()
+    escape_control(&path(secret).to_string_lossy()).into_owned()
 }
 
 fn path(secret: &Secret) -> PathBuf {

@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use super::secret::{self, Revealed};
 use super::{Failure, FailureKind};
 use crate::config::channels::Client;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::hangs::Hangs;
 use crate::parse::{pem, x509};
@@ -35,7 +35,7 @@ pub fn roots(
         secret::enter(hangs, path)?;
         let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
         if found.certs.is_empty() {
-            let path = safe(&path.to_string_lossy()).into_owned();
+            let path = escape_control(&path.to_string_lossy()).into_owned();
             let why = if found.errors.is_empty() { "" } else { " that can be read" };
             // Transient, as what follows: a file that appears mends it.
             return Err(Failure::transient(format!(
@@ -69,7 +69,7 @@ pub fn pair(client: &Client, hangs: &Arc<Hangs>) -> Result<Pair, Failure> {
     secret::enter(hangs, path)?;
     // Transient: a file that is replaced mends it.
     let refuse = |why: String| Failure {
-        reason: format!("the client certificate {} {why}", safe(&path.to_string_lossy())),
+        reason: format!("the client certificate {} {why}", escape_control(&path.to_string_lossy())),
         kind: FailureKind::Transient(None),
     };
     let bytes = secret::bytes(path).map_err(refuse)?;

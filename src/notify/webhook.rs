@@ -5,7 +5,7 @@
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::http::{self, Peer, Request};
+use super::http::{self, Endpoint, Request};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::Webhook;
 use crate::domain::message::{Firing, MOST_SHOWN, Message, Resolved};
@@ -17,9 +17,9 @@ use crate::domain::policy::Severity;
 /// The other side did not take it.
 pub async fn send(settings: &Webhook, network: &Network, message: &Message) -> Result<(), Failure> {
     let url = secret::reveal(&settings.url, network).await?;
-    let peer = Peer::in_clear_too("webhook", url.expose())?;
-    let mut request =
-        Request::json(peer.clone(), &payload(message)).with("Idempotency-Key", message.id.clone());
+    let endpoint = Endpoint::in_clear_too("webhook", url.expose())?;
+    let mut request = Request::json(endpoint.clone(), &payload(message))
+        .with("Idempotency-Key", message.id.clone());
     request.client.clone_from(&settings.client);
     if let Some(key) = &settings.key {
         let signature = signature(&secret::reveal(key, network).await?, &request.body);
@@ -29,7 +29,7 @@ pub async fn send(settings: &Webhook, network: &Network, message: &Message) -> R
     if answer.is_success() {
         return Ok(());
     }
-    Err(answer.failure(&peer, &format!("answered HTTP {}", answer.status)))
+    Err(answer.failure(&endpoint, &format!("answered HTTP {}", answer.status)))
 }
 
 /// `sha256=` and the HMAC of the very bytes of the body.

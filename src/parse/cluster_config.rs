@@ -9,7 +9,7 @@ use super::{duration, yaml};
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::{KUBERNETES, PKI_NAMES};
 use crate::domain::renewal::kubeadm_config::{ClusterConfig, Etcd, ExternalEtcd, KeyAlgorithm};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::Span;
 
 /// Why a text says nothing that a renewal could go by; a clause without a full stop.
@@ -22,10 +22,10 @@ pub enum Unreadable {
     #[error("it has no ClusterConfiguration of kubeadm")]
     Missing,
     /// It is of an API version that did not exist when this was written.
-    #[error("it is of {}, which is not known here", safe(.0))]
+    #[error("it is of {}, which is not known here", escape_control(.0))]
     Api(String),
     /// A field has a value that is not known.
-    #[error("its {} is `{}`, which is not known here", .0, safe(.1))]
+    #[error("its {} is `{}`, which is not known here", .0, escape_control(.1))]
     Value(&'static str, String),
 }
 

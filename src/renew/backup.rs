@@ -12,7 +12,7 @@ use crate::domain::layout::in_copy;
 use crate::domain::renewal::Fault;
 use crate::domain::time::UnixTime;
 
-use super::Places;
+use super::NodePaths;
 use super::files::{self, Owner, failed, shown};
 
 const VERSION: u32 = 1;
@@ -27,12 +27,12 @@ pub struct Backup {
     /// When it was made.
     pub at: UnixTime,
     /// What is in it.
-    pub files: Vec<Kept>,
+    pub files: Vec<BackedUpFile>,
 }
 
 /// A file of a backup.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Kept {
+pub struct BackedUpFile {
     /// Below /etc/kubernetes, or absolute for one that lies elsewhere.
     pub path: PathBuf,
     /// SHA-256 of its content in hexadecimal; `None` if it was not there.
@@ -46,20 +46,22 @@ pub struct Kept {
 /// # Errors
 /// `id` is no plain name, a path leads upwards, or a file cannot be read or written.
 pub fn back_up(
-    places: &Places,
+    paths: &NodePaths,
     id: &str,
-    paths: &[PathBuf],
+    file_paths: &[PathBuf],
     now: UnixTime,
 ) -> Result<Backup, Fault> {
-    let dir = directory(places, id)?;
+    let dir = directory(paths, id)?;
     if dir.join(LIST).exists() {
-        return read(places, id);
+        return read(paths, id);
     }
     remove(&dir)?;
-    let files =
-        paths.iter().map(|path| keep(places, &dir, path)).collect::<Result<Vec<Kept>, Fault>>()?;
+    let files = file_paths
+        .iter()
+        .map(|path| keep(paths, &dir, path))
+        .collect::<Result<Vec<BackedUpFile>, Fault>>()?;
     let backup = Backup { version: VERSION, id: id.to_owned(), at: now, files };
-    files::create_dirs(&places.work, &Path::new("backups").join(id))?;
+    files::create_dirs(&paths.work, &Path::new("backups").join(id))?;
     let list = serde_json::to_vec_pretty(&backup)
         .map_err(|_| Fault::failed("cannot write backup.json: a path is not UTF-8"))?;
     files::write(&dir.join(LIST), &list, Owner::private())?;
@@ -77,17 +79,17 @@ impl Backup {
 ///
 /// # Errors
 /// `id` is no plain name, or it cannot be removed.
-pub fn forget(places: &Places, id: &str) -> Result<(), Fault> {
-    remove(&directory(places, id)?)
+pub fn forget(paths: &NodePaths, id: &str) -> Result<(), Fault> {
+    remove(&directory(paths, id)?)
 }
 
 /// All whole backups, the newest first. Those that cannot be read are left out.
 ///
 /// # Errors
 /// Their directory is there and cannot be read.
-pub fn list(places: &Places) -> Result<Vec<Backup>, Fault> {
+pub fn list(paths: &NodePaths) -> Result<Vec<Backup>, Fault> {
     let mut found: Vec<Backup> =
-        names(places)?.iter().filter_map(|id| read_list(places, id).ok()).collect();
+        names(paths)?.iter().filter_map(|id| read_list(paths, id).ok()).collect();
     found.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
     Ok(found)
 }
@@ -96,10 +98,10 @@ pub fn list(places: &Places) -> Result<Vec<Backup>, Fault> {
 ///
 /// # Errors
 /// It is not there, not whole, of another version, or a file of it is damaged.
-pub fn read(places: &Places, id: &str) -> Result<Backup, Fault> {
-    let backup = read_list(places, id)?;
+pub fn read(paths: &NodePaths, id: &str) -> Result<Backup, Fault> {
+    let backup = read_list(paths, id)?;
     for file in &backup.files {
-        let copy = copy_of(&directory(places, id)?, &file.path)?;
+        let copy = copy_of(&directory(paths, id)?, &file.path)?;
         if files::sha256(&copy)? != file.sha256 {
             return Err(Fault::failed(format!("{} is damaged; use another backup", shown(&copy))));
         }
@@ -112,9 +114,9 @@ pub fn read(places: &Places, id: &str) -> Result<Backup, Fault> {
 ///
 /// # Errors
 /// Somebody else changed one, or it cannot be read.
-pub fn is_current(places: &Places, id: &str) -> Result<(), Fault> {
-    read_list(places, id)?.files.iter().try_for_each(|file| {
-        let path = places.kubernetes.join(&file.path);
+pub fn is_current(paths: &NodePaths, id: &str) -> Result<(), Fault> {
+    read_list(paths, id)?.files.iter().try_for_each(|file| {
+        let path = paths.kubernetes.join(&file.path);
         if files::sha256(&path)? == file.sha256 {
             Ok(())
         } else {
@@ -127,48 +129,48 @@ pub fn is_current(places: &Places, id: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// One cannot be removed.
-pub fn prune(places: &Places, keep: usize, except: &str) -> Result<(), Fault> {
-    let old = list(places)?.into_iter().skip(keep).map(|backup| backup.id);
-    let mut ids = old.chain(unfinished(places)?).filter(|id| id != except);
-    ids.try_for_each(|id| remove(&places.backups().join(id)))
+pub fn prune(paths: &NodePaths, keep: usize, except: &str) -> Result<(), Fault> {
+    let old = list(paths)?.into_iter().skip(keep).map(|backup| backup.id);
+    let mut ids = old.chain(unfinished(paths)?).filter(|id| id != except);
+    ids.try_for_each(|id| remove(&paths.backups().join(id)))
 }
 
 /// Removes what was left of unfinished ones.
 ///
 /// # Errors
 /// One cannot be removed.
-pub(super) fn remove_unfinished(places: &Places) -> Result<(), Fault> {
-    unfinished(places)?.try_for_each(|id| remove(&places.backups().join(id)))
+pub(super) fn remove_unfinished(paths: &NodePaths) -> Result<(), Fault> {
+    unfinished(paths)?.try_for_each(|id| remove(&paths.backups().join(id)))
 }
 
-fn unfinished(places: &Places) -> Result<impl Iterator<Item = String>, Fault> {
-    let backups = places.backups();
-    Ok(names(places)?.into_iter().filter(move |id| !backups.join(id).join(LIST).exists()))
+fn unfinished(paths: &NodePaths) -> Result<impl Iterator<Item = String>, Fault> {
+    let backups = paths.backups();
+    Ok(names(paths)?.into_iter().filter(move |id| !backups.join(id).join(LIST).exists()))
 }
 
 /// The directory of a backup that stands for `/etc/kubernetes`.
-pub fn tree(places: &Places, id: &str) -> PathBuf {
-    places.backups().join(id).join("kubernetes")
+pub fn tree(paths: &NodePaths, id: &str) -> PathBuf {
+    paths.backups().join(id).join("kubernetes")
 }
 
 /// Where a backup has its copy of `path`.
 ///
 /// # Errors
 /// `id` is no plain name, or the path leads upwards.
-pub fn copy(places: &Places, id: &str, path: &Path) -> Result<PathBuf, Fault> {
-    copy_of(&directory(places, id)?, path)
+pub fn copy(paths: &NodePaths, id: &str, path: &Path) -> Result<PathBuf, Fault> {
+    copy_of(&directory(paths, id)?, path)
 }
 
-fn keep(places: &Places, dir: &Path, path: &Path) -> Result<Kept, Fault> {
+fn keep(paths: &NodePaths, dir: &Path, path: &Path) -> Result<BackedUpFile, Fault> {
     // An absolute path stays what it is.
-    let original = places.kubernetes.join(path);
+    let original = paths.kubernetes.join(path);
     let copy = copy_of(dir, path)?;
     if files::sha256(&original)?.is_some() {
-        let below = copy.strip_prefix(&places.work).unwrap_or(&copy);
-        files::create_dirs(&places.work, below.parent().unwrap_or(below))?;
+        let below = copy.strip_prefix(&paths.work).unwrap_or(&copy);
+        files::create_dirs(&paths.work, below.parent().unwrap_or(below))?;
         files::replace(&original, &copy)?;
     }
-    Ok(Kept { path: path.to_owned(), sha256: files::sha256(&copy)? })
+    Ok(BackedUpFile { path: path.to_owned(), sha256: files::sha256(&copy)? })
 }
 
 fn copy_of(dir: &Path, path: &Path) -> Result<PathBuf, Fault> {
@@ -179,8 +181,8 @@ fn copy_of(dir: &Path, path: &Path) -> Result<PathBuf, Fault> {
     Ok(in_copy(&dir.join("kubernetes"), path))
 }
 
-fn read_list(places: &Places, id: &str) -> Result<Backup, Fault> {
-    let path = directory(places, id)?.join(LIST);
+fn read_list(paths: &NodePaths, id: &str) -> Result<Backup, Fault> {
+    let path = directory(paths, id)?.join(LIST);
     let bytes = files::read(&path)?.ok_or_else(|| {
         Fault::failed(format!(
             "there is no backup {id}; see what there is with `certwatch restore`"
@@ -194,26 +196,26 @@ fn read_list(places: &Places, id: &str) -> Result<Backup, Fault> {
         })
 }
 
-fn directory(places: &Places, id: &str) -> Result<PathBuf, Fault> {
+fn directory(paths: &NodePaths, id: &str) -> Result<PathBuf, Fault> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if id.is_empty() || id.len() > 100 || id.starts_with('.') || !id.chars().all(is_plain) {
         return Err(Fault::failed(format!(
             "`{}` is no name of a backup",
-            crate::domain::text::safe(id)
+            crate::domain::text::escape_control(id)
         )));
     }
-    Ok(places.backups().join(id))
+    Ok(paths.backups().join(id))
 }
 
 /// The names of all, whole or not.
-fn names(places: &Places) -> Result<Vec<String>, Fault> {
-    let dir = places.backups();
+fn names(paths: &NodePaths) -> Result<Vec<String>, Fault> {
+    let dir = paths.backups();
     let entries = match fs::read_dir(&dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(failed("read the directory", &dir))?,
     };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    Ok(names.filter(|id| directory(places, id).is_ok()).collect())
+    Ok(names.filter(|id| directory(paths, id).is_ok()).collect())
 }
 
 /// Its list goes first: what is half removed must not look whole.

@@ -12,14 +12,14 @@ use crate::domain::kubernetes::Version;
 use crate::domain::layout;
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::kubeadm_config::{self, ClusterConfig, Refusal};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 use crate::parse::cluster_config;
 use crate::sys;
 
 use super::control_plane::ControlPlane;
 use super::files::{self, shown};
-use super::places::Places;
+use super::node_paths::NodePaths;
 use super::present;
 
 /// How old the kept copy may be before the API is asked again for what it says.
@@ -55,31 +55,31 @@ pub struct Settled {
 /// # Errors
 /// None can be had, or kubeadm would work elsewhere with it than on the staging copy.
 pub fn settle(
-    places: &Places,
+    paths: &NodePaths,
     plane: &ControlPlane,
     given: Option<&Path>,
     kubeadm: Option<Version>,
 ) -> Result<Settled, Fault> {
     let settled = match given {
         Some(path) => by_hand(path)?,
-        None => find(places, plane, kubeadm)?,
+        None => find(paths, plane, kubeadm)?,
     };
-    check_pki(places, &settled.config.certificates_dir)?;
+    check_pki(paths, &settled.config.certificates_dir)?;
     Ok(settled)
 }
 
 /// kubeadm works on the staging copy, which has this node's own pki and no other: whoever may write the cluster's
 /// configuration is not to say where certificates lie on a node.
-fn check_pki(places: &Places, dir: &Path) -> Result<(), Fault> {
+fn check_pki(paths: &NodePaths, dir: &Path) -> Result<(), Fault> {
     let name = layout::certificates_dir(dir)
         .ok_or_else(|| Fault::failed(Refusal::CertificatesDir(dir.to_owned()).to_string()))?;
     let identity = |path: PathBuf| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
-    let named = identity(places.kubernetes.join(name));
-    if named.is_none() || named != identity(places.pki()) {
+    let named = identity(paths.kubernetes.join(name));
+    if named.is_none() || named != identity(paths.pki()) {
         return Err(Fault::failed(format!(
             "its certificatesDir is {}, and that is not the pki directory of this node, which is {}",
-            safe(&dir.to_string_lossy()),
-            shown(&places.pki())
+            escape_control(&dir.to_string_lossy()),
+            shown(&paths.pki())
         )));
     }
     Ok(())
@@ -92,17 +92,21 @@ fn by_hand(path: &Path) -> Result<Settled, Fault> {
     Ok(Settled { config, source: Source::Given, notes: Vec::new() })
 }
 
-fn find(places: &Places, plane: &ControlPlane, kubeadm: Option<Version>) -> Result<Settled, Fault> {
+fn find(
+    paths: &NodePaths,
+    plane: &ControlPlane,
+    kubeadm: Option<Version>,
+) -> Result<Settled, Fault> {
     let silent = match plane.cluster_config() {
         Ok(text) => return from_api(&text),
         Err(fault) => fault,
     };
-    let kept = kept(places);
+    let kept = kept(paths);
     if let Ok(Some(config)) = kept {
         return Ok(Settled { config, source: Source::Kept, notes: Vec::new() });
     }
     let damaged = kept.err().map(|fault| format!("the kept copy cannot be used: {}", fault.what));
-    match present::config(places, plane, kubeadm) {
+    match present::config(paths, plane, kubeadm) {
         Ok(present::Present { config, notes }) => {
             let notes = notes.into_iter().chain(damaged).collect();
             Ok(Settled { config, source: Source::Node, notes })
@@ -118,8 +122,8 @@ fn from_api(text: &str) -> Result<Settled, Fault> {
     Ok(Settled { config, source: Source::Api, notes: Vec::new() })
 }
 
-fn kept(places: &Places) -> Result<Option<ClusterConfig>, Fault> {
-    let path = places.cluster_config();
+fn kept(paths: &NodePaths) -> Result<Option<ClusterConfig>, Fault> {
+    let path = paths.cluster_config();
     let Some(text) = read(&path)? else { return Ok(None) };
     let unreadable = |why| Fault::failed(format!("{}: {why}", shown(&path)));
     cluster_config::read(&text).map(Some).map_err(unreadable)
@@ -138,11 +142,11 @@ fn read(path: &Path) -> Result<Option<String>, Fault> {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn keep(places: &Places, settled: &Settled) -> Result<(), Fault> {
+pub fn keep(paths: &NodePaths, settled: &Settled) -> Result<(), Fault> {
     let is_news = matches!(settled.source, Source::Api | Source::Given);
     match kubeadm_config::keep(&settled.config) {
         Ok(text) if is_news => {
-            files::write(&places.cluster_config(), text.as_bytes(), files::Owner::private())
+            files::write(&paths.cluster_config(), text.as_bytes(), files::Owner::private())
         }
         _ => Ok(()),
     }
@@ -152,15 +156,15 @@ pub fn keep(places: &Places, settled: &Settled) -> Result<(), Fault> {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn hand_over(places: &Places, text: &str) -> Result<PathBuf, Fault> {
-    let path = places.kubeadm_config();
+pub fn hand_over(paths: &NodePaths, text: &str) -> Result<PathBuf, Fault> {
+    let path = paths.kubeadm_config();
     files::write(&path, text.as_bytes(), files::Owner::private())?;
     Ok(path)
 }
 
 /// True if there is a kept copy in the directory for renewals, of what the API said within a week.
 pub fn is_recent(work: &Path, now: UnixTime) -> bool {
-    let kept = fs::metadata(Places::cluster_config_in(work)).and_then(|it| it.modified());
+    let kept = fs::metadata(NodePaths::cluster_config_in(work)).and_then(|it| it.modified());
     kept.map(sys::unix_time).is_ok_and(|at| now - at < KEPT_AGE && at <= now)
 }
 
@@ -168,8 +172,8 @@ pub fn is_recent(work: &Path, now: UnixTime) -> bool {
 ///
 /// # Errors
 /// The API does not answer, what it says cannot be understood, or it cannot be written.
-pub fn refresh(places: &Places) -> Result<(), Fault> {
-    keep(places, &from_api(&ControlPlane::read(places)?.cluster_config()?)?)
+pub fn refresh(paths: &NodePaths) -> Result<(), Fault> {
+    keep(paths, &from_api(&ControlPlane::read(paths)?.cluster_config()?)?)
 }
 
 #[cfg(test)]

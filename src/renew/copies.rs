@@ -13,7 +13,7 @@ use crate::domain::model::Sha256;
 use crate::domain::renewal::copy::{ListedCopy, User};
 use crate::sys;
 
-use super::Places;
+use super::NodePaths;
 use super::copy::Look;
 use super::files::shown;
 use super::program;
@@ -61,12 +61,12 @@ impl Copies {
 
     /// Looks at each, as [`Copy::look`](super::copy::Copy::look) does, within 20 s and a few more for
     /// each that has to be killed.
-    pub fn look(&self, places: &Places, admin_is_renewed: bool) -> Found {
+    pub fn look(&self, paths: &NodePaths, admin_is_renewed: bool) -> Found {
         let mut time = Time::new(self.listed.len());
         let mut found = Found::default();
         for copy in &self.listed {
             let task = Task::Look { admin_is_renewed };
-            let look = time.share(|limit| self.ask(places, copy, &task, limit));
+            let look = time.share(|limit| self.ask(paths, copy, &task, limit));
             found.left.extend(look.left);
             if look.is_stale {
                 found.stale.push(copy.path.clone());
@@ -79,23 +79,23 @@ impl Copies {
     /// does, and says of each how that went, within 20 s and a few more.
     pub fn refresh(
         &self,
-        places: &Places,
-        paths: &[PathBuf],
+        paths: &NodePaths,
+        file_paths: &[PathBuf],
         replaced: Option<Sha256>,
     ) -> Vec<String> {
-        let mut time = Time::new(paths.len());
+        let mut time = Time::new(file_paths.len());
         let one = |path: &PathBuf| {
             let Some(copy) = self.listed.iter().find(|copy| copy.path == *path) else {
                 return left(path, "it is no longer in renew.kubeconfig-copies");
             };
             let task = Task::Refresh { replaced };
-            let look = time.share(|limit| self.ask(places, copy, &task, limit));
+            let look = time.share(|limit| self.ask(paths, copy, &task, limit));
             look.left.unwrap_or_else(|| format!("{} has the new certificate", shown(path)))
         };
-        paths.iter().map(one).collect()
+        file_paths.iter().map(one).collect()
     }
 
-    fn ask(&self, places: &Places, copy: &ListedCopy, task: &Task, limit: Duration) -> Look {
+    fn ask(&self, paths: &NodePaths, copy: &ListedCopy, task: &Task, limit: Duration) -> Look {
         let path = &copy.path;
         if self.hung().contains(path) {
             return Look::left(path, "it did not answer before; is its file system away?");
@@ -110,9 +110,9 @@ impl Copies {
             return Look::left(path, why);
         };
         let begin = Instant::now();
-        let ran = program::run(self.command(places, path, owner, task), limit);
-        match ran {
-            Ok(ran) if ran.is_success() => serde_json::from_str(&ran.text())
+        let output = program::run(self.command(paths, path, owner, task), limit);
+        match output {
+            Ok(output) if output.is_success() => serde_json::from_str(&output.text())
                 .unwrap_or_else(|_| Look::left(path, "certwatch did not understand itself")),
             // Also if not even SIGKILL ends it.
             _ if begin.elapsed() >= limit => {
@@ -122,20 +122,20 @@ impl Copies {
                 let why = format!("it did not answer within {seconds} s; is its file system away?");
                 Look::left(path, &why)
             }
-            Ok(ran) => Look::left(path, &ran.said()),
+            Ok(output) => Look::left(path, &output.summary()),
             Err(fault) => Look::left(path, &fault.what),
         }
     }
 
     fn command(
         &self,
-        places: &Places,
+        paths: &NodePaths,
         path: &Path,
         owner: u32,
         task: &Task,
     ) -> std::process::Command {
         let mut command = program::bare(&self.program);
-        command.arg("copy").arg("--kubernetes").arg(&places.kubernetes);
+        command.arg("copy").arg("--kubernetes").arg(&paths.kubernetes);
         command.args(["--owner", &owner.to_string()]);
         match task {
             Task::Look { admin_is_renewed: false } => {}

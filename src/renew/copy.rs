@@ -16,7 +16,7 @@ use crate::domain::layout::{KUBERNETES, as_known};
 use crate::domain::model::{Certificate, Sha256};
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::copy::{self, Refusal};
-use crate::domain::text::{safe, shell_word};
+use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
 use crate::parse::pem;
 use crate::sys;
@@ -113,7 +113,7 @@ impl Copy<'_> {
             "{} cannot be edited without touching the rest of it; run `cp -i {} {}`, or merge them by hand",
             shown(self.path),
             shell_word(&from.to_string_lossy()),
-            safe(&shell_word(&to))
+            escape_control(&shell_word(&to))
         ))
     }
 

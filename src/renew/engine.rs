@@ -6,7 +6,7 @@ mod recovery;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::{Done, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 use crate::domain::time::UnixTime;
 use crate::fs::trusted;
@@ -14,17 +14,17 @@ use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
 use super::backup;
-use super::control_plane::{Care, ControlPlane};
+use super::control_plane::{ControlPlane, RestartOptions};
 use super::copies::Copies;
 use super::install::{self, Direction};
 use super::memory::Memory;
-use super::places::Places;
+use super::node_paths::NodePaths;
 use super::shutdown::Stop;
 use super::{copy, files, inspect, kubeadm, kubelet, pairs, preflight, stage};
 
 /// The one who renews on this node: there is one at a time.
 pub struct Renewer {
-    places: Places,
+    paths: NodePaths,
     keep_backups: usize,
     store: Store,
     memory: Memory,
@@ -33,8 +33,8 @@ pub struct Renewer {
     /// Nobody asks but the daemon.
     is_auto: bool,
     /// Finds one that is at work; on a machine with other nodes in containers there may always be one.
-    find_kubeadm: fn(&Places) -> Option<Obstacle>,
-    overridden: Vec<Obstacle>,
+    find_kubeadm: fn(&NodePaths) -> Option<Blocker>,
+    overridden: Vec<Blocker>,
 }
 
 /// Told of each step that has ended.
@@ -48,13 +48,13 @@ impl Renewer {
     /// Another certwatch works with it, it cannot be used, or what was remembered is lost: that is
     /// told once, and the next one begins anew.
     pub fn open(
-        places: Places,
+        paths: NodePaths,
         keep_backups: usize,
         copies: Arc<Copies>,
         stop: Stop,
     ) -> Result<Self, StoreError> {
         // What is remembered there is obeyed.
-        let there = places.work.ancestors().find(|path| path.is_dir());
+        let there = paths.work.ancestors().find(|path| path.is_dir());
         let own = rustix::process::geteuid().as_raw();
         match there.map(|path| trusted::open_dir(path, own)) {
             Some(Err(error)) if !error.is_of_the_system() => {
@@ -62,17 +62,17 @@ impl Renewer {
             }
             _ => {}
         }
-        Self::open_beside(places, keep_backups, copies, stop, preflight::another_kubeadm)
+        Self::open_beside(paths, keep_backups, copies, stop, preflight::another_kubeadm)
     }
 
     fn open_beside(
-        places: Places,
+        paths: NodePaths,
         keep_backups: usize,
         copies: Arc<Copies>,
         stop: Stop,
-        find_kubeadm: fn(&Places) -> Option<Obstacle>,
+        find_kubeadm: fn(&NodePaths) -> Option<Blocker>,
     ) -> Result<Self, StoreError> {
-        let store = Store::open(&places.work)?;
+        let store = Store::open(&paths.work)?;
         let (memory, lost) = match store.load(sys::now())? {
             Loaded::SetAside { to, why } => {
                 (Memory::default(), Some(StoreError::Forgotten { path: to, why }))
@@ -80,7 +80,7 @@ impl Renewer {
             loaded => (loaded.into_state(), None),
         };
         let mut renewer = Self {
-            places,
+            paths,
             keep_backups,
             store,
             memory,
@@ -102,7 +102,7 @@ impl Renewer {
     }
 
     /// Goes on beside a kubeadm that the plan overrides, though not beside another one.
-    pub fn goes_on_beside(&mut self, overridden: &[Obstacle]) {
+    pub fn goes_on_beside(&mut self, overridden: &[Blocker]) {
         self.overridden = overridden.to_vec();
     }
 
@@ -118,7 +118,7 @@ impl Renewer {
 
     fn is_taken(&self, id: &str) -> bool {
         let is_remembered = self.memory.history.iter().any(|journal| journal.id == id);
-        is_remembered || self.places.backups().join(id).exists()
+        is_remembered || self.paths.backups().join(id).exists()
     }
 
     /// Brings a renewal to its end, whatever happens.
@@ -166,56 +166,56 @@ impl Renewer {
     }
 
     fn perform(&self, journal: &Journal) -> Result<Done, Fault> {
-        let places = &self.places;
+        let paths = &self.paths;
         match journal.step {
             Step::BackUp => self.back_up(journal),
             Step::Stage => self.stage(journal).map(|()| Done::default()),
             Step::Inspect => self.inspect(journal),
             Step::Install => self.install(journal),
-            Step::Kubelet => kubelet::renew(places, &self.config()).map(Done::with),
-            Step::MakeLive(index) => self.make_live(journal, index, journal.begun),
-            Step::MakeOldLive(index) => {
-                self.make_live(journal, index, journal.turned.unwrap_or(journal.begun))
+            Step::Kubelet => kubelet::renew(paths, &self.config()).map(Done::with),
+            Step::Activate(index) => self.activate(journal, index, journal.begun),
+            Step::ActivateOld(index) => {
+                self.activate(journal, index, journal.turned.unwrap_or(journal.begun))
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
-            Step::KubeletRotation => kubelet::rotate(places).map(Done::with),
+            Step::KubeletRotation => kubelet::rotate(paths).map(Done::with),
             Step::Copies => Ok(self.refresh(journal)),
-            Step::PutBack => self.put_back(journal),
+            Step::RollBack => self.roll_back(journal),
             Step::CleanUp(outcome) => self.clean_up(journal, outcome),
             Step::End(_) => Ok(Done::default()),
         }
     }
 
     fn back_up(&self, journal: &Journal) -> Result<Done, Fault> {
-        let paths = match &journal.task {
-            Task::Restore(id) => backup::read(&self.places, id)?.paths(),
+        let file_paths = match &journal.task {
+            Task::Restore(id) => backup::read(&self.paths, id)?.paths(),
             Task::Renew | Task::Rescue | Task::Repair => {
-                inspect::paths(&self.places, &journal.names)?
+                inspect::paths(&self.paths, &journal.names)?
             }
         };
-        backup::back_up(&self.places, &journal.id, &paths, journal.begun)?;
-        let files = if paths.len() == 1 { "file" } else { "files" };
-        Ok(Done::with(format!("backup {} of {} {files}", journal.id, paths.len())))
+        backup::back_up(&self.paths, &journal.id, &file_paths, journal.begun)?;
+        let files = if file_paths.len() == 1 { "file" } else { "files" };
+        Ok(Done::with(format!("backup {} of {} {files}", journal.id, file_paths.len())))
     }
 
     fn stage(&self, journal: &Journal) -> Result<(), Fault> {
-        stage::stage(&self.places)?;
+        stage::stage(&self.paths)?;
         match &journal.task {
-            Task::Restore(id) => stage::lay_over(&self.places, id),
+            Task::Restore(id) => stage::lay_over(&self.paths, id),
             Task::Repair => {
-                let paths = inspect::paths(&self.places, &journal.names)?;
-                stage::lay(&self.places, &pairs::tree(&self.places), &paths)
+                let file_paths = inspect::paths(&self.paths, &journal.names)?;
+                stage::lay(&self.paths, &pairs::tree(&self.paths), &file_paths)
             }
             Task::Renew | Task::Rescue => {
-                kubeadm::renew(&self.places, &journal.names, Some(&self.config()))
+                kubeadm::renew(&self.paths, &journal.names, Some(&self.config()))
             }
         }
     }
 
     fn inspect(&self, journal: &Journal) -> Result<Done, Fault> {
-        backup::is_current(&self.places, &journal.id)?;
+        backup::is_current(&self.paths, &journal.id)?;
         let wants_later = matches!(journal.task, Task::Renew | Task::Rescue);
-        let changes = inspect::inspect(&self.places, &journal.names, sys::now(), wants_later)?;
+        let changes = inspect::inspect(&self.paths, &journal.names, sys::now(), wants_later)?;
         Ok(Done { note: None, changes })
     }
 
@@ -224,39 +224,39 @@ impl Renewer {
             self.look_again(journal)
                 .map_err(|fault| Fault { kind: FaultKind::Untouched, ..fault })?;
         }
-        let Places { kubernetes, .. } = &self.places;
+        let NodePaths { kubernetes, .. } = &self.paths;
         let changes = &journal.changes;
-        install::install(&self.places.stage(), kubernetes, changes, Direction::Forward)?;
+        install::install(&self.paths.stage(), kubernetes, changes, Direction::Forward)?;
         Ok(Done::default())
     }
 
     /// What may have changed since nothing stood in the way, and would undo what is about to begin.
     fn look_again(&self, journal: &Journal) -> Result<(), Fault> {
         // It writes into the same files.
-        let is_new = |other: &Obstacle| !self.overridden.iter().any(|it| it.is_same_process(other));
-        if let Some(other) = (self.find_kubeadm)(&self.places).filter(is_new) {
+        let is_new = |other: &Blocker| !self.overridden.iter().any(|it| it.is_same_process(other));
+        if let Some(other) = (self.find_kubeadm)(&self.paths).filter(is_new) {
             return Err(Fault::failed(other.what()));
         }
         let is_rescue = journal.task == Task::Rescue;
         if is_rescue || !journal.live.iter().any(|live| live.restart) {
             return Ok(());
         }
-        ControlPlane::read(&self.places)?.await_starters()
+        ControlPlane::read(&self.paths)?.await_kubelet_and_runtime()
     }
 
-    fn put_back(&self, journal: &Journal) -> Result<Done, Fault> {
-        let Places { kubernetes, .. } = &self.places;
-        let backup = backup::tree(&self.places, &journal.id);
+    fn roll_back(&self, journal: &Journal) -> Result<Done, Fault> {
+        let NodePaths { kubernetes, .. } = &self.paths;
+        let backup = backup::tree(&self.paths, &journal.id);
         // Nobody could use it, and the new one is sound.
         let broken: Vec<_> = journal
             .names
             .iter()
-            .filter(|name| pairs::is_mismatched_in(&backup, &self.places, name))
+            .filter(|name| pairs::is_mismatched_in(&backup, &self.paths, name))
             .collect();
         let mut changes = journal.changes.clone();
         for name in &broken {
-            let paths = inspect::paths_of(kubernetes, name)?;
-            changes.retain(|change| !paths.contains(&change.path));
+            let file_paths = inspect::paths_of(kubernetes, name)?;
+            changes.retain(|change| !file_paths.contains(&change.path));
         }
         let others = install::install(&backup, kubernetes, &changes, Direction::Back)?;
         let others: Vec<_> = others.iter().map(|path| files::shown(path)).collect();
@@ -275,72 +275,75 @@ impl Renewer {
     }
 
     /// `since` is when this way was begun, there or back.
-    fn make_live(&self, journal: &Journal, index: usize, since: UnixTime) -> Result<Done, Fault> {
+    fn activate(&self, journal: &Journal, index: usize, since: UnixTime) -> Result<Done, Fault> {
         let Live { component, restart } = journal.live[index];
-        let plane = ControlPlane::read(&self.places)?;
+        let plane = ControlPlane::read(&self.paths)?;
         let is_rescue = journal.task == Task::Rescue;
-        let is_first = journal.step == Step::MakeLive(0) && !journal.kubelet;
+        let is_first = journal.step == Step::Activate(0) && !journal.kubelet;
         if is_rescue && is_first && plane.is_partly_down() {
             // It holds back what has ended again and again, for up to five minutes, and forgets that.
-            kubelet::restart(&self.places)?;
+            kubelet::restart(&self.paths)?;
         }
-        let care = Care {
+        let options = RestartOptions {
             restart: restart.then_some(since),
             // On the way back nobody is waited for: a component that is down is down.
-            heeds_peers: journal.heeds_peers && journal.turned.is_none(),
-            heeds_starters: !is_rescue,
+            wait_for_peers: journal.wait_for_peers && journal.turned.is_none(),
+            wait_for_kubelet_and_runtime: !is_rescue,
             together_with: journal.together_with(index),
             reaches_kubelet: journal.asks_for_kubelet(),
             is_patient: is_rescue || journal.task == Task::Repair || journal.resumed > 0,
         };
-        plane.make_live(component, care).map(Done::with)
+        plane.activate(component, options).map(Done::with)
     }
 
     /// With patience: one answer that is missed undoes no renewal.
     fn verify(&self, journal: &Journal) -> Result<Done, Fault> {
         if journal.step == Step::Verify {
-            install::is_installed(&self.places.kubernetes, &journal.changes)?;
+            install::is_installed(&self.paths.kubernetes, &journal.changes)?;
         }
-        let plane = ControlPlane::read(&self.places)?;
+        let plane = ControlPlane::read(&self.paths)?;
         for live in &journal.live {
             let reaches_kubelet = journal.asks_for_kubelet();
-            plane.make_live(live.component, Care { reaches_kubelet, ..Care::default() })?;
+            plane.activate(
+                live.component,
+                RestartOptions { reaches_kubelet, ..RestartOptions::default() },
+            )?;
         }
         Ok(Done::default())
     }
 
     /// A copy that cannot be refreshed keeps none of the others from it, nor the renewal from its end.
     fn refresh(&self, journal: &Journal) -> Done {
-        let before = backup::tree(&self.places, &journal.id).join("admin.conf");
+        let before = backup::tree(&self.paths, &journal.id).join("admin.conf");
         let replaced = copy::certificate_of(&before);
-        Done::with(self.copies.refresh(&self.places, &journal.copies, replaced).join("; "))
+        Done::with(self.copies.refresh(&self.paths, &journal.copies, replaced).join("; "))
     }
 
     fn clean_up(&self, journal: &Journal, outcome: Outcome) -> Result<Done, Fault> {
         self.keep_halves(outcome)?;
-        stage::clean(&self.places)?;
-        stage::remove_temporaries(&self.places)?;
+        stage::clean(&self.paths)?;
+        stage::remove_temporaries(&self.paths)?;
         match outcome {
             // Its backup is of what is there anyway, and would push out one that is worth something.
-            Outcome::Unchanged => backup::forget(&self.places, &journal.id)?,
-            _ => backup::prune(&self.places, self.keep_backups, &journal.id)?,
+            Outcome::Unchanged => backup::forget(&self.paths, &journal.id)?,
+            _ => backup::prune(&self.paths, self.keep_backups, &journal.id)?,
         }
-        let note = (outcome == Outcome::Stuck)
-            .then(|| install::state(&self.places.kubernetes, &journal.changes));
+        let note = (outcome == Outcome::NeedsOperator)
+            .then(|| install::state(&self.paths.kubernetes, &journal.changes));
         Ok(Done { note: note.flatten(), ..Done::default() })
     }
 
     /// What is about to be cleared away may hold the half that a pair needs.
     fn keep_halves(&self, outcome: Outcome) -> Result<(), Fault> {
-        if matches!(outcome, Outcome::Renewed | Outcome::Undone) {
-            return pairs::forget(&self.places);
+        if matches!(outcome, Outcome::Renewed | Outcome::RolledBack) {
+            return pairs::forget(&self.paths);
         }
-        pairs::find(&self.places, sys::now()).map(drop)
+        pairs::find(&self.paths, sys::now()).map(drop)
     }
 
     /// The configuration for kubeadm, as it was settled before the plan was made.
     fn config(&self) -> PathBuf {
-        self.memory.config.clone().unwrap_or_else(|| self.places.kubeadm_config())
+        self.memory.config.clone().unwrap_or_else(|| self.paths.kubeadm_config())
     }
 }
 

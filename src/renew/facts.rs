@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock;
 use crate::domain::renewal::kubeadm_config::{self, Etcd, Loss, Refusal, Written};
-use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::NodeFacts;
 use crate::domain::renewal::skew::Versions;
 use crate::domain::role;
@@ -15,14 +15,14 @@ use super::cluster_config::{self, Settled};
 use super::control_plane::ControlPlane;
 use super::copies::{self, Copies};
 use super::memory::Manifests;
-use super::places::Places;
+use super::node_paths::NodePaths;
 use super::{files, kubeadm, kubelet, pairs, preflight, present};
 
 /// What is asked of the node.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// Where things are.
-    pub places: &'a Places,
+    pub paths: &'a NodePaths,
     /// A ClusterConfiguration that a person gave.
     pub cluster_config: Option<&'a Path>,
     /// Copies of admin.conf that are looked at.
@@ -45,25 +45,25 @@ pub struct Gathered {
 
 /// Gathers it.
 pub fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
-    let places = question.places;
-    let copies::Found { stale, left } = question.copies.look(places, question.admin_is_renewed);
+    let paths = question.paths;
+    let copies::Found { stale, left } = question.copies.look(paths, question.admin_is_renewed);
     let mut facts = NodeFacts {
-        obstacles: preflight::obstacles(places, question.manifests, now),
-        mismatched: pairs::mismatched(places),
+        blockers: preflight::blockers(paths, question.manifests, now),
+        mismatched: pairs::mismatched(paths),
         copies: stale,
         copies_left: left,
-        not_embedded: not_embedded(places),
-        kubelet_not_after: kubelet::client_not_after(places),
-        kubelet_is_stranded: kubelet::is_stranded(places),
+        not_embedded: not_embedded(paths),
+        kubelet_not_after: kubelet::client_not_after(paths),
+        kubelet_is_stranded: kubelet::is_stranded(paths),
         ..NodeFacts::default()
     };
-    let mut witnesses = preflight::witnesses(places);
-    let plane = match ControlPlane::read(places) {
+    let mut time_sources = preflight::time_sources(paths);
+    let plane = match ControlPlane::read(paths) {
         Ok(plane) => plane,
         Err(fault) => {
-            facts.obstacles.extend(clock::doubt(now, &witnesses).map(Obstacle::Clock));
-            if facts.obstacles.is_empty() {
-                facts.obstacles.push(Obstacle::NotAllowed(fault.what));
+            facts.blockers.extend(clock::implausibility(now, &time_sources).map(Blocker::Clock));
+            if facts.blockers.is_empty() {
+                facts.blockers.push(Blocker::NotAllowed(fault.what));
             }
             return Gathered { facts, settled: None, text: None };
         }
@@ -71,37 +71,37 @@ pub fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
     facts.components = plane.facts();
     facts.has_external_etcd = plane.has_external_etcd();
     facts.reaches_kubelet = Some(plane.reaches_kubelet());
-    facts.obstacles.extend(plane.obstacles());
-    witnesses.nodes = plane.other_clocks(now);
-    facts.obstacles.extend(clock::doubt(now, &witnesses).map(Obstacle::Clock));
+    facts.blockers.extend(plane.blockers());
+    time_sources.nodes = plane.other_clocks(now);
+    facts.blockers.extend(clock::implausibility(now, &time_sources).map(Blocker::Clock));
     for_kubeadm(question, &plane, facts)
 }
 
 /// What kubeadm is, and what it is given. It is not run where it is not root's.
 fn for_kubeadm(question: &Question<'_>, plane: &ControlPlane, mut facts: NodeFacts) -> Gathered {
-    let places = question.places;
-    let is_refused = facts.obstacles.iter().any(Obstacle::is_about_kubeadm);
+    let paths = question.paths;
+    let is_refused = facts.blockers.iter().any(Blocker::is_about_kubeadm);
     let versions = Versions {
-        kubeadm: kubeadm::version(places).ok(),
+        kubeadm: kubeadm::version(paths).ok(),
         components: facts.components.iter().map(|it| (it.component, it.version)).collect(),
         kubelet: kubelet::version(),
     };
     facts.notes.extend(versions.warnings());
     if !is_refused {
-        facts.obstacles.extend(versions.obstacle());
+        facts.blockers.extend(versions.blocker());
     }
-    let settled = cluster_config::settle(places, plane, question.cluster_config, versions.kubeadm);
+    let settled = cluster_config::settle(paths, plane, question.cluster_config, versions.kubeadm);
     let settled = match settled {
         Ok(settled) => settled,
         Err(fault) => {
-            facts.obstacles.push(Obstacle::NoClusterConfig(fault.what));
+            facts.blockers.push(Blocker::NoClusterConfig(fault.what));
             return Gathered { facts, settled: None, text: None };
         }
     };
     facts.has_external_etcd |= settled.config.etcd != Etcd::Local;
     facts.leaf_lifetime = settled.config.validity;
     facts.notes.extend(settled.notes.iter().cloned());
-    facts.notes.extend(present::change_of_keys(places, &settled.config));
+    facts.notes.extend(present::change_of_keys(paths, &settled.config));
     let written = versions.kubeadm.map(|kubeadm| kubeadm_config::write(&settled.config, kubeadm));
     let text = match written {
         Some(Ok(Written { text, losses })) => {
@@ -114,7 +114,7 @@ fn for_kubeadm(question: &Question<'_>, plane: &ControlPlane, mut facts: NodeFac
         // Too old a kubeadm is told as such.
         Some(Err(Refusal::NoApi(_))) | None => None,
         Some(Err(refusal)) => {
-            facts.obstacles.push(Obstacle::NoClusterConfig(refusal.to_string()));
+            facts.blockers.push(Blocker::NoClusterConfig(refusal.to_string()));
             None
         }
     };
@@ -122,9 +122,9 @@ fn for_kubeadm(question: &Question<'_>, plane: &ControlPlane, mut facts: NodeFac
 }
 
 /// kubeadm's kubeconfigs whose user names files: kubeadm fails on them.
-fn not_embedded(places: &Places) -> Vec<&'static str> {
+fn not_embedded(paths: &NodePaths) -> Vec<&'static str> {
     let names = role::KUBEADM.iter().map(|role| role.id).filter(|name| name.ends_with(".conf"));
-    names.filter(|name| names_files(&places.kubernetes.join(name))).collect()
+    names.filter(|name| names_files(&paths.kubernetes.join(name))).collect()
 }
 
 fn names_files(path: &Path) -> bool {

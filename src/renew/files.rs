@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::domain::layout::as_known;
 use crate::domain::renewal::Fault;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::fs::extended::Extended;
 pub(super) use crate::fs::inode::Owner;
 use crate::fs::inode::{self, Look, Old, create, is_refused, overwrite};
@@ -376,7 +376,7 @@ pub(super) fn failed(doing: &str, path: &Path) -> impl Fn(io::Error) -> Fault + 
 
 /// A path as it may be printed.
 pub(super) fn shown(path: &Path) -> String {
-    safe(&as_known(path).to_string_lossy()).into_owned()
+    escape_control(&as_known(path).to_string_lossy()).into_owned()
 }
 
 #[cfg(test)]

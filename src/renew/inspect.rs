@@ -6,10 +6,10 @@ use crate::domain::layout::in_copy;
 use crate::domain::model::{Attribute, Certificate, ClientAuth};
 use crate::domain::renewal::{Change, Fault, organisation};
 use crate::domain::role::{self, Role};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
-use super::Places;
+use super::NodePaths;
 use super::credential::{Ca, Credential, Kubeconfig, is_signed};
 use super::files::{self, shown};
 use super::stage::{pki_name, staged_files, tree_files};
@@ -24,19 +24,19 @@ use super::stage::{pki_name, staged_files, tree_files};
 /// names, not valid at `now` or no later one; a kubeconfig changed beyond that; or a file changed
 /// that nobody asked for.
 pub fn inspect(
-    places: &Places,
+    paths: &NodePaths,
     names: &[String],
     now: UnixTime,
     wants_later: bool,
 ) -> Result<Vec<Change>, Fault> {
-    let mut paths = Vec::new();
+    let mut file_paths = Vec::new();
     for name in names {
-        Look { places, name, role: role_of(name)?, now, wants_later }.check()?;
-        paths.extend(paths_of(&places.kubernetes, name)?);
+        Look { paths, name, role: role_of(name)?, now, wants_later }.check()?;
+        file_paths.extend(paths_of(&paths.kubernetes, name)?);
     }
-    nothing_else_changed(places, &paths)?;
+    nothing_else_changed(paths, &file_paths)?;
     let changes: Result<Vec<Option<Change>>, Fault> =
-        paths.iter().map(|path| change(places, path)).collect();
+        file_paths.iter().map(|path| change(paths, path)).collect();
     Ok(changes?.into_iter().flatten().collect())
 }
 
@@ -44,9 +44,9 @@ pub fn inspect(
 ///
 /// # Errors
 /// As [`paths_of`].
-pub fn paths(places: &Places, names: &[String]) -> Result<Vec<PathBuf>, Fault> {
+pub fn paths(paths: &NodePaths, names: &[String]) -> Result<Vec<PathBuf>, Fault> {
     let all: Result<Vec<_>, Fault> =
-        names.iter().map(|name| paths_of(&places.kubernetes, name)).collect();
+        names.iter().map(|name| paths_of(&paths.kubernetes, name)).collect();
     Ok(all?.concat())
 }
 
@@ -67,7 +67,8 @@ pub fn paths_of(kubernetes: &Path, name: &str) -> Result<Vec<PathBuf>, Fault> {
 }
 
 fn role_of(name: &str) -> Result<&'static Role, Fault> {
-    role::kubeadm(name).ok_or_else(|| Fault::failed(format!("kubeadm renews no `{}`", safe(name))))
+    role::kubeadm(name)
+        .ok_or_else(|| Fault::failed(format!("kubeadm renews no `{}`", escape_control(name))))
 }
 
 fn is_kubeconfig(name: &str) -> bool {
@@ -75,9 +76,9 @@ fn is_kubeconfig(name: &str) -> bool {
 }
 
 /// A change, if there is one.
-fn change(places: &Places, path: &Path) -> Result<Option<Change>, Fault> {
-    let before = files::sha256(&places.kubernetes.join(path))?;
-    let after = files::sha256(&in_copy(&places.stage(), path))?;
+fn change(paths: &NodePaths, path: &Path) -> Result<Option<Change>, Fault> {
+    let before = files::sha256(&paths.kubernetes.join(path))?;
+    let after = files::sha256(&in_copy(&paths.stage(), path))?;
     if before == after {
         return Ok(None);
     }
@@ -85,11 +86,11 @@ fn change(places: &Places, path: &Path) -> Result<Option<Change>, Fault> {
 }
 
 /// The CAs are among the rest: that they did not change is what makes them worth to check against.
-fn nothing_else_changed(places: &Places, asked: &[PathBuf]) -> Result<(), Fault> {
-    let mut all = staged_files(places)?;
-    all.extend(tree_files(&places.kubernetes)?);
+fn nothing_else_changed(paths: &NodePaths, asked: &[PathBuf]) -> Result<(), Fault> {
+    let mut all = staged_files(paths)?;
+    all.extend(tree_files(&paths.kubernetes)?);
     for path in all.iter().filter(|path| !asked.contains(path)) {
-        let [live, staged] = [places.kubernetes.join(path), in_copy(&places.stage(), path)]
+        let [live, staged] = [paths.kubernetes.join(path), in_copy(&paths.stage(), path)]
             .map(|it| files::sha256(&it));
         if live? != staged? {
             return Err(Fault::failed(format!(
@@ -105,9 +106,9 @@ fn nothing_else_changed(places: &Places, asked: &[PathBuf]) -> Result<(), Fault>
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn ca(places: &Places, role: &Role) -> Result<Ca, Fault> {
-    let pki = pki_name(&places.kubernetes)?;
-    Ca::read(&places.kubernetes.join(pki).join(role.ca.unwrap_or("ca.crt")))
+pub(super) fn ca(paths: &NodePaths, role: &Role) -> Result<Ca, Fault> {
+    let pki = pki_name(&paths.kubernetes)?;
+    Ca::read(&paths.kubernetes.join(pki).join(role.ca.unwrap_or("ca.crt")))
 }
 
 /// True if it is for the same name, organisation and SANs.
@@ -118,7 +119,7 @@ pub(super) fn is_same_subject(old: &Certificate, new: &Certificate) -> bool {
 
 /// One certificate that is looked at.
 struct Look<'a> {
-    places: &'a Places,
+    paths: &'a NodePaths,
     name: &'a str,
     role: &'a Role,
     now: UnixTime,
@@ -127,8 +128,8 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn check(&self) -> Result<(), Fault> {
-        let ca = ca(self.places, self.role)?;
-        let stage = self.places.stage();
+        let ca = ca(self.paths, self.role)?;
+        let stage = self.paths.stage();
         let staged = self.credential(|path| in_copy(&stage, path)).ok_or_else(|| {
             self.fault(
                 "has no certificate with a key, or none that can be read; look at the live one",
@@ -137,7 +138,7 @@ impl Look<'_> {
         let new =
             staged.read(&ca).ok_or_else(|| self.fault("has a certificate that cannot be read"))?;
         self.check_alone(&staged, &new)?;
-        let live = self.credential(|path| self.places.kubernetes.join(path));
+        let live = self.credential(|path| self.paths.kubernetes.join(path));
         // One that nobody can use may well end later.
         let is_usable = live.as_ref().is_some_and(|live| live.fits() != Some(false));
         if let Some(old) = live.and_then(|live| live.read(&ca)) {
@@ -148,9 +149,9 @@ impl Look<'_> {
 
     /// `None` where it is missing or cannot be read.
     fn credential(&self, at: impl Fn(&Path) -> PathBuf) -> Option<Credential> {
-        let paths = paths_of(&self.places.kubernetes, self.name).ok()?;
+        let file_paths = paths_of(&self.paths.kubernetes, self.name).ok()?;
         let read = |path: &PathBuf| files::read(&at(path)).ok()?;
-        match &paths[..] {
+        match &file_paths[..] {
             [conf] => Some(Kubeconfig::read(&read(conf)?)?.take_current()?.credential),
             [key, certificate] => {
                 Some(Credential { certificate: read(certificate)?, key: read(key)? })
@@ -199,10 +200,10 @@ impl Look<'_> {
             let current = config.take_current()?;
             Some((config, current.ca))
         };
-        let Some((staged, bundle)) = read(&self.places.stage()) else {
+        let Some((staged, bundle)) = read(&self.paths.stage()) else {
             return Err(self.fault("cannot be read as a kubeconfig"));
         };
-        let live = read(&self.places.kubernetes);
+        let live = read(&self.paths.kubernetes);
         let is_known = ca.holds(&bundle) || live.as_ref().is_some_and(|(_, old)| *old == bundle);
         self.must(is_known, "trusts another CA than the one of this node")?;
         let is_same = live.is_none_or(|(live, _)| staged.means_the_same(&live));

@@ -11,9 +11,9 @@ use crate::domain::kubernetes::Version;
 use crate::domain::layout::KUBERNETES;
 use crate::domain::renewal::{Fault, kubeadm_config};
 use crate::domain::role;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
-use super::Places;
+use super::NodePaths;
 use super::files::{self, Owner, shown};
 use super::program::{self, command, find};
 
@@ -48,25 +48,25 @@ enum View {
 /// # Errors
 /// A NAME is unknown, kubeadm cannot be run or fails or takes more than a minute, or the stage can
 /// be shown to it in none of the ways.
-pub fn renew(places: &Places, names: &[String], config: Option<&Path>) -> Result<(), Fault> {
+pub fn renew(paths: &NodePaths, names: &[String], config: Option<&Path>) -> Result<(), Fault> {
     if let Some(name) = names.iter().find(|name| role::kubeadm(name).is_none()) {
-        return Err(Fault::failed(format!("kubeadm renews no `{}`", safe(name))));
+        return Err(Fault::failed(format!("kubeadm renews no `{}`", escape_control(name))));
     }
     // What does not say so is none.
-    version(places)?;
-    let view = view(places)?;
+    version(paths)?;
+    let view = view(paths)?;
     if let Some(config) = config {
         let bytes = files::read(config)?;
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let text =
             text.ok_or_else(|| Fault::failed(format!("there is no text in {}", shown(config))))?;
         let text = kubeadm_config::for_stage(&text);
-        files::write(&places.stage().join(CONFIG), text.as_bytes(), Owner::private())?;
+        files::write(&paths.stage().join(CONFIG), text.as_bytes(), Owner::private())?;
     }
-    let renewed = in_view(places, view, || {
-        names.iter().try_for_each(|name| renew_one(places, view, name, config.is_some()))
+    let renewed = in_view(paths, view, || {
+        names.iter().try_for_each(|name| renew_one(paths, view, name, config.is_some()))
     });
-    files::remove(&places.stage().join(CONFIG))?;
+    files::remove(&paths.stage().join(CONFIG))?;
     renewed
 }
 
@@ -74,41 +74,44 @@ pub fn renew(places: &Places, names: &[String], config: Option<&Path>) -> Result
 ///
 /// # Errors
 /// It cannot be run, takes more than ten seconds, or says something else.
-pub fn version(places: &Places) -> Result<Version, Fault> {
-    let mut command = command(&places.kubeadm)?;
+pub fn version(paths: &NodePaths) -> Result<Version, Fault> {
+    let mut command = command(&paths.kubeadm)?;
     command.args(["version", "-o", "short"]);
-    let ran = program::run(command, SHORT_LIMIT)?;
-    let text = ran.text();
-    let found = text.lines().find_map(Version::parse).filter(|_| ran.is_success());
+    let output = program::run(command, SHORT_LIMIT)?;
+    let text = output.text();
+    let found = text.lines().find_map(Version::parse).filter(|_| output.is_success());
     found.ok_or_else(|| {
-        let program = shown(&places.kubeadm);
+        let program = shown(&paths.kubeadm);
         Fault::failed(format!(
             "`{program} version` does not say which version it is ({})",
-            ran.said()
+            output.summary()
         ))
     })
 }
 
-fn renew_one(places: &Places, view: View, name: &str, has_config: bool) -> Result<(), Fault> {
-    let mut command = shown_to(places, view, &places.kubeadm)?;
+fn renew_one(paths: &NodePaths, view: View, name: &str, has_config: bool) -> Result<(), Fault> {
+    let mut command = shown_to(paths, view, &paths.kubeadm)?;
     if view == View::Root {
-        command.arg("--rootfs").arg(root(places));
+        command.arg("--rootfs").arg(root(paths));
     }
     command.args(["certs", "renew", name]);
     if has_config {
         command.arg("--config").arg(Path::new(KUBERNETES).join(CONFIG));
     }
-    let ran = program::run(command, LIMIT)?;
-    if ran.is_success() {
+    let output = program::run(command, LIMIT)?;
+    if output.is_success() {
         return Ok(());
     }
-    Err(Fault::failed(format!("`kubeadm certs renew {name}` failed on the copy: {}", ran.said())))
+    Err(Fault::failed(format!(
+        "`kubeadm certs renew {name}` failed on the copy: {}",
+        output.summary()
+    )))
 }
 
 /// The way that is open here.
-fn view(places: &Places) -> Result<View, Fault> {
-    if places.is_stage_shown {
-        return if is_stage_shown(places) {
+fn view(paths: &NodePaths) -> Result<View, Fault> {
+    if paths.is_stage_shown {
+        return if is_stage_shown(paths) {
             Ok(View::Shown)
         } else {
             Err(Fault::failed(format!(
@@ -116,20 +119,21 @@ fn view(places: &Places) -> Result<View, Fault> {
             )))
         };
     }
-    let probe = find("true").and_then(|program| shown_to(places, View::Namespace, &program)).ok();
-    let is_open = |command| program::run(command, SHORT_LIMIT).is_ok_and(|ran| ran.is_success());
+    let probe = find("true").and_then(|program| shown_to(paths, View::Namespace, &program)).ok();
+    let is_open =
+        |command| program::run(command, SHORT_LIMIT).is_ok_and(|output| output.is_success());
     Ok(if probe.is_some_and(is_open) { View::Namespace } else { View::Root })
 }
 
 /// The last thing between kubeadm and the live tree.
-fn is_stage_shown(places: &Places) -> bool {
+fn is_stage_shown(paths: &NodePaths) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
-    let stage = identity(&places.stage());
+    let stage = identity(&paths.stage());
     stage.is_some() && stage == identity(Path::new(KUBERNETES))
 }
 
 /// `program`, to be run where it sees the stage.
-fn shown_to(places: &Places, view: View, program: &Path) -> Result<Command, Fault> {
+fn shown_to(paths: &NodePaths, view: View, program: &Path) -> Result<Command, Fault> {
     if view != View::Namespace {
         return command(program);
     }
@@ -137,30 +141,30 @@ fn shown_to(places: &Places, view: View, program: &Path) -> Result<Command, Faul
     let mut command = command(&find("unshare")?)?;
     command.args(["--mount", "--propagation", "private", "--"]).arg(find("sh")?);
     command.args(["-c", SHOW, "sh"]).arg(find("mount")?);
-    command.arg(places.stage()).arg(KUBERNETES).arg(program);
+    command.arg(paths.stage()).arg(KUBERNETES).arg(program);
     Ok(command)
 }
 
-fn root(places: &Places) -> PathBuf {
-    places.work.join("root")
+fn root(paths: &NodePaths) -> PathBuf {
+    paths.work.join("root")
 }
 
 /// For a root directory of its own the stage is moved there and back. After a crash in between it
 /// is made anew.
 fn in_view(
-    places: &Places,
+    paths: &NodePaths,
     view: View,
     work: impl FnOnce() -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     if view != View::Root {
         return work();
     }
-    let (stage, moved) = (places.stage(), root(places).join("etc/kubernetes"));
-    files::create_dirs(&places.work, Path::new("root/etc"))?;
+    let (stage, moved) = (paths.stage(), root(paths).join("etc/kubernetes"));
+    files::create_dirs(&paths.work, Path::new("root/etc"))?;
     files::rename(&stage, &moved)?;
     let done = work();
     files::rename(&moved, &stage)?;
-    files::remove_all(&root(places))?;
+    files::remove_all(&root(paths))?;
     done
 }
 

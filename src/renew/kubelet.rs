@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::domain::kubernetes::Version;
 use crate::domain::model::{Attribute, Certificate};
 use crate::domain::renewal::Fault;
-use crate::domain::text::{safe, shell_word};
+use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
 use crate::parse::kubeconfig::{self, Source};
 use crate::parse::kubelet;
@@ -23,10 +23,10 @@ use crate::parse::pem;
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
-use super::Places;
+use super::NodePaths;
 use super::credential::{self, Ca, is_signed};
 use super::files::{self, Owner, shown};
-use super::program::{self, Ran};
+use super::program::{self, Output};
 use conf::Pair;
 use health::{is_healthy, wait_until};
 
@@ -53,27 +53,27 @@ const ROTATION: Duration = Duration::from_secs(120);
 
 /// The version of the installed kubelet, if one is where the system has its programs.
 pub fn version() -> Option<Version> {
-    let ran = run(&program::find("kubelet").ok()?, &["--version"], VERSION).ok()?;
+    let output = run(&program::find("kubelet").ok()?, &["--version"], VERSION).ok()?;
     // `Kubernetes v1.37.2`
-    ran.text().split_whitespace().find_map(Version::parse).filter(|_| ran.is_success())
+    output.text().split_whitespace().find_map(Version::parse).filter(|_| output.is_success())
 }
 
 /// The end of the kubelet's client certificate, the one that its kubelet.conf has or names, in the
 /// last second of its validity; `None` if there is none that can be read.
-pub fn client_not_after(places: &Places) -> Option<UnixTime> {
-    Some(client(places)?.not_after)
+pub fn client_not_after(paths: &NodePaths) -> Option<UnixTime> {
+    Some(client(paths)?.not_after)
 }
 
 /// The same, if it is over: the kubelet does not start with it.
-pub fn is_client_expired(places: &Places, now: UnixTime) -> Option<UnixTime> {
-    client_not_after(places).filter(|not_after| *not_after < now)
+pub fn is_client_expired(paths: &NodePaths, now: UnixTime) -> Option<UnixTime> {
+    client_not_after(paths).filter(|not_after| *not_after < now)
 }
 
 /// True if the kubelet has a kubelet.conf that its rotation knows nothing of: with a certificate in it, as a
 /// rescue that did not end has left it, or with the name of one that is not there.
-pub fn is_stranded(places: &Places) -> bool {
-    let has_conf = files::read(&conf_path(places)).is_ok_and(|conf| conf.is_some());
-    has_conf && (embedded(places).is_some() || client(places).is_none())
+pub fn is_stranded(paths: &NodePaths) -> bool {
+    let has_conf = files::read(&conf_path(paths)).is_ok_and(|conf| conf.is_some());
+    has_conf && (embedded(paths).is_some() || client(paths).is_none())
 }
 
 /// Gives the kubelet a kubelet.conf with a new certificate in it, signed by kubeadm with the CA of
@@ -84,18 +84,18 @@ pub fn is_stranded(places: &Places) -> bool {
 /// # Errors
 /// The node's name is not to be found, kubeadm signs nothing within a minute, a file cannot be
 /// written, or the kubelet does not answer within a minute after its start.
-pub fn renew(places: &Places, config: &Path) -> Result<String, Fault> {
-    let path = conf_path(places);
-    if !has_fresh_pair(places) {
-        let name = node_name(places)?;
-        let pair = sign(places, config, &name)?;
-        keep_aside(places)?;
+pub fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
+    let path = conf_path(paths);
+    if !has_fresh_pair(paths) {
+        let name = node_name(paths)?;
+        let pair = sign(paths, config, &name)?;
+        keep_aside(paths)?;
         let text = conf::with_pair(&read(&path)?, &pair).ok_or_else(|| unusual(&path))?;
         write(&path, &text)?;
     }
-    remove_expired(places)?;
-    restart(places)?;
-    let not_after = client_not_after(places).map_or_else(|| "?".to_owned(), UnixTime::date);
+    remove_expired(paths)?;
+    restart(paths)?;
+    let not_after = client_not_after(paths).map_or_else(|| "?".to_owned(), UnixTime::date);
     Ok(format!("the kubelet runs again, with a certificate that ends on {not_after}"))
 }
 
@@ -106,8 +106,8 @@ pub fn renew(places: &Places, config: &Path) -> Result<String, Fault> {
 /// # Errors
 /// There is no such certificate within two minutes, a file cannot be written, or the kubelet does not answer
 /// within a minute after its start.
-pub fn rotate(places: &Places) -> Result<String, Fault> {
-    let current = pki(places).join(CURRENT);
+pub fn rotate(paths: &NodePaths) -> Result<String, Fault> {
+    let current = pki(paths).join(CURRENT);
     let fresh = wait_until(ROTATION, || fresh(&current));
     let fresh = fresh.ok_or_else(|| {
         Fault::failed(format!(
@@ -117,13 +117,13 @@ pub fn rotate(places: &Places) -> Result<String, Fault> {
             shown(&current)
         ))
     })?;
-    let path = conf_path(places);
+    let path = conf_path(paths);
     let old = read(&path)?;
     let text = conf::with_pair(&old, &Pair::in_file(&current)).ok_or_else(|| unusual(&path))?;
     if text != old {
         write(&path, &text)?;
     }
-    restart(places)?;
+    restart(paths)?;
     Ok(format!(
         "the kubelet renews its certificate by itself again; the present one ends on {}",
         fresh.not_after.date()
@@ -131,21 +131,21 @@ pub fn rotate(places: &Places) -> Result<String, Fault> {
 }
 
 /// The certificate that the kubelet starts with.
-fn client(places: &Places) -> Option<Certificate> {
-    embedded(places).or_else(|| certificate(&files::read(&pki(places).join(CURRENT)).ok()??))
+fn client(paths: &NodePaths) -> Option<Certificate> {
+    embedded(paths).or_else(|| certificate(&files::read(&pki(paths).join(CURRENT)).ok()??))
 }
 
 /// The certificate inside kubelet.conf.
-fn embedded(places: &Places) -> Option<Certificate> {
-    let conf = kubeconfig::read(&files::read(&conf_path(places)).ok()??).ok()?;
+fn embedded(paths: &NodePaths) -> Option<Certificate> {
+    let conf = kubeconfig::read(&files::read(&conf_path(paths)).ok()??).ok()?;
     match &conf.users.first()?.certificate {
         Source::Inline(Ok(pem)) => certificate(pem),
         Source::Inline(Err(_)) | Source::File(_) => None,
     }
 }
 
-fn has_fresh_pair(places: &Places) -> bool {
-    embedded(places).is_some_and(|it| it.not_after >= sys::now())
+fn has_fresh_pair(paths: &NodePaths) -> bool {
+    embedded(paths).is_some_and(|it| it.not_after >= sys::now())
 }
 
 fn fresh(path: &Path) -> Option<Certificate> {
@@ -162,34 +162,34 @@ fn certificate(bytes: &[u8]) -> Option<Certificate> {
 pub(super) const USER: &str = "system:node:";
 
 /// What the old certificate calls the node: it need not be the host's name.
-pub(super) fn node_name(places: &Places) -> Result<String, Fault> {
-    let certificate = client(places).map(|it| it.subject.value(&Attribute::Cn).into_owned());
+pub(super) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
+    let certificate = client(paths).map(|it| it.subject.value(&Attribute::Cn).into_owned());
     // A kubelet.conf of kubeadm's names its user so, and may be all that is left.
-    let conf = kubeconfig::read(read(&conf_path(places))?.as_bytes()).ok();
+    let conf = kubeconfig::read(read(&conf_path(paths))?.as_bytes()).ok();
     let user = conf.and_then(|conf| Some(conf.users.first()?.name.clone()));
     let names = [certificate, user].into_iter().flatten();
     names.into_iter().find(|name| name.len() > USER.len() && name.starts_with(USER)).ok_or_else(
         || {
             Fault::failed(format!(
                 "the node's name is not to be found: neither {} nor kubelet.conf has a certificate for {USER}NAME",
-                shown(&pki(places).join(CURRENT))
+                shown(&pki(paths).join(CURRENT))
             ))
         },
     )
 }
 
 /// A new pair from kubeadm, which prints it within a kubeconfig.
-fn sign(places: &Places, config: &Path, name: &str) -> Result<Pair, Fault> {
+fn sign(paths: &NodePaths, config: &Path, name: &str) -> Result<Pair, Fault> {
     let config = config.to_string_lossy();
     let rest = ["user", "--org", "system:nodes", "--client-name", name, "--config", &config];
     // `kubeconfig` was `alpha kubeconfig` up to 1.20.
-    let current = run(&places.kubeadm, &[&["kubeconfig"], &rest[..]].concat(), SIGNING)?;
+    let current = run(&paths.kubeadm, &[&["kubeconfig"], &rest[..]].concat(), SIGNING)?;
     let said = if current.is_success() {
         current
     } else {
-        run(&places.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?
+        run(&paths.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?
     };
-    let ca = Ca::read(&places.pki().join("ca.crt"))?;
+    let ca = Ca::read(&paths.pki().join("ca.crt"))?;
     let pair = Pair::of(&said.text()).filter(|pair| {
         let certificate = pair.certificate().and_then(|pem| credential::certificate(&pem, &ca));
         certificate.is_some_and(|it| {
@@ -201,21 +201,21 @@ fn sign(places: &Places, config: &Path, name: &str) -> Result<Pair, Fault> {
         Fault::failed(format!(
             "kubeadm has signed no certificate for {}; see what it says to: {} kubeconfig user \
              --client-name {} --config {} >/dev/null",
-            safe(name),
-            shown(&places.kubeadm),
-            shell_word(&safe(name)),
-            shell_word(&safe(&config))
+            escape_control(name),
+            shown(&paths.kubeadm),
+            shell_word(&escape_control(name)),
+            shell_word(&escape_control(&config))
         ))
     })
 }
 
 /// Copies kubelet.conf and all client certificates to `kubelet-before`, in the place of those of an
 /// earlier rescue.
-fn keep_aside(places: &Places) -> Result<(), Fault> {
-    let aside = places.work.join("kubelet-before");
+fn keep_aside(paths: &NodePaths) -> Result<(), Fault> {
+    let aside = paths.work.join("kubelet-before");
     files::remove_all(&aside)?;
-    files::create_dirs(&places.work, Path::new("kubelet-before"))?;
-    for path in clients(places).into_iter().chain([conf_path(places)]) {
+    files::create_dirs(&paths.work, Path::new("kubelet-before"))?;
+    for path in clients(paths).into_iter().chain([conf_path(paths)]) {
         // A link to nothing has nothing to keep.
         if path.exists() {
             write(&aside.join(path.file_name().unwrap_or_default()), &read(&path)?)?;
@@ -225,15 +225,15 @@ fn keep_aside(places: &Places) -> Result<(), Fault> {
 }
 
 /// Removes the kubelet's own certificates, unless they are good: they were kept aside.
-fn remove_expired(places: &Places) -> Result<(), Fault> {
-    if fresh(&pki(places).join(CURRENT)).is_some() {
+fn remove_expired(paths: &NodePaths) -> Result<(), Fault> {
+    if fresh(&pki(paths).join(CURRENT)).is_some() {
         return Ok(());
     }
-    clients(places).iter().try_for_each(|path| files::remove(path))
+    clients(paths).iter().try_for_each(|path| files::remove(path))
 }
 
-fn clients(places: &Places) -> Vec<PathBuf> {
-    let entries = fs::read_dir(pki(places)).into_iter().flatten().flatten();
+fn clients(paths: &NodePaths) -> Vec<PathBuf> {
+    let entries = fs::read_dir(pki(paths)).into_iter().flatten().flatten();
     let is_client = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CLIENT))
     };
@@ -244,16 +244,15 @@ fn clients(places: &Places) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// It does not start, or does not answer within a minute.
-pub fn restart(places: &Places) -> Result<(), Fault> {
+pub fn restart(paths: &NodePaths) -> Result<(), Fault> {
     let systemctl = program::find("systemctl")?;
     let restarted = run(&systemctl, &["restart", "kubelet"], RESTART)?;
     if !restarted.is_success() {
-        let said = restarted.said();
+        let said = restarted.summary();
         return Err(Fault::failed(format!("`systemctl restart kubelet` did not work: {said}")));
     }
     // Without its file it has its defaults; told to answer nobody, it was started, and that is all.
-    let config =
-        files::read(&places.kubelet.join("config.yaml")).ok().flatten().unwrap_or_default();
+    let config = files::read(&paths.kubelet.join("config.yaml")).ok().flatten().unwrap_or_default();
     let Some(address) = kubelet::healthz(&config) else { return Ok(()) };
     wait_until(START, || is_healthy(address).then_some(())).ok_or_else(|| {
         Fault::failed(format!(
@@ -263,19 +262,19 @@ pub fn restart(places: &Places) -> Result<(), Fault> {
     })
 }
 
-/// Nothing of what it says gets into a fault but through [`Ran::said`], which leaves out keys.
-fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Ran, Fault> {
+/// Nothing of what it says gets into a fault but through [`Output::said`], which leaves out keys.
+fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Output, Fault> {
     let mut command = program::command(program)?;
     command.args(arguments);
     program::run(command, limit)
 }
 
-fn conf_path(places: &Places) -> PathBuf {
-    places.kubernetes.join("kubelet.conf")
+fn conf_path(paths: &NodePaths) -> PathBuf {
+    paths.kubernetes.join("kubelet.conf")
 }
 
-fn pki(places: &Places) -> PathBuf {
-    places.kubelet.join("pki")
+fn pki(paths: &NodePaths) -> PathBuf {
+    paths.kubelet.join("pki")
 }
 
 /// It holds a key, so it is neither printed nor logged by anybody.

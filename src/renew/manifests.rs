@@ -10,7 +10,7 @@ use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
 use crate::parse::manifest;
 
-use super::Places;
+use super::NodePaths;
 use super::files;
 use super::memory::Manifests;
 
@@ -21,30 +21,30 @@ const CALM: Span = Span::seconds(120);
 /// A manifest of the control plane, or a file of an upgrade's, that changed within two minutes. One that was only
 /// touched, and is `known` to have been the same before, has not.
 pub(super) fn changed(
-    places: &Places,
+    paths: &NodePaths,
     known: Option<&Manifests>,
     now: UnixTime,
 ) -> Option<PathBuf> {
-    let is_calm = |known: &Manifests| now - known.since >= CALM && known.digest == digest(places);
+    let is_calm = |known: &Manifests| now - known.since >= CALM && known.digest == digest(paths);
     if known.is_some_and(is_calm) {
         return None;
     }
-    let manifests = Component::ALL.map(|it| file(places, it)).into_iter();
-    let upgrades = entries(&places.kubernetes.join("tmp")).into_iter();
+    let manifests = Component::ALL.map(|it| file(paths, it)).into_iter();
+    let upgrades = entries(&paths.kubernetes.join("tmp")).into_iter();
     manifests.chain(upgrades).find(|path| is_new(path, now))
 }
 
 /// SHA-256 of the manifests' content and of the names of an upgrade's files, in hexadecimal.
-pub fn digest(places: &Places) -> String {
+pub fn digest(paths: &NodePaths) -> String {
     let mut text = Vec::new();
     let mut add = |part: &[u8]| {
         text.extend_from_slice(&(part.len() as u64).to_be_bytes());
         text.extend_from_slice(part);
     };
     for component in Component::ALL {
-        add(&files::read(&file(places, component)).ok().flatten().unwrap_or_default());
+        add(&files::read(&file(paths, component)).ok().flatten().unwrap_or_default());
     }
-    for path in entries(&places.kubernetes.join("tmp")) {
+    for path in entries(&paths.kubernetes.join("tmp")) {
         add(path.as_os_str().as_encoded_bytes());
     }
     files::hex_sha256(&text)
@@ -62,13 +62,13 @@ fn is_new(path: &Path, now: UnixTime) -> bool {
 ///
 /// It reads all files there without a leading dot, whatever their ending
 /// (`pkg/kubelet/config/file.go`).
-pub(super) fn strays(places: &Places) -> Vec<PathBuf> {
+pub(super) fn strays(paths: &NodePaths) -> Vec<PathBuf> {
     let mut seen: HashMap<String, PathBuf> = HashMap::new();
     let mut strays = Vec::new();
-    for path in entries(&places.manifests()) {
+    for path in entries(&paths.manifests()) {
         let Some(name) = pod_name(&path) else { continue };
         let component = Component::ALL.into_iter().find(|component| component.name() == name);
-        let is_odd = component.is_some_and(|component| path != file(places, component));
+        let is_odd = component.is_some_and(|component| path != file(paths, component));
         if is_odd || seen.insert(name, path.clone()).is_some() {
             strays.push(path);
         }
@@ -76,8 +76,8 @@ pub(super) fn strays(places: &Places) -> Vec<PathBuf> {
     strays
 }
 
-fn file(places: &Places, component: Component) -> PathBuf {
-    places.manifests().join(format!("{component}.yaml"))
+fn file(paths: &NodePaths, component: Component) -> PathBuf {
+    paths.manifests().join(format!("{component}.yaml"))
 }
 
 fn pod_name(path: &Path) -> Option<String> {
@@ -89,9 +89,9 @@ fn entries(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
     let shown = entries.flatten().filter(|entry| !is_hidden(&entry.file_name()));
-    let mut paths: Vec<PathBuf> = shown.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
+    let mut file_paths: Vec<PathBuf> = shown.map(|entry| entry.path()).collect();
+    file_paths.sort();
+    file_paths
 }
 
 #[cfg(test)]

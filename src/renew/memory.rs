@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::renewal::Journal;
-use crate::domain::renewal::pace::{self, Attempt};
+use crate::domain::renewal::rate_limit::{self, Attempt};
 use crate::domain::time::UnixTime;
 
 /// How many renewals are remembered after their end.
@@ -60,7 +60,7 @@ impl Memory {
     /// Notes a look that nobody but the daemon has asked for.
     pub fn note_look(&mut self, now: UnixTime) {
         self.looks.insert(0, now);
-        self.looks.truncate(pace::LOOKS_PER_HOUR);
+        self.looks.truncate(rate_limit::LOOKS_PER_HOUR);
     }
 
     /// Notes how the manifests are; what is found again is as old as it was.
@@ -80,7 +80,7 @@ impl Memory {
             last.outcome() == failure.outcome()
                 && (&last.task, &last.names, why(last))
                     == (&failure.task, &failure.names, why(failure))
-                && apart < pace::LONGEST.as_seconds()
+                && apart < rate_limit::LONGEST.as_seconds()
         })
     }
 }
@@ -127,7 +127,7 @@ mod tests {
         let mut memory = Memory::default();
         let at = |seconds: i64| UnixTime::new(1_000_000 + seconds);
         (0..100).for_each(|second| memory.note_look(at(second)));
-        assert_eq!((memory.looks.len(), memory.looks[0]), (pace::LOOKS_PER_HOUR, at(99)));
+        assert_eq!((memory.looks.len(), memory.looks[0]), (rate_limit::LOOKS_PER_HOUR, at(99)));
         for (digest, now, since) in [("a", 0, 0), ("a", 9, 0), ("b", 10, 10), ("b", -5, -5)] {
             memory.note_manifests(digest.to_owned(), at(now));
             assert_eq!(memory.manifests.as_ref().unwrap().since, at(since));
@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let steps = [Outcome::Undone, Outcome::Stuck].map(|end| journal(Task::Rescue, end));
+        let steps =
+            [Outcome::RolledBack, Outcome::NeedsOperator].map(|end| journal(Task::Rescue, end));
         let memory = Memory {
             current: Some(steps[0].clone()),
             history: steps.to_vec(),

@@ -17,8 +17,8 @@ pub mod kubeadm;
 pub mod kubelet;
 pub mod manifests;
 pub mod memory;
+pub mod node_paths;
 pub mod pairs;
-pub mod places;
 pub mod preflight;
 mod present;
 mod program;
@@ -26,8 +26,8 @@ pub mod shutdown;
 pub mod stage;
 #[cfg(test)]
 mod testing;
-mod tree_obstacles;
+mod tree_blockers;
 
 pub use engine::Renewer;
 pub use memory::Memory;
-pub use places::Places;
+pub use node_paths::NodePaths;

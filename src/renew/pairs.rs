@@ -12,7 +12,7 @@ use crate::domain::time::UnixTime;
 use super::credential::{Credential, is_signed};
 use super::files::{self, shown, temporary};
 use super::inspect::{self, paths_of};
-use super::{Places, backup};
+use super::{NodePaths, backup};
 
 /// Below `renew.state-dir`: what was found, until it is in its place.
 const FOUND: &str = "found";
@@ -26,23 +26,23 @@ struct Found {
 
 /// kubeadm's NAMEs whose certificate is there and has not its key beside it. Kubeconfigs are replaced as a whole, and of
 /// a kind of key that is not known nobody can say whose it is.
-pub fn mismatched(places: &Places) -> Vec<&'static str> {
+pub fn mismatched(paths: &NodePaths) -> Vec<&'static str> {
     let names = role::KUBEADM.iter().map(|role| role.id);
-    names.filter(|name| is_mismatched(places, name, |path| places.kubernetes.join(path))).collect()
+    names.filter(|name| is_mismatched(paths, name, |path| paths.kubernetes.join(path))).collect()
 }
 
 /// True if a pair does not match.
-pub fn are_broken(places: &Places) -> bool {
-    !mismatched(places).is_empty()
+pub fn are_broken(paths: &NodePaths) -> bool {
+    !mismatched(paths).is_empty()
 }
 
 /// The same of one NAME in a copy of the tree, such as a backup's.
-pub(super) fn is_mismatched_in(tree: &Path, places: &Places, name: &str) -> bool {
-    is_mismatched(places, name, |path| in_copy(tree, path))
+pub(super) fn is_mismatched_in(tree: &Path, paths: &NodePaths, name: &str) -> bool {
+    is_mismatched(paths, name, |path| in_copy(tree, path))
 }
 
-fn is_mismatched(places: &Places, name: &str, at: impl Fn(&Path) -> PathBuf) -> bool {
-    let Some([key, certificate]) = pair_of(&places.kubernetes, name) else { return false };
+fn is_mismatched(paths: &NodePaths, name: &str, at: impl Fn(&Path) -> PathBuf) -> bool {
+    let Some([key, certificate]) = pair_of(&paths.kubernetes, name) else { return false };
     let read = |path: &Path| files::read(&at(path));
     match (read(&key), read(&certificate)) {
         (Ok(key), Ok(Some(certificate))) => {
@@ -57,8 +57,8 @@ fn pair_of(kubernetes: &Path, name: &str) -> Option<[PathBuf; 2]> {
 }
 
 /// What a renewal would make whole first, as sentences. Nothing is copied.
-pub fn repairable(places: &Places, now: UnixTime) -> Vec<String> {
-    search(places, now).iter().map(Found::words).collect()
+pub fn repairable(paths: &NodePaths, now: UnixTime) -> Vec<String> {
+    search(paths, now).iter().map(Found::words).collect()
 }
 
 /// Looks for a pair that matches for each that does not: the halves here, those under a temporary name beside them, on
@@ -68,16 +68,16 @@ pub fn repairable(places: &Places, now: UnixTime) -> Vec<String> {
 /// # Errors
 /// It cannot be copied.
 pub(super) fn find(
-    places: &Places,
+    paths: &NodePaths,
     now: UnixTime,
 ) -> Result<(Vec<&'static str>, Vec<String>), Fault> {
-    let found = search(places, now);
-    found.iter().try_for_each(|found| keep(places, found))?;
+    let found = search(paths, now);
+    found.iter().try_for_each(|found| keep(paths, found))?;
     Ok(found.iter().map(|found| (found.name, found.words())).unzip())
 }
 
-fn search(places: &Places, now: UnixTime) -> Vec<Found> {
-    mismatched(places).into_iter().filter_map(|name| find_one(places, name, now)).collect()
+fn search(paths: &NodePaths, now: UnixTime) -> Vec<Found> {
+    mismatched(paths).into_iter().filter_map(|name| find_one(paths, name, now)).collect()
 }
 
 impl Found {
@@ -92,34 +92,34 @@ impl Found {
 }
 
 /// The directory that stands for /etc/kubernetes, with what was found.
-pub(super) fn tree(places: &Places) -> PathBuf {
-    places.work.join(FOUND)
+pub(super) fn tree(paths: &NodePaths) -> PathBuf {
+    paths.work.join(FOUND)
 }
 
 /// Removes what was found.
 ///
 /// # Errors
 /// It cannot be removed.
-pub(super) fn forget(places: &Places) -> Result<(), Fault> {
-    files::remove_all(&tree(places))
+pub(super) fn forget(paths: &NodePaths) -> Result<(), Fault> {
+    files::remove_all(&tree(paths))
 }
 
-fn keep(places: &Places, Found { files, .. }: &Found) -> Result<(), Fault> {
+fn keep(paths: &NodePaths, Found { files, .. }: &Found) -> Result<(), Fault> {
     files.iter().try_for_each(|(below, from)| {
         let to = in_copy(Path::new(FOUND), below);
-        files::create_dirs(&places.work, to.parent().unwrap_or(&to))?;
-        files::replace(from, &places.work.join(&to))
+        files::create_dirs(&paths.work, to.parent().unwrap_or(&to))?;
+        files::replace(from, &paths.work.join(&to))
     })
 }
 
 /// The newest that is valid; of two as new as each other, the one of which more is in its place.
-fn find_one(places: &Places, name: &'static str, now: UnixTime) -> Option<Found> {
+fn find_one(paths: &NodePaths, name: &'static str, now: UnixTime) -> Option<Found> {
     let role = role::kubeadm(name)?;
-    let [key, certificate] = pair_of(&places.kubernetes, name)?;
-    let ca = inspect::ca(places, role).ok()?;
-    let [keys, certificates] = [&key, &certificate].map(|path| halves(places, path));
+    let [key, certificate] = pair_of(&paths.kubernetes, name)?;
+    let ca = inspect::ca(paths, role).ok()?;
+    let [keys, certificates] = [&key, &certificate].map(|path| halves(paths, path));
     // The first of them is the live one, if there is one.
-    let live = files::read(&places.kubernetes.join(&certificate)).ok().flatten();
+    let live = files::read(&paths.kubernetes.join(&certificate)).ok().flatten();
     let live = live.and_then(|it| super::credential::certificate(&it, &ca)).filter(is_signed);
     let mut best: Option<(UnixTime, bool, Found)> = None;
     for (from, bytes) in &certificates {
@@ -129,7 +129,7 @@ fn find_one(places: &Places, name: &'static str, now: UnixTime) -> Option<Found>
             Credential { certificate: bytes.clone(), key: key.clone() }.is_pair()
         };
         let Some((key_from, _)) = keys.iter().find(fits) else { continue };
-        let is_half_there = [key_from, from].iter().any(|path| path.starts_with(places.pki()));
+        let is_half_there = [key_from, from].iter().any(|path| path.starts_with(paths.pki()));
         if best
             .as_ref()
             .is_none_or(|(end, half, _)| (*end, *half) < (read.not_after, is_half_there))
@@ -148,15 +148,15 @@ fn is_sound(new: &Certificate, role: &Role, live: Option<&Certificate>, now: Uni
 }
 
 /// All that `path` may be, where each lies: the live file first, then the newest.
-fn halves(places: &Places, path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let live = places.kubernetes.join(path);
+fn halves(paths: &NodePaths, path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let live = paths.kubernetes.join(path);
     let unfinished =
         live.with_file_name(temporary(Path::new(path.file_name().unwrap_or_default())));
-    let copies = [places.stage(), tree(places)].map(|tree| in_copy(&tree, path));
+    let copies = [paths.stage(), tree(paths)].map(|tree| in_copy(&tree, path));
     let mut all = vec![live, unfinished];
     all.extend(copies);
-    let backups = backup::list(places).unwrap_or_default();
-    all.extend(backups.iter().map(|it| in_copy(&backup::tree(places, &it.id), path)));
+    let backups = backup::list(paths).unwrap_or_default();
+    all.extend(backups.iter().map(|it| in_copy(&backup::tree(paths, &it.id), path)));
     let mut found: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     for path in all {
         let Ok(Some(bytes)) = files::read(&path) else { continue };

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use crate::domain::renewal::clock::Witnesses;
-use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::renewal::blocker::Blocker;
+use crate::domain::renewal::clock::TimeSources;
 use crate::domain::time::UnixTime;
 use crate::fs::trusted;
 use crate::parse::pem;
@@ -18,47 +18,47 @@ use crate::parse::process::{self, Owner};
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
-use super::Places;
+use super::NodePaths;
 use super::memory::Manifests;
 use super::stage::tree_files;
-use super::{files, manifests, tree_obstacles};
+use super::{files, manifests, tree_blockers};
 
 /// The hardware clock, in seconds (Linux, `Documentation/ABI/testing/rtc-cdev` and `drivers/rtc/sysfs.c`).
 const RTC: &str = "/sys/class/rtc/rtc0/since_epoch";
 
 /// What stands in the way of a renewal on this node at `now`; nothing is changed by the look. `known` is how the
 /// manifests were found before.
-pub fn obstacles(places: &Places, known: Option<&Manifests>, now: UnixTime) -> Vec<Obstacle> {
+pub fn blockers(paths: &NodePaths, known: Option<&Manifests>, now: UnixTime) -> Vec<Blocker> {
     if !rustix::process::geteuid().is_root() {
         // Without the rights to look, the rest would be guesses.
-        return vec![Obstacle::NotAllowed(
+        return vec![Blocker::NotAllowed(
             "only root may read the keys and replace them".to_owned(),
         )];
     }
     let mut found = Vec::new();
-    let manifest = places.manifests().join("kube-apiserver.yaml");
+    let manifest = paths.manifests().join("kube-apiserver.yaml");
     if !manifest.is_file() {
-        found.push(Obstacle::NoControlPlane(manifest));
+        found.push(Blocker::NoControlPlane(manifest));
     }
-    found.extend(not_writable(places));
-    found.extend(tree_obstacles::obstacles(places));
-    found.extend(kubeadm_obstacle(places));
-    found.extend(another_kubeadm(places));
-    found.extend(manifests::changed(places, known, now).map(Obstacle::ManifestChanged));
-    found.extend(manifests::strays(places).into_iter().map(Obstacle::StrayManifest));
+    found.extend(not_writable(paths));
+    found.extend(tree_blockers::blockers(paths));
+    found.extend(kubeadm_obstacle(paths));
+    found.extend(another_kubeadm(paths));
+    found.extend(manifests::changed(paths, known, now).map(Blocker::ManifestChanged));
+    found.extend(manifests::strays(paths).into_iter().map(Blocker::StrayManifest));
     found
 }
 
-fn not_writable(places: &Places) -> Vec<Obstacle> {
-    let pki = places.pki();
-    let mut dirs = vec![places.kubernetes.clone(), pki.clone(), places.manifests()];
+fn not_writable(paths: &NodePaths) -> Vec<Blocker> {
+    let pki = paths.pki();
+    let mut dirs = vec![paths.kubernetes.clone(), pki.clone(), paths.manifests()];
     dirs.extend(Some(pki.join("etcd")).filter(|dir| dir.is_dir()));
-    dirs.push(existing(&places.work).to_owned());
-    let obstacle = |path: PathBuf| {
+    dirs.push(existing(&paths.work).to_owned());
+    let blocker = |path: PathBuf| {
         let error = io::Error::from(is_writable(&path).err()?);
-        Some(Obstacle::NotWritable { path, why: error.to_string() })
+        Some(Blocker::NotWritable { path, why: error.to_string() })
     };
-    dirs.into_iter().filter_map(obstacle).collect()
+    dirs.into_iter().filter_map(blocker).collect()
 }
 
 /// Asked of the kernel, and not tried: a look leaves no trace, and `--dry-run` least of all. It knows of read-only
@@ -73,18 +73,18 @@ fn existing(path: &Path) -> &Path {
 }
 
 /// What on the node tells the time beside the clock.
-pub fn witnesses(places: &Places) -> Witnesses {
-    witnesses_with(places, Path::new(RTC))
+pub fn time_sources(paths: &NodePaths) -> TimeSources {
+    witnesses_with(paths, Path::new(RTC))
 }
 
-fn witnesses_with(places: &Places, rtc: &Path) -> Witnesses {
-    let paths = tree_files(&places.kubernetes).unwrap_or_default();
+fn witnesses_with(paths: &NodePaths, rtc: &Path) -> TimeSources {
+    let file_paths = tree_files(&paths.kubernetes).unwrap_or_default();
     let modified =
-        |path: &PathBuf| fs::metadata(places.kubernetes.join(path)).ok().map(|it| it.mtime());
+        |path: &PathBuf| fs::metadata(paths.kubernetes.join(path)).ok().map(|it| it.mtime());
     let hardware = fs::read_to_string(rtc).ok().and_then(|text| text.trim().parse().ok());
-    Witnesses {
-        ca_not_before: first_second(&places.pki().join("ca.crt")),
-        newest_file: paths.iter().filter_map(modified).max().map(UnixTime::new),
+    TimeSources {
+        ca_not_before: first_second(&paths.pki().join("ca.crt")),
+        newest_file: file_paths.iter().filter_map(modified).max().map(UnixTime::new),
         hardware: hardware.map(UnixTime::new),
         nodes: Vec::new(),
     }
@@ -98,37 +98,37 @@ fn first_second(path: &Path) -> Option<UnixTime> {
 }
 
 /// Whether it can be run, and is root's.
-fn kubeadm_obstacle(places: &Places) -> Option<Obstacle> {
-    match trusted::executable(&places.kubeadm) {
+fn kubeadm_obstacle(paths: &NodePaths) -> Option<Blocker> {
+    match trusted::executable(&paths.kubeadm) {
         Ok(_) => None,
         Err(error) if error.is_of_the_system() => {
-            Some(Obstacle::KubeadmMissing(places.kubeadm.clone()))
+            Some(Blocker::KubeadmMissing(paths.kubeadm.clone()))
         }
         Err(error) if error.is_of_a_mount() => {
-            Some(Obstacle::Path(tree_obstacles::distrust(&places.kubeadm, error)))
+            Some(Blocker::Path(tree_blockers::distrust(&paths.kubeadm, error)))
         }
-        Err(error) => Some(Obstacle::KubeadmNotRoots(error.component)),
+        Err(error) => Some(Blocker::KubeadmNotRoots(error.component)),
     }
 }
 
 /// Another kubeadm that runs on this node as root, but for this process's own, and what it does. Where it cannot be
 /// told of any whether it is one, the first of those.
-pub(super) fn another_kubeadm(places: &Places) -> Option<Obstacle> {
-    another_kubeadm_in(Path::new("/proc"), &places.kubeadm)
+pub(super) fn another_kubeadm(paths: &NodePaths) -> Option<Blocker> {
+    another_kubeadm_in(Path::new("/proc"), &paths.kubeadm)
 }
 
-fn another_kubeadm_in(proc: &Path, configured: &Path) -> Option<Obstacle> {
+fn another_kubeadm_in(proc: &Path, configured: &Path) -> Option<Blocker> {
     let entries = fs::read_dir(proc).ok()?;
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let found: Vec<Obstacle> =
+    let found: Vec<Blocker> =
         pids.filter_map(|pid| kubeadm_process(proc, pid, configured)).collect();
-    let is_certain = |it: &&Obstacle| matches!(it, Obstacle::KubeadmRuns { .. });
+    let is_certain = |it: &&Blocker| matches!(it, Blocker::KubeadmRuns { .. });
     found.iter().find(is_certain).or(found.first()).cloned()
 }
 
 /// A stranger's is none, whatever it is called: it cannot write here. The executable is not asked for: the service may
 /// not read whose it is, and a person's `renew` is to see the same.
-fn kubeadm_process(proc: &Path, pid: u32, configured: &Path) -> Option<Obstacle> {
+fn kubeadm_process(proc: &Path, pid: u32, configured: &Path) -> Option<Blocker> {
     let at = proc.join(pid.to_string());
     let read = |name: &str| fs::read(at.join(name)).unwrap_or_default();
     let configured = configured.file_name().and_then(OsStr::to_str).unwrap_or_default();
@@ -147,12 +147,12 @@ fn kubeadm_process(proc: &Path, pid: u32, configured: &Path) -> Option<Obstacle>
     }
     let verb = process::kubeadm_verb(&read("cmdline"));
     if owner == Owner::Root {
-        return Some(Obstacle::KubeadmRuns { pid, verb });
+        return Some(Blocker::KubeadmRuns { pid, verb });
     }
     let login = process::login(&read("loginuid"));
     let cgroup = process::cgroup(&cgroup);
     let started = sys::after_boot(process::started_after_boot(&stat)?, sys::now())?;
-    Some(Obstacle::KubeadmUnclear { pid, verb, login, cgroup, started })
+    Some(Blocker::KubeadmUnclear { pid, verb, login, cgroup, started })
 }
 
 #[cfg(test)]

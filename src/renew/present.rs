@@ -13,7 +13,7 @@ use crate::domain::time::Span;
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::parse::{pem, public_key};
 
-use super::Places;
+use super::NodePaths;
 use super::control_plane::ControlPlane;
 use super::files;
 use super::inspect::paths_of;
@@ -30,17 +30,17 @@ pub(super) struct Present {
 /// # Errors
 /// What its keys are made of cannot be told; why, as a clause.
 pub(super) fn config(
-    places: &Places,
+    paths: &NodePaths,
     plane: &ControlPlane,
     kubeadm: Option<Version>,
 ) -> Result<Present, String> {
-    let leaves = leaves(places);
+    let leaves = leaves(paths);
     let (algorithm, mixed) = algorithm(&leaves)?;
     let (validity, unsure) = validity(&leaves, kubeadm);
     let config = ClusterConfig {
         kubernetes: plane.version(),
-        certificates_dir: certificates_dir(places, plane),
-        etcd: etcd(places, plane)?,
+        certificates_dir: certificates_dir(paths, plane),
+        etcd: etcd(paths, plane)?,
         algorithm,
         validity,
     };
@@ -49,8 +49,8 @@ pub(super) fn config(
 }
 
 /// Told before a person's keys become of another kind.
-pub(super) fn change_of_keys(places: &Places, config: &ClusterConfig) -> Option<String> {
-    let (Keys::Same(present) | Keys::Mixed(present)) = present::keys(&leaves(places)) else {
+pub(super) fn change_of_keys(paths: &NodePaths, config: &ClusterConfig) -> Option<String> {
+    let (Keys::Same(present) | Keys::Mixed(present)) = present::keys(&leaves(paths)) else {
         return None;
     };
     let [present, new] = [present, config.algorithm].map(KeyAlgorithm::name);
@@ -85,7 +85,7 @@ fn algorithm(leaves: &[Leaf]) -> Result<(KeyAlgorithm, Option<String>), String> 
 }
 
 /// Without its manifest it runs elsewhere, unless somebody has moved that away.
-fn etcd(places: &Places, plane: &ControlPlane) -> Result<Etcd, String> {
+fn etcd(paths: &NodePaths, plane: &ControlPlane) -> Result<Etcd, String> {
     if !plane.has_external_etcd() {
         return Ok(Etcd::Local);
     }
@@ -94,7 +94,7 @@ fn etcd(places: &Places, plane: &ControlPlane) -> Result<Etcd, String> {
         ["//127.0.0.1:", "//[::1]:", "//localhost:"].iter().any(|host| url.contains(host))
     };
     let is_asked_here = external.endpoints.iter().any(is_here);
-    if is_asked_here && places.pki().join("etcd/server.crt").exists() {
+    if is_asked_here && paths.pki().join("etcd/server.crt").exists() {
         return Err(
             "the API server asks an etcd on this node, whose manifest etcd.yaml is not there"
                 .to_owned(),
@@ -121,24 +121,24 @@ fn validity(leaves: &[Leaf], kubeadm: Option<Version>) -> (Option<Span>, Option<
 }
 
 /// Where kubeadm's files are by the API server's flags, or as they lie there.
-fn certificates_dir(places: &Places, plane: &ControlPlane) -> PathBuf {
-    let found = || Path::new(KUBERNETES).join(pki_name(&places.kubernetes).unwrap_or_default());
+fn certificates_dir(paths: &NodePaths, plane: &ControlPlane) -> PathBuf {
+    let found = || Path::new(KUBERNETES).join(pki_name(&paths.kubernetes).unwrap_or_default());
     plane.certificates_dir().unwrap_or_else(found)
 }
 
 /// Those of the pki directory that kubeadm can have signed here.
-fn leaves(places: &Places) -> Vec<Leaf> {
+fn leaves(paths: &NodePaths) -> Vec<Leaf> {
     let pairs = role::KUBEADM.iter().filter(|role| !role.id.ends_with(".conf"));
-    pairs.filter_map(|role| leaf(places, role)).collect()
+    pairs.filter_map(|role| leaf(paths, role)).collect()
 }
 
-fn leaf(places: &Places, role: &role::Role) -> Option<Leaf> {
-    let ca = places.pki().join(role.ca?);
+fn leaf(paths: &NodePaths, role: &role::Role) -> Option<Leaf> {
+    let ca = paths.pki().join(role.ca?);
     if !ca.with_extension("key").exists() {
         return None;
     }
-    let path = paths_of(&places.kubernetes, role.id).ok()?.pop()?;
-    let (der, certificate) = read(&places.kubernetes.join(path))?;
+    let path = paths_of(&paths.kubernetes, role.id).ok()?.pop()?;
+    let (der, certificate) = read(&paths.kubernetes.join(path))?;
     Some(Leaf {
         algorithm: public_key::algorithm(&der),
         not_before: certificate.not_before,

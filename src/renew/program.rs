@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::domain::renewal::Fault;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::fs::trusted;
 
 /// What is kept of the output, from its beginning; kubeadm says 1 kB.
@@ -26,15 +26,15 @@ const TICK: Duration = Duration::from_millis(20);
 const LINES: usize = 5;
 
 /// How a program ended.
-pub(super) struct Ran {
+pub(super) struct Output {
     pub(super) status: ExitStatus,
     /// It was ended because its time was up.
     pub(super) is_late: bool,
-    /// Both of its outputs. May hold a key, so it goes nowhere but through [`Ran::said`].
+    /// Both of its outputs. May hold a key, so it goes nowhere but through [`Output::summary`].
     output: Vec<u8>,
 }
 
-impl Ran {
+impl Output {
     pub(super) fn is_success(&self) -> bool {
         self.status.success() && !self.is_late
     }
@@ -45,13 +45,13 @@ impl Ran {
     }
 
     /// How it ended and its last lines, fit for a message: no line of PEM or base64 among them.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let text = self.text();
         let lines = without_keys(&text);
         let last = lines[lines.len().saturating_sub(LINES)..].join("; ");
         let end =
             if self.is_late { "it took too long".to_owned() } else { self.status.to_string() };
-        if last.is_empty() { end } else { format!("{end}; it said: {}", safe(&last)) }
+        if last.is_empty() { end } else { format!("{end}; it said: {}", escape_control(&last)) }
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn find(name: &str) -> Result<PathBuf, Fault> {
 /// # Errors
 /// As of [`command`].
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Fault> {
-    let shown = safe(&program.to_string_lossy()).into_owned();
+    let shown = escape_control(&program.to_string_lossy()).into_owned();
     trusted::executable(program)
         .map_err(|error| Fault::failed(format!("{shown} is not run: {error}")))
 }
@@ -124,8 +124,8 @@ pub(super) fn trusted(program: &Path) -> Result<PathBuf, Fault> {
 ///
 /// # Errors
 /// It cannot be started, or not even SIGKILL ends it.
-pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ran, Fault> {
-    let name = safe(&command.get_program().to_string_lossy()).into_owned();
+pub(super) fn run(mut command: Command, limit: Duration) -> Result<Output, Fault> {
+    let name = escape_control(&command.get_program().to_string_lossy()).into_owned();
     let failed =
         |doing: &str, error: &io::Error| Fault::failed(format!("cannot {doing} {name}: {error}"));
     let (mut reader, writer) = io::pipe().map_err(|error| failed("run", &error))?;
@@ -148,7 +148,7 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Ran, Fault> {
         )));
     }
     let status = child.wait().map_err(|error| failed("wait for", &error))?;
-    Ok(Ran { status, is_late, output })
+    Ok(Output { status, is_late, output })
 }
 
 /// Reads what it says until it ends, and then what is left in the pipe.

@@ -54,5 +54,5 @@ pub fn is_under_way() -> bool {
         return false;
     };
     command.arg("is-system-running");
-    program::run(command, LIMIT).is_ok_and(|ran| ran.text().trim() == "stopping")
+    program::run(command, LIMIT).is_ok_and(|output| output.text().trim() == "stopping")
 }

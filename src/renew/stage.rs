@@ -10,7 +10,7 @@ use crate::domain::layout::{self, KUBERNETES, PKI_NAMES, in_copy};
 use crate::domain::renewal::Fault;
 use crate::parse::manifest;
 
-use super::Places;
+use super::NodePaths;
 use super::control_plane::api_server_manifest;
 use super::files::{self, MAX_BYTES, failed, shown};
 use super::{backup, pairs};
@@ -26,26 +26,26 @@ const MAX_DEPTH: usize = 4;
 ///
 /// # Errors
 /// The live tree has no pki directory or too many files, or something cannot be read or written.
-pub fn stage(places: &Places) -> Result<(), Fault> {
-    clean(places)?;
-    for file in tree_files(&places.kubernetes)? {
-        copy(&places.kubernetes.join(&file), places, &file)?;
+pub fn stage(paths: &NodePaths) -> Result<(), Fault> {
+    clean(paths)?;
+    for file in tree_files(&paths.kubernetes)? {
+        copy(&paths.kubernetes.join(&file), paths, &file)?;
     }
-    PKI_NAMES.iter().try_for_each(|name| copy_link(places, name))
+    PKI_NAMES.iter().try_for_each(|name| copy_link(paths, name))
 }
 
 /// Lays the files of a backup over the stage.
 ///
 /// # Errors
 /// The backup is damaged, or something cannot be written.
-pub fn lay_over(places: &Places, id: &str) -> Result<(), Fault> {
-    let kept = backup::read(places, id)?.files;
-    let pki = places.pki();
+pub fn lay_over(paths: &NodePaths, id: &str) -> Result<(), Fault> {
+    let kept = backup::read(paths, id)?.files;
+    let pki = paths.pki();
     let is_of_tree = |path: &Path| path.is_relative() || path.starts_with(&pki);
     let here = kept.iter().filter(|file| file.sha256.is_some() && is_of_tree(&file.path));
     here.map(|file| &file.path).try_for_each(|path| {
-        let from = in_copy(&backup::tree(places, id), path);
-        copy(&from, places, path)
+        let from = in_copy(&backup::tree(paths, id), path);
+        copy(&from, paths, path)
     })
 }
 
@@ -53,18 +53,18 @@ pub fn lay_over(places: &Places, id: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// One cannot be read or written.
-pub(super) fn lay(places: &Places, from: &Path, files: &[PathBuf]) -> Result<(), Fault> {
-    files.iter().try_for_each(|file| copy(&in_copy(from, file), places, file))
+pub(super) fn lay(paths: &NodePaths, from: &Path, files: &[PathBuf]) -> Result<(), Fault> {
+    files.iter().try_for_each(|file| copy(&in_copy(from, file), paths, file))
 }
 
 /// Empties the stage. The directory itself stays: it may be shown elsewhere as /etc/kubernetes.
 ///
 /// # Errors
 /// Something in it cannot be removed.
-pub fn clean(places: &Places) -> Result<(), Fault> {
-    let stage = places.stage();
-    files::create_dirs(&places.work, Path::new("stage"))?;
-    files::remove_all(&places.work.join("root"))?;
+pub fn clean(paths: &NodePaths) -> Result<(), Fault> {
+    let stage = paths.stage();
+    files::create_dirs(&paths.work, Path::new("stage"))?;
+    files::remove_all(&paths.work.join("root"))?;
     for entry in entries(&stage)? {
         files::remove_all(&entry.path())?;
     }
@@ -75,12 +75,12 @@ pub fn clean(places: &Places) -> Result<(), Fault> {
 ///
 /// # Errors
 /// Something in `renew.state-dir` cannot be removed.
-pub(super) fn tidy(places: &Places) -> Result<(), Fault> {
-    clean(places)?;
-    pairs::forget(places)?;
+pub(super) fn tidy(paths: &NodePaths) -> Result<(), Fault> {
+    clean(paths)?;
+    pairs::forget(paths)?;
     // A directory that cannot be written stands in the way of a renewal, and is told there.
-    let _ = remove_temporaries(places);
-    let _ = backup::remove_unfinished(places);
+    let _ = remove_temporaries(paths);
+    let _ = backup::remove_unfinished(paths);
     Ok(())
 }
 
@@ -88,9 +88,9 @@ pub(super) fn tidy(places: &Places) -> Result<(), Fault> {
 ///
 /// # Errors
 /// A directory cannot be read, or a file in it not be removed.
-pub(super) fn remove_temporaries(places: &Places) -> Result<(), Fault> {
-    let pki = places.pki();
-    files::remove_temporaries(&[places.kubernetes.clone(), pki.join("etcd"), pki])
+pub(super) fn remove_temporaries(paths: &NodePaths) -> Result<(), Fault> {
+    let pki = paths.pki();
+    files::remove_temporaries(&[paths.kubernetes.clone(), pki.join("etcd"), pki])
 }
 
 /// The name of the pki directory below `kubernetes`: `pki`, or kubespray's `ssl`, to which its
@@ -133,9 +133,9 @@ pub(super) fn tree_files(kubernetes: &Path) -> Result<Vec<PathBuf>, Fault> {
 ///
 /// # Errors
 /// As [`tree_files`].
-pub(super) fn staged_files(places: &Places) -> Result<Vec<PathBuf>, Fault> {
-    let stage = places.stage();
-    files_of(&stage, |path| in_copy(&stage, path), &pki_name(&places.kubernetes)?)
+pub(super) fn staged_files(paths: &NodePaths) -> Result<Vec<PathBuf>, Fault> {
+    let stage = paths.stage();
+    files_of(&stage, |path| in_copy(&stage, path), &pki_name(&paths.kubernetes)?)
 }
 
 /// The kubeconfigs of `kubernetes`, and what is below `pki`, which lies where `at` says.
@@ -191,17 +191,17 @@ fn is_small_file(path: &Path) -> Result<bool, Fault> {
     Ok(metadata.is_file() && metadata.len() <= MAX_BYTES)
 }
 
-fn copy(from: &Path, places: &Places, file: &Path) -> Result<(), Fault> {
+fn copy(from: &Path, paths: &NodePaths, file: &Path) -> Result<(), Fault> {
     let below = in_copy(Path::new("stage"), file);
-    files::create_dirs(&places.work, below.parent().unwrap_or(&below))?;
-    files::replace(from, &places.work.join(below))
+    files::create_dirs(&paths.work, below.parent().unwrap_or(&below))?;
+    files::replace(from, &paths.work.join(below))
 }
 
 /// kubespray's `pki -> ssl`, made relative: the stage is read under other names too.
-fn copy_link(places: &Places, name: &str) -> Result<(), Fault> {
-    let Ok(target) = fs::read_link(places.kubernetes.join(name)) else { return Ok(()) };
+fn copy_link(paths: &NodePaths, name: &str) -> Result<(), Fault> {
+    let Ok(target) = fs::read_link(paths.kubernetes.join(name)) else { return Ok(()) };
     let target = target.strip_prefix(KUBERNETES).unwrap_or(&target);
-    let link = places.stage().join(name);
+    let link = paths.stage().join(name);
     if !PKI_NAMES.iter().any(|known| target == Path::new(known)) || link.exists() {
         return Ok(());
     }

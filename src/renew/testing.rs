@@ -13,7 +13,7 @@ use rcgen::{
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
-use super::Places;
+use super::NodePaths;
 use crate::domain::time::UnixTime;
 
 /// The moment that all dates are counted from.
@@ -22,7 +22,7 @@ pub(super) const NOW: UnixTime = UnixTime::new(1_800_000_000);
 /// A directory of its own, with a CA.
 pub(super) struct Node {
     dir: TempDir,
-    pub(super) places: Places,
+    pub(super) paths: NodePaths,
     pub(super) ca: Authority,
 }
 
@@ -108,18 +108,18 @@ impl Node {
     /// With apiserver and admin.conf, both of five days more.
     pub(super) fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        let places = Places {
+        let paths = NodePaths {
             kubernetes: dir.path().join("kubernetes"),
             kubelet: dir.path().join("kubelet"),
             work: dir.path().join("work"),
             kubeadm: dir.path().join("kubeadm"),
             is_stage_shown: false,
         };
-        let node = Self { dir, places, ca: Authority::new() };
+        let node = Self { dir, paths, ca: Authority::new() };
         fs::create_dir_all(node.live("pki/etcd")).unwrap();
         fs::create_dir_all(node.live("manifests")).unwrap();
         fs::write(node.live("pki/ca.crt"), &node.ca.pem).unwrap();
-        let tree = node.places.kubernetes.clone();
+        let tree = node.paths.kubernetes.clone();
         node.put_pair(&tree, &node.ca.sign(&Leaf::new("kube-apiserver", 5)));
         node.put_conf(&tree, &node.ca.sign(&Leaf::new("kubernetes-admin", 5)));
         node
@@ -130,11 +130,11 @@ impl Node {
     }
 
     pub(super) fn live(&self, below: &str) -> PathBuf {
-        self.places.kubernetes.join(below)
+        self.paths.kubernetes.join(below)
     }
 
     pub(super) fn staged(&self, below: &str) -> PathBuf {
-        self.places.stage().join(below)
+        self.paths.stage().join(below)
     }
 
     pub(super) fn put_pair(&self, tree: &Path, Pair(certificate, key): &Pair) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::renew::backup::Backup;
 
@@ -13,7 +13,7 @@ use super::escape;
 
 /// The backups for people: one line each, the newest first.
 pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
-    let dir = safe(&dir.to_string_lossy()).into_owned();
+    let dir = escape_control(&dir.to_string_lossy()).into_owned();
     if backups.is_empty() {
         return format!("There is no backup in {dir}: nothing has been renewed yet.\n");
     }
@@ -23,7 +23,7 @@ pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
         let _ = writeln!(
             text,
             "{}   {} ago, {} file{}",
-            safe(&backup.id),
+            escape_control(&backup.id),
             now - backup.at,
             backup.files.len(),
             if backup.files.len() == 1 { "" } else { "s" }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::renewal::words::{outcome_headline, outcome_text};
 use crate::domain::renewal::{Journal, Outcome, Step, Task};
-use crate::domain::text::{harmless, safe};
+use crate::domain::text::{escape_control, strip_control};
 use crate::domain::time::UnixTime;
 
 use super::lines::wrap;
@@ -33,7 +33,7 @@ impl Progress {
         let last = self.last.as_ref();
         let mut news: Vec<_> = new_fault(last, journal).into_iter().collect();
         let known = last.map_or(0, |last| last.notes.len());
-        news.extend(journal.notes.iter().skip(known).map(|note| harmless(note)));
+        news.extend(journal.notes.iter().skip(known).map(|note| strip_control(note)));
         // A note says more; where it is of what went wrong in a step that does not count, the
         // opposite.
         match last {
@@ -61,12 +61,12 @@ impl Progress {
                 format!("installed {count} file{}", if count == 1 { "" } else { "s" })
             }
             Step::Kubelet => "renewed the kubelet's certificate".to_owned(),
-            Step::MakeLive(index) => format!("{} uses the new files", journal.live_name(index)),
+            Step::Activate(index) => format!("{} uses the new files", journal.live_name(index)),
             Step::Verify => "proved that everything uses the new files".to_owned(),
             Step::KubeletRotation => "turned the kubelet's rotation on again".to_owned(),
             Step::Copies => "refreshed the copies of admin.conf".to_owned(),
-            Step::PutBack => "put the old files back".to_owned(),
-            Step::MakeOldLive(index) => format!("{} uses the old files", journal.live_name(index)),
+            Step::RollBack => "put the old files back".to_owned(),
+            Step::ActivateOld(index) => format!("{} uses the old files", journal.live_name(index)),
             Step::VerifyOld => "proved that everything uses the old files".to_owned(),
             Step::CleanUp(_) => "cleaned up".to_owned(),
             Step::End(_) => "ended".to_owned(),
@@ -77,10 +77,10 @@ impl Progress {
 /// A fault that `last` does not have.
 fn new_fault(last: Option<&Journal>, journal: &Journal) -> Option<String> {
     let first = last.is_none_or(|last| last.fault.is_none());
-    let second = last.is_none_or(|last| last.second_fault.is_none());
+    let second = last.is_none_or(|last| last.rollback_error.is_none());
     let new = journal.fault.as_ref().filter(|_| first);
-    let (step, fault) = new.or(journal.second_fault.as_ref().filter(|_| second))?;
-    Some(format!("FAILED {}: {}", step.doing(journal), harmless(&fault.what)))
+    let (step, fault) = new.or(journal.rollback_error.as_ref().filter(|_| second))?;
+    Some(format!("FAILED {}: {}", step.doing(journal), strip_control(&fault.what)))
 }
 
 /// How it ended, where the backup is, and what a person has to do; broken at `width` columns.
@@ -107,7 +107,7 @@ fn word(journal: &Journal) -> &'static str {
 }
 
 fn backup(backups: &Path, journal: &Journal) -> String {
-    safe(&backups.join(&journal.id).to_string_lossy()).into_owned()
+    escape_control(&backups.join(&journal.id).to_string_lossy()).into_owned()
 }
 
 /// The time of day: `12:00:03`.
@@ -133,14 +133,14 @@ mod tests {
         for (count, step) in (0..).zip(steps) {
             journal.step = *step;
             match step {
-                Step::PutBack => {
+                Step::RollBack => {
                     let fault = Fault::failed("kube-scheduler did not start\u{1b}[2J again");
-                    journal.fault = Some((Step::MakeLive(1), fault));
+                    journal.fault = Some((Step::Activate(1), fault));
                 }
                 Step::CleanUp(_) if journal.fault.is_none() => {
                     journal.notes.push("/root/.kube/config could not be refreshed".to_owned());
                 }
-                Step::MakeLive(1) => {
+                Step::Activate(1) => {
                     journal.notes.push("kube-apiserver serves the new certificate".to_owned());
                 }
                 _ => {}
@@ -154,15 +154,15 @@ mod tests {
 
     #[test]
     fn a_renewal_step_by_step() {
-        use Step::{BackUp, CleanUp, Copies, End, Inspect, Install, MakeLive, Stage, Verify};
+        use Step::{Activate, BackUp, CleanUp, Copies, End, Inspect, Install, Stage, Verify};
         let done = Outcome::Renewed;
         let steps = [
             BackUp,
             Stage,
             Inspect,
             Install,
-            MakeLive(0),
-            MakeLive(1),
+            Activate(0),
+            Activate(1),
             Verify,
             Copies,
             CleanUp(done),
@@ -173,13 +173,13 @@ mod tests {
 
     #[test]
     fn one_that_fails_and_is_undone() {
-        use Step::{CleanUp, End, MakeLive, MakeOldLive, PutBack, VerifyOld};
-        let undone = Outcome::Undone;
+        use Step::{Activate, ActivateOld, CleanUp, End, RollBack, VerifyOld};
+        let undone = Outcome::RolledBack;
         let steps = [
-            MakeLive(0),
-            MakeLive(1),
-            PutBack,
-            MakeOldLive(1),
+            Activate(0),
+            Activate(1),
+            RollBack,
+            ActivateOld(1),
             VerifyOld,
             CleanUp(undone),
             End(undone),
@@ -199,7 +199,7 @@ mod tests {
     fn the_end_of_it() {
         let ends = [
             (Task::Renew, Outcome::Renewed),
-            (Task::Renew, Outcome::Stuck),
+            (Task::Renew, Outcome::NeedsOperator),
             (Task::Restore("2026-11-01T02-00-00Z".to_owned()), Outcome::Renewed),
         ];
         let said =

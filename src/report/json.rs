@@ -246,11 +246,11 @@ fn ca_name(path: &Path) -> Option<&'static str> {
 
 impl Judgement {
     fn of(item: &Item, finding: &Finding, at: UnixTime) -> Self {
-        let remedy = advice::remedy(item, &finding.fact);
+        let remedy = advice::remedy(item, &finding.kind);
         Self {
-            code: finding.fact.code(),
+            code: finding.kind.code(),
             severity: finding.severity.name(),
-            message: advice::message(item, &finding.fact, at),
+            message: advice::message(item, &finding.kind, at),
             command: remedy.command().map(str::to_owned),
             remedy: remedy.to_string(),
         }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::Report;
 use crate::domain::advice;
 use crate::domain::policy::{self, Row, Severity};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::Span;
 
 /// How many certificates have a number of their own: monitoring servers cut long lines, NRPE after
@@ -26,7 +26,7 @@ fn text(report: &Report<'_>) -> String {
     let mut text = match report.shown().next() {
         Some((row, item)) => match row.findings.first() {
             Some(worst) => {
-                let message = advice::message(item, &worst.fact, report.at);
+                let message = advice::message(item, &worst.kind, report.at);
                 let end = row.end_behind_the_worst().map_or_else(String::new, |end| {
                     format!("; {}", advice::brief(item, end, report.at))
                 });
@@ -59,7 +59,7 @@ fn all_well(report: &Report<'_>) -> String {
     let next = report.next_expiry().map_or_else(String::new, |(row, end)| {
         format!(", next: {} in {}", report.name(row), end - report.at)
     });
-    format!("{count} certificate{s} on {}{next}", safe(report.node))
+    format!("{count} certificate{s} on {}{next}", escape_control(report.node))
 }
 
 fn counts(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {

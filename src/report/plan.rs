@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::domain::renewal::Component;
+use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::leftover::Leftover;
-use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::Plan;
-use crate::domain::text::{escaped, safe, shell_word};
+use crate::domain::text::{escape_control, escaped, shell_word};
 use crate::domain::time::UnixTime;
 
 use super::lines::{columns, line, wrap};
@@ -38,14 +38,15 @@ impl PlanReport<'_> {
     pub fn table(&self, width: Option<usize>) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail, here and below.
-        let _ = writeln!(out, "Renewal on {}, as planned at {}", safe(self.node), self.now);
+        let _ =
+            writeln!(out, "Renewal on {}, as planned at {}", escape_control(self.node), self.now);
         let leftovers: Vec<_> = self.plan.leftovers.iter().map(Leftover::words).collect();
         section(
             &mut out,
             "First, as an earlier run has left it; then this is planned anew",
             &leftovers,
         );
-        if self.plan.falls_short {
+        if self.plan.incomplete {
             out.push_str(
                 "\nSomething is due, or was named, that cannot be renewed here: see below.\n",
             );
@@ -57,8 +58,8 @@ impl PlanReport<'_> {
         self.others(&mut out);
         section(&mut out, "Commands, in this order", &self.commands());
         section(&mut out, "Warnings", &self.plan.warnings);
-        obstacles(&mut out, "Overridden", &self.plan.overridden, width);
-        obstacles(&mut out, "In the way, so that nothing is done", &self.plan.obstacles, width);
+        blockers(&mut out, "Overridden", &self.plan.overridden, width);
+        blockers(&mut out, "In the way, so that nothing is done", &self.plan.blockers, width);
         out
     }
 
@@ -69,11 +70,10 @@ impl PlanReport<'_> {
             .iter()
             .map(|it| [it.name.to_owned(), self.end(it.ends), it.why.words().to_owned()]);
         table(out, ["RENEWED", "ENDS", "WHY"], rows, width);
-        let rows = self
-            .plan
-            .skip
-            .iter()
-            .map(|it| [safe(&it.name).into_owned(), self.end(it.ends), it.why.words()]);
+        let rows =
+            self.plan.skip.iter().map(|it| {
+                [escape_control(&it.name).into_owned(), self.end(it.ends), it.why.words()]
+            });
         table(out, ["NOT RENEWED", "ENDS", "WHY NOT"], rows, width);
     }
 
@@ -82,7 +82,7 @@ impl PlanReport<'_> {
             [component.to_string(), self.plan.outage(*component), why.words()]
         });
         table(out, ["RESTARTED", "OUTAGE", "WHY"], rows, width);
-        let rows = self.plan.leave.iter().map(|(component, why)| {
+        let rows = self.plan.skip_restart.iter().map(|(component, why)| {
             [component.to_string(), "none".to_owned(), why.words().to_owned()]
         });
         table(out, ["NOT RESTARTED", "OUTAGE", "WHY NOT"], rows, width);
@@ -95,7 +95,11 @@ impl PlanReport<'_> {
     }
 
     fn others(&self, out: &mut String) {
-        let copies = self.plan.copies.iter().map(|path| safe(&path.to_string_lossy()).into_owned());
+        let copies = self
+            .plan
+            .copies
+            .iter()
+            .map(|path| escape_control(&path.to_string_lossy()).into_owned());
         section(out, "Copies of admin.conf that are refreshed", &copies.collect::<Vec<_>>());
         if self.plan.kubelet {
             let text = "it gets a new client certificate and is restarted; pods go on running";
@@ -106,7 +110,7 @@ impl PlanReport<'_> {
     /// What is run, in order. Words between `<` and `>` are found out when it is done.
     pub fn commands(&self) -> Vec<String> {
         let [kubeadm, config] = [self.kubeadm, self.kubeadm_config]
-            .map(|path| safe(&shell_word(&path.to_string_lossy())).into_owned());
+            .map(|path| escape_control(&shell_word(&path.to_string_lossy())).into_owned());
         let renew = self.plan.renew.iter().map(|it| {
             format!(
                 "{kubeadm} certs renew {} --config {config}   # on a copy of /etc/kubernetes",
@@ -158,17 +162,17 @@ fn section(out: &mut String, title: &str, lines: &[String]) {
     }
 }
 
-fn obstacles(out: &mut String, title: &str, obstacles: &[Obstacle], width: Option<usize>) {
-    if obstacles.is_empty() {
+fn blockers(out: &mut String, title: &str, blockers: &[Blocker], width: Option<usize>) {
+    if blockers.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{title}:");
     let room = |indent| width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(LEAST));
-    for obstacle in obstacles {
-        for line in wrap(&escaped(&obstacle.what()), room(2)) {
+    for blocker in blockers {
+        for line in wrap(&escaped(&blocker.what()), room(2)) {
             let _ = writeln!(out, "  {line}");
         }
-        for line in wrap(&escaped(&format!("-> {}", obstacle.way_out())), room(6)) {
+        for line in wrap(&escaped(&format!("-> {}", blocker.remedy())), room(6)) {
             let _ = writeln!(out, "      {line}");
         }
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::leftover::Leftover;
-use crate::domain::renewal::obstacle::Obstacle;
 use crate::domain::renewal::plan::{Plan, Renewal, Skip};
 use crate::domain::renewal::words::{outcome_headline, outcome_text};
 use crate::domain::renewal::{Component, Fault, Journal, Live, Outcome, Step, Task};
@@ -51,14 +51,17 @@ struct Planned<'a> {
     renew: Vec<Certificate<'a>>,
     skip: Vec<Certificate<'a>>,
     restart: Vec<Pod>,
-    leave: Vec<Pod>,
+    #[serde(rename = "leave")]
+    skip_restart: Vec<Pod>,
     copies: Vec<String>,
     kubelet: bool,
     commands: Vec<String>,
-    falls_short: bool,
+    #[serde(rename = "falls_short")]
+    incomplete: bool,
     warnings: &'a [String],
     overridden: Vec<InTheWay>,
-    obstacles: Vec<InTheWay>,
+    #[serde(rename = "obstacles")]
+    blockers: Vec<InTheWay>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +91,8 @@ struct Pod {
 struct InTheWay {
     id: &'static str,
     what: String,
-    way_out: String,
+    #[serde(rename = "way_out")]
+    remedy: String,
 }
 
 #[derive(Serialize)]
@@ -106,7 +110,8 @@ struct Ended<'a> {
     kubelet: bool,
     changed: Vec<String>,
     fault: Option<Failure<'a>>,
-    second_fault: Option<Failure<'a>>,
+    #[serde(rename = "second_fault")]
+    rollback_error: Option<Failure<'a>>,
     notes: &'a [String],
     resumed: u32,
     backup: Option<String>,
@@ -133,14 +138,14 @@ impl<'a> Planned<'a> {
             restart,
             // Said of each pod, and in `warnings`.
             outages: _,
-            leave,
+            skip_restart,
             copies,
             // What is proved afterwards is no part of the plan.
             reaches_kubelet: _,
             kubelet,
-            obstacles,
+            blockers,
             overridden,
-            falls_short,
+            incomplete,
             warnings,
         } = report.plan;
         let pod = |component: &Component, reason, message, outage| Pod {
@@ -151,7 +156,7 @@ impl<'a> Planned<'a> {
         };
         let restart =
             restart.iter().map(|(it, why)| pod(it, why.id(), why.words(), report.plan.outage(*it)));
-        let leave = leave
+        let skip_restart = skip_restart
             .iter()
             .map(|(it, why)| pod(it, why.id(), why.words().to_owned(), "none".to_owned()));
         let left = |it: &Leftover| Left { id: it.id(), message: it.words() };
@@ -160,14 +165,14 @@ impl<'a> Planned<'a> {
             renew: renew.iter().map(Certificate::renewed).collect(),
             skip: skip.iter().map(Certificate::skipped).collect(),
             restart: restart.collect(),
-            leave: leave.collect(),
+            skip_restart: skip_restart.collect(),
             copies: copies.iter().map(|path| lossy(path)).collect(),
             kubelet: *kubelet,
             commands: report.commands(),
-            falls_short: *falls_short,
+            incomplete: *incomplete,
             warnings,
             overridden: overridden.iter().map(InTheWay::of).collect(),
-            obstacles: obstacles.iter().map(InTheWay::of).collect(),
+            blockers: blockers.iter().map(InTheWay::of).collect(),
         }
     }
 }
@@ -195,8 +200,8 @@ impl<'a> Certificate<'a> {
 }
 
 impl InTheWay {
-    fn of(obstacle: &Obstacle) -> Self {
-        Self { id: obstacle.id(), what: obstacle.what(), way_out: obstacle.way_out() }
+    fn of(blocker: &Blocker) -> Self {
+        Self { id: blocker.id(), what: blocker.what(), remedy: blocker.remedy() }
     }
 }
 
@@ -222,7 +227,7 @@ impl<'a> Ended<'a> {
             kubelet: journal.kubelet,
             changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
             fault: Failure::of(journal.fault.as_ref(), journal),
-            second_fault: Failure::of(journal.second_fault.as_ref(), journal),
+            rollback_error: Failure::of(journal.rollback_error.as_ref(), journal),
             notes: &journal.notes,
             resumed: journal.resumed,
             backup: journal.has_backup().then(|| lossy(&backups.join(&journal.id))),
@@ -285,22 +290,30 @@ mod tests {
 
     #[test]
     fn an_outcome() {
-        let printed = printed(None, Some(&journal(Task::Rescue, Outcome::Stuck)));
+        let printed = printed(None, Some(&journal(Task::Rescue, Outcome::NeedsOperator)));
         assert_valid(&printed);
         insta::assert_snapshot!(printed);
     }
 
     #[test]
     fn every_outcome_keeps_to_the_schema() {
-        let outcomes =
-            [Outcome::Renewed, Outcome::Unchanged, Outcome::Undone, Outcome::Kept, Outcome::Stuck];
+        let outcomes = [
+            Outcome::Renewed,
+            Outcome::Unchanged,
+            Outcome::RolledBack,
+            Outcome::PartiallyApplied,
+            Outcome::NeedsOperator,
+        ];
         for outcome in outcomes {
             for task in [Task::Renew, Task::Restore("2026-11-01T02-00-00Z".to_owned())] {
                 assert_valid(&printed(Some(&Plan::default()), Some(&journal(task, outcome))));
             }
         }
-        let under_way =
-            Journal { step: Step::Install, ended: None, ..journal(Task::Renew, Outcome::Kept) };
+        let under_way = Journal {
+            step: Step::Install,
+            ended: None,
+            ..journal(Task::Renew, Outcome::PartiallyApplied)
+        };
         assert_valid(&printed(None, Some(&under_way)));
     }
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use ring::digest;
 
 use crate::domain::model::{Attribute, Entry, Item, Name};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 const ATTRIBUTES: [(&str, Attribute); 6] = [
     ("_C", Attribute::C),
@@ -59,7 +59,7 @@ fn label(out: &mut String, name: &[&str], value: &str) {
     }
     name.iter().for_each(|part| out.push_str(part));
     out.push_str("=\"");
-    escape(out, &safe(value));
+    escape(out, &escape_control(value));
     out.push('"');
 }
 
@@ -85,7 +85,7 @@ impl Collisions {
     /// there all labels are looked at. Hashes are kept, not texts: should two hashes be equal by
     /// chance, one label too many is written.
     pub(super) fn among<'a>(items: impl Iterator<Item = &'a Item> + Clone) -> Self {
-        let path = |item: &Item| hash(&safe(&item.place.path.to_string_lossy()));
+        let path = |item: &Item| hash(&escape_control(&item.place.path.to_string_lossy()));
         let shared = repeated(items.clone().map(path));
         let mut text = String::new();
         Self(repeated(items.filter(|item| shared.contains(&path(item))).map(|item| {

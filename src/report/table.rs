@@ -12,7 +12,7 @@ use crate::domain::layout::KUBERNETES;
 use crate::domain::model::Item;
 use crate::domain::names;
 use crate::domain::policy::{Row, Severity};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
 /// From this width on there is room for the columns that are nice to have.
@@ -147,9 +147,9 @@ impl<'a> Table<'a> {
     fn findings(&self, row: &Row, item: &Item, out: &mut impl Write) -> io::Result<()> {
         let mut findings = row.findings.iter().peekable();
         while let Some(finding) = findings.next() {
-            self.lines(&advice::message(item, &finding.fact, self.report.at), "", out)?;
-            let remedy = advice::remedy(item, &finding.fact);
-            if findings.peek().map(|next| advice::remedy(item, &next.fact)).as_ref()
+            self.lines(&advice::message(item, &finding.kind, self.report.at), "", out)?;
+            let remedy = advice::remedy(item, &finding.kind);
+            if findings.peek().map(|next| advice::remedy(item, &next.kind)).as_ref()
                 != Some(&remedy)
             {
                 self.remedy(&remedy, out)?;
@@ -213,7 +213,7 @@ fn summary(report: &Report<'_>, style: &Style, out: &mut impl Write) -> io::Resu
         if warnings == 1 { "" } else { "s" },
         count(Severity::Unknown),
         count(Severity::Ok),
-        safe(report.node),
+        escape_control(report.node),
     )
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// Why the state cannot be had, kept or looked at.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ impl StoreError {
 }
 
 fn shown(path: &Path) -> String {
-    safe(&path.to_string_lossy()).into_owned()
+    escape_control(&path.to_string_lossy()).into_owned()
 }
 
 /// The reason, and what to do about it.

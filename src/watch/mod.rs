@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 use crate::domain::layout::Watched;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::hangs::{Claim, Hangs};
 
 pub use debounce::Debounce;
@@ -327,7 +327,8 @@ impl Watcher {
 
 /// The first few of some places, safe to print.
 pub fn list(places: &[PathBuf]) -> String {
-    let named = places.iter().take(NAMED).map(|it| safe(&it.to_string_lossy()).into_owned());
+    let named =
+        places.iter().take(NAMED).map(|it| escape_control(&it.to_string_lossy()).into_owned());
     let named = named.collect::<Vec<_>>().join(", ");
     match places.len().saturating_sub(NAMED) {
         0 => named,

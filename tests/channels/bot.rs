@@ -19,9 +19,9 @@ const BOT: Bot = Bot { token: TOKEN, channel: CHANNEL, threads: true };
 
 impl Bot {
     fn post(&self, server: &Server, thread: Option<&str>) -> Result<Receipt, Failure> {
-        let safe = Safe::new();
+        let escape_control = Safe::new();
         let by = SlackBy::Bot {
-            token: safe.keep("token", self.token),
+            token: escape_control.keep("token", self.token),
             channel: self.channel.to_owned(),
             threads: self.threads,
             api: server.url("/api/"),

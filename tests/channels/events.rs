@@ -12,9 +12,9 @@ use crate::common::server::{Reply, Server, say, say_with};
 use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
 fn page(server: &Server, key: &str, message: &Message) -> Result<(), Failure> {
-    let safe = Safe::new();
+    let escape_control = Safe::new();
     let settings = PagerDuty {
-        routing_key: safe.keep("key", key),
+        routing_key: escape_control.keep("key", key),
         url: server.url("/v2/enqueue"),
         min_severity: Severity::Warning,
     };
@@ -74,10 +74,10 @@ fn pagerduty_says_why_not() {
 }
 
 fn hook(url: &str, key: Option<&str>, message: &Message) -> Result<(), Failure> {
-    let safe = Safe::new();
+    let escape_control = Safe::new();
     let settings = Webhook {
-        url: safe.keep("url", url),
-        key: key.map(|key| safe.keep("key", key)),
+        url: escape_control.keep("url", url),
+        key: key.map(|key| escape_control.keep("key", key)),
         client: None,
         min_severity: Severity::Warning,
     };
@@ -131,10 +131,10 @@ fn a_renewal_that_went_well_is_no_alarm() {
 }
 
 fn tell(url: &str, token: Option<&str>) -> Result<(), Failure> {
-    let safe = Safe::new();
+    let escape_control = Safe::new();
     let settings = Alertmanager {
         urls: vec![url.to_owned()],
-        token: token.map(|token| safe.keep("token", token)),
+        token: token.map(|token| escape_control.keep("token", token)),
         client: None,
         min_severity: Severity::Warning,
     };
@@ -171,8 +171,13 @@ fn a_token_is_sent_to_who_may_see_it_only() {
 }
 
 fn beat(url: &str, is_well: bool, text: &str) -> Result<(), Failure> {
-    let safe = Safe::new();
-    run(heartbeat::send(&Heartbeat { url: safe.keep("url", url) }, &direct(), is_well, text))
+    let escape_control = Safe::new();
+    run(heartbeat::send(
+        &Heartbeat { url: escape_control.keep("url", url) },
+        &direct(),
+        is_well,
+        text,
+    ))
 }
 
 #[test]

@@ -23,7 +23,7 @@ static BOTH: [&rustls::SupportedProtocolVersion; 2] =
 struct Site {
     ca: Authority,
     clients: Authority,
-    safe: Safe,
+    escape_control: Safe,
 }
 
 impl Site {
@@ -31,7 +31,7 @@ impl Site {
         Self {
             ca: Authority::new("test CA", Days(-1, 30)),
             clients: Authority::new("client CA", Days(-1, 30)),
-            safe: Safe::new(),
+            escape_control: Safe::new(),
         }
     }
 
@@ -42,13 +42,13 @@ impl Site {
     }
 
     fn network(&self) -> Network {
-        let ca_file = self.safe.file("ca.crt", &self.ca.pair.certificate);
+        let ca_file = self.escape_control.file("ca.crt", &self.ca.pair.certificate);
         Network { ca_file: Some(ca_file), ..Network::default() }
     }
 
     fn keep(&self, pair: &Pair) -> Client {
-        let certificate = self.safe.file("client.crt", &pair.certificate);
-        Client { certificate, key: self.safe.keep("client.key", &pair.key) }
+        let certificate = self.escape_control.file("client.crt", &pair.certificate);
+        Client { certificate, key: self.escape_control.keep("client.key", &pair.key) }
     }
 
     fn good(&self) -> Pair {
@@ -56,7 +56,7 @@ impl Site {
     }
 
     fn hook(&self, port: u16, client: Option<Client>) -> Result<(), Failure> {
-        let url = self.safe.keep("url", &format!("https://127.0.0.1:{port}/SECRET"));
+        let url = self.escape_control.keep("url", &format!("https://127.0.0.1:{port}/SECRET"));
         let settings = Webhook { url, key: None, client, min_severity: Severity::Warning };
         run(webhook::send(&settings, &self.network(), &sample()))
     }
@@ -141,7 +141,7 @@ fn a_pair_that_cannot_be_used_is_said_before_anybody_is_asked() {
         assert_eq!(failure.kind, TRANSIENT, "{failure:?}");
         let reason = failure.reason;
         assert!(!reason.contains("PRIVATE") && !reason.contains("SECRET"), "{reason}");
-        reason.replace(site.safe.0.path().to_str().unwrap(), "DIR")
+        reason.replace(site.escape_control.0.path().to_str().unwrap(), "DIR")
     };
     let with = |certificate: &str, key: &str| {
         why(site.keep(&Pair { certificate: certificate.to_owned(), key: key.to_owned() }))
@@ -160,7 +160,7 @@ fn a_pair_that_cannot_be_used_is_said_before_anybody_is_asked() {
         why(Client { certificate: "/dev/null".into(), key: Secret::File("/k".into()) }),
         {
             let client = site.keep(&good);
-            let key = site.safe.0.path().join("client.key");
+            let key = site.escape_control.0.path().join("client.key");
             fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap();
             why(client)
         },
@@ -175,8 +175,8 @@ fn a_pair_that_cannot_be_used_is_said_before_anybody_is_asked() {
 
 /// The key as openssl encrypts it.
 fn encrypted(key: &str) -> String {
-    let safe = Safe::new();
-    let file = safe.file("key", key);
+    let escape_control = Safe::new();
+    let file = escape_control.file("key", key);
     let output = Command::new("openssl")
         .args(["pkcs8", "-topk8", "-passout", "pass:x", "-in"])
         .arg(file)
@@ -196,7 +196,7 @@ struct OpenSsl {
 impl OpenSsl {
     fn new(site: &Site, option: &str) -> Self {
         let pair = site.ca.leaf("server", "", &["127.0.0.1"], Days(-1, 1));
-        let file = |name, content: &str| -> PathBuf { site.safe.file(name, content) };
+        let file = |name, content: &str| -> PathBuf { site.escape_control.file(name, content) };
         let files = [
             ("-cert", file("server.crt", &pair.certificate)),
             ("-key", file("server.key", &pair.key)),

@@ -8,7 +8,7 @@ use certwatch::config::channels::{
     Alertmanager, Heartbeat, PagerDuty, Proxy as Setting, Slack, SlackBy, Webhook,
 };
 use certwatch::domain::policy::Severity;
-use certwatch::notify::http::{self, Answer, Peer, Request};
+use certwatch::notify::http::{self, Answer, Endpoint, Request};
 use certwatch::notify::{
     Failure, Network, Receipt, alertmanager, heartbeat, pagerduty, slack, webhook,
 };
@@ -32,15 +32,15 @@ fn through(port: u16) -> Http {
 struct Site {
     server: Server,
     ca_file: std::path::PathBuf,
-    safe: Safe,
+    escape_control: Safe,
 }
 
 impl Site {
     fn new(reply: Reply) -> Self {
-        let (ca, safe) = (Authority::new("test CA", Days(-1, 30)), Safe::new());
-        let ca_file = safe.file("ca.crt", &ca.pair.certificate);
+        let (ca, escape_control) = (Authority::new("test CA", Days(-1, 30)), Safe::new());
+        let ca_file = escape_control.file("ca.crt", &ca.pair.certificate);
         let pair = ca.leaf("server", "", &["hooks.example.org"], Days(-1, 1));
-        Self { server: Server::tls(&pair, move |_| reply.clone()), ca_file, safe }
+        Self { server: Server::tls(&pair, move |_| reply.clone()), ca_file, escape_control }
     }
 
     fn network(&self, http: Http) -> Network {
@@ -58,9 +58,9 @@ impl Site {
 }
 
 fn post(url: &str, network: &Network) -> Result<Answer, Failure> {
-    let peer = Peer::in_clear_too("Slack", url)?;
+    let endpoint = Endpoint::in_clear_too("Slack", url)?;
     let timeout = Duration::from_secs(2);
-    let request = Request { timeout, ..Request::json(peer, &json!({"text": "PLAINTEXT"})) };
+    let request = Request { timeout, ..Request::json(endpoint, &json!({"text": "PLAINTEXT"})) };
     http::post(&request.with("Authorization", "Bearer PLAINTEXT".to_owned()), network)
 }
 
@@ -113,8 +113,9 @@ fn the_certificate_is_the_targets() {
 fn http_goes_in_the_absolute_form() {
     let server = Server::start(|_| say(200, "ok"));
     let proxy = Proxy::start(Manner::Honest(Some(LOGIN)));
-    let safe = Safe::new();
-    let secret = safe.keep("proxy", &format!("http://user:pass%20SECRET@127.0.0.1:{}", proxy.port));
+    let escape_control = Safe::new();
+    let secret = escape_control
+        .keep("proxy", &format!("http://user:pass%20SECRET@127.0.0.1:{}", proxy.port));
     let http = Http { proxy: Setting::Secret(secret), ..Http::default() };
     let target = format!("am.example.org:{}", server.port);
     let network = Network { http, ..Network::default() };
@@ -137,7 +138,7 @@ fn a_login_is_for_the_proxy_alone() {
     let proxy = Proxy::start(Manner::Honest(Some(LOGIN)));
     let keep = |login: &str| {
         let url = format!("http://{login}127.0.0.1:{}", proxy.port);
-        Http { proxy: Setting::Secret(site.safe.keep("proxy", &url)), ..Http::default() }
+        Http { proxy: Setting::Secret(site.escape_control.keep("proxy", &url)), ..Http::default() }
     };
     assert_eq!(site.post(keep("user:pass%20SECRET@")).map(|it| it.status), Ok(200));
     assert_eq!(site.server.received()[0].header("proxy-authorization"), None);
@@ -242,9 +243,11 @@ fn a_proxy_that_is_not_there_is_not_gone_around() {
             &["was not asked: http.proxy is no http:// URL of a proxy"],
         );
     }
-    let safe = Safe::new();
-    let bad =
-        Http { proxy: Setting::Secret(safe.keep("p", "socks5://u:SECRET@x")), ..Http::default() };
+    let escape_control = Safe::new();
+    let bad = Http {
+        proxy: Setting::Secret(escape_control.keep("p", "socks5://u:SECRET@x")),
+        ..Http::default()
+    };
     let result = post(&url, &Network { http: bad, ..Network::default() });
     assert_fails(result, TRANSIENT, &["http.proxy-file is no http:// URL of a proxy"]);
     assert!(server.received().is_empty());
@@ -292,7 +295,7 @@ fn each_channel_goes_through_it() {
     let ok = Site::new(say(200, "ok"));
     let proxy = Proxy::start(Manner::Honest(None));
     let network = ok.network(through(proxy.port));
-    let keep = |name: &str, path: &str| ok.safe.keep(name, &ok.url(path));
+    let keep = |name: &str, path: &str| ok.escape_control.keep(name, &ok.url(path));
     let min_severity = Severity::Warning;
 
     let by = SlackBy::Webhook(keep("hook", "/services/SECRET"));
@@ -309,13 +312,13 @@ fn each_channel_goes_through_it() {
     assert_eq!(proxy.seen().len(), 4);
 
     let taken = Site::new(say(202, "{}"));
-    let key = taken.safe.keep("key", "SECRET");
+    let key = taken.escape_control.keep("key", "SECRET");
     let page = PagerDuty { routing_key: key, url: taken.url("/v2/enqueue"), min_severity };
     let network = taken.network(through(proxy.port));
     assert_eq!(run(pagerduty::send(&page, &network, &single())), Ok(()));
 
     let posted = Site::new(say(200, r#"{"ok":true,"ts":"1.2"}"#));
-    let token = posted.safe.keep("token", "SECRET");
+    let token = posted.escape_control.keep("token", "SECRET");
     let (channel, api) = ("C1".to_owned(), posted.url("/api"));
     let by = SlackBy::Bot { token, channel, threads: true, api };
     let network = posted.network(through(proxy.port));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use certwatch::notify::http::{self, Answer, Peer, Request};
+use certwatch::notify::http::{self, Answer, Endpoint, Request};
 use certwatch::notify::{Failure, Network};
 use serde_json::json;
 
@@ -16,9 +16,9 @@ fn network(ca_file: Option<&Path>) -> Network {
 }
 
 fn post(url: &str, ca_file: Option<&Path>) -> Result<Answer, Failure> {
-    let peer = Peer::new("Slack", url)?;
+    let endpoint = Endpoint::new("Slack", url)?;
     let timeout = Duration::from_secs(2);
-    http::post(&Request { timeout, ..Request::json(peer, &json!({})) }, &network(ca_file))
+    http::post(&Request { timeout, ..Request::json(endpoint, &json!({})) }, &network(ca_file))
 }
 
 fn post_to(reply: Reply) -> Result<Answer, Failure> {
@@ -66,9 +66,9 @@ fn who_is_not_there_may_come_back() {
 
 /// A CA and its file; the directory stays for the test's sake.
 fn root() -> (Authority, std::path::PathBuf, Safe) {
-    let (authority, safe) = (Authority::new("test CA", Days(-1, 30)), Safe::new());
-    let path = safe.file("ca.crt", &authority.pair.certificate);
-    (authority, path, safe)
+    let (authority, escape_control) = (Authority::new("test CA", Days(-1, 30)), Safe::new());
+    let path = escape_control.file("ca.crt", &authority.pair.certificate);
+    (authority, path, escape_control)
 }
 
 fn tls(pair: &Pair, host: &str, ca_file: &Path) -> Result<Answer, Failure> {
@@ -105,7 +105,7 @@ fn tls_is_trusted_by_ca_name_and_date() {
 #[test]
 fn headers_that_http_does_not_allow_are_final() {
     let server = Server::start(|_| say(200, "ok"));
-    let peer = Peer::new("Slack", &server.url("/")).unwrap();
-    let request = Request::json(peer, &json!({})).with("Authorization", "SECRET\nx".to_owned());
+    let endpoint = Endpoint::new("Slack", &server.url("/")).unwrap();
+    let request = Request::json(endpoint, &json!({})).with("Authorization", "SECRET\nx".to_owned());
     assert_fails(http::post(&request, &network(None)), PERMANENT, &["what HTTP does not allow"]);
 }

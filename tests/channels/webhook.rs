@@ -13,8 +13,8 @@ use crate::common::slack as stand_in;
 use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
 fn post(url: &str, message: &Message) -> Result<Receipt, Failure> {
-    let safe = Safe::new();
-    let by = SlackBy::Webhook(safe.keep("url", url));
+    let escape_control = Safe::new();
+    let by = SlackBy::Webhook(escape_control.keep("url", url));
     let settings = Slack { by, min_severity: Severity::Warning };
     run(slack::send(&settings, &direct(), Some("1.2"), message))
 }

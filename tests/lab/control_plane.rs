@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use certwatch::domain::renewal::Component;
 use certwatch::domain::time::{Span, UnixTime};
-use certwatch::renew::Places;
-use certwatch::renew::control_plane::{Care, ControlPlane, put_manifests_back};
+use certwatch::renew::NodePaths;
+use certwatch::renew::control_plane::{ControlPlane, RestartOptions, put_manifests_back};
 use certwatch::sys;
 
 use crate::harness::{Cluster, Node, Poll, wait_for};
@@ -26,7 +26,7 @@ const MANIFEST: &str = "/etc/kubernetes/manifests/kube-scheduler.yaml";
 fn in_the_node() {
     let told = std::env::var(TOLD).unwrap();
     let (order, name) = told.split_once(' ').unwrap();
-    let places = Places {
+    let places = NodePaths {
         kubernetes: KUBERNETES.into(),
         kubelet: "/var/lib/kubelet".into(),
         work: "/var/lib/certwatch".into(),
@@ -37,21 +37,26 @@ fn in_the_node() {
     let component = Component::ALL.into_iter().find(|it| it.name() == name);
     match order {
         "facts" => say(plane.facts()),
-        "obstacles" => say(plane.obstacles()),
+        "obstacles" => say(plane.blockers()),
         "cluster-config" => say(plane.cluster_config()),
         "put-back" => say(put_manifests_back(&places)),
-        "live" => say(plane.make_live(component.unwrap(), Care::default())),
-        "restart" => say(plane.make_live(component.unwrap(), restart(sys::now()))),
+        "live" => say(plane.activate(component.unwrap(), RestartOptions::default())),
+        "restart" => say(plane.activate(component.unwrap(), restart(sys::now()))),
         "finish" => {
-            say(plane.make_live(component.unwrap(), restart(sys::now() - Span::minutes(10))));
+            say(plane.activate(component.unwrap(), restart(sys::now() - Span::minutes(10))));
         }
         "verify" => say(plane.verify(component.unwrap())),
         _ => panic!("{told}"),
     }
 }
 
-fn restart(since: UnixTime) -> Care {
-    Care { restart: Some(since), heeds_peers: true, heeds_starters: true, ..Care::default() }
+fn restart(since: UnixTime) -> RestartOptions {
+    RestartOptions {
+        restart: Some(since),
+        wait_for_peers: true,
+        wait_for_kubelet_and_runtime: true,
+        ..RestartOptions::default()
+    }
 }
 
 fn say(what: impl Debug) {

@@ -41,15 +41,15 @@ fn wait_until_running(node: Node<'_>, name: &str, count: usize) {
 }
 
 /// What is in the way of a renewal, as the service sees it: root, without root's rights.
-fn obstacles(node: Node<'_>) -> Vec<Value> {
+fn blockers(node: Node<'_>) -> Vec<Value> {
     let confined = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let renew = [CERTWATCH, "renew", "--all", "--dry-run", "-o", "json"];
     let output = node.output(&[&confined[..], &renew].concat());
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let obstacles = document["plan"]["obstacles"].as_array().unwrap();
+    let blockers = document["plan"]["obstacles"].as_array().unwrap();
     let is_about_processes =
         |it: &&Value| it["id"].as_str().is_some_and(|id| id.starts_with("kubeadm-"));
-    obstacles.iter().filter(is_about_processes).cloned().collect()
+    blockers.iter().filter(is_about_processes).cloned().collect()
 }
 
 /// The rows of processes: which ones, and what is found of each.
@@ -90,11 +90,11 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
     start(node, "small", "root", "", "exec /srv/small/kubeadm 1000");
     start(node, "user", "guest", "", kubeadm);
     wait_until_running(node, "kubeadm", 3);
-    assert_eq!(obstacles(node), [Value::Null; 0], "nobody who counts");
+    assert_eq!(blockers(node), [Value::Null; 0], "nobody who counts");
 
     node.run(&["bash", "-euc", &pod("upgrader")]);
     wait_until_running(node, "kubeadm", 4);
-    let found = obstacles(node);
+    let found = blockers(node);
     let what = found[0]["what"].as_str().unwrap();
     assert_eq!((found.len(), &found[0]["id"]), (1, &"kubeadm-unclear".into()), "{found:#?}");
     assert!(what.contains("of root: `kubeadm config") && what.contains("/kubepods"), "{what}");
@@ -104,7 +104,7 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
     for cgroup in ["docker/c0ffee", "anything"] {
         start(node, "elsewhere", "root", cgroup, kubeadm);
         wait_until_running(node, "kubeadm", 4);
-        let found = obstacles(node);
+        let found = blockers(node);
         let what = found[0]["what"].as_str().unwrap();
         assert_eq!((found.len(), &found[0]["id"]), (1, &"kubeadm-unclear".into()), "{found:#?}");
         assert!(what.contains(&format!("in the cgroup /{cgroup}")), "{what}");
@@ -115,7 +115,7 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
 
     start(node, "upgrade", "root", "", kubeadm);
     wait_until_running(node, "kubeadm", 4);
-    let found = obstacles(node);
+    let found = blockers(node);
     assert_eq!((found.len(), &found[0]["id"]), (1, &"kubeadm-runs".into()), "{found:#?}");
 }
 

@@ -41,9 +41,9 @@ pub fn run(args: &StatusArgs) -> Exit {
         Err(error) => error.to_string(),
     };
     if let Some(errors) = refused {
-        super::complain(&errors.to_string());
+        super::print_error(&errors.to_string());
     }
-    super::complain(&why);
+    super::print_error(&why);
     Exit::Failed
 }
 
@@ -58,8 +58,8 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
     };
     let now = sys::now();
     let in_use = store::is_in_use(&config.daemon.state_dir);
-    let routine = monitor::routine(config);
-    let renewals = Renewals::of(routine.as_ref(), renewals(config), memory.scan.as_ref(), now);
+    let schedule = monitor::schedule(config);
+    let renewals = Renewals::of(schedule.as_ref(), renewals(config), memory.scan.as_ref(), now);
     let status = Status {
         config_refused,
         ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::domain::renewal::routine::Routine;
+use crate::domain::renewal::schedule::Schedule;
 use crate::domain::renewal::words::outcome_headline;
 use crate::domain::renewal::{Journal, Outcome};
 use crate::domain::role::{self, Renewer};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::monitor::ScanNote;
 use crate::renew::Memory;
@@ -22,7 +22,7 @@ const SHOWN: usize = 5;
 pub(super) struct Renewals {
     enabled: bool,
     running: Option<Running>,
-    next: Option<Next>,
+    next: Option<NextRenewalStatus>,
     last: Vec<Last>,
     unknown: Option<String>,
 }
@@ -37,7 +37,7 @@ struct Running {
 }
 
 #[derive(Serialize)]
-struct Next {
+struct NextRenewalStatus {
     name: String,
     #[serde(serialize_with = "rfc3339")]
     at: Option<UnixTime>,
@@ -57,7 +57,7 @@ struct Last {
 impl Renewals {
     /// `memory` is that of renewals, or why it is not known.
     pub(super) fn of(
-        routine: Option<&Routine>,
+        schedule: Option<&Schedule>,
         memory: Result<Memory, String>,
         scan: Option<&ScanNote>,
         now: UnixTime,
@@ -67,9 +67,11 @@ impl Renewals {
             Err(why) => (Memory::default(), Some(why)),
         };
         Self {
-            enabled: routine.is_some(),
+            enabled: schedule.is_some(),
             running: memory.current.as_ref().map(Running::of),
-            next: routine.zip(scan).and_then(|(routine, scan)| Next::of(routine, scan, now)),
+            next: schedule
+                .zip(scan)
+                .and_then(|(schedule, scan)| NextRenewalStatus::of(schedule, scan, now)),
             last: memory.history.iter().map(Last::of).collect(),
             unknown,
         }
@@ -108,7 +110,7 @@ impl Renewals {
 impl Running {
     fn of(journal: &Journal) -> Self {
         Self {
-            id: safe(&journal.id).into_owned(),
+            id: escape_control(&journal.id).into_owned(),
             begun: Some(journal.begun),
             step: journal.step.doing(journal),
             headline: outcome_headline(journal),
@@ -116,19 +118,19 @@ impl Running {
     }
 }
 
-impl Next {
+impl NextRenewalStatus {
     /// What the last scan found to end next, if kubeadm renews it.
-    fn of(routine: &Routine, scan: &ScanNote, now: UnixTime) -> Option<Self> {
+    fn of(schedule: &Schedule, scan: &ScanNote, now: UnixTime) -> Option<Self> {
         let (name, end) = scan.next.as_ref()?;
         role::kubeadm(name).filter(|role| role.renewer == Renewer::Kubeadm)?;
-        Some(Self { name: name.clone(), at: Some(routine.begins_at(*end, now)) })
+        Some(Self { name: name.clone(), at: Some(schedule.begins_at(*end, now)) })
     }
 }
 
 impl Last {
     fn of(journal: &Journal) -> Self {
         Self {
-            id: safe(&journal.id).into_owned(),
+            id: escape_control(&journal.id).into_owned(),
             outcome: journal.outcome(),
             headline: outcome_headline(journal),
             begun: Some(journal.begun),
@@ -142,9 +144,9 @@ fn word(outcome: Option<Outcome>) -> &'static str {
         None => "UNDER WAY",
         Some(Outcome::Renewed) => "RENEWED",
         Some(Outcome::Unchanged) => "UNCHANGED",
-        Some(Outcome::Undone) => "UNDONE",
-        Some(Outcome::Kept) => "KEPT",
-        Some(Outcome::Stuck) => "STUCK",
+        Some(Outcome::RolledBack) => "UNDONE",
+        Some(Outcome::PartiallyApplied) => "KEPT",
+        Some(Outcome::NeedsOperator) => "STUCK",
     }
 }
 
@@ -152,10 +154,10 @@ fn word(outcome: Option<Outcome>) -> &'static str {
 mod tests {
     use super::*;
     use crate::domain::policy::Severity;
-    use crate::domain::renewal::plan::{RestartPolicy, Terms};
+    use crate::domain::renewal::maintenance_window::NodeOffset;
+    use crate::domain::renewal::plan::{RenewalPolicy, RestartPolicy};
     use crate::domain::renewal::sample::{NOW, journal};
-    use crate::domain::renewal::window::Turn;
-    use crate::domain::renewal::{Step, Task, Window};
+    use crate::domain::renewal::{MaintenanceWindow, Step, Task};
     use crate::domain::time::Span;
 
     fn shown(renewals: &Renewals) -> String {
@@ -178,13 +180,13 @@ mod tests {
     #[test]
     fn the_last_ones_and_the_one_under_way() {
         let running = Journal {
-            step: Step::MakeLive(1),
+            step: Step::Activate(1),
             ended: None,
             ..journal(Task::Renew, Outcome::Renewed)
         };
         let restored = Task::Restore("2026-11-01T02-00-00Z".to_owned());
         let history =
-            vec![journal(restored, Outcome::Renewed), journal(Task::Renew, Outcome::Undone)];
+            vec![journal(restored, Outcome::Renewed), journal(Task::Renew, Outcome::RolledBack)];
         let memory = Memory { current: Some(running), history, ..Memory::default() };
         let renewals = Renewals::of(None, Ok(memory), None, NOW);
         insta::assert_snapshot!(shown(&renewals));
@@ -192,25 +194,25 @@ mod tests {
 
     #[test]
     fn what_is_next() {
-        let routine = Routine {
-            terms: Terms {
+        let schedule = Schedule {
+            policy: RenewalPolicy {
                 before: Span::days(30),
                 short_lived: Span::days(60),
                 restart: RestartPolicy::Needed,
             },
-            windows: vec![Window::parse("sat 02:00-05:00").unwrap()],
+            windows: vec![MaintenanceWindow::parse("sat 02:00-05:00").unwrap()],
             deadline: Span::days(7),
-            turn: Turn::default(),
+            offset: NodeOffset::default(),
         };
-        let next = |routine: Option<&Routine>, scan: &ScanNote| {
-            shown(&Renewals::of(routine, Ok(Memory::default()), Some(scan), NOW))
+        let next = |schedule: Option<&Schedule>, scan: &ScanNote| {
+            shown(&Renewals::of(schedule, Ok(Memory::default()), Some(scan), NOW))
         };
         // Due on 2026-12-03, a Thursday.
-        let said = next(Some(&routine), &scan("apiserver", 40));
+        let said = next(Some(&schedule), &scan("apiserver", 40));
         assert_eq!(said, "Renewal: next is apiserver at 2026-12-05T02:00:00Z\n");
-        let said = next(Some(&routine), &scan("apiserver", 5));
+        let said = next(Some(&schedule), &scan("apiserver", 5));
         assert_eq!(said, "Renewal: apiserver is due\n");
-        let said = next(Some(&routine), &scan("ca", 40));
+        let said = next(Some(&schedule), &scan("ca", 40));
         assert_eq!(said, "Renewal: enabled, nothing planned\n");
         let said = next(None, &scan("apiserver", 40));
         assert_eq!(said, "Renewal: by hand (renew.enabled is false)\n");

@@ -78,12 +78,15 @@ fn assert_safe(text: &str) {
 #[test]
 fn no_state_file_drives_a_terminal() {
     let renewals = || {
-        let running =
-            Journal { step: Step::Install, ended: None, ..journal(Task::Renew, Outcome::Stuck) };
+        let running = Journal {
+            step: Step::Install,
+            ended: None,
+            ..journal(Task::Renew, Outcome::NeedsOperator)
+        };
         let restored = Task::Restore("2026-11-01T02-00-00Z".to_owned());
         renew::Memory {
             current: Some(running),
-            history: vec![journal(restored, Outcome::Undone)],
+            history: vec![journal(restored, Outcome::RolledBack)],
             ..renew::Memory::default()
         }
     };

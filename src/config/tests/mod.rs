@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::domain::policy::Ladder;
+use crate::domain::policy::Thresholds;
 use crate::domain::time::Span;
 
 mod channels;
@@ -48,8 +48,8 @@ fn every_key_is_read() {
     assert_eq!(
         config.policy,
         Policy {
-            leaf: Ladder::new(vec![Span::days(20), Span::days(7)], Span::days(3)),
-            ca: Ladder::new(vec![Span::days(182)], Span::seconds(129_600)),
+            leaf: Thresholds::new(vec![Span::days(20), Span::days(7)], Span::days(3)),
+            ca: Thresholds::new(vec![Span::days(182)], Span::seconds(129_600)),
             short_lived: Span::days(20),
             rotation_percent: 80,
         }

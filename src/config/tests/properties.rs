@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::parse;
 use crate::config::{Alerts, Config, Daemon, Renew, Scan};
-use crate::domain::policy::{Ladder, Policy};
-use crate::domain::renewal::Window;
+use crate::domain::policy::{Policy, Thresholds};
+use crate::domain::renewal::MaintenanceWindow;
 use crate::domain::renewal::copy::{ListedCopy, User};
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
@@ -95,9 +95,9 @@ fn length(range: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Span> {
         .prop_map(|(count, unit)| Span::seconds((count * unit).min(36_500 * 86_400)))
 }
 
-fn ladder() -> impl Strategy<Value = Ladder> {
+fn thresholds() -> impl Strategy<Value = Thresholds> {
     (prop::collection::vec(length(1..=40_000), 1..6), any::<prop::sample::Index>())
-        .prop_map(|(stages, critical)| Ladder::new(stages.clone(), *critical.get(&stages)))
+        .prop_map(|(stages, critical)| Thresholds::new(stages.clone(), *critical.get(&stages)))
 }
 
 prop_compose! {
@@ -108,8 +108,8 @@ prop_compose! {
         exclude in prop::collection::vec(path_text().prop_map(|path| format!("**{path}")), 0..3),
         max_files in 1..=10_000_000_u64,
         timeout in 1..=3_600_u64,
-        leaf in ladder(),
-        ca in ladder(),
+        leaf in thresholds(),
+        ca in thresholds(),
         short_lived in length(1..=40_000),
         rotation_percent in 1..=100_u8,
         interval in length(60..=86_400).prop_map(|it| it.min(Span::hours(24))),
@@ -132,11 +132,11 @@ prop_compose! {
     }
 }
 
-fn window() -> impl Strategy<Value = Window> {
+fn window() -> impl Strategy<Value = MaintenanceWindow> {
     let days = prop_oneof!["", "sat,sun ", "mon-fri ", "wed "];
     (days, 0..1440_u32, 0..1440_u32).prop_map(|(days, start, end)| {
         let [start, end] = [start, end].map(|at| format!("{:02}:{:02}", at / 60, at % 60));
-        Window::parse(&format!("{days}{start}-{end}")).unwrap()
+        MaintenanceWindow::parse(&format!("{days}{start}-{end}")).unwrap()
     })
 }
 

@@ -5,9 +5,9 @@ mod remedy;
 use std::path::Path;
 
 use super::model::{Item, Reason};
-use super::policy::{self, Fact};
+use super::policy::{self, FindingKind};
 use super::role::{Kind, Renewer, Role};
-use super::text::safe;
+use super::text::escape_control;
 use super::time::UnixTime;
 pub use remedy::{Remedy, remedy};
 
@@ -15,10 +15,10 @@ pub use remedy::{Remedy, remedy};
 const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];
 
 /// What is wrong and what will happen, as of `now`: one line, without the path, safe to print.
-pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
+pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     let breaks = item.role.breaks;
-    match fact {
-        Fact::Expired(at) => {
+    match kind {
+        FindingKind::Expired(at) => {
             format!(
                 "{} {} ago, on {}: {breaks}",
                 ends(item, "expired", "ended"),
@@ -26,7 +26,7 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
                 at.date()
             )
         }
-        Fact::Expires { at, .. } => {
+        FindingKind::Expires { at, .. } => {
             format!(
                 "{} in {}, on {}; then {breaks}",
                 ends(item, "expires", "ends"),
@@ -34,39 +34,39 @@ pub fn message(item: &Item, fact: &Fact, now: UnixTime) -> String {
                 at.date()
             )
         }
-        Fact::ForeignCa(ca) => {
+        FindingKind::ForeignCa(ca) => {
             format!(
                 "does not hold the cluster's CA ({}): its user cannot trust the API server",
                 show(ca)
             )
         }
-        Fact::NotYetValid(from) => {
+        FindingKind::NotYetValid(from) => {
             format!("valid only in {}, from {from} on: refused until then", *from - now)
         }
-        Fact::OutlivesCa { ca, until } => {
+        FindingKind::OutlivesCa { ca, until } => {
             format!("stops on {} with its CA {}, before its own date", until.date(), show(ca))
         }
-        Fact::Retired => {
+        FindingKind::Retired => {
             "a CA that ends and has signed nothing here: left over from a rotation".to_owned()
         }
-        Fact::RotationOverdue(due) => {
+        FindingKind::RotationOverdue(due) => {
             format!(
                 "the kubelet should have rotated it by {}: its rotation does not work",
                 due.date()
             )
         }
-        Fact::StaleCopy { of, .. } => {
+        FindingKind::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
-        Fact::SignatureUnchecked { ca, algorithm } => {
+        FindingKind::SignatureUnchecked { ca, algorithm } => {
             format!(
                 "signature not checked ({}): certwatch cannot tell whether {} signed it",
-                safe(algorithm),
+                escape_control(algorithm),
                 show(ca)
             )
         }
-        Fact::Unusable(reason) => unusable(item, reason),
-        Fact::WrongSigner(ca) => {
+        FindingKind::Unusable(reason) => unusable(item, reason),
+        FindingKind::WrongSigner(ca) => {
             format!("not signed by {}: refused by all who trust that CA alone", show(ca))
         }
     }
@@ -85,27 +85,27 @@ pub fn title(role: &Role) -> String {
 }
 
 /// What is wrong in a few words that go on after the name: `expires in 5 d`.
-pub fn brief(item: &Item, fact: &Fact, now: UnixTime) -> String {
-    match fact {
-        Fact::Expired(at) => format!("expired {} ago", now - *at),
-        Fact::Expires { at, .. } => format!("expires in {}", *at - now),
-        Fact::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
-        Fact::NotYetValid(from) => format!("is valid only in {}", *from - now),
-        Fact::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
-        Fact::Retired => "is left over from a CA rotation".to_owned(),
-        Fact::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
-        Fact::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
-        Fact::SignatureUnchecked { algorithm, .. } => {
-            format!("has a signature that is not checked ({})", safe(algorithm))
+pub fn brief(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
+    match kind {
+        FindingKind::Expired(at) => format!("expired {} ago", now - *at),
+        FindingKind::Expires { at, .. } => format!("expires in {}", *at - now),
+        FindingKind::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
+        FindingKind::NotYetValid(from) => format!("is valid only in {}", *from - now),
+        FindingKind::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
+        FindingKind::Retired => "is left over from a CA rotation".to_owned(),
+        FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
+        FindingKind::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
+        FindingKind::SignatureUnchecked { algorithm, .. } => {
+            format!("has a signature that is not checked ({})", escape_control(algorithm))
         }
-        Fact::Unusable(Reason::Missing) => "is missing".to_owned(),
-        Fact::Unusable(reason) if reason.breaks_its_user() => {
+        FindingKind::Unusable(Reason::Missing) => "is missing".to_owned(),
+        FindingKind::Unusable(reason) if reason.breaks_its_user() => {
             format!("is broken: {}", what_is_wrong(reason, item.role))
         }
-        Fact::Unusable(reason) => {
+        FindingKind::Unusable(reason) => {
             format!("could not be judged: {}", what_is_wrong(reason, item.role))
         }
-        Fact::WrongSigner(_) => "is signed by another CA".to_owned(),
+        FindingKind::WrongSigner(_) => "is signed by another CA".to_owned(),
     }
 }
 
@@ -199,7 +199,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             format!("the {seconds} s of the scan were up before its turn came")
         }
         Reason::PermissionDenied => "no permission to read it".to_owned(),
-        Reason::ReadFailed(why) => format!("cannot be read: {}", safe(why)),
+        Reason::ReadFailed(why) => format!("cannot be read: {}", escape_control(why)),
         Reason::TimedOut(seconds) => format!("it did not answer within {seconds} s"),
         Reason::TooDeep(limit) => {
             format!("directories nested deeper than {limit} are not searched")
@@ -213,11 +213,11 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::TooManyHang => "not looked at: too many places hang".to_owned(),
         Reason::UnknownOwner(cgroup) => format!(
             "it is not known whether this process, in the cgroup {}, is the node's own",
-            safe(cgroup)
+            escape_control(cgroup)
         ),
     }
 }
 
 fn show(path: &Path) -> String {
-    safe(&path.to_string_lossy()).into_owned()
+    escape_control(&path.to_string_lossy()).into_owned()
 }

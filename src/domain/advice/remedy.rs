@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::show;
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, Item, Reason};
-use crate::domain::policy::{self, Fact};
+use crate::domain::policy::{self, FindingKind};
 use crate::domain::role::{self, Kind, Renewer};
-use crate::domain::text::{safe, shell_word};
+use crate::domain::text::{escape_control, shell_word};
 
 /// What to do about a finding.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -43,27 +43,27 @@ impl fmt::Display for Remedy {
 }
 
 /// What to do about it.
-pub fn remedy(item: &Item, fact: &Fact) -> Remedy {
-    match fact {
-        Fact::Expired(_) | Fact::Expires { .. } => end_of_life(item, fact),
-        Fact::ForeignCa(_) => foreign_ca(item),
-        Fact::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
-        Fact::OutlivesCa { .. } => plan_ca_rotation(),
-        Fact::Retired => {
+pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
+    match kind {
+        FindingKind::Expired(_) | FindingKind::Expires { .. } => end_of_life(item, kind),
+        FindingKind::ForeignCa(_) => foreign_ca(item),
+        FindingKind::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
+        FindingKind::OutlivesCa { .. } => plan_ca_rotation(),
+        FindingKind::Retired => {
             words("take it out of the file once nobody has a certificate of it any more")
         }
-        Fact::RotationOverdue(_) => words(
+        FindingKind::RotationOverdue(_) => words(
             "if a restart of the kubelet does not help, see why with \
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
-        Fact::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
-        Fact::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
-        Fact::Unusable(reason) => mend(item, reason),
-        Fact::WrongSigner(ca) => renew_or_mend_ca(item, ca),
+        FindingKind::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
+        FindingKind::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
+        FindingKind::Unusable(reason) => mend(item, reason),
+        FindingKind::WrongSigner(ca) => renew_or_mend_ca(item, ca),
     }
 }
 
-fn end_of_life(item: &Item, fact: &Fact) -> Remedy {
+fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     let role = item.role;
     let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
     match role.kind {
@@ -77,14 +77,14 @@ fn end_of_life(item: &Item, fact: &Fact) -> Remedy {
             }
             _ => words("have it renewed by whoever issued it, and then all it signed"),
         },
-        Kind::KubeletClient if matches!(fact, Fact::Expired(_)) => recover_kubelet(item),
+        Kind::KubeletClient if matches!(kind, FindingKind::Expired(_)) => recover_kubelet(item),
         Kind::UserKubeconfig => words(
             "if it is a copy of admin.conf, run `certwatch renew admin.conf`, which refreshes root's copy too; \
              if it is a person's own, have it renewed by whoever issued it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
         _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
-        _ if role.renewer == Renewer::Kubeadm => renew(role.id, fact),
+        _ if role.renewer == Renewer::Kubeadm => renew(role.id, kind),
         _ if role.command.is_empty() => words("have it renewed by whoever issued it"),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
@@ -92,9 +92,9 @@ fn end_of_life(item: &Item, fact: &Fact) -> Remedy {
 
 /// certwatch does what kubeadm does and sees to it that it is used. What has expired may have taken
 /// the control plane with it.
-fn renew(name: &str, fact: &Fact) -> Remedy {
-    Remedy::Command(match fact {
-        Fact::Expired(_) => "certwatch renew --rescue".to_owned(),
+fn renew(name: &str, kind: &FindingKind) -> Remedy {
+    Remedy::Command(match kind {
+        FindingKind::Expired(_) => "certwatch renew --rescue".to_owned(),
         _ => format!("certwatch renew {name}"),
     })
 }
@@ -278,5 +278,5 @@ fn pasteable(path: &Path) -> Option<String> {
 }
 
 fn pasteable_text(text: &str) -> Option<String> {
-    (safe(text) == text).then(|| shell_word(text).into_owned())
+    (escape_control(text) == text).then(|| shell_word(text).into_owned())
 }

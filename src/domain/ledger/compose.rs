@@ -8,7 +8,7 @@ use crate::domain::advice::Remedy;
 use crate::domain::alert::{Alert, AlertId, AlertText, Level, hex};
 use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
 /// What holds for all receivers.
@@ -154,7 +154,7 @@ fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
         },
         is_transient: false,
         text: AlertText {
-            name: safe(&id.shown()).into_owned(),
+            name: escape_control(&id.shown()).into_owned(),
             title: "one of the ways in which certwatch tells people".to_owned(),
             place: String::new(),
             brief: "takes no messages".to_owned(),

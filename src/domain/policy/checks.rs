@@ -5,22 +5,23 @@ use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer};
 use crate::domain::role::{Kind, Renewer};
 use crate::domain::time::{Span, UnixTime};
 
-use super::known::Known;
-use super::ladder::Steps;
-use super::{Fact, Finding, Policy, Severity};
+use super::inventory_index::InventoryIndex;
+use super::thresholds::Steps;
+use super::{Finding, FindingKind, Policy, Severity};
 
 /// Expired, or on a step of the ladder. notAfter itself is still valid (RFC 5280, 4.1.2.5).
 pub(super) fn expires_at(at: UnixTime, steps: &Steps, now: UnixTime) -> Option<Finding> {
     if now > at {
-        return Some(Finding { severity: Severity::Critical, fact: Fact::Expired(at) });
+        return Some(Finding { severity: Severity::Critical, kind: FindingKind::Expired(at) });
     }
     let (stage, severity) = steps.reached(at - now)?;
-    Some(Finding { severity, fact: Fact::Expires { at, stage } })
+    Some(Finding { severity, kind: FindingKind::Expires { at, stage } })
 }
 
 pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<Finding> {
     let from = certificate.not_before;
-    (now < from).then_some(Finding { severity: Severity::Critical, fact: Fact::NotYetValid(from) })
+    (now < from)
+        .then_some(Finding { severity: Severity::Critical, kind: FindingKind::NotYetValid(from) })
 }
 
 /// The signature does not verify with the CA that must have made it: a CA rotation that stopped
@@ -30,16 +31,17 @@ pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<
 /// here depends on, and certwatch does not know their CA, only one of that name: a warning.
 pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Finding> {
     match &certificate.signer {
-        Signer::Refused(ca) if item.role.kind != Kind::UserKubeconfig => {
-            Some(Finding { severity: Severity::Critical, fact: Fact::WrongSigner(ca.clone()) })
-        }
+        Signer::Refused(ca) if item.role.kind != Kind::UserKubeconfig => Some(Finding {
+            severity: Severity::Critical,
+            kind: FindingKind::WrongSigner(ca.clone()),
+        }),
         Signer::Unchecked { ca, algorithm } => {
             let severity = match item.role.kind {
                 Kind::File | Kind::UserKubeconfig => Severity::Warning,
                 _ => Severity::Unknown,
             };
             let (ca, algorithm) = (ca.path.clone(), algorithm.clone());
-            Some(Finding { severity, fact: Fact::SignatureUnchecked { ca, algorithm } })
+            Some(Finding { severity, kind: FindingKind::SignatureUnchecked { ca, algorithm } })
         }
         Signer::Verified(_) | Signer::Refused(_) | Signer::NoCa => None,
     }
@@ -51,12 +53,12 @@ pub(super) fn retired(
     expiry: Finding,
     item: &Item,
     certificate: &Certificate,
-    known: &Known<'_>,
+    index: &InventoryIndex<'_>,
 ) -> Finding {
-    if item.role.kind != Kind::Ca || !known.is_retired(&item.place.path, certificate) {
+    if item.role.kind != Kind::Ca || !index.is_retired(&item.place.path, certificate) {
         return expiry;
     }
-    Finding { severity: Severity::Warning, fact: Fact::Retired }
+    Finding { severity: Severity::Warning, kind: FindingKind::Retired }
 }
 
 /// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made
@@ -64,8 +66,8 @@ pub(super) fn retired(
 pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
     let is_shorter = |ca: &&Ca| ca.not_after + Span::days(1) < certificate.not_after;
     let ca = certificate.signer.bound().filter(is_shorter)?;
-    let fact = Fact::OutlivesCa { ca: ca.path.clone(), until: ca.not_after };
-    Some(Finding { severity: Severity::Warning, fact })
+    let kind = FindingKind::OutlivesCa { ca: ca.path.clone(), until: ca.not_after };
+    Some(Finding { severity: Severity::Warning, kind })
 }
 
 /// Says nothing any more once the certificate has ended: then that is the news.
@@ -78,7 +80,7 @@ pub(super) fn rotation_overdue(
     let due = rotation_due(certificate, policy);
     let has_ended = super::expires(item).is_some_and(|end| end < now);
     (item.role.kind == Kind::KubeletClient && due <= now && !has_ended)
-        .then_some(Finding { severity: Severity::Warning, fact: Fact::RotationOverdue(due) })
+        .then_some(Finding { severity: Severity::Warning, kind: FindingKind::RotationOverdue(due) })
 }
 
 /// When the kubelet must have rotated the certificate.
@@ -87,26 +89,26 @@ pub(super) fn rotation_due(certificate: &Certificate, policy: &Policy) -> UnixTi
         + certificate.lifetime().fraction(i32::from(policy.rotation_percent), 100)
 }
 
-pub(super) fn foreign_ca(item: &Item, known: &Known<'_>) -> Option<Finding> {
-    let ca = known.betrayed_ca(item)?;
+pub(super) fn foreign_ca(item: &Item, index: &InventoryIndex<'_>) -> Option<Finding> {
+    let ca = index.betrayed_ca(item)?;
     let own = layout::is_node_kubeconfig(&item.place.path);
     let severity = if own { Severity::Critical } else { Severity::Warning };
-    Some(Finding { severity, fact: Fact::ForeignCa(ca.clone()) })
+    Some(Finding { severity, kind: FindingKind::ForeignCa(ca.clone()) })
 }
 
 pub(super) fn stale_copy(
     item: &Item,
     certificate: &Certificate,
-    known: &Known<'_>,
+    index: &InventoryIndex<'_>,
 ) -> Option<Finding> {
     if item.role.kind != Kind::UserKubeconfig
         || !matches!(item.place.entry, Entry::User { index: 0, .. })
     {
         return None;
     }
-    let of = known.newer_original(certificate)?.place.path.clone();
-    let fact = Fact::StaleCopy { of, is_single: known.is_single(&item.place.path) };
-    Some(Finding { severity: Severity::Warning, fact })
+    let of = index.newer_original(certificate)?.place.path.clone();
+    let kind = FindingKind::StaleCopy { of, is_single: index.is_single(&item.place.path) };
+    Some(Finding { severity: Severity::Warning, kind })
 }
 
 /// What cannot be judged is unknown; but a certificate that a component needs at its next start
@@ -118,5 +120,5 @@ pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
         }
         _ => Severity::Unknown,
     };
-    Finding { severity, fact: Fact::Unusable(reason.clone()) }
+    Finding { severity, kind: FindingKind::Unusable(reason.clone()) }
 }

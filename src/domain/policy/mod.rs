@@ -1,25 +1,25 @@
 //! The judgement: one pure function over (inventory, policy, now).
 
 mod checks;
-mod known;
-mod ladder;
+mod inventory_index;
+mod thresholds;
 
 use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason};
 use super::role::{Kind, Renewer};
 use super::time::{Span, UnixTime};
-use known::Known;
-pub use ladder::Ladder;
+use inventory_index::InventoryIndex;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
+pub use thresholds::Thresholds;
 
 /// The thresholds that decide severities.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// For serving and client certificates.
-    pub leaf: Ladder,
+    pub leaf: Thresholds,
     /// For CAs: nobody renews a CA in a hurry.
-    pub ca: Ladder,
+    pub ca: Thresholds,
     /// A certificate that lives shorter than this is judged by fractions of its life:
     /// a warning in the last third, critical in the last sixth.
     pub short_lived: Span,
@@ -76,12 +76,12 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong.
-    pub fact: Fact,
+    pub kind: FindingKind,
 }
 
 /// What is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Fact {
+pub enum FindingKind {
     /// Its last second has passed.
     Expired(UnixTime),
     /// It expires within the ladder.
@@ -129,15 +129,15 @@ pub enum Fact {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            leaf: Ladder::new([30, 14, 7, 3, 1].map(Span::days).to_vec(), Span::days(7)),
-            ca: Ladder::new([365, 180, 90, 30].map(Span::days).to_vec(), Span::days(90)),
+            leaf: Thresholds::new([30, 14, 7, 3, 1].map(Span::days).to_vec(), Span::days(7)),
+            ca: Thresholds::new([365, 180, 90, 30].map(Span::days).to_vec(), Span::days(90)),
             short_lived: Span::days(60),
             rotation_percent: 90,
         }
     }
 }
 
-impl Fact {
+impl FindingKind {
     /// The stable name for machines.
     pub fn code(&self) -> &'static str {
         match self {
@@ -158,9 +158,11 @@ impl Fact {
 
 impl Row {
     /// Its end, where something worse is said first: whoever has room for one thing says both.
-    pub fn end_behind_the_worst(&self) -> Option<&Fact> {
-        let is_end = |fact: &&Fact| matches!(fact, Fact::Expired(_) | Fact::Expires { .. });
-        self.findings.iter().skip(1).map(|finding| &finding.fact).find(is_end)
+    pub fn end_behind_the_worst(&self) -> Option<&FindingKind> {
+        let is_end = |kind: &&FindingKind| {
+            matches!(kind, FindingKind::Expired(_) | FindingKind::Expires { .. })
+        };
+        self.findings.iter().skip(1).map(|finding| &finding.kind).find(is_end)
     }
 }
 
@@ -190,21 +192,21 @@ impl Assessment {
 
 /// Judges every item of `inventory` as of `now`.
 pub fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> Assessment {
-    let known = Known::of(inventory);
+    let index = InventoryIndex::of(inventory);
     let mut rows: Vec<Row> = inventory
         .items
         .iter()
         .enumerate()
-        .map(|(index, item)| {
-            let mut findings = findings(item, &known, policy, now);
+        .map(|(position, item)| {
+            let mut findings = findings(item, &index, policy, now);
             findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
             Row {
-                item: index,
+                item: position,
                 severity: findings.first().map_or(Severity::Ok, |worst| worst.severity),
                 expires: expires(item),
                 // etcd's CA in a kubeconfig has a row of its own, but is wrong there.
-                repeats: known.is_repeated(item)
-                    && !findings.iter().any(|it| matches!(it.fact, Fact::ForeignCa(_))),
+                repeats: index.is_repeated(item)
+                    && !findings.iter().any(|it| matches!(it.kind, FindingKind::ForeignCa(_))),
                 findings: findings.into(),
             }
         })
@@ -237,10 +239,10 @@ pub fn thresholds(item: &Item, policy: &Policy) -> [Option<Span>; 2] {
     [begin(Severity::Warning), begin(Severity::Critical)]
 }
 
-fn steps(item: &Item, policy: &Policy) -> Option<ladder::Steps> {
+fn steps(item: &Item, policy: &Policy) -> Option<thresholds::Steps> {
     match &item.content {
-        Content::Certificate(certificate) => Some(ladder::steps(item, certificate, policy)),
-        Content::Loopback(_) => Some(ladder::Steps::of_ladder(&policy.leaf)),
+        Content::Certificate(certificate) => Some(thresholds::steps(item, certificate, policy)),
+        Content::Loopback(_) => Some(thresholds::Steps::of_thresholds(&policy.leaf)),
         Content::Problem(_) => None,
     }
 }
@@ -257,9 +259,14 @@ pub fn ends_with_ca(item: &Item) -> bool {
     own.is_some() && own != expires(item)
 }
 
-fn findings(item: &Item, known: &Known<'_>, policy: &Policy, now: UnixTime) -> Vec<Finding> {
+fn findings(
+    item: &Item,
+    index: &InventoryIndex<'_>,
+    policy: &Policy,
+    now: UnixTime,
+) -> Vec<Finding> {
     match &item.content {
-        Content::Certificate(certificate) => of_certificate(item, certificate, known, policy, now),
+        Content::Certificate(certificate) => of_certificate(item, certificate, index, policy, now),
         Content::Loopback(loopback) => of_loopback(loopback, policy, now).into_iter().collect(),
         Content::Problem(reason) => vec![checks::unusable(item, reason)],
     }
@@ -269,23 +276,23 @@ fn findings(item: &Item, known: &Known<'_>, policy: &Policy, now: UnixTime) -> V
 fn of_certificate(
     item: &Item,
     certificate: &Certificate,
-    known: &Known<'_>,
+    index: &InventoryIndex<'_>,
     policy: &Policy,
     now: UnixTime,
 ) -> Vec<Finding> {
-    let steps = ladder::steps(item, certificate, policy);
+    let steps = thresholds::steps(item, certificate, policy);
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
-        .map(|expiry| checks::retired(expiry, item, certificate, known));
+        .map(|expiry| checks::retired(expiry, item, certificate, index));
     // Once it ends soon, its end is the news, and whose end it is stands in the same line.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
         expiry,
         checks::not_yet_valid(certificate, now),
         checks::signature(item, certificate),
-        checks::foreign_ca(item, known),
+        checks::foreign_ca(item, index),
         outlives_ca,
         checks::rotation_overdue(item, certificate, policy, now),
-        checks::stale_copy(item, certificate, known),
+        checks::stale_copy(item, certificate, index),
     ];
     let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
     if item.role.kind == Kind::MinorLeaf {
@@ -297,7 +304,7 @@ fn of_certificate(
 }
 
 fn of_loopback(loopback: &Loopback, policy: &Policy, now: UnixTime) -> Option<Finding> {
-    let steps = ladder::Steps::of_ladder(&policy.leaf);
+    let steps = thresholds::Steps::of_thresholds(&policy.leaf);
     checks::expires_at(loopback.not_after(), &steps, now)
 }
 

@@ -53,7 +53,7 @@ fn apiserver() -> &'static Role {
 
 fn codes(assessment: &Assessment) -> Vec<(Severity, &'static str)> {
     let findings = assessment.rows.iter().flat_map(|row| &row.findings);
-    findings.map(|finding| (finding.severity, finding.fact.code())).collect()
+    findings.map(|finding| (finding.severity, finding.kind.code())).collect()
 }
 
 #[test]

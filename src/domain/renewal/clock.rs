@@ -9,7 +9,7 @@ const TOLERANCE: Span = Span::days(1);
 
 /// What else tells the time.
 #[derive(Clone, Debug, Default)]
-pub struct Witnesses {
+pub struct TimeSources {
     /// The CA is valid from then on.
     pub ca_not_before: Option<UnixTime>,
     /// When the newest of the control plane's files was written.
@@ -17,12 +17,12 @@ pub struct Witnesses {
     /// What the hardware clock says, if there is one.
     pub hardware: Option<UnixTime>,
     /// Other nodes that are alive.
-    pub nodes: Vec<Heartbeat>,
+    pub nodes: Vec<NodeLease>,
 }
 
 /// The latest sign of life of another node, by its own clock.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Heartbeat {
+pub struct NodeLease {
     /// The node's name, safe to print.
     pub node: String,
     /// When.
@@ -31,8 +31,8 @@ pub struct Heartbeat {
 
 /// Why a clock that says `now` cannot be right, as a clause. A clock is held to be right if any other node agrees
 /// with it: a hardware clock may stand still, and a single node may be the one that is wrong.
-pub fn doubt(now: UnixTime, witnesses: &Witnesses) -> Option<String> {
-    let Witnesses { ca_not_before, newest_file, hardware, nodes } = witnesses;
+pub fn implausibility(now: UnixTime, time_sources: &TimeSources) -> Option<String> {
+    let TimeSources { ca_not_before, newest_file, hardware, nodes } = time_sources;
     if let Some(begin) = ca_not_before.filter(|begin| now < *begin) {
         return Some(format!("it says {now}, and the cluster's CA is valid from {begin} on"));
     }
@@ -44,7 +44,7 @@ pub fn doubt(now: UnixTime, witnesses: &Witnesses) -> Option<String> {
     if nodes.iter().any(|node| agree(now, node.at)) {
         return None;
     }
-    if let [Heartbeat { node, at }, _, ..] = &nodes[..] {
+    if let [NodeLease { node, at }, _, ..] = &nodes[..] {
         let count = nodes.len();
         return Some(format!(
             "it says {now}, and node {node}, which is alive, says {at}; none of {count} others agrees with this one"
@@ -70,35 +70,39 @@ mod tests {
 
     #[test]
     fn a_clock_behind_the_ca_or_the_files_is_wrong() {
-        let ca = Witnesses { ca_not_before: Some(NOW), ..Witnesses::default() };
-        assert_eq!(doubt(NOW, &ca), None);
-        assert!(doubt(NOW - Span::seconds(1), &ca).unwrap().contains("CA is valid from"));
-        let file = Witnesses { newest_file: Some(NOW), ..Witnesses::default() };
-        assert_eq!(doubt(NOW - TOLERANCE, &file), None);
-        assert!(doubt(NOW - TOLERANCE - Span::seconds(1), &file).unwrap().contains("was written"));
+        let ca = TimeSources { ca_not_before: Some(NOW), ..TimeSources::default() };
+        assert_eq!(implausibility(NOW, &ca), None);
+        assert!(implausibility(NOW - Span::seconds(1), &ca).unwrap().contains("CA is valid from"));
+        let file = TimeSources { newest_file: Some(NOW), ..TimeSources::default() };
+        assert_eq!(implausibility(NOW - TOLERANCE, &file), None);
+        assert!(
+            implausibility(NOW - TOLERANCE - Span::seconds(1), &file)
+                .unwrap()
+                .contains("was written")
+        );
     }
 
-    fn hardware(hardware: UnixTime) -> Witnesses {
-        Witnesses { newest_file: Some(NOW), hardware: Some(hardware), ..Witnesses::default() }
+    fn hardware(hardware: UnixTime) -> TimeSources {
+        TimeSources { newest_file: Some(NOW), hardware: Some(hardware), ..TimeSources::default() }
     }
 
     #[test]
     fn a_hardware_clock_counts_unless_its_battery_is_empty() {
         let year = Span::days(365);
-        assert!(doubt(NOW + year, &hardware(NOW)).unwrap().contains("hardware clock"));
-        assert!(doubt(NOW, &hardware(NOW + year)).unwrap().contains("hardware clock"));
+        assert!(implausibility(NOW + year, &hardware(NOW)).unwrap().contains("hardware clock"));
+        assert!(implausibility(NOW, &hardware(NOW + year)).unwrap().contains("hardware clock"));
         let local = hardware(NOW + year + Span::hours(14));
-        assert_eq!(doubt(NOW + year, &local), None, "in local time");
-        assert_eq!(doubt(NOW + year, &hardware(UnixTime::new(0))), None, "no battery");
+        assert_eq!(implausibility(NOW + year, &local), None, "in local time");
+        assert_eq!(implausibility(NOW + year, &hardware(UnixTime::new(0))), None, "no battery");
     }
 
     #[test]
     fn other_nodes_count_if_none_agrees() {
-        let heartbeat = |at| Heartbeat { node: "w1".to_owned(), at };
+        let heartbeat = |at| NodeLease { node: "w1".to_owned(), at };
         let [alike, other] = [NOW - Span::minutes(6), NOW - Span::days(300)].map(heartbeat);
-        let by = |nodes: &[&Heartbeat]| {
+        let by = |nodes: &[&NodeLease]| {
             let nodes = nodes.iter().map(|it| (*it).clone()).collect();
-            doubt(NOW, &Witnesses { nodes, ..Witnesses::default() })
+            implausibility(NOW, &TimeSources { nodes, ..TimeSources::default() })
         };
         assert_eq!(by(&[&other]), None, "it may be the one that is wrong");
         assert_eq!(by(&[&other, &alike]), None);
@@ -115,14 +119,14 @@ mod tests {
         ) {
             let past = NOW - Span::days(age);
             let nodes = others.into_iter().chain([drift]);
-            let nodes = nodes.map(|by| Heartbeat { node: "w".to_owned(), at: NOW + Span::seconds(by) });
-            let witnesses = Witnesses {
+            let nodes = nodes.map(|by| NodeLease { node: "w".to_owned(), at: NOW + Span::seconds(by) });
+            let time_sources = TimeSources {
                 ca_not_before: Some(past),
                 newest_file: Some(past),
                 hardware: Some(NOW + Span::seconds(hardware)),
                 nodes: nodes.collect(),
             };
-            prop_assert_eq!(doubt(NOW, &witnesses), None);
+            prop_assert_eq!(implausibility(NOW, &time_sources), None);
         }
     }
 }

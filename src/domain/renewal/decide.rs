@@ -10,46 +10,49 @@ use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason,
 use crate::domain::role::{self, Renewer, Role};
 use crate::domain::time::{Span, UnixTime};
 
-use super::obstacle::Obstacle;
-use super::pace;
+use super::blocker::Blocker;
 use super::plan::{
-    NodeFacts, Plan, RenewReason, Renewal, RestartPolicy, Skip, SkipReason, Terms, Which, Wish,
+    NodeFacts, Plan, RenewReason, RenewRequest, Renewal, RenewalPolicy, RestartPolicy, Selection,
+    Skip, SkipReason,
 };
+use super::rate_limit;
 
 /// How long kubeadm's leaves live where its configuration does not say otherwise.
 pub const YEAR: Span = Span::days(365);
 
-/// The plan for `wish`, as things are at `now`.
+/// The plan for `request`, as things are at `now`.
 pub fn plan(
     inventory: &Inventory,
     node: &NodeFacts,
-    wish: &Wish,
-    terms: &Terms,
+    request: &RenewRequest,
+    policy: &RenewalPolicy,
     now: UnixTime,
 ) -> Plan {
     let mut plan = Plan::default();
-    let judge = Judge { inventory, node, wish, terms, now };
-    for role in role::KUBEADM.iter().filter(|role| wish.which.asks_for(role.id)) {
+    let judge = Judge { inventory, node, request, policy, now };
+    for role in role::KUBEADM.iter().filter(|role| request.selection.asks_for(role.id)) {
         match judge.certificate(role) {
             Ok(renewal) => plan.renew.push(renewal),
             Err(skip) => plan.skip.push(skip),
         }
     }
-    plan.skip.extend(wish.which.names().filter_map(not_kubeadms));
-    plan.falls_short = plan.skip.iter().any(|skip| judge.falls_short(skip));
+    plan.skip.extend(request.selection.names().filter_map(not_kubeadms));
+    plan.incomplete = plan.skip.iter().any(|skip| judge.leaves_incomplete(skip));
     judge.components(&mut plan);
-    if plan.renew.iter().any(|renewal| renewal.name == "admin.conf") || wish.which == Which::Due {
+    if plan.renew.iter().any(|renewal| renewal.name == "admin.conf")
+        || request.selection == Selection::Due
+    {
         plan.copies.clone_from(&node.copies);
         plan.warnings.extend(node.copies_left.iter().cloned());
     }
-    plan.kubelet = wish.rescue
+    plan.kubelet = request.rescue
         && (node.kubelet_is_stranded || node.kubelet_not_after.is_some_and(|end| end <= now));
     if plan.kubelet {
         // It is restarted first, and forgets whom it holds back.
         plan.outages.iter_mut().for_each(|outage| outage.held_back = Span::seconds(0));
     }
     judge.reach(&mut plan);
-    judge.obstacles(&mut plan);
+    judge.blockers(&mut plan);
     judge.warnings(&mut plan);
     if !plan.is_empty() {
         plan.warnings.extend(node.notes.iter().cloned());
@@ -64,7 +67,7 @@ pub fn restoring(
     live: &Inventory,
     node: &NodeFacts,
     force: bool,
-    terms: &Terms,
+    policy: &RenewalPolicy,
     now: UnixTime,
 ) -> Plan {
     let end = |name| leaf(live, role::kubeadm(name)?)?.certificate().map(ends);
@@ -75,51 +78,55 @@ pub fn restoring(
         lifetime: None,
         why: RenewReason::Asked,
     };
-    let which = Which::Named(names.iter().map(|name| (*name).to_owned()).collect());
-    let wish = Wish { which, force, rescue: false };
+    let selection = Selection::Named(names.iter().map(|name| (*name).to_owned()).collect());
+    let request = RenewRequest { selection, force, rescue: false };
     let inventory = Inventory::default();
-    let judge = Judge { inventory: &inventory, node, wish: &wish, terms, now };
+    let judge = Judge { inventory: &inventory, node, request: &request, policy, now };
     let mut plan = Plan { renew: names.iter().map(renewal).collect(), ..Plan::default() };
     judge.components(&mut plan);
     judge.reach(&mut plan);
-    judge.obstacles(&mut plan);
+    judge.blockers(&mut plan);
     plan
 }
 
 /// What kubeadm can renew and is due at `now`, by the inventory alone: enough to ask for a renewal,
 /// which then looks at everything again. The most urgent first.
-pub fn due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Vec<Renewal> {
+pub fn due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Vec<Renewal> {
     let node = NodeFacts::default();
-    let wish = Wish { which: Which::Due, force: false, rescue: false };
-    let judge = Judge { inventory, node: &node, wish: &wish, terms, now };
+    let request = RenewRequest { selection: Selection::Due, force: false, rescue: false };
+    let judge = Judge { inventory, node: &node, request: &request, policy, now };
     let mut due: Vec<Renewal> =
         role::KUBEADM.iter().filter_map(|role| judge.certificate(role).ok()).collect();
     due.sort_by_key(|renewal| renewal.ends);
     due
 }
 
-/// True if `wish` is for the certificate of this NAME; if it is for what is due, by the inventory alone.
+/// True if `request` is for the certificate of this NAME; if it is for what is due, by the inventory alone.
 pub fn concerns(
-    wish: &Wish,
+    request: &RenewRequest,
     name: &str,
     inventory: &Inventory,
-    terms: &Terms,
+    policy: &RenewalPolicy,
     now: UnixTime,
 ) -> bool {
-    match wish.which {
-        Which::Due => due(inventory, terms, now).iter().any(|renewal| renewal.name == name),
-        _ => wish.which.asks_for(name),
+    match request.selection {
+        Selection::Due => due(inventory, policy, now).iter().any(|renewal| renewal.name == name),
+        _ => request.selection.asks_for(name),
     }
 }
 
 /// The end of a certificate in the memory of an API server, if it is so near that the API server has to be restarted
 /// though nothing else is due. The earliest, if there are several.
-pub fn memory_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<UnixTime> {
-    memory_ends(inventory, terms).filter(|end| *end - now < terms.before).min()
+pub fn memory_due(
+    inventory: &Inventory,
+    policy: &RenewalPolicy,
+    now: UnixTime,
+) -> Option<UnixTime> {
+    memory_ends(inventory, policy).filter(|end| *end - now < policy.before).min()
 }
 
-fn memory_ends(inventory: &Inventory, terms: &Terms) -> impl Iterator<Item = UnixTime> {
-    let may_restart = terms.restart != RestartPolicy::None;
+fn memory_ends(inventory: &Inventory, policy: &RenewalPolicy) -> impl Iterator<Item = UnixTime> {
+    let may_restart = policy.restart != RestartPolicy::None;
     inventory.items.iter().filter(move |_| may_restart).filter_map(|item| match &item.content {
         Content::Loopback(loopback) => Some(loopback.not_after()),
         _ => None,
@@ -127,13 +134,13 @@ fn memory_ends(inventory: &Inventory, terms: &Terms) -> impl Iterator<Item = Uni
 }
 
 /// When the next certificate will be due, if none is at `now`.
-pub fn next_due(inventory: &Inventory, terms: &Terms, now: UnixTime) -> Option<UnixTime> {
+pub fn next_due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Option<UnixTime> {
     let leaves = inventory.items.iter().filter(|item| item.role.renewer == Renewer::Kubeadm);
     let due_at = |item: &Item| {
         let certificate = item.certificate()?;
-        Some(ends(certificate) - terms.lead(certificate.lifetime()))
+        Some(ends(certificate) - policy.lead(certificate.lifetime()))
     };
-    let in_memory = memory_ends(inventory, terms).map(|end| end - terms.before);
+    let in_memory = memory_ends(inventory, policy).map(|end| end - policy.before);
     leaves.filter_map(due_at).chain(in_memory).filter(|at| *at > now).min()
 }
 
@@ -147,19 +154,19 @@ impl Plan {
     /// it, which is as long as the same is not tried again; no kubeadm works for that long. `since` is when the first
     /// obstacle was met, `ends` when the first of what is due ends, if that is known.
     pub fn wait_no_longer(&mut self, since: UnixTime, ends: Option<UnixTime>, now: UnixTime) {
-        let is_over = |obstacle: &Obstacle| {
-            let Obstacle::KubeadmUnclear { started, .. } = obstacle else { return false };
+        let is_over = |blocker: &Blocker| {
+            let Blocker::KubeadmUnclear { started, .. } = blocker else { return false };
             let since = since.max(*started);
-            now - since >= pace::pause(ends, since)
+            now - since >= rate_limit::pause(ends, since)
         };
-        let obstacles = std::mem::take(&mut self.obstacles);
-        let (over, left): (Vec<_>, _) = obstacles.into_iter().partition(is_over);
+        let blockers = std::mem::take(&mut self.blockers);
+        let (over, left): (Vec<_>, _) = blockers.into_iter().partition(is_over);
         self.overridden.extend(over);
-        self.obstacles = left;
+        self.blockers = left;
     }
 }
 
-impl Which {
+impl Selection {
     fn asks_for(&self, name: &str) -> bool {
         match self {
             Self::All | Self::Due => true,
@@ -176,7 +183,7 @@ impl Which {
     }
 }
 
-impl Terms {
+impl RenewalPolicy {
     /// How long before its end a certificate that lives so long is due.
     pub(super) fn lead(&self, lifetime: Span) -> Span {
         if lifetime < self.short_lived {
@@ -205,8 +212,8 @@ fn not_kubeadms(name: &str) -> Option<Skip> {
 struct Judge<'a> {
     inventory: &'a Inventory,
     node: &'a NodeFacts,
-    wish: &'a Wish,
-    terms: &'a Terms,
+    request: &'a RenewRequest,
+    policy: &'a RenewalPolicy,
     now: UnixTime,
 }
 
@@ -239,7 +246,7 @@ impl Judge<'_> {
     }
 
     /// True if somebody waits in vain for what is skipped.
-    fn falls_short(&self, skip: &Skip) -> bool {
+    fn leaves_incomplete(&self, skip: &Skip) -> bool {
         match skip.why {
             SkipReason::NotDue | SkipReason::Absent => false,
             // Renewed a moment ago, by a person or by what a crash had interrupted.
@@ -248,10 +255,10 @@ impl Judge<'_> {
             {
                 false
             }
-            _ if matches!(self.wish.which, Which::Named(_)) => true,
+            _ if matches!(self.request.selection, Selection::Named(_)) => true,
             SkipReason::Missing | SkipReason::Unreadable(_) => true,
             // Whether it is due is told by its end alone: what it is due by is not renewed here.
-            _ => skip.ends.is_some_and(|end| end - self.now <= self.terms.before),
+            _ => skip.ends.is_some_and(|end| end - self.now <= self.policy.before),
         }
     }
 
@@ -262,13 +269,13 @@ impl Judge<'_> {
         certificate: &Certificate,
     ) -> Result<RenewReason, SkipReason> {
         let end = ends(certificate);
-        let is_due = end - self.now <= self.terms.lead(certificate.lifetime());
-        let why = match &self.wish.which {
+        let is_due = end - self.now <= self.policy.lead(certificate.lifetime());
+        let why = match &self.request.selection {
             _ if self.node.mismatched.contains(&role.id) => RenewReason::KeyMismatch,
             _ if end <= self.now => RenewReason::Expired,
             _ if is_due => RenewReason::Due,
-            Which::Due => return Err(SkipReason::NotDue),
-            Which::All | Which::Named(_) => RenewReason::Asked,
+            Selection::Due => return Err(SkipReason::NotDue),
+            Selection::All | Selection::Named(_) => RenewReason::Asked,
         };
         if self.node.not_embedded.contains(&role.id) {
             return Err(SkipReason::NotEmbedded);
@@ -287,8 +294,8 @@ impl Judge<'_> {
     /// the CA's own end is, and what counts is the end that comes first.
     fn gains(&self, certificate: &Certificate) -> Result<(), SkipReason> {
         let ca_end = match &certificate.signer {
-            Signer::Refused(_) if !self.wish.force => return Err(SkipReason::OtherCa),
-            Signer::Unchecked { algorithm, .. } if !self.wish.force => {
+            Signer::Refused(_) if !self.request.force => return Err(SkipReason::OtherCa),
+            Signer::Unchecked { algorithm, .. } if !self.request.force => {
                 return Err(SkipReason::SignatureUnchecked(algorithm.clone()));
             }
             Signer::Verified(ca) => ca.not_after,
@@ -299,7 +306,7 @@ impl Judge<'_> {
             Err(SkipReason::CaExpired(ca_end))
         } else if ca_end <= certificate.not_after {
             Err(SkipReason::CaTooShort(ca_end))
-        } else if leaf_end <= certificate.not_after && !self.wish.force {
+        } else if leaf_end <= certificate.not_after && !self.request.force {
             Err(SkipReason::Shorter(leaf_end))
         } else {
             Ok(())
@@ -318,7 +325,7 @@ impl Judge<'_> {
         }
         match &self.node.reaches_kubelet {
             Some(Ok(())) => plan.reaches_kubelet = true,
-            Some(Err(why)) if !self.wish.rescue => plan.warnings.push(format!(
+            Some(Err(why)) if !self.request.rescue => plan.warnings.push(format!(
                 "whether the new apiserver-kubelet-client does its work will not be proved, because the one that is in \
                  use does not: {why}"
             )),
@@ -326,17 +333,17 @@ impl Judge<'_> {
         }
     }
 
-    fn obstacles(&self, plan: &mut Plan) {
+    fn blockers(&self, plan: &mut Plan) {
         // What cannot use its pair is not well, and this is what mends it.
         let is_repair = plan.renew.iter().any(|it| it.why == RenewReason::KeyMismatch);
-        for obstacle in self.node.obstacles.iter().cloned() {
-            let is_overridden = self.wish.force && obstacle.yields_to_force()
-                || self.wish.rescue && obstacle.yields_to_rescue()
-                || is_repair && matches!(obstacle, Obstacle::Unhealthy(..));
+        for blocker in self.node.blockers.iter().cloned() {
+            let is_overridden = self.request.force && blocker.is_overridable()
+                || self.request.rescue && blocker.is_overridden_by_rescue()
+                || is_repair && matches!(blocker, Blocker::Unhealthy(..));
             if is_overridden {
-                plan.overridden.push(obstacle);
+                plan.overridden.push(blocker);
             } else {
-                plan.obstacles.push(obstacle);
+                plan.blockers.push(blocker);
             }
         }
     }

@@ -30,8 +30,8 @@ pub struct Journal {
     pub may_restart: bool,
     /// The API server and etcd are restarted only while the other control planes are well; not for those who
     /// insist.
-    #[serde(default)]
-    pub heeds_peers: bool,
+    #[serde(default, rename = "heeds_peers")]
+    pub wait_for_peers: bool,
     /// The API server has to reach this node's kubelet with what is new, as it did before.
     #[serde(default)]
     pub reaches_kubelet: bool,
@@ -51,7 +51,8 @@ pub struct Journal {
     /// What went wrong first, and in which step.
     pub fault: Option<(Step, Fault)>,
     /// What went wrong while it was undone.
-    pub second_fault: Option<(Step, Fault)>,
+    #[serde(rename = "second_fault")]
+    pub rollback_error: Option<(Step, Fault)>,
     /// What a person should know, one sentence each, in the order in which it happened.
     pub notes: Vec<String>,
     /// How often it was taken up again after a crash.
@@ -113,7 +114,8 @@ pub enum Step {
     /// Gives the kubelet a new kubelet.conf and restarts it.
     Kubelet,
     /// Makes one static pod use the new files, and proves it: the first of `live` that is not done.
-    MakeLive(usize),
+    #[serde(rename = "make-live")]
+    Activate(usize),
     /// Proves once more that everything uses the new files and is healthy.
     Verify,
     /// Turns the kubelet's rotation on again.
@@ -121,9 +123,11 @@ pub enum Step {
     /// Refreshes copies of admin.conf.
     Copies,
     /// Puts the backup back into the live tree.
-    PutBack,
+    #[serde(rename = "put-back")]
+    RollBack,
     /// Makes one static pod use the old files again, and proves it.
-    MakeOldLive(usize),
+    #[serde(rename = "make-old-live")]
+    ActivateOld(usize),
     /// Proves that everything uses the old files and is healthy.
     VerifyOld,
     /// Removes the stage, and all backups but the last few.
@@ -141,10 +145,13 @@ pub enum Outcome {
     /// Nothing was touched.
     Unchanged,
     /// It failed, and everything is as it was before, proved.
-    Undone,
+    #[serde(rename = "undone")]
+    RolledBack,
     /// It failed after the new certificates were installed. They are sound and stay, because the old
     /// ones are over, or nearly; not everything uses them yet.
-    Kept,
+    #[serde(rename = "kept")]
+    PartiallyApplied,
     /// It failed, and so did going back: a person has to look.
-    Stuck,
+    #[serde(rename = "stuck")]
+    NeedsOperator,
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::{Feature, Version};
 use crate::domain::layout::{KUBERNETES, certificates_dir, in_copy};
-use crate::domain::text::{is_unsafe, safe};
+use crate::domain::text::{escape_control, is_unsafe};
 use crate::domain::time::Span;
 
 /// What a renewal needs of a ClusterConfiguration. What it leaves out has kubeadm's default here.
@@ -105,14 +105,14 @@ pub enum Refusal {
     /// It is relative, or written with `..`, or holds more than kubeadm's pki.
     #[error(
         "its certificatesDir is {}, and only a directory of its own, by its whole path, can be renewed safely",
-        safe(&.0.to_string_lossy())
+        escape_control(&.0.to_string_lossy())
     )]
     CertificatesDir(PathBuf),
     /// etcd runs elsewhere, and nothing says where.
     #[error("etcd runs elsewhere, and no endpoint of it is known (etcd.external.endpoints)")]
     NoEndpoints,
     /// The first of these can hold what does not belong there: a line of its own, or a password.
-    #[error("{} is `{}`, which is none", .0, safe(.1))]
+    #[error("{} is `{}`, which is none", .0, escape_control(.1))]
     Odd(&'static str, String),
 }
 

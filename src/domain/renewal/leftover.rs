@@ -22,7 +22,7 @@ impl Leftover {
         next.resume(now);
         let then = match next.step {
             Step::CleanUp(Outcome::Unchanged) => "nothing was touched, and it ends there",
-            Step::PutBack | Step::MakeOldLive(_) | Step::VerifyOld => "it is undone",
+            Step::RollBack | Step::ActivateOld(_) | Step::VerifyOld => "it is undone",
             _ => "it goes on from there",
         };
         Self::Interrupted(format!(
@@ -68,8 +68,8 @@ mod tests {
         for (step, resumed, said) in [
             (Step::Stage, 0, "with kubeadm: nothing was touched, and it ends there"),
             (Step::Install, 0, "installing the new files: it goes on from there"),
-            (Step::MakeLive(0), 9, "use the new files: it is undone"),
-            (Step::PutBack, 1, "putting the old files back: it is undone"),
+            (Step::Activate(0), 9, "use the new files: it is undone"),
+            (Step::RollBack, 1, "putting the old files back: it is undone"),
         ] {
             let words = at(step, resumed);
             assert!(words.ends_with(said), "{words}");

@@ -11,9 +11,9 @@
 
 use crate::domain::time::{Span, UnixTime};
 
-use super::obstacle::Obstacle;
+use super::blocker::Blocker;
 use super::plan::{
-    LeaveReason, Plan, RenewReason, Renewal, RestartPolicy, RestartReason, Skip, SkipReason,
+    Plan, RenewReason, Renewal, RestartPolicy, RestartReason, Skip, SkipReason, SkipRestartReason,
 };
 use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 
@@ -48,8 +48,8 @@ impl Journal {
     pub fn begin(task: Task, plan: &Plan, restart: RestartPolicy, now: UnixTime) -> Self {
         Self {
             id: id(now),
-            heeds_peers: task != Task::Rescue
-                && plan.overridden.iter().all(Obstacle::yields_to_patience),
+            wait_for_peers: task != Task::Rescue
+                && plan.overridden.iter().all(Blocker::is_overridden_in_time),
             task,
             begun: now,
             turned: None,
@@ -65,7 +65,7 @@ impl Journal {
             changes: Vec::new(),
             step: first(plan),
             fault: None,
-            second_fault: None,
+            rollback_error: None,
             notes: left_to_hand(plan),
             resumed: 0,
             retried: false,
@@ -160,7 +160,7 @@ impl Journal {
 
     fn go_to(&mut self, next: Step, now: UnixTime) {
         self.step = next;
-        if next == Step::PutBack && self.turned.is_none() {
+        if next == Step::RollBack && self.turned.is_none() {
             self.turned = Some(now);
         }
         if self.outcome().is_some() {
@@ -177,16 +177,16 @@ impl Journal {
             Step::Inspect => Step::Install,
             Step::Install if self.kubelet => Step::Kubelet,
             Step::Install | Step::Kubelet => first_live(&self.live),
-            Step::MakeLive(index) if index + 1 < self.live.len() => Step::MakeLive(index + 1),
-            Step::MakeLive(_) => Step::Verify,
+            Step::Activate(index) if index + 1 < self.live.len() => Step::Activate(index + 1),
+            Step::Activate(_) => Step::Verify,
             Step::Verify if self.kubelet => Step::KubeletRotation,
             Step::Verify | Step::KubeletRotation if !self.copies.is_empty() => Step::Copies,
             Step::Verify | Step::KubeletRotation | Step::Copies => Step::CleanUp(Outcome::Renewed),
-            Step::PutBack if self.live.is_empty() => Step::VerifyOld,
-            Step::PutBack => Step::MakeOldLive(0),
-            Step::MakeOldLive(index) if index + 1 < self.live.len() => Step::MakeOldLive(index + 1),
-            Step::MakeOldLive(_) => Step::VerifyOld,
-            Step::VerifyOld => Step::CleanUp(Outcome::Undone),
+            Step::RollBack if self.live.is_empty() => Step::VerifyOld,
+            Step::RollBack => Step::ActivateOld(0),
+            Step::ActivateOld(index) if index + 1 < self.live.len() => Step::ActivateOld(index + 1),
+            Step::ActivateOld(_) => Step::VerifyOld,
+            Step::VerifyOld => Step::CleanUp(Outcome::RolledBack),
             Step::CleanUp(outcome) | Step::End(outcome) => Step::End(outcome),
         }
     }
@@ -196,7 +196,7 @@ impl Journal {
         let step = self.step;
         let is_untouched = fault.kind == FaultKind::Untouched;
         match step {
-            Step::MakeLive(index) | Step::MakeOldLive(index) if self.can_help(&fault, index) => {
+            Step::Activate(index) | Step::ActivateOld(index) if self.can_help(&fault, index) => {
                 self.notes.push(format!("{}: it is restarted", fault.what));
                 self.live[index].restart = true;
                 return step;
@@ -223,16 +223,16 @@ impl Journal {
                      once the cause is removed, renew again"
                         .to_owned(),
                 );
-                Step::CleanUp(Outcome::Stuck)
+                Step::CleanUp(Outcome::NeedsOperator)
             }
             // Nothing uses the new ones yet, so as long as the old ones are good at all they are the better set.
             Step::Install => {
                 // Nothing was restarted for it yet.
                 self.live.iter_mut().for_each(|live| live.restart = false);
-                Step::PutBack
+                Step::RollBack
             }
-            Step::Kubelet | Step::MakeLive(_) | Step::Verify => self.back_or_stay(now),
-            _ => Step::CleanUp(Outcome::Stuck),
+            Step::Kubelet | Step::Activate(_) | Step::Verify => self.back_or_stay(now),
+            _ => Step::CleanUp(Outcome::NeedsOperator),
         }
     }
 
@@ -257,20 +257,20 @@ impl Journal {
             self.notes.push(
                 "the new certificates stay: the old ones are over, or will be soon".to_owned(),
             );
-            return Step::CleanUp(Outcome::Kept);
+            return Step::CleanUp(Outcome::PartiallyApplied);
         }
         if self.changes.is_empty() {
             // Only restarts were asked for, so there is nothing to put back.
-            return Step::CleanUp(Outcome::Stuck);
+            return Step::CleanUp(Outcome::NeedsOperator);
         }
         self.restart_again();
-        Step::PutBack
+        Step::RollBack
     }
 
     /// On the way back, what reads its files by itself is left to it, but for the one that failed.
     fn restart_again(&mut self) {
         let failed = match self.step {
-            Step::MakeLive(index) => Some(index),
+            Step::Activate(index) => Some(index),
             _ => None,
         };
         for (index, live) in self.live.iter_mut().enumerate() {
@@ -281,7 +281,7 @@ impl Journal {
     }
 
     fn blame(&mut self, fault: Fault) {
-        let slot = if self.fault.is_none() { &mut self.fault } else { &mut self.second_fault };
+        let slot = if self.fault.is_none() { &mut self.fault } else { &mut self.rollback_error };
         if slot.is_none() {
             *slot = Some((self.step, fault));
         }
@@ -320,12 +320,12 @@ impl Step {
 
     /// True on the way back, and at the end.
     pub fn is_going_back(self) -> bool {
-        matches!(self, Self::PutBack | Self::MakeOldLive(_) | Self::VerifyOld | Self::CleanUp(_))
+        matches!(self, Self::RollBack | Self::ActivateOld(_) | Self::VerifyOld | Self::CleanUp(_))
     }
 
     /// True on the way from the first change of the live tree to its proof.
     fn is_forward(self) -> bool {
-        matches!(self, Self::Install | Self::Kubelet | Self::MakeLive(_) | Self::Verify)
+        matches!(self, Self::Install | Self::Kubelet | Self::Activate(_) | Self::Verify)
     }
 }
 
@@ -336,9 +336,9 @@ fn in_vain(plan: &Plan) -> impl Iterator<Item = &Skip> {
 
 /// Why nothing was begun.
 fn why_not(plan: &Plan) -> String {
-    let obstacle = |it: &Obstacle| format!("{}: {}", it.what(), it.way_out());
+    let blocker = |it: &Blocker| format!("{}: {}", it.what(), it.remedy());
     let skipped = |it: &Skip| format!("{}: {}", it.name, it.why.words());
-    let mut why: Vec<String> = plan.obstacles.iter().map(obstacle).collect();
+    let mut why: Vec<String> = plan.blockers.iter().map(blocker).collect();
     if why.is_empty() {
         why.extend(in_vain(plan).map(skipped));
     }
@@ -351,8 +351,9 @@ fn why_not(plan: &Plan) -> String {
 
 /// What `renew.restart` forbids has to be done all the same. It stays true where the renewal is undone in the end.
 fn left_to_hand(plan: &Plan) -> Vec<String> {
-    let forbidden = plan.leave.iter().filter(|(_, why)| *why == LeaveReason::Forbidden);
-    let one = |(component, _): &(Component, LeaveReason)| {
+    let forbidden =
+        plan.skip_restart.iter().filter(|(_, why)| *why == SkipRestartReason::Forbidden);
+    let one = |(component, _): &(Component, SkipRestartReason)| {
         format!(
             "{component} takes up a renewed certificate only when it is restarted, by hand, \
              because renew.restart is \"none\": `pkill -x {}`",
@@ -373,17 +374,18 @@ fn first(plan: &Plan) -> Step {
 }
 
 fn first_live(live: &[Live]) -> Step {
-    if live.is_empty() { Step::Verify } else { Step::MakeLive(0) }
+    if live.is_empty() { Step::Verify } else { Step::Activate(0) }
 }
 
 /// What has to use the new files, in the order of the components.
 fn live(plan: &Plan) -> Vec<Live> {
     let one = |component| {
         let is_restarted = |(it, _): &(Component, RestartReason)| *it == component;
-        let reloads =
-            |(it, why): &(Component, LeaveReason)| *it == component && *why == LeaveReason::Reloads;
+        let reloads = |(it, why): &(Component, SkipRestartReason)| {
+            *it == component && *why == SkipRestartReason::Reloads
+        };
         let restart = plan.restart.iter().any(is_restarted);
-        let is_concerned = restart || plan.leave.iter().any(reloads);
+        let is_concerned = restart || plan.skip_restart.iter().any(reloads);
         is_concerned.then_some(Live { component, restart })
     };
     Component::ALL.into_iter().filter_map(one).collect()

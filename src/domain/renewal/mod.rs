@@ -5,6 +5,7 @@
 //! decided is decided here.
 
 pub mod back_off;
+pub mod blocker;
 pub mod clock;
 pub mod component;
 pub mod copy;
@@ -13,18 +14,17 @@ pub mod journal;
 pub mod kubeadm_config;
 pub mod leftover;
 pub mod machine;
-pub mod obstacle;
+pub mod maintenance_window;
 pub mod organisation;
-pub mod pace;
-pub mod path_obstacle;
+pub mod path_blocker;
 pub mod plan;
 pub mod present;
-pub mod routine;
+pub mod rate_limit;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schedule;
 pub mod skew;
 pub mod termination;
-pub mod window;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use component::Component;
 pub use journal::{Change, Journal, Live, Outcome, Step, Task};
 pub use machine::Done;
-pub use window::Window;
+pub use maintenance_window::MaintenanceWindow;
 
 /// Why a step did not do what it is for.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, thiserror::Error)]

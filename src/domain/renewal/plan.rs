@@ -6,13 +6,13 @@ use crate::domain::kubernetes::Version;
 use crate::domain::model::{Reason, Sha256};
 use crate::domain::time::{Span, UnixTime};
 
-use super::{Component, leftover::Leftover, obstacle::Obstacle};
+use super::{Component, blocker::Blocker, leftover::Leftover};
 
 /// What a person, or the daemon, asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wish {
+pub struct RenewRequest {
     /// Which certificates.
-    pub which: Which,
+    pub selection: Selection,
     /// Go on in spite of what can be overridden.
     pub force: bool,
     /// Bring a node back whose certificates have expired, the kubelet's included.
@@ -21,7 +21,7 @@ pub struct Wish {
 
 /// Which certificates are asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Which {
+pub enum Selection {
     /// All that kubeadm can renew, due or not.
     All,
     /// Those that are due.
@@ -44,7 +44,7 @@ pub enum RestartPolicy {
 
 /// The settings that a plan goes by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Terms {
+pub struct RenewalPolicy {
     /// A certificate is due when it has less than this left.
     pub before: Span,
     /// One that lives shorter than this in all is due in the last third of its life.
@@ -69,7 +69,7 @@ pub struct NodeFacts {
     /// Certificates, by kubeadm's NAME, whose keys are not those beside them.
     pub mismatched: Vec<&'static str>,
     /// What stands in the way.
-    pub obstacles: Vec<Obstacle>,
+    pub blockers: Vec<Blocker>,
     /// Copies of admin.conf that a renewal of it would make stale, or that are stale already.
     pub copies: Vec<PathBuf>,
     /// Whether the API server reaches this node's kubelet, and if not, why, as a clause; `None` if nobody has asked.
@@ -121,7 +121,7 @@ pub struct Plan {
     /// How long each of those is away.
     pub outages: Vec<Outage>,
     /// What is not, and why.
-    pub leave: Vec<(Component, LeaveReason)>,
+    pub skip_restart: Vec<(Component, SkipRestartReason)>,
     /// Copies of admin.conf that are refreshed.
     pub copies: Vec<PathBuf>,
     /// The API server has to reach this node's kubelet afterwards, as it does now: what it does that with is replaced.
@@ -129,11 +129,11 @@ pub struct Plan {
     /// The kubelet gets a new client certificate (`--rescue`).
     pub kubelet: bool,
     /// What stands in the way and is not overridden: with any, nothing is done.
-    pub obstacles: Vec<Obstacle>,
+    pub blockers: Vec<Blocker>,
     /// What stands in the way and is overridden.
-    pub overridden: Vec<Obstacle>,
+    pub overridden: Vec<Blocker>,
     /// Something that is due, or was asked for by name, cannot be renewed: a person has to.
-    pub falls_short: bool,
+    pub incomplete: bool,
     /// What a person should know before it begins, whole sentences.
     pub warnings: Vec<String>,
 }
@@ -241,7 +241,7 @@ pub struct Outage {
 
 /// Why a component is not restarted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LeaveReason {
+pub enum SkipRestartReason {
     /// Nothing that it uses is renewed.
     NotConcerned,
     /// It reads renewed files by itself, which is proved by what it serves.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use crate::domain::model::Reason;
 use crate::domain::time::{Span, UnixTime};
 
+use super::blocker::Blocker;
 use super::leftover::Leftover;
-use super::obstacle::Obstacle;
 use super::plan::{
-    LeaveReason, Outage, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason,
+    Outage, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason, SkipRestartReason,
 };
 use super::{Change, Component, Fault, Journal, Live, Outcome, Step, Task};
 
@@ -62,19 +62,19 @@ pub(crate) fn plan() -> Plan {
             (Component::Scheduler, RestartReason::HoldsKubeconfig),
         ],
         outages: vec![outage(Component::Apiserver, 10, 40), outage(Component::Scheduler, 17, 0)],
-        leave: vec![
-            (Component::Etcd, LeaveReason::Reloads),
-            (Component::ControllerManager, LeaveReason::NotConcerned),
+        skip_restart: vec![
+            (Component::Etcd, SkipRestartReason::Reloads),
+            (Component::ControllerManager, SkipRestartReason::NotConcerned),
         ],
         copies: vec!["/root/.kube/config".into()],
         reaches_kubelet: false,
         kubelet: true,
-        falls_short: true,
-        obstacles: vec![
-            Obstacle::KubeletDown("its port 10248 refuses connections".to_owned()),
-            Obstacle::DiskFull { path: "/var/lib".into(), needed: 5 << 20, free: 1 << 20 },
+        incomplete: true,
+        blockers: vec![
+            Blocker::KubeletDown("its port 10248 refuses connections".to_owned()),
+            Blocker::DiskFull { path: "/var/lib".into(), needed: 5 << 20, free: 1 << 20 },
         ],
-        overridden: vec![Obstacle::ManifestChanged("/etc/kubernetes/manifests/etcd.yaml".into())],
+        overridden: vec![Blocker::ManifestChanged("/etc/kubernetes/manifests/etcd.yaml".into())],
         warnings: vec!["the cluster's CA ends in 300 d: plan its rotation".to_owned()],
     }
 }
@@ -98,7 +98,7 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         names: names.map(str::to_owned).to_vec(),
         live: vec![live(Component::Apiserver, false), live(Component::Scheduler, true)],
         may_restart: true,
-        heeds_peers: true,
+        wait_for_peers: true,
         reaches_kubelet: true,
         kubelet: false,
         copies: vec!["/root/.kube/config".into()],
@@ -110,12 +110,12 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
             Outcome::Renewed => None,
             Outcome::Unchanged => fault(Step::Stage, "kubeadm ended with status 1: see its output"),
             _ => fault(
-                Step::MakeLive(1),
+                Step::Activate(1),
                 "kube-scheduler did not start again within 60 s; see its log in /var/log/pods",
             ),
         },
-        second_fault: match outcome {
-            Outcome::Stuck => fault(Step::MakeOldLive(1), "kube-scheduler does not run"),
+        rollback_error: match outcome {
+            Outcome::NeedsOperator => fault(Step::ActivateOld(1), "kube-scheduler does not run"),
             _ => None,
         },
         notes: match outcome {
@@ -125,7 +125,7 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
             ],
             _ => Vec::new(),
         },
-        resumed: u32::from(outcome == Outcome::Undone),
+        resumed: u32::from(outcome == Outcome::RolledBack),
         retried: false,
     }
 }

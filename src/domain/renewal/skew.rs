@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crate::domain::kubernetes::{Feature, KNOWN, Version};
 
 use super::Component;
-use super::obstacle::Obstacle;
+use super::blocker::Blocker;
 
 /// The versions of Kubernetes on a node; `None` where one is not known.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -24,8 +24,8 @@ const KUBEADM_AHEAD: i64 = 1;
 
 impl Versions {
     /// Why kubeadm is not let to work.
-    pub fn obstacle(&self) -> Option<Obstacle> {
-        let unsupported = Some(Obstacle::KubeadmUnsupported(self.kubeadm));
+    pub fn blocker(&self) -> Option<Blocker> {
+        let unsupported = Some(Blocker::KubeadmUnsupported(self.kubeadm));
         let Some(kubeadm) = self.kubeadm else { return unsupported };
         if kubeadm.among_known() == Ordering::Less {
             return unsupported;
@@ -36,7 +36,7 @@ impl Versions {
         let far = self.known().filter(is_far);
         let farthest =
             far.max_by_key(|(_, runs)| kubeadm.ahead_of(*runs).map_or(i64::MAX, i64::abs));
-        farthest.map(|(component, runs)| Obstacle::KubeadmVersion { kubeadm, component, runs })
+        farthest.map(|(component, runs)| Blocker::KubeadmVersion { kubeadm, component, runs })
     }
 
     /// What people should know, whole sentences: none of it keeps a renewal from its end.
@@ -124,37 +124,37 @@ mod tests {
         for kubeadm in [36, 37, 38] {
             let mut versions = node(kubeadm, 37, 37);
             versions.components.pop();
-            let runs = Obstacle::KubeadmVersion {
+            let runs = Blocker::KubeadmVersion {
                 kubeadm: version(kubeadm),
                 component: Component::Apiserver,
                 runs: version(37),
             };
-            assert_eq!(versions.obstacle(), Some(runs).filter(|_| kubeadm == 36), "{kubeadm}");
+            assert_eq!(versions.blocker(), Some(runs).filter(|_| kubeadm == 36), "{kubeadm}");
         }
         let half_upgraded = node(37, 37, 37);
-        assert_eq!(half_upgraded.obstacle(), None);
-        let farthest = node(39, 37, 37).obstacle().unwrap();
+        assert_eq!(half_upgraded.blocker(), None);
+        let farthest = node(39, 37, 37).blocker().unwrap();
         assert_eq!(
             farthest.what(),
             "kubeadm is of version 1.39, kube-scheduler on this node of 1.36: kubeadm is made for its own version \
              and the one before"
         );
-        assert!(farthest.way_out().starts_with("install kubeadm 1.36, "), "{}", farthest.way_out());
+        assert!(farthest.remedy().starts_with("install kubeadm 1.36, "), "{}", farthest.remedy());
         let other =
             Versions { kubeadm: Some(Version { major: 2, ..version(37) }), ..node(37, 37, 37) };
-        assert!(matches!(other.obstacle(), Some(Obstacle::KubeadmVersion { .. })));
+        assert!(matches!(other.blocker(), Some(Blocker::KubeadmVersion { .. })));
     }
 
     #[test]
     fn a_kubeadm_that_is_too_old_or_silent_is_refused() {
-        let old = node(19, 19, 19).obstacle().unwrap();
-        assert_eq!(old, Obstacle::KubeadmUnsupported(Some(version(19))));
+        let old = node(19, 19, 19).blocker().unwrap();
+        assert_eq!(old, Blocker::KubeadmUnsupported(Some(version(19))));
         assert_eq!(
             old.what(),
             "kubeadm is of version 1.19, and certwatch works with 1.20 and later"
         );
-        assert_eq!(Versions::default().obstacle(), Some(Obstacle::KubeadmUnsupported(None)));
-        assert!(!old.yields_to_force() && !old.yields_to_rescue());
+        assert_eq!(Versions::default().blocker(), Some(Blocker::KubeadmUnsupported(None)));
+        assert!(!old.is_overridable() && !old.is_overridden_by_rescue());
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(node(38, 38, 38).warnings(), [""; 0]);
         let [warning] = &node(39, 39, 39).warnings()[..] else { panic!() };
         assert!(warning.contains("knows 1.20 to 1.38"), "{warning}");
-        assert_eq!(node(39, 39, 39).obstacle(), None);
+        assert_eq!(node(39, 39, 39).blocker(), None);
     }
 
     #[test]
@@ -185,6 +185,6 @@ mod tests {
     fn an_image_without_a_version_is_told() {
         let components = vec![(Component::Apiserver, None)];
         let unknown = Versions { components, ..node(37, 37, 37) };
-        assert_eq!((unknown.obstacle(), unknown.warnings().len()), (None, 1));
+        assert_eq!((unknown.blocker(), unknown.warnings().len()), (None, 1));
     }
 }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::domain::model::Reason;
-use crate::domain::text::{harmless, safe};
+use crate::domain::text::{escape_control, strip_control};
 use crate::domain::time::Span;
 
-use super::plan::{LeaveReason, Plan, RenewReason, RestartReason, SkipReason};
+use super::plan::{Plan, RenewReason, RestartReason, SkipReason, SkipRestartReason};
 use super::{Component, Fault, Journal, Outcome, Step, Task};
 
 /// How many names stand in a headline.
@@ -65,7 +65,7 @@ impl SkipReason {
             Self::SignatureUnchecked(algorithm) => format!(
                 "its signature cannot be checked ({}), so another CA than the one here may have made it: \
                  see `openssl verify`; --force renews it anyway",
-                safe(algorithm)
+                escape_control(algorithm)
             ),
         }
     }
@@ -103,7 +103,7 @@ impl RestartReason {
             }
             Self::OldVersion => "does not read renewed files by itself in its version".to_owned(),
             Self::Stale(evidence) => {
-                format!("does not use what is on disk now: {}", safe(evidence))
+                format!("does not use what is on disk now: {}", escape_control(evidence))
             }
         }
     }
@@ -119,7 +119,7 @@ impl RestartReason {
     }
 }
 
-impl LeaveReason {
+impl SkipRestartReason {
     /// Why not, after the component's name.
     pub const fn words(self) -> &'static str {
         match self {
@@ -184,14 +184,14 @@ impl Step {
             Self::Inspect => "checking the staged files",
             Self::Install => "installing the new files",
             Self::Kubelet => "renewing the kubelet's certificate",
-            Self::MakeLive(index) => {
+            Self::Activate(index) => {
                 return format!("making {} use the new files", journal.live_name(index));
             }
             Self::Verify => "proving that everything uses the new files",
             Self::KubeletRotation => "turning the kubelet's rotation on again",
             Self::Copies => "refreshing the copies of admin.conf",
-            Self::PutBack => "putting the old files back",
-            Self::MakeOldLive(index) => {
+            Self::RollBack => "putting the old files back",
+            Self::ActivateOld(index) => {
                 return format!("making {} use the old files again", journal.live_name(index));
             }
             Self::VerifyOld => "proving that everything uses the old files",
@@ -228,12 +228,14 @@ pub fn outcome_headline(journal: &Journal) -> String {
         Some(Outcome::Renewed) => format!("{what} {be} {done}"),
         Some(Outcome::Unchanged) if journal.fault.is_none() => format!("nothing had to be {done}"),
         Some(Outcome::Unchanged) => format!("{failed}, nothing was touched"),
-        Some(Outcome::Undone) => format!("{failed}, everything is as it was before"),
-        Some(Outcome::Kept) => format!("{what} {be} {done}, but not everything uses that yet"),
-        Some(Outcome::Stuck) if journal.second_fault.is_none() => {
+        Some(Outcome::RolledBack) => format!("{failed}, everything is as it was before"),
+        Some(Outcome::PartiallyApplied) => {
+            format!("{what} {be} {done}, but not everything uses that yet")
+        }
+        Some(Outcome::NeedsOperator) if journal.rollback_error.is_none() => {
             format!("{failed}: look at this node now")
         }
-        Some(Outcome::Stuck) => {
+        Some(Outcome::NeedsOperator) => {
             format!("{failed}, and going back failed as well: look at this node now")
         }
     }
@@ -246,7 +248,7 @@ pub fn outcome_text(journal: &Journal) -> Vec<String> {
         text.push(format!("All of them: {}.", names(journal).join(", ")));
     }
     text.extend(journal.fault.iter().map(|fault| failure("It failed", fault, journal)));
-    text.extend(journal.second_fault.iter().map(|it| failure("Going back failed", it, journal)));
+    text.extend(journal.rollback_error.iter().map(|it| failure("Going back failed", it, journal)));
     text.extend(journal.notes.iter().map(|note| sentence(note)));
     match journal.resumed {
         0 => {}
@@ -259,37 +261,37 @@ pub fn outcome_text(journal: &Journal) -> Vec<String> {
 
 /// What a person has to do, or can.
 fn to_do(journal: &Journal) -> Option<String> {
-    let id = safe(&journal.id);
+    let id = escape_control(&journal.id);
     Some(match journal.outcome()? {
         // What was there before is of no use to anybody.
         Outcome::Renewed if !journal.has_backup() || journal.task == Task::Repair => return None,
         Outcome::Renewed => format!("To go back: `certwatch restore {id}`."),
-        Outcome::Unchanged | Outcome::Undone if journal.fault.is_some() => {
+        Outcome::Unchanged | Outcome::RolledBack if journal.fault.is_some() => {
             "Remove the cause and try again; `certwatch renew --dry-run` shows what stands in the way."
                 .to_owned()
         }
-        Outcome::Unchanged | Outcome::Undone => return None,
-        Outcome::Kept if journal.task == Task::Rescue => {
+        Outcome::Unchanged | Outcome::RolledBack => return None,
+        Outcome::PartiallyApplied if journal.task == Task::Rescue => {
             "What is installed is sound and stays. If the cluster has other control planes, rescue those as well, and \
              then do this here once more: etcd serves nobody before most of its members are back."
                 .to_owned()
         }
-        Outcome::Kept if journal.task == Task::Repair => "The keys match their certificates again. \
+        Outcome::PartiallyApplied if journal.task == Task::Repair => "The keys match their certificates again. \
                           `certwatch renew --dry-run` shows what does not use them yet: restart that."
             .to_owned(),
-        Outcome::Kept => "What is installed is sound and stays, because what was there before is over \
+        Outcome::PartiallyApplied => "What is installed is sound and stays, because what was there before is over \
                           or nearly. `certwatch renew --dry-run` shows what does not use it yet: \
                           restart that."
             .to_owned(),
-        Outcome::Stuck if !journal.has_backup() => {
+        Outcome::NeedsOperator if !journal.has_backup() => {
             "No file was changed; `certwatch renew --dry-run` shows what is not as it should be."
                 .to_owned()
         }
-        Outcome::Stuck if journal.second_fault.is_none() => {
+        Outcome::NeedsOperator if journal.rollback_error.is_none() => {
             "Each key in place is its certificate's, but not all of them are new: `certwatch renew --rescue` makes those that have expired anew."
                 .to_owned()
         }
-        Outcome::Stuck => format!(
+        Outcome::NeedsOperator => format!(
             "What was there before is in the backup {id}: `certwatch restore {id}` tries once more to put it back."
         ),
     })
@@ -308,7 +310,9 @@ fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
     let pods: Vec<_> = journal.live.iter().map(|live| live.component.name().into()).collect();
     let names = names(journal);
     match &journal.task {
-        Task::Restore(backup) => (format!("the backup {}", safe(backup)), "is", "put back"),
+        Task::Restore(backup) => {
+            (format!("the backup {}", escape_control(backup)), "is", "put back")
+        }
         Task::Repair => (listed(&names), be(names.len()), "repaired"),
         _ if !names.is_empty() => (listed(&names), be(names.len()), "renewed"),
         _ if journal.kubelet => ("the kubelet's certificate".to_owned(), "is", "renewed"),
@@ -333,7 +337,7 @@ const fn be(count: usize) -> &'static str {
 }
 
 fn names(journal: &Journal) -> Vec<Cow<'_, str>> {
-    journal.names.iter().map(|name| safe(name)).collect()
+    journal.names.iter().map(|name| escape_control(name)).collect()
 }
 
 /// The code alone: what the words say is for the place that names the file.
@@ -343,7 +347,7 @@ fn code(reason: &Reason) -> String {
 
 /// With its full stop.
 fn sentence(text: &str) -> String {
-    harmless(text.trim_end_matches('.')) + "."
+    strip_control(text.trim_end_matches('.')) + "."
 }
 
 #[cfg(test)]
@@ -354,8 +358,13 @@ mod tests {
     /// Every outcome of every task, as a mail has it.
     #[test]
     fn outcomes() {
-        let outcomes =
-            [Outcome::Renewed, Outcome::Unchanged, Outcome::Undone, Outcome::Kept, Outcome::Stuck];
+        let outcomes = [
+            Outcome::Renewed,
+            Outcome::Unchanged,
+            Outcome::RolledBack,
+            Outcome::PartiallyApplied,
+            Outcome::NeedsOperator,
+        ];
         let tasks = [Task::Renew, Task::Restore("2026-11-01T02-00-00Z".to_owned())];
         let all =
             tasks.iter().flat_map(|task| outcomes.map(|outcome| journal(task.clone(), outcome)));
@@ -392,7 +401,7 @@ mod tests {
             "repaired apiserver and etcd-server: their keys did not match their certificates"
         );
         assert_eq!(
-            headline(&["apiserver"], Outcome::Kept),
+            headline(&["apiserver"], Outcome::PartiallyApplied),
             "apiserver is repaired, but not everything uses that yet"
         );
     }
@@ -402,11 +411,11 @@ mod tests {
         let none = Journal {
             names: Vec::new(),
             changes: Vec::new(),
-            ..journal(Task::Rescue, Outcome::Stuck)
+            ..journal(Task::Rescue, Outcome::NeedsOperator)
         };
         let kubelet = Journal { kubelet: true, step: Step::Kubelet, ..none.clone() };
         assert_eq!(outcome_headline(&kubelet), "the kubelet's certificate is being renewed");
-        let stuck = Journal { second_fault: None, ..none.clone() };
+        let stuck = Journal { rollback_error: None, ..none.clone() };
         assert_eq!(
             outcome_headline(&stuck),
             "kube-apiserver and kube-scheduler could not be restarted: look at this node now"
@@ -418,7 +427,7 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_is_made_safe() {
-        let mut journal = journal(Task::Restore("\u{1b}[2J".to_owned()), Outcome::Undone);
+        let mut journal = journal(Task::Restore("\u{1b}[2J".to_owned()), Outcome::RolledBack);
         journal.notes = vec!["a\u{202e}b\n".to_owned()];
         journal.names = vec!["x\u{9b}".to_owned()];
         journal.fault = Some((Step::Install, Fault::failed("c\u{1b}d")));

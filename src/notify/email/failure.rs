@@ -11,7 +11,7 @@ use rustls::CertificateError;
 
 use super::Failure;
 use crate::config::channels::{Email, Secret, Security};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::Span;
 use crate::notify::tls;
 
@@ -30,7 +30,7 @@ pub(super) enum Step {
 }
 
 /// What ended an attempt.
-pub(super) enum Trouble {
+pub(super) enum SmtpError {
     LoginInClear,
     NoLogin,
     NoServerName,
@@ -40,13 +40,13 @@ pub(super) enum Trouble {
     Smtp(smtp::Error),
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for SmtpError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<smtp::Error> for Trouble {
+impl From<smtp::Error> for SmtpError {
     fn from(error: smtp::Error) -> Self {
         Self::Smtp(error)
     }
@@ -74,25 +74,25 @@ impl<'a> Site<'a> {
         self.secrets = vec![STANDARD.encode(plain), STANDARD.encode(password), password.to_owned()];
     }
 
-    pub(super) fn explain(&self, trouble: Trouble) -> Failure {
-        match trouble {
-            Trouble::LoginInClear => self.permanent(
+    pub(super) fn explain(&self, error: SmtpError) -> Failure {
+        match error {
+            SmtpError::LoginInClear => self.permanent(
                 "would get the password in clear text: set email.security to \"starttls\" or \"tls\"",
             ),
-            Trouble::NoLogin => self.permanent(
+            SmtpError::NoLogin => self.permanent(
                 "offers no login by PLAIN or LOGIN here: try its submission port, or leave out email.user",
             ),
-            Trouble::NoServerName => {
+            SmtpError::NoServerName => {
                 self.permanent("is no name that a certificate can be for: correct email.server")
             }
-            Trouble::NoStartTls => self.permanent(
+            SmtpError::NoStartTls => self.permanent(
                 "offers no STARTTLS, so that nothing was sent: if it speaks TLS from the first byte, \
                  as on port 465, set email.security to \"tls\"; if it should offer it, somebody may \
                  be in between",
             ),
-            Trouble::TimedOut => self.timed_out(),
-            Trouble::Io(error) => self.of_io(&error),
-            Trouble::Smtp(error) => self.of_smtp(&error),
+            SmtpError::TimedOut => self.timed_out(),
+            SmtpError::Io(error) => self.of_io(&error),
+            SmtpError::Smtp(error) => self.of_smtp(&error),
         }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Site<'a> {
     /// The server has answered, and it is no.
     fn refused(&self, code: u16, is_permanent: bool, said: &str) -> Failure {
         let hint = if is_permanent { self.hint(code, said) } else { String::new() };
-        let said = safe(&self.concealed(said)).into_owned();
+        let said = escape_control(&self.concealed(said)).into_owned();
         let did = match (self.step, is_permanent) {
             (_, false) => format!("puts off {}", self.object()),
             (_, true) => format!("refuses {}", self.object()),
@@ -182,7 +182,7 @@ impl<'a> Site<'a> {
                 "answers TLS with something else: if it has STARTTLS, as on port 587, set \
                  email.security to \"starttls\"",
             ),
-            _ => self.transient(&format!("TLS failed: {}", safe(&error.to_string()))),
+            _ => self.transient(&format!("TLS failed: {}", escape_control(&error.to_string()))),
         }
     }
 
@@ -211,10 +211,10 @@ impl<'a> Site<'a> {
             Step::Tls => "STARTTLS".to_owned(),
             Step::Login => {
                 let user = self.settings.login.as_ref().map_or("", |login| &login.user);
-                format!("the login of {}", safe(user))
+                format!("the login of {}", escape_control(user))
             }
-            Step::Sender => format!("the sender {}", safe(&self.settings.from)),
-            Step::Recipient => format!("the recipient {}", safe(self.to)),
+            Step::Sender => format!("the sender {}", escape_control(&self.settings.from)),
+            Step::Recipient => format!("the recipient {}", escape_control(self.to)),
             Step::Data | Step::Content => "the mail".to_owned(),
         }
     }
@@ -234,8 +234,8 @@ impl<'a> Site<'a> {
 
     fn secret(&self) -> String {
         match self.settings.login.as_ref().map(|login| &login.password) {
-            Some(Secret::Credential(name)) => format!("the credential {}", safe(name)),
-            Some(Secret::File(path)) => safe(&path.to_string_lossy()).into_owned(),
+            Some(Secret::Credential(name)) => format!("the credential {}", escape_control(name)),
+            Some(Secret::File(path)) => escape_control(&path.to_string_lossy()).into_owned(),
             None => String::new(),
         }
     }
@@ -261,7 +261,7 @@ impl<'a> Site<'a> {
     }
 
     fn sentence(&self, what: &str) -> String {
-        format!("{}:{} {what}", safe(&self.settings.server), self.settings.port)
+        format!("{}:{} {what}", escape_control(&self.settings.server), self.settings.port)
     }
 }
 
@@ -292,7 +292,7 @@ fn distrust(error: &CertificateError) -> String {
              signed by, into alerts.ca-file"
                 .to_owned()
         }
-        _ => format!("has a certificate that is not accepted: {}", safe(&error.to_string())),
+        _ => format!("has a certificate that is not accepted: {}", escape_control(&error.to_string())),
     }
 }
 
@@ -301,7 +301,7 @@ fn presented(error: &CertificateError) -> String {
     let CertificateError::NotValidForNameContext { presented, .. } = error else {
         return String::new();
     };
-    presented.iter().take(3).map(|name| format!(", {}", safe(name))).collect()
+    presented.iter().take(3).map(|name| format!(", {}", escape_control(name))).collect()
 }
 
 /// The input or output error below one of lettre's.

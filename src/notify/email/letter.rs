@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::mailbox::mailbox;
 use super::{Failure, html, text};
 use crate::domain::message::Message;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::report::lines::cut_end;
 
@@ -42,14 +42,14 @@ pub(super) fn write(from: &str, to: &str, message: &Message) -> Result<Letter, F
         .subject(subject(message))
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"))
-        .raw_header(header("X-Certwatch-Node", &safe(&message.node)))
+        .raw_header(header("X-Certwatch-Node", &escape_control(&message.node)))
         .raw_header(header("X-Certwatch-Severity", message.severity.name()));
     headers.from(from).to(to).multipart(forms).map_err(unwritable)
 }
 
 /// `[certwatch] CRITICAL cp1: apiserver expires in 5 d`, in one line of 78 columns.
 fn subject(message: &Message) -> String {
-    let plain = |text: &str| safe(text).replace('…', "...");
+    let plain = |text: &str| escape_control(text).replace('…', "...");
     let (headline, node) = (plain(&message.headline), plain(&message.node));
     let whole =
         |node: &str, headline: &str| format!("[certwatch] {} {node}: {headline}", message.tag());
@@ -97,7 +97,10 @@ fn forms(message: &Message) -> Result<MultiPart, String> {
 }
 
 fn unwritable(why: impl std::fmt::Display) -> Failure {
-    Failure::permanent(format!("no mail can be made of the message: {}", safe(&why.to_string())))
+    Failure::permanent(format!(
+        "no mail can be made of the message: {}",
+        escape_control(&why.to_string())
+    ))
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {

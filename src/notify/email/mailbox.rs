@@ -3,7 +3,7 @@
 use lettre::Address;
 use lettre::message::Mailbox;
 
-use crate::domain::text::{is_unsafe, safe};
+use crate::domain::text::{escape_control, is_unsafe};
 
 /// Reads `ops@example.org` or `Operations <ops@example.org>`.
 ///
@@ -18,11 +18,11 @@ pub fn mailbox(text: &str) -> Result<Mailbox, String> {
     if !address.is_ascii() {
         return Err(format!(
             "{}: only ASCII can stand in an address; write the domain as xn--…",
-            safe(address)
+            escape_control(address)
         ));
     }
     let address: Address = address.parse().map_err(|_| {
-        format!("{}: neither `a@example.org` nor `Name <a@example.org>`", safe(text))
+        format!("{}: neither `a@example.org` nor `Name <a@example.org>`", escape_control(text))
     })?;
     Ok(Mailbox::new(name, address))
 }

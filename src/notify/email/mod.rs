@@ -3,13 +3,13 @@
 //! `letter` makes the mail, with its two forms from `text` and `html`; `transport` hands it over;
 //! `failure` says what went wrong in words. A recipient that is refused costs nobody else the mail.
 
+mod bounded_stream;
 mod failure;
 mod html;
 mod letter;
 mod mailbox;
 mod text;
 mod transport;
-mod wire;
 mod words;
 
 use std::time::Duration;
@@ -29,7 +29,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    const USUAL: Self = Self { time: ATTEMPT, read: wire::MOST_READ };
+    const USUAL: Self = Self { time: ATTEMPT, read: bounded_stream::MOST_READ };
 }
 
 /// Hands `message` for `to` over to the mail server: one attempt, at most [`ATTEMPT`] long.

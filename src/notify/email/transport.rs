@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::failure::{Site, Step, Trouble};
-use super::wire::Wire;
+use super::bounded_stream::BoundedStream;
+use super::failure::{Site, SmtpError, Step};
 use super::{Bounds, Failure};
 use crate::config::channels::{Email, Login, Security};
 use crate::notify::{Network, http, secret, tls};
@@ -52,11 +52,11 @@ pub(super) async fn deliver(
     let mut site = Site::new(settings, to, bounds.time);
     site.has_proxy = http::is_proxy_asked_for(&network.http);
     if settings.login.is_some() && settings.security == Security::None && !is_local(settings) {
-        return Err(site.explain(Trouble::LoginInClear));
+        return Err(site.explain(SmtpError::LoginInClear));
     }
     let prepared = match timeout_at(end, prepare(settings, network)).await {
         Ok(prepared) => prepared?,
-        Err(_) => return Err(site.explain(Trouble::TimedOut)),
+        Err(_) => return Err(site.explain(SmtpError::TimedOut)),
     };
     if let Some((user, password)) = &prepared.login {
         site.conceal(user, password.expose());
@@ -64,8 +64,8 @@ pub(super) async fn deliver(
     let result =
         timeout_at(end, hand_over(settings, &prepared, bounds.read, letter, &mut site.step)).await;
     let mut connection = match result {
-        Ok(result) => result.map_err(|trouble| site.explain(trouble))?,
-        Err(_) => return Err(site.explain(Trouble::TimedOut)),
+        Ok(result) => result.map_err(|error| site.explain(error))?,
+        Err(_) => return Err(site.explain(SmtpError::TimedOut)),
     };
     // The mail is theirs now, whatever they answer.
     let _ = timeout(GOODBYE.min(end - Instant::now()), connection.quit()).await;
@@ -99,12 +99,12 @@ async fn hand_over(
     most: usize,
     letter: &Letter,
     step: &mut Step,
-) -> Result<AsyncSmtpConnection, Trouble> {
+) -> Result<AsyncSmtpConnection, SmtpError> {
     let mut connection = connect(settings, prepared, most, step).await?;
     if let Some((user, password)) = &prepared.login {
         *step = Step::Login;
         if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
-            return Err(Trouble::NoLogin);
+            return Err(SmtpError::NoLogin);
         }
         let credentials = Credentials::new(user.clone(), password.expose().to_owned());
         connection.auth(&MECHANISMS, &credentials).await?;
@@ -131,7 +131,7 @@ async fn connect(
     prepared: &Prepared,
     most: usize,
     step: &mut Step,
-) -> Result<AsyncSmtpConnection, Trouble> {
+) -> Result<AsyncSmtpConnection, SmtpError> {
     let (stream, peer) = open(settings, step).await?;
     let hello = hello_name(&sys::host_name(), stream.local_addr()?);
     let greet = |stream: Box<dyn AsyncTokioStream>| {
@@ -142,16 +142,17 @@ async fn connect(
         Security::Tls => {
             *step = Step::Tls;
             let name = ServerName::try_from(host(settings).to_owned())
-                .map_err(|_| Trouble::NoServerName)?;
+                .map_err(|_| SmtpError::NoServerName)?;
             let tls = connector(&prepared.roots)?.connect(name, stream).await?;
             *step = Step::Greeting;
-            Ok(greet(Box::new(Wire::new(tls, peer, most))).await?)
+            Ok(greet(Box::new(BoundedStream::new(tls, peer, most))).await?)
         }
         Security::StartTls => {
             *step = Step::Greeting;
-            let mut connection = greet(Box::new(Wire::before_tls(stream, peer, most))).await?;
+            let mut connection =
+                greet(Box::new(BoundedStream::before_tls(stream, peer, most))).await?;
             if !connection.server_info().supports_feature(Extension::StartTls) {
-                return Err(Trouble::NoStartTls);
+                return Err(SmtpError::NoStartTls);
             }
             *step = Step::Tls;
             let parameters = parameters(host(settings), &prepared.roots)?;
@@ -160,13 +161,13 @@ async fn connect(
         }
         Security::None => {
             *step = Step::Greeting;
-            Ok(greet(Box::new(Wire::new(stream, peer, most))).await?)
+            Ok(greet(Box::new(BoundedStream::new(stream, peer, most))).await?)
         }
     }
 }
 
 /// The first address of the server that answers.
-async fn open(settings: &Email, step: &mut Step) -> Result<(TcpStream, SocketAddr), Trouble> {
+async fn open(settings: &Email, step: &mut Step) -> Result<(TcpStream, SocketAddr), SmtpError> {
     let addresses: Vec<_> =
         tokio::net::lookup_host((host(settings), settings.port)).await?.collect();
     *step = Step::Connect;
@@ -182,7 +183,7 @@ async fn open(settings: &Email, step: &mut Step) -> Result<(TcpStream, SocketAdd
 }
 
 /// TLS for [`Security::Tls`].
-fn connector(roots: &[CertificateDer<'static>]) -> Result<TlsConnector, Trouble> {
+fn connector(roots: &[CertificateDer<'static>]) -> Result<TlsConnector, SmtpError> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots.iter().cloned());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -196,7 +197,7 @@ fn connector(roots: &[CertificateDer<'static>]) -> Result<TlsConnector, Trouble>
 
 /// The same for [`Security::StartTls`], which lettre does. It gives up on a root that it cannot
 /// read, and a system has hundreds.
-fn parameters(host: &str, roots: &[CertificateDer<'static>]) -> Result<TlsParameters, Trouble> {
+fn parameters(host: &str, roots: &[CertificateDer<'static>]) -> Result<TlsParameters, SmtpError> {
     let mut store = RootCertStore::empty();
     let mut builder = TlsParameters::builder(host.to_owned());
     builder = builder.certificate_store(CertificateStore::None);

@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError as Certificate};
 
 use super::proxy::Via;
 use super::tunnel::Refused;
-use super::{Failure, Peer};
+use super::{Endpoint, Failure};
 use crate::notify::tls::is_about_time;
 
 /// What is said of every redirect. Where to is not said: it may hold the secret.
@@ -21,7 +21,7 @@ const UNREACHABLE: &str = "cannot be reached";
 
 /// What is known of an attempt that failed.
 pub(super) struct Attempt<'a> {
-    pub(super) peer: &'a Peer,
+    pub(super) endpoint: &'a Endpoint,
     pub(super) via: Option<&'a Via>,
     /// With a client certificate.
     pub(super) presents: bool,
@@ -30,76 +30,79 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// The failure of an attempt that ended with `error`.
     pub(super) fn explain(&self, error: &ureq::Error) -> Failure {
-        let Some(via) = self.via else { return self.of(self.peer, error) };
+        let Some(via) = self.via else { return self.of(self.endpoint, error) };
         let host = &via.proxy.host;
-        let peer = if via.is_passed() { self.peer.through(host) } else { self.peer.behind(host) };
+        let endpoint =
+            if via.is_passed() { self.endpoint.through(host) } else { self.endpoint.behind(host) };
         let refused = match error {
             ureq::Error::Other(error) => error.downcast_ref::<Refused>(),
             _ => None,
         };
         match refused {
-            Some(Refused::Status(status)) => via.refusal(self.peer, *status),
-            Some(Refused::NoHttp) => peer.transient("did not answer as an HTTP proxy"),
-            Some(Refused::Closed) => peer.transient(CLOSED),
-            None => self.of(&peer, error),
+            Some(Refused::Status(status)) => via.refusal(self.endpoint, *status),
+            Some(Refused::NoHttp) => endpoint.transient("did not answer as an HTTP proxy"),
+            Some(Refused::Closed) => endpoint.transient(CLOSED),
+            None => self.of(&endpoint, error),
         }
     }
 
-    fn of(&self, peer: &Peer, error: &ureq::Error) -> Failure {
+    fn of(&self, endpoint: &Endpoint, error: &ureq::Error) -> Failure {
         use ureq::Error;
         match error {
-            Error::Io(error) => self.io(peer, error),
-            Error::Rustls(error) => self.tls(peer, error),
-            Error::Timeout(_) => peer.transient(NO_ANSWER),
-            Error::HostNotFound => peer.transient("has a name that cannot be resolved"),
-            Error::RedirectFailed | Error::TooManyRedirects => peer.permanent(REDIRECT),
-            Error::Protocol(_) | Error::LargeResponseHeader(..) => peer.transient(NO_HTTP),
-            Error::BadUri(_) | Error::Http(_) => peer
+            Error::Io(error) => self.io(endpoint, error),
+            Error::Rustls(error) => self.tls(endpoint, error),
+            Error::Timeout(_) => endpoint.transient(NO_ANSWER),
+            Error::HostNotFound => endpoint.transient("has a name that cannot be resolved"),
+            Error::RedirectFailed | Error::TooManyRedirects => endpoint.permanent(REDIRECT),
+            Error::Protocol(_) | Error::LargeResponseHeader(..) => endpoint.transient(NO_HTTP),
+            Error::BadUri(_) | Error::Http(_) => endpoint
                 .permanent("cannot be asked: its URL or its secret holds what HTTP does not allow"),
-            Error::Tls(_) => peer.permanent("has a name that no certificate can be for"),
-            _ => peer.transient(UNREACHABLE),
+            Error::Tls(_) => endpoint.permanent("has a name that no certificate can be for"),
+            _ => endpoint.transient(UNREACHABLE),
         }
     }
 
-    fn io(&self, peer: &Peer, error: &io::Error) -> Failure {
+    fn io(&self, endpoint: &Endpoint, error: &io::Error) -> Failure {
         if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>()) {
-            return self.tls(peer, error);
+            return self.tls(endpoint, error);
         }
         if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<ureq::Error>()) {
-            return self.of(peer, error);
+            return self.of(endpoint, error);
         }
-        let failure = plain(peer, error);
+        let failure = plain(endpoint, error);
         // A server that refuses it may be gone before its alert has come.
         let is_closed = self.presents && failure.reason.ends_with(CLOSED);
         let hint = if is_closed { "; does it accept the client certificate?" } else { "" };
         Failure { reason: failure.reason + hint, ..failure }
     }
 
-    fn tls(&self, peer: &Peer, error: &rustls::Error) -> Failure {
+    fn tls(&self, endpoint: &Endpoint, error: &rustls::Error) -> Failure {
         match error {
             // A renewal there, or a clock put right here, ends it without a word to us.
             rustls::Error::InvalidCertificate(why) if is_about_time(why) => {
-                peer.transient(certificate(why))
+                endpoint.transient(certificate(why))
             }
-            rustls::Error::InvalidCertificate(why) => peer.permanent(certificate(why)),
-            rustls::Error::InvalidMessage(_) => peer.permanent("does not speak TLS on this port"),
+            rustls::Error::InvalidCertificate(why) => endpoint.permanent(certificate(why)),
+            rustls::Error::InvalidMessage(_) => {
+                endpoint.permanent("does not speak TLS on this port")
+            }
             rustls::Error::PeerIncompatible(_) => {
-                peer.permanent("speaks neither TLS 1.2 nor TLS 1.3")
+                endpoint.permanent("speaks neither TLS 1.2 nor TLS 1.3")
             }
-            rustls::Error::AlertReceived(alert) => self.alert(peer, *alert),
-            _ => peer.transient(BROKEN),
+            rustls::Error::AlertReceived(alert) => self.alert(endpoint, *alert),
+            _ => endpoint.transient(BROKEN),
         }
     }
 
     /// What the server thinks of the client certificate.
-    fn alert(&self, peer: &Peer, alert: AlertDescription) -> Failure {
+    fn alert(&self, endpoint: &Endpoint, alert: AlertDescription) -> Failure {
         use AlertDescription as Alert;
         match alert {
             Alert::CertificateRequired | Alert::HandshakeFailure if !self.presents => {
-                peer.permanent("broke off the TLS handshake: it may want a client certificate, see client-cert")
+                endpoint.permanent("broke off the TLS handshake: it may want a client certificate, see client-cert")
             }
             // A pair that is put in place mends these, and nobody tells us.
-            Alert::CertificateExpired => peer.transient(
+            Alert::CertificateExpired => endpoint.transient(
                 "refuses the client certificate, since it has expired: replace it, if the clock there is right",
             ),
             Alert::BadCertificate
@@ -112,19 +115,19 @@ impl Attempt<'_> {
             | Alert::AccessDenied
                 if self.presents =>
             {
-                peer.transient("refuses the client certificate: is it one that its CA has signed, for clients?")
+                endpoint.transient("refuses the client certificate: is it one that its CA has signed, for clients?")
             }
-            _ => peer.transient(BROKEN),
+            _ => endpoint.transient(BROKEN),
         }
     }
 }
 
-fn plain(peer: &Peer, error: &io::Error) -> Failure {
+fn plain(endpoint: &Endpoint, error: &io::Error) -> Failure {
     // The standard library has no kind for it.
     if error.to_string().starts_with("failed to lookup address") {
-        return peer.transient("has a name that cannot be resolved: is DNS working?");
+        return endpoint.transient("has a name that cannot be resolved: is DNS working?");
     }
-    peer.transient(match error.kind() {
+    endpoint.transient(match error.kind() {
         ErrorKind::ConnectionRefused => "refuses the connection: is it running?",
         ErrorKind::TimedOut | ErrorKind::WouldBlock => NO_ANSWER,
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {

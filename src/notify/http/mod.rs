@@ -4,8 +4,8 @@
 //! No redirect is followed (a secret would go where nobody said), a proxy is used where one was asked
 //! for and nowhere else, and no URL gets into a message: many of them are secrets.
 
+mod endpoint;
 mod fault;
-mod peer;
 mod proxy;
 mod retry_after;
 mod tunnel;
@@ -18,8 +18,8 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector as _, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
 
+pub use self::endpoint::Endpoint;
 use self::fault::Attempt;
-pub use self::peer::Peer;
 use self::proxy::Via;
 pub use self::proxy::{check as check_proxy, is_asked_for as is_proxy_asked_for};
 use self::tunnel::{ProxyResolver, Tunnel};
@@ -38,7 +38,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// One POST.
 pub struct Request {
     /// Whom it is for.
-    pub peer: Peer,
+    pub endpoint: Endpoint,
     /// Headers, `Content-Type` among them. They may hold secrets.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
@@ -63,10 +63,10 @@ pub struct Answer {
 }
 
 impl Request {
-    /// `body` as JSON to `peer`.
-    pub fn json(peer: Peer, body: &serde_json::Value) -> Self {
+    /// `body` as JSON to `endpoint`.
+    pub fn json(endpoint: Endpoint, body: &serde_json::Value) -> Self {
         Self {
-            peer,
+            endpoint,
             headers: vec![("Content-Type", "application/json; charset=utf-8".to_owned())],
             body: body.to_string().into_bytes(),
             client: None,
@@ -90,16 +90,16 @@ impl Answer {
 
     /// What a status that is no success means by HTTP alone: 408, 429 and 5xx may go away
     /// (RFC 9110, RFC 6585), all else does not. `why` goes on after the name of the peer.
-    pub fn failure(&self, peer: &Peer, why: &str) -> Failure {
+    pub fn failure(&self, endpoint: &Endpoint, why: &str) -> Failure {
         match self.status {
-            408 | 429 | 500..=599 => self.transient(peer, why),
-            _ => peer.permanent(why),
+            408 | 429 | 500..=599 => self.transient(endpoint, why),
+            _ => endpoint.permanent(why),
         }
     }
 
     /// A failure that goes away, not before the time that was asked for.
-    pub fn transient(&self, peer: &Peer, why: &str) -> Failure {
-        Failure { kind: FailureKind::Transient(self.retry_after), ..peer.transient(why) }
+    pub fn transient(&self, endpoint: &Endpoint, why: &str) -> Failure {
+        Failure { kind: FailureKind::Transient(self.retry_after), ..endpoint.transient(why) }
     }
 }
 
@@ -117,16 +117,17 @@ struct Line {
 pub async fn send(request: Request, network: &Network) -> Result<Answer, Failure> {
     let limit = request.timeout + GRACE;
     let (request, network) = (Arc::new(request), network.clone());
-    let (peer, of_files, hangs) = (&request.peer, request.clone(), network.hangs.clone());
+    let (endpoint, of_files, hangs) = (&request.endpoint, request.clone(), network.hangs.clone());
     let read = beside::visit("files", &hangs, secret::LIMIT, move || line(&of_files, &network));
-    let line =
-        read.await.map_err(|missed| peer.transient(&format!("could not be asked: {missed}")))??;
+    let line = read
+        .await
+        .map_err(|missed| endpoint.transient(&format!("could not be asked: {missed}")))??;
     let asked = request.clone();
     let work = beside::run("http", move || ask(&asked, &line));
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(result)) => result,
-        Ok(Err(lost)) => Err(peer.transient(&format!("could not be asked: {lost}"))),
-        Err(_) => Err(peer.transient("gave no answer in time")),
+        Ok(Err(lost)) => Err(endpoint.transient(&format!("could not be asked: {lost}"))),
+        Err(_) => Err(endpoint.transient("gave no answer in time")),
     }
 }
 
@@ -139,10 +140,10 @@ pub fn post(request: &Request, network: &Network) -> Result<Answer, Failure> {
 }
 
 /// # Errors
-/// A client certificate cannot be presented to `peer`, since there is no TLS.
-pub fn check_client(peer: &Peer, client: Option<&Client>) -> Result<(), Failure> {
+/// A client certificate cannot be presented to `endpoint`, since there is no TLS.
+pub fn check_client(endpoint: &Endpoint, client: Option<&Client>) -> Result<(), Failure> {
     match client {
-        Some(_) if !peer.is_tls() => Err(peer.permanent(
+        Some(_) if !endpoint.is_tls() => Err(endpoint.permanent(
             "has an http:// URL, where no client certificate can be presented: set an https:// one",
         )),
         _ => Ok(()),
@@ -150,26 +151,27 @@ pub fn check_client(peer: &Peer, client: Option<&Client>) -> Result<(), Failure>
 }
 
 fn line(request: &Request, network: &Network) -> Result<Line, Failure> {
-    let peer = &request.peer;
-    check_client(peer, request.client.as_ref())?;
-    let via = Via::to(peer, network).map_err(|failure| peer.unreached(&failure))?.map(Arc::new);
+    let endpoint = &request.endpoint;
+    check_client(endpoint, request.client.as_ref())?;
+    let via =
+        Via::to(endpoint, network).map_err(|failure| endpoint.unreached(&failure))?.map(Arc::new);
     let agent = agent(request, network, via.as_ref())?;
     Ok(Line { via, agent })
 }
 
 fn ask(request: &Request, Line { via, agent }: &Line) -> Result<Answer, Failure> {
-    let peer = &request.peer;
-    let mut call = agent.post(peer.url());
+    let endpoint = &request.endpoint;
+    let mut call = agent.post(endpoint.url());
     for (name, value) in &request.headers {
         call = call.header(*name, value);
     }
     // Of https, the proxy sees CONNECT alone.
     if let Some(login) =
-        via.as_ref().filter(|_| !peer.is_tls()).and_then(|it| it.proxy.authorization())
+        via.as_ref().filter(|_| !endpoint.is_tls()).and_then(|it| it.proxy.authorization())
     {
         call = call.header("Proxy-Authorization", login);
     }
-    let attempt = Attempt { peer, via: via.as_deref(), presents: request.client.is_some() };
+    let attempt = Attempt { endpoint, via: via.as_deref(), presents: request.client.is_some() };
     let response = call.send(&request.body).map_err(|error| attempt.explain(&error))?;
     answer(&attempt, response)
 }
@@ -180,13 +182,13 @@ fn answer(
 ) -> Result<Answer, Failure> {
     let status = response.status().as_u16();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    if let Some(via) = attempt.via.filter(|_| !attempt.peer.is_tls())
+    if let Some(via) = attempt.via.filter(|_| !attempt.endpoint.is_tls())
         && (status == 407 || status >= 400 && header("x-squid-error").is_some())
     {
-        return Err(via.refusal(attempt.peer, status));
+        return Err(via.refusal(attempt.endpoint, status));
     }
     if (300..400).contains(&status) {
-        return Err(attempt.peer.permanent(fault::REDIRECT));
+        return Err(attempt.endpoint.permanent(fault::REDIRECT));
     }
     let retry_after = header("retry-after").and_then(retry_after::parse);
     let mut body = Vec::new();
@@ -196,13 +198,13 @@ fn answer(
 }
 
 fn agent(request: &Request, network: &Network, via: Option<&Arc<Via>>) -> Result<Agent, Failure> {
-    let is_tls = request.peer.is_tls();
+    let is_tls = request.endpoint.is_tls();
     // Reading the CAs each time costs milliseconds, and a renewed file needs no restart.
     let roots =
         if is_tls { tls::roots(network.ca_file.as_deref(), &network.hangs)? } else { Vec::new() };
     let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
     let identity = request.client.as_ref().map(|it| identity(it, network)).transpose();
-    let identity = identity.map_err(|failure| request.peer.unreached(&failure))?;
+    let identity = identity.map_err(|failure| request.endpoint.unreached(&failure))?;
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
         .client_cert(identity)

@@ -5,11 +5,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Failure, Network, Peer};
+use super::{Endpoint, Failure, Network};
 use crate::config::Http;
 use crate::config::channels::{Proxy as Setting, Secret};
 use crate::domain::proxy::{self, Exception, Proxy};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::notify::{FailureKind, secret};
 
 const NO_PROXY_URL: &str = "is no http:// URL of a proxy, http://user:password@host:port, the only kind that certwatch knows";
@@ -25,20 +25,20 @@ pub(super) struct Via {
 }
 
 impl Via {
-    /// The proxy between this host and `peer`, if there is one.
+    /// The proxy between this host and `endpoint`, if there is one.
     ///
     /// # Errors
     /// One was asked for, and it cannot be understood.
-    pub(super) fn to(peer: &Peer, network: &Network) -> Result<Option<Self>, Failure> {
+    pub(super) fn to(endpoint: &Endpoint, network: &Network) -> Result<Option<Self>, Failure> {
         let http = &network.http;
         let excepted = |list: &[String]| {
             let mut list = list.iter().filter_map(|entry| Exception::parse(entry));
-            list.any(|it| it.covers(peer.host(), peer.port()))
+            list.any(|it| it.covers(endpoint.host(), endpoint.port()))
         };
-        if proxy::is_local(peer.host()) || excepted(&http.no_proxy) {
+        if proxy::is_local(endpoint.host()) || excepted(&http.no_proxy) {
             return Ok(None);
         }
-        let Some((named, url)) = named(network, peer.is_tls())? else { return Ok(None) };
+        let Some((named, url)) = named(network, endpoint.is_tls())? else { return Ok(None) };
         if http.proxy == Setting::Environment && excepted(&proxy::exceptions(variable)) {
             return Ok(None);
         }
@@ -56,9 +56,9 @@ impl Via {
         self.is_passed.load(Ordering::Relaxed)
     }
 
-    /// The proxy's own no to reaching `peer`.
-    pub(super) fn refusal(&self, peer: &Peer, status: u16) -> Failure {
-        let proxy = peer.behind(&self.proxy.host);
+    /// The proxy's own no to reaching `endpoint`.
+    pub(super) fn refusal(&self, endpoint: &Endpoint, status: u16) -> Failure {
+        let proxy = endpoint.behind(&self.proxy.host);
         let named = &self.named;
         let refused = |why: &str| Failure { kind: self.mends, ..proxy.permanent(why) };
         match status {
@@ -71,13 +71,13 @@ impl Via {
             ),
             408 | 429 | 500..=599 => proxy.transient(&format!(
                 "answered HTTP {status}: it could not reach {}:{}",
-                safe(peer.host()),
-                peer.port()
+                escape_control(endpoint.host()),
+                endpoint.port()
             )),
             _ => proxy.permanent(&format!(
                 "refused: HTTP {status}; let it connect to {}:{}, or add that to http.no-proxy",
-                safe(peer.host()),
-                peer.port()
+                escape_control(endpoint.host()),
+                endpoint.port()
             )),
         }
     }

@@ -5,7 +5,7 @@
 //! <https://docs.slack.dev/reference/methods/chat.postMessage>.
 
 use crate::notify::Failure;
-use crate::notify::http::{Answer, Peer};
+use crate::notify::http::{Answer, Endpoint};
 
 /// Longest word that is repeated in a message.
 const MAX_WORD: usize = 40;
@@ -71,19 +71,19 @@ pub(super) fn is_thread_gone(word: &str) -> bool {
 }
 
 /// The failure that `answer` is, which said `word`.
-pub(super) fn explain(peer: &Peer, answer: &Answer, word: &str) -> Failure {
+pub(super) fn explain(endpoint: &Endpoint, answer: &Answer, word: &str) -> Failure {
     let word = showable(word);
     let Some((meaning, is_transient)) = meaning(&word) else {
-        return unknown(peer, answer, &word);
+        return unknown(endpoint, answer, &word);
     };
     let why = format!("answered {word}: {meaning}");
     if is_transient || answer.status == 429 || answer.status >= 500 {
-        return answer.transient(peer, &why);
+        return answer.transient(endpoint, &why);
     }
-    peer.permanent(&why)
+    endpoint.permanent(&why)
 }
 
-fn unknown(peer: &Peer, answer: &Answer, word: &str) -> Failure {
+fn unknown(endpoint: &Endpoint, answer: &Answer, word: &str) -> Failure {
     let said = if word.is_empty() { String::new() } else { format!(" and {word}") };
     let meaning = match answer.status {
         429 => LIMITED,
@@ -93,7 +93,7 @@ fn unknown(peer: &Peer, answer: &Answer, word: &str) -> Failure {
         _ => "it takes no message there: check the secret",
     };
     let why = format!("answered HTTP {}{said}: {meaning}", answer.status);
-    answer.failure(peer, &why)
+    answer.failure(endpoint, &why)
 }
 
 /// Slack's words are identifiers; anything else may be a page that quotes the URL.
@@ -110,9 +110,9 @@ mod tests {
     use crate::notify::FailureKind;
 
     fn explained(status: u16, word: &str) -> Failure {
-        let peer = Peer::new("Slack", "https://hooks.slack.com/services/SECRET").unwrap();
+        let endpoint = Endpoint::new("Slack", "https://hooks.slack.com/services/SECRET").unwrap();
         let answer = Answer { status, retry_after: None, body: word.to_owned(), is_whole: true };
-        explain(&peer, &answer, word)
+        explain(&endpoint, &answer, word)
     }
 
     #[test]

@@ -6,13 +6,13 @@
 mod blocks;
 mod error;
 mod markup;
-mod pace;
+mod rate_limit;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::blocks::payload;
-use super::http::{self, Answer, Peer, Request};
+use super::http::{self, Answer, Endpoint, Request};
 use super::{Failure, Network, Receipt, secret};
 use crate::config::channels::{Slack, SlackBy};
 use crate::domain::message::Message;
@@ -31,14 +31,14 @@ pub async fn send(
 ) -> Result<Receipt, Failure> {
     match &settings.by {
         SlackBy::Webhook(url) => {
-            let peer = Peer::new(NAME, secret::reveal(url, network).await?.expose())?;
-            by_webhook(peer, network, &payload(message)).await?;
+            let endpoint = Endpoint::new(NAME, secret::reveal(url, network).await?.expose())?;
+            by_webhook(endpoint, network, &payload(message)).await?;
             Ok(Receipt::default())
         }
         SlackBy::Bot { token, channel, threads, api } => {
             let url = format!("{}/chat.postMessage", api.trim_end_matches('/'));
             let token = secret::reveal(token, network).await?;
-            let bot = Bot { peer: Peer::new(NAME, &url)?, token, channel };
+            let bot = Bot { endpoint: Endpoint::new(NAME, &url)?, token, channel };
             let thread = thread.filter(|_| *threads);
             let ts = bot.post(network, thread, payload(message)).await?;
             Ok(Receipt { thread: Some(ts).filter(|ts| *threads && !ts.is_empty()) })
@@ -46,18 +46,18 @@ pub async fn send(
     }
 }
 
-async fn by_webhook(peer: Peer, network: &Network, payload: &Value) -> Result<(), Failure> {
-    pace::wait(&peer).await?;
-    let answer = http::send(Request::json(peer.clone(), payload), network).await?;
+async fn by_webhook(endpoint: Endpoint, network: &Network, payload: &Value) -> Result<(), Failure> {
+    rate_limit::wait(&endpoint).await?;
+    let answer = http::send(Request::json(endpoint.clone(), payload), network).await?;
     if answer.status == 200 && answer.body == "ok" {
         return Ok(());
     }
-    check_whole(&peer, &answer)?;
-    Err(error::explain(&peer, &answer, &word(&answer)))
+    check_whole(&endpoint, &answer)?;
+    Err(error::explain(&endpoint, &answer, &word(&answer)))
 }
 
 struct Bot<'a> {
-    peer: Peer,
+    endpoint: Endpoint,
     token: secret::Revealed,
     channel: &'a str,
 }
@@ -101,24 +101,24 @@ impl Bot<'_> {
         network: &Network,
         payload: &Value,
     ) -> Result<Result<String, (Failure, String)>, Failure> {
-        pace::wait(&self.peer).await?;
-        let request = Request::json(self.peer.clone(), payload)
+        rate_limit::wait(&self.endpoint).await?;
+        let request = Request::json(self.endpoint.clone(), payload)
             .with("Authorization", format!("Bearer {}", self.token.expose()));
         let answer = http::send(request, network).await?;
-        check_whole(&self.peer, &answer)?;
+        check_whole(&self.endpoint, &answer)?;
         let posted: Posted = serde_json::from_str(&answer.body).unwrap_or_default();
         if answer.status == 200 && posted.ok {
             return Ok(Ok(posted.ts));
         }
-        let failure = error::explain(&self.peer, &answer, &posted.error);
+        let failure = error::explain(&self.endpoint, &answer, &posted.error);
         Ok(Err((failure, posted.error)))
     }
 }
 
 /// Only the body says whether Slack has taken the message.
-fn check_whole(peer: &Peer, answer: &Answer) -> Result<(), Failure> {
+fn check_whole(endpoint: &Endpoint, answer: &Answer) -> Result<(), Failure> {
     if answer.status == 200 && !answer.is_whole {
-        return Err(answer.transient(peer, "closed the connection within its answer"));
+        return Err(answer.transient(endpoint, "closed the connection within its answer"));
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::http::{Answer, Client, Pair};
 use super::pod::read_file;
 use crate::domain::renewal::Component;
-use crate::domain::renewal::clock::Heartbeat;
-use crate::domain::text::safe;
+use crate::domain::renewal::clock::NodeLease;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::parse::credential;
 use crate::renew::files::shown;
@@ -101,7 +101,7 @@ impl Api {
         Err(format!(
             "the API server cannot get a log from the kubelet, status {}: {}",
             answer.status,
-            safe(said)
+            escape_control(said)
         ))
     }
 
@@ -109,7 +109,7 @@ impl Api {
     ///
     /// # Errors
     /// As [`Self::get`], or the answer was no list of leases.
-    pub(super) fn heartbeats(&self) -> Result<Vec<Heartbeat>, String> {
+    pub(super) fn heartbeats(&self) -> Result<Vec<NodeLease>, String> {
         let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=20";
         let answer = self.get(leases)?;
         heartbeats(&answer.body)
@@ -140,19 +140,19 @@ fn lease(body: &[u8]) -> Option<Lease> {
     let holder = object["spec"]["holderIdentity"].as_str().unwrap_or_default();
     let renewed = UnixTime::parse(object["spec"]["renewTime"].as_str()?).ok()?;
     // `HOST_UUID`, in cmd/kube-controller-manager/app and cmd/kube-scheduler/app.
-    let host = safe(holder.split('_').next().unwrap_or_default()).into_owned();
+    let host = escape_control(holder.split('_').next().unwrap_or_default()).into_owned();
     Some(Lease { host, renewed })
 }
 
-fn heartbeats(body: &[u8]) -> Option<Vec<Heartbeat>> {
+fn heartbeats(body: &[u8]) -> Option<Vec<NodeLease>> {
     let list: Value = serde_json::from_slice(body).ok()?;
     Some(list["items"].as_array()?.iter().filter_map(heartbeat).collect())
 }
 
-fn heartbeat(lease: &Value) -> Option<Heartbeat> {
-    let node = safe(lease["metadata"]["name"].as_str()?).into_owned();
+fn heartbeat(lease: &Value) -> Option<NodeLease> {
+    let node = escape_control(lease["metadata"]["name"].as_str()?).into_owned();
     let at = UnixTime::parse(lease["spec"]["renewTime"].as_str()?).ok()?;
-    Some(Heartbeat { node, at })
+    Some(NodeLease { node, at })
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
             {"metadata": {"name": "cp1"}, "spec": {"renewTime": "2026-11-23T22:00:01.999999Z"}},
             {"metadata": {"name": "never"}, "spec": {}}]}"#;
         let at = UnixTime::parse("2026-11-23T22:00:01Z").unwrap();
-        assert_eq!(heartbeats(list), Some(vec![Heartbeat { node: "cp1".to_owned(), at }]));
+        assert_eq!(heartbeats(list), Some(vec![NodeLease { node: "cp1".to_owned(), at }]));
         assert_eq!(heartbeats(b"{}"), None);
     }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::domain::model::Sha256;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::parse::x509::sha256;
 
 /// Longest time for the connection and the handshake together.
@@ -28,7 +28,7 @@ pub(super) fn served(address: SocketAddr) -> Result<Sha256, String> {
     // A server that demands a certificate of ours presents its own first, and refuses then.
     match (seen.leaf.get(), end) {
         (Some(leaf), _) => Ok(*leaf),
-        (None, Err(error)) => Err(safe(&error.to_string()).into_owned()),
+        (None, Err(error)) => Err(escape_control(&error.to_string()).into_owned()),
         (None, Ok(())) => Err("it presented no certificate".to_owned()),
     }
 }

@@ -7,7 +7,7 @@ use super::api::Api;
 use super::http::{Answer, Client, Pair};
 use super::pod::{Pod, read_file};
 use crate::domain::renewal::Component;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::renew::files::shown;
 
 impl ControlPlane {
@@ -43,7 +43,7 @@ impl ControlPlane {
     /// The API server, as kubeadm's administrator.
     pub(super) fn admin(&self) -> Result<Api, String> {
         let server = self.api_server().ok_or("there is no API server on this node")?;
-        Api::new(&self.places.kubernetes.join("admin.conf"), server)
+        Api::new(&self.paths.kubernetes.join("admin.conf"), server)
     }
 
     /// A client of etcd's, with the pair that kubeadm made for health checks or with the server's own,
@@ -54,7 +54,7 @@ impl ControlPlane {
         };
         let ca = read(&pod.etcd_ca())?;
         let pairs = ["healthcheck-client", "server"].map(|name| {
-            let stem = self.places.pki().join("etcd").join(name);
+            let stem = self.paths.pki().join("etcd").join(name);
             let certificate = read(&stem.with_extension("crt"))?;
             let key = read(&stem.with_extension("key"))?;
             Client::presenting(&Pair { ca: &ca, certificate: &certificate, key: &key })
@@ -77,7 +77,11 @@ fn refusal(answer: &Answer) -> String {
         .collect();
     match &failed[..] {
         [] => format!("it answers with status {}", answer.status),
-        names => format!("it answers with status {}: {}", answer.status, safe(&names.join(", "))),
+        names => format!(
+            "it answers with status {}: {}",
+            answer.status,
+            escape_control(&names.join(", "))
+        ),
     }
 }
 

@@ -14,7 +14,7 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsConfigBuilder};
 use ureq::{Agent, Body};
 
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::parse::pem;
 
 /// Longest time for one request, from the connection to the last byte.
@@ -109,7 +109,7 @@ fn explain(url: &str, error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => format!("no answer within {} s", REQUEST.as_secs()),
         other => other.to_string(),
     };
-    format!("{url}: {}", safe(&why))
+    format!("{url}: {}", escape_control(&why))
 }
 
 fn chain(text: &[u8]) -> Vec<Certificate<'static>> {

@@ -5,18 +5,18 @@
 //! comes from outside: the certificate in a handshake, the start of a process, the answer of the API
 //! server to the very credential on disk.
 
+mod activation;
 mod api;
+mod blockers;
 mod container_log;
 mod handshake;
 mod health;
 mod http;
-mod live;
-mod obstacles;
+mod parked_manifest;
 mod pod;
 mod process;
 mod proof;
 mod restart;
-mod spare;
 mod termination;
 #[cfg(test)]
 mod tests;
@@ -27,11 +27,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
 
-pub use self::live::Care;
+pub use self::activation::RestartOptions;
+pub(super) use self::parked_manifest::api_server_manifest;
+pub use self::parked_manifest::put_manifests_back;
 use self::pod::Pod;
-pub(super) use self::spare::api_server_manifest;
-pub use self::spare::put_manifests_back;
-use super::Places;
+use super::NodePaths;
 use super::files::shown;
 use super::kubelet;
 use crate::domain::kubernetes::Version;
@@ -39,12 +39,12 @@ use crate::domain::model::Loopback;
 use crate::domain::renewal::kubeadm_config::ExternalEtcd;
 use crate::domain::renewal::plan::ComponentFacts;
 use crate::domain::renewal::{Component, Fault};
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
 /// The static pods of this node, as their manifests were when they were read.
 pub struct ControlPlane {
-    places: Places,
+    paths: NodePaths,
     pods: Vec<Pod>,
 }
 
@@ -53,9 +53,9 @@ impl ControlPlane {
     ///
     /// # Errors
     /// One is there and cannot be read or understood.
-    pub fn read(places: &Places) -> Result<Self, Fault> {
-        let pods = Component::ALL.into_iter().filter_map(|it| Pod::read(places, it).transpose());
-        Ok(Self { places: places.clone(), pods: pods.collect::<Result<_, _>>()? })
+    pub fn read(paths: &NodePaths) -> Result<Self, Fault> {
+        let pods = Component::ALL.into_iter().filter_map(|it| Pod::read(paths, it).transpose());
+        Ok(Self { paths: paths.clone(), pods: pods.collect::<Result<_, _>>()? })
     }
 
     /// True if etcd does not run on this node.
@@ -97,11 +97,11 @@ impl ControlPlane {
     /// # Errors
     /// It does not, or cannot be asked; why, as a clause.
     pub fn reaches_kubelet(&self) -> Result<(), String> {
-        let name = kubelet::node_name(&self.places).map_err(|fault| fault.what)?;
+        let name = kubelet::node_name(&self.paths).map_err(|fault| fault.what)?;
         let node = name.strip_prefix(kubelet::USER).unwrap_or(&name);
         // As Kubernetes wants it (RFC 1123): nothing that means something in a URL.
         if !node.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.')) {
-            return Err(format!("`{}` is no name of a node", safe(node)));
+            return Err(format!("`{}` is no name of a node", escape_control(node)));
         }
         self.admin()?.reaches_kubelet(node)
     }
@@ -141,13 +141,13 @@ impl ControlPlane {
 
     fn is_movable(&self, pod: &Pod) -> bool {
         access(&pod.manifest, Access::READ_OK | Access::WRITE_OK).is_ok()
-            && access(self.places.manifests(), Access::WRITE_OK | Access::EXEC_OK).is_ok()
+            && access(self.paths.manifests(), Access::WRITE_OK | Access::EXEC_OK).is_ok()
     }
 
     fn pod(&self, component: Component) -> Result<&Pod, Fault> {
         let pod = self.pods.iter().find(|pod| pod.component == component);
         pod.ok_or_else(|| {
-            let manifests = shown(&self.places.manifests());
+            let manifests = shown(&self.paths.manifests());
             Fault::failed(format!("there is no manifest of {component} in {manifests}"))
         })
     }

@@ -11,7 +11,7 @@ use crate::domain::renewal::termination::{Asked, Grace};
 use crate::domain::renewal::{Component, Fault};
 use crate::parse::duration;
 use crate::parse::manifest::{self, StaticPod};
-use crate::renew::Places;
+use crate::renew::NodePaths;
 use crate::renew::files::shown;
 
 /// Most of a file of the node's that is read.
@@ -31,7 +31,7 @@ pub(super) struct Pod {
 
 /// A port that presents a certificate.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Endpoint {
+pub(super) struct ServingEndpoint {
     pub(super) address: SocketAddr,
     /// The file of the certificate that belongs there.
     pub(super) certificate: PathBuf,
@@ -42,8 +42,8 @@ impl Pod {
     ///
     /// # Errors
     /// It cannot be read or understood.
-    pub(super) fn read(places: &Places, component: Component) -> Result<Option<Self>, Fault> {
-        let manifest = places.manifests().join(format!("{component}.yaml"));
+    pub(super) fn read(paths: &NodePaths, component: Component) -> Result<Option<Self>, Fault> {
+        let manifest = paths.manifests().join(format!("{component}.yaml"));
         let bytes = match read_file(&manifest) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -57,7 +57,7 @@ impl Pod {
                 "{path} is no manifest of a pod: put the right one there"
             )));
         };
-        Ok(Some(Self { component, manifest, spec, kubernetes: places.kubernetes.clone() }))
+        Ok(Some(Self { component, manifest, spec, kubernetes: paths.kubernetes.clone() }))
     }
 
     /// The version of Kubernetes.
@@ -93,21 +93,22 @@ impl Pod {
     }
 
     /// The ports that present a certificate from a file.
-    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+    pub(super) fn endpoints(&self) -> Vec<ServingEndpoint> {
         match self.component {
             Component::Etcd => {
                 let client = self.file("cert-file", "pki/etcd/server.crt");
                 let peer = self.file("peer-cert-file", "pki/etcd/peer.crt");
                 let clients = self.https("listen-client-urls", 2379).into_iter();
                 let clients =
-                    clients.map(|address| Endpoint { address, certificate: client.clone() });
+                    clients.map(|address| ServingEndpoint { address, certificate: client.clone() });
                 let peers = self.https("listen-peer-urls", 2380).into_iter();
-                let peers = peers.map(|address| Endpoint { address, certificate: peer.clone() });
+                let peers =
+                    peers.map(|address| ServingEndpoint { address, certificate: peer.clone() });
                 clients.chain(peers).collect()
             }
             Component::Apiserver => {
                 let certificate = self.file("tls-cert-file", "pki/apiserver.crt");
-                vec![Endpoint { address: self.address(), certificate }]
+                vec![ServingEndpoint { address: self.address(), certificate }]
             }
             Component::ControllerManager | Component::Scheduler => Vec::new(),
         }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::api::{Api, Lease};
 use super::handshake::served;
-use super::pod::{Endpoint, Pod, read_file};
+use super::pod::{Pod, ServingEndpoint, read_file};
 use super::process::{self, Process};
-use super::{Care, ControlPlane, unix_time};
+use super::{ControlPlane, RestartOptions, unix_time};
 use crate::domain::model::Sha256;
 use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
@@ -23,9 +23,9 @@ const LEADS: Span = Span::seconds(60);
 
 impl ControlPlane {
     /// The evidence, or what is missing; both as clauses.
-    pub(super) fn proof(&self, pod: &Pod, care: Care) -> Result<String, String> {
+    pub(super) fn proof(&self, pod: &Pod, options: RestartOptions) -> Result<String, String> {
         let evidence = match pod.component {
-            Component::Apiserver if care.reaches_kubelet => {
+            Component::Apiserver if options.reaches_kubelet => {
                 format!("{}, {}", serves_what_is_on_disk(pod)?, self.kubelet_answers_it()?)
             }
             Component::Etcd | Component::Apiserver => serves_what_is_on_disk(pod)?,
@@ -39,7 +39,7 @@ impl ControlPlane {
     fn kubelet_answers_it(&self) -> Result<&'static str, String> {
         match self.reaches_kubelet() {
             Ok(()) => Ok("reaches the kubelet"),
-            Err(_) if self.starters_are_well().is_err() => {
+            Err(_) if self.kubelet_and_runtime_are_well().is_err() => {
                 Ok("cannot try to reach the kubelet, which is down")
             }
             Err(why) => Err(why),
@@ -106,15 +106,15 @@ fn serves_what_is_on_disk(pod: &Pod) -> Result<String, String> {
     for endpoint in &endpoints {
         serves(endpoint)?;
     }
-    let places: Vec<String> = endpoints.iter().map(|it| it.address.to_string()).collect();
-    match &places[..] {
+    let paths: Vec<String> = endpoints.iter().map(|it| it.address.to_string()).collect();
+    match &paths[..] {
         [] => Ok("serves no certificate at all".to_owned()),
-        places => Ok(format!("serves the certificate on disk at {}", places.join(", "))),
+        paths => Ok(format!("serves the certificate on disk at {}", paths.join(", "))),
     }
 }
 
-fn serves(endpoint: &Endpoint) -> Result<(), String> {
-    let Endpoint { address, certificate } = endpoint;
+fn serves(endpoint: &ServingEndpoint) -> Result<(), String> {
+    let ServingEndpoint { address, certificate } = endpoint;
     let on_disk = leaf(certificate)?;
     let served =
         served(*address).map_err(|why| format!("at {address} no certificate was served: {why}"))?;
@@ -130,7 +130,7 @@ pub(super) fn stale(pod: &Pod, process: Option<&Process>) -> Option<String> {
     let differs = pod.endpoints().into_iter().find_map(|endpoint| {
         let differs = served(endpoint.address).ok()? != leaf(&endpoint.certificate).ok()?;
         differs.then(|| {
-            let Endpoint { address, certificate } = endpoint;
+            let ServingEndpoint { address, certificate } = endpoint;
             format!(
                 "at {address} it serves another certificate than that in {}",
                 shown(&certificate)

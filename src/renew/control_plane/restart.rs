@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::live::wait;
+use super::activation::wait;
 use super::pod::Pod;
 use super::process::{self, Process};
 use super::termination::Termination;
-use super::{ControlPlane, put_manifests_back, spare};
+use super::{ControlPlane, parked_manifest, put_manifests_back};
 use crate::domain::renewal::{Component, Fault};
 
 /// Longest time from a manifest's going to the end of the process: the kubelet may look only every
@@ -58,7 +58,7 @@ impl ControlPlane {
     /// whose manifest is gone, and makes it anew when that is back.
     fn move_manifest(&self, pod: &Pod, old: Option<Process>) -> Result<(), Fault> {
         let component = pod.component;
-        spare::move_away(&self.places, component)?;
+        parked_manifest::move_away(&self.paths, component)?;
         let at_least = if old.is_some() { Duration::ZERO } else { NOTICED };
         let moved = Instant::now();
         let gone = wait(LEAVES, || match process::find(component) {
@@ -69,7 +69,7 @@ impl ControlPlane {
             )),
             Err(fault) => Err(fault.what),
         });
-        put_manifests_back(&self.places)?;
+        put_manifests_back(&self.paths)?;
         gone.map_err(Fault::failed)
     }
 }

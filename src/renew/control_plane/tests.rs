@@ -16,11 +16,11 @@ use tempfile::TempDir;
 use super::handshake::served;
 use super::http::{Client, Pair};
 use super::pod::Pod;
-use super::{ControlPlane, put_manifests_back, spare};
+use super::{ControlPlane, parked_manifest, put_manifests_back};
 use crate::domain::kubernetes::Version;
 use crate::domain::renewal::Component;
 use crate::parse::x509::sha256;
-use crate::renew::Places;
+use crate::renew::NodePaths;
 
 struct Pki {
     ca: CertifiedIssuer<'static, KeyPair>,
@@ -168,27 +168,27 @@ fn a_pair_that_does_not_match_is_refused_and_no_panic() {
     assert!(Client::presenting(&Pair { certificate: b"", ..pair }).is_err());
 }
 
-fn node() -> (TempDir, Places) {
+fn node() -> (TempDir, NodePaths) {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::create_dir_all(at("kubernetes/manifests")).unwrap();
-    let places = Places {
+    let paths = NodePaths {
         kubernetes: at("kubernetes"),
         kubelet: at("kubelet"),
         work: at("work"),
         kubeadm: at("kubeadm"),
         is_stage_shown: false,
     };
-    (directory, places)
+    (directory, paths)
 }
 
-fn manifest(places: &Places, component: Component, flags: &[&str]) -> Pod {
+fn manifest(paths: &NodePaths, component: Component, flags: &[&str]) -> Pod {
     let command = flags.join("\n    - ");
     let text = format!(
         "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - {component}\n    - {command}\n    image: r/{component}:v1.28.4\n"
     );
-    fs::write(places.manifests().join(format!("{component}.yaml")), text).unwrap();
-    Pod::read(places, component).unwrap().unwrap()
+    fs::write(paths.manifests().join(format!("{component}.yaml")), text).unwrap();
+    Pod::read(paths, component).unwrap().unwrap()
 }
 
 fn addresses(pod: &Pod) -> Vec<String> {
@@ -197,9 +197,9 @@ fn addresses(pod: &Pod) -> Vec<String> {
 
 #[test]
 fn the_flags_say_where_etcd_serves_what() {
-    let (_directory, places) = node();
+    let (_directory, paths) = node();
     let etcd = manifest(
-        &places,
+        &paths,
         Component::Etcd,
         &[
             "--cert-file=/etc/kubernetes/pki/etcd/server.crt",
@@ -210,61 +210,61 @@ fn the_flags_say_where_etcd_serves_what() {
         ],
     );
     assert_eq!(addresses(&etcd), ["127.0.0.1:2379", "[fd00::1]:2379", "127.0.0.1:2380"]);
-    assert_eq!(etcd.endpoints()[0].certificate, places.pki().join("etcd/server.crt"));
+    assert_eq!(etcd.endpoints()[0].certificate, paths.pki().join("etcd/server.crt"));
     assert_eq!(etcd.endpoints()[2].certificate, Path::new("/srv/peer.crt"));
     assert_eq!(etcd.metrics().unwrap().to_string(), "127.0.0.1:2381");
 }
 
 #[test]
 fn what_no_flag_says_is_as_kubeadm_has_it() {
-    let (_directory, places) = node();
-    let apiserver = manifest(&places, Component::Apiserver, &["--advertise-address=10.0.0.1"]);
+    let (_directory, paths) = node();
+    let apiserver = manifest(&paths, Component::Apiserver, &["--advertise-address=10.0.0.1"]);
     assert_eq!(addresses(&apiserver), ["10.0.0.1:6443"]);
-    assert_eq!(apiserver.endpoints()[0].certificate, places.pki().join("apiserver.crt"));
+    assert_eq!(apiserver.endpoints()[0].certificate, paths.pki().join("apiserver.crt"));
     assert_eq!(apiserver.version(), Version::parse("v1.28.4"));
-    let manager = manifest(&places, Component::ControllerManager, &["--bind-address=0.0.0.0"]);
+    let manager = manifest(&paths, Component::ControllerManager, &["--bind-address=0.0.0.0"]);
     assert_eq!(manager.address().to_string(), "127.0.0.1:10257");
-    assert_eq!(manager.kubeconfig(), places.kubernetes.join("controller-manager.conf"));
+    assert_eq!(manager.kubeconfig(), paths.kubernetes.join("controller-manager.conf"));
     let flags = ["--secure-port=1", "--kubeconfig=/etc/kubernetes/a.conf", "--leader-elect=false"];
-    let scheduler = manifest(&places, Component::Scheduler, &flags);
+    let scheduler = manifest(&paths, Component::Scheduler, &flags);
     assert_eq!(scheduler.address().to_string(), "127.0.0.1:1");
-    assert_eq!(scheduler.kubeconfig(), places.kubernetes.join("a.conf"));
+    assert_eq!(scheduler.kubeconfig(), paths.kubernetes.join("a.conf"));
     assert!(manager.elects_leader() && !scheduler.elects_leader());
 }
 
 #[test]
 fn etcd_is_external_without_a_manifest_and_nobody_guesses_at_a_broken_one() {
-    let (_directory, places) = node();
-    manifest(&places, Component::Apiserver, &["--advertise-address=10.0.0.1"]);
-    assert!(ControlPlane::read(&places).unwrap().has_external_etcd());
-    fs::write(places.manifests().join("etcd.yaml"), "kind: Pod\nspec: SECRET\n").unwrap();
-    let fault = ControlPlane::read(&places).err().unwrap();
+    let (_directory, paths) = node();
+    manifest(&paths, Component::Apiserver, &["--advertise-address=10.0.0.1"]);
+    assert!(ControlPlane::read(&paths).unwrap().has_external_etcd());
+    fs::write(paths.manifests().join("etcd.yaml"), "kind: Pod\nspec: SECRET\n").unwrap();
+    let fault = ControlPlane::read(&paths).err().unwrap();
     assert!(fault.what.contains("etcd.yaml") && !fault.what.contains("SECRET"), "{fault}");
 }
 
 #[test]
 fn a_manifest_that_was_moved_away_comes_back() {
-    let (_directory, places) = node();
-    let path = manifest(&places, Component::Scheduler, &["--a=b"]).manifest;
+    let (_directory, paths) = node();
+    let path = manifest(&paths, Component::Scheduler, &["--a=b"]).manifest;
     let content = fs::read(&path).unwrap();
-    manifest(&places, Component::Etcd, &["--a=b"]);
-    spare::move_away(&places, Component::Scheduler).unwrap();
+    manifest(&paths, Component::Etcd, &["--a=b"]);
+    parked_manifest::move_away(&paths, Component::Scheduler).unwrap();
     assert!(!path.exists());
-    assert!(spare::move_away(&places, Component::Etcd).is_err(), "one is away already");
-    assert!(places.manifests().join("etcd.yaml").exists());
-    assert_eq!(put_manifests_back(&places), Ok(vec![path.clone()]));
+    assert!(parked_manifest::move_away(&paths, Component::Etcd).is_err(), "one is away already");
+    assert!(paths.manifests().join("etcd.yaml").exists());
+    assert_eq!(put_manifests_back(&paths), Ok(vec![path.clone()]));
     assert_eq!(fs::read(&path).unwrap(), content);
-    assert_eq!(put_manifests_back(&places), Ok(vec![]));
-    assert_eq!(fs::read_dir(&places.kubernetes).unwrap().count(), 1, "no trace is left");
+    assert_eq!(put_manifests_back(&paths), Ok(vec![]));
+    assert_eq!(fs::read_dir(&paths.kubernetes).unwrap().count(), 1, "no trace is left");
 }
 
 #[test]
 fn a_manifest_that_is_in_place_already_wins() {
-    let (_directory, places) = node();
-    let path = manifest(&places, Component::Scheduler, &["--old=1"]).manifest;
-    spare::move_away(&places, Component::Scheduler).unwrap();
-    manifest(&places, Component::Scheduler, &["--new=1"]);
-    assert_eq!(put_manifests_back(&places), Ok(vec![]));
+    let (_directory, paths) = node();
+    let path = manifest(&paths, Component::Scheduler, &["--old=1"]).manifest;
+    parked_manifest::move_away(&paths, Component::Scheduler).unwrap();
+    manifest(&paths, Component::Scheduler, &["--new=1"]);
+    assert_eq!(put_manifests_back(&paths), Ok(vec![]));
     assert!(fs::read_to_string(&path).unwrap().contains("--new=1"));
-    assert_eq!(fs::read_dir(&places.kubernetes).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(&paths.kubernetes).unwrap().count(), 1);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::domain::renewal::Fault;
-use crate::domain::renewal::pace::Attempt;
+use crate::domain::renewal::rate_limit::Attempt;
 use crate::domain::time::UnixTime;
 
 use super::super::{manifests, pairs};
@@ -26,7 +26,7 @@ impl Renewer {
     /// Notes, before it, that somebody looks without a person.
     pub fn note_look(&mut self, now: UnixTime) {
         self.memory.note_look(now);
-        self.memory.note_manifests(manifests::digest(&self.places), now);
+        self.memory.note_manifests(manifests::digest(&self.paths), now);
     }
 
     /// Notes that somebody has looked without a person.
@@ -47,10 +47,10 @@ impl Renewer {
     /// # Errors
     /// It cannot be written.
     pub fn note_mismatched(&mut self) -> Result<(), Fault> {
-        if (self.find_kubeadm)(&self.places).is_some() {
+        if (self.find_kubeadm)(&self.paths).is_some() {
             return Ok(());
         }
-        let names = pairs::mismatched(&self.places).into_iter().map(str::to_owned).collect();
+        let names = pairs::mismatched(&self.paths).into_iter().map(str::to_owned).collect();
         if self.memory.mismatched == names {
             return Ok(());
         }

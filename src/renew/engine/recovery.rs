@@ -23,7 +23,7 @@ impl Renewer {
     /// # Errors
     /// A manifest cannot be put back, or what was found not be kept.
     pub fn recover(&mut self, progress: &mut Progress<'_>) -> Result<Vec<Journal>, Fault> {
-        put_manifests_back(&self.places)?;
+        put_manifests_back(&self.paths)?;
         let mut ended = Vec::new();
         if let Some(mut journal) = self.memory.current.take() {
             if journal.step == Step::Stage {
@@ -33,10 +33,10 @@ impl Renewer {
             ended.push(self.carry_out(journal, progress));
         }
         // kubeadm writes a key, and then its certificate.
-        if (self.find_kubeadm)(&self.places).is_none() {
+        if (self.find_kubeadm)(&self.paths).is_none() {
             ended.extend(self.repair(progress)?);
             if ended.is_empty() {
-                stage::tidy(&self.places)?;
+                stage::tidy(&self.paths)?;
             }
         }
         Ok(ended)
@@ -46,19 +46,19 @@ impl Renewer {
     /// cleared away.
     fn await_orphan(&self) {
         let begun = Instant::now();
-        while begun.elapsed() < ORPHAN && (self.find_kubeadm)(&self.places).is_some() {
+        while begun.elapsed() < ORPHAN && (self.find_kubeadm)(&self.paths).is_some() {
             sleep(ORPHAN_LOOK);
         }
     }
 
     /// Of pairs that do not match, those of which a pair that does is still on this node.
     fn repair(&mut self, progress: &mut Progress<'_>) -> Result<Option<Journal>, Fault> {
-        let (names, told) = pairs::find(&self.places, sys::now())?;
+        let (names, told) = pairs::find(&self.paths, sys::now())?;
         if names.is_empty() {
             return Ok(None);
         }
         let uses = |it: &Component| it.uses().iter().any(|name| names.contains(name));
-        let runs = |it: &Component| self.places.manifests().join(format!("{it}.yaml")).exists();
+        let runs = |it: &Component| self.paths.manifests().join(format!("{it}.yaml")).exists();
         let users: Vec<_> = Component::ALL.into_iter().filter(|it| uses(it) && runs(it)).collect();
         let names = names.into_iter().map(str::to_owned).collect();
         let journal = Journal::repair(names, &users, told.join("; "), sys::now());

@@ -14,7 +14,7 @@ fn kubeadm() -> Option<Version> {
 /// Nobody answers at its API, and there is an etcd of its own.
 fn node() -> Node {
     let node = Node::new();
-    files::create_dirs(&node.places.work, Path::new("")).unwrap();
+    files::create_dirs(&node.paths.work, Path::new("")).unwrap();
     fs::write(node.live("manifests/kube-apiserver.yaml"), MANIFEST).unwrap();
     fs::write(node.live("manifests/etcd.yaml"), MANIFEST).unwrap();
     fs::write(node.live("pki/ca.key"), "").unwrap();
@@ -22,7 +22,7 @@ fn node() -> Node {
 }
 
 fn settled(node: &Node, given: Option<&Path>) -> Result<Settled, Fault> {
-    settle(&node.places, &ControlPlane::read(&node.places).unwrap(), given, kubeadm())
+    settle(&node.paths, &ControlPlane::read(&node.paths).unwrap(), given, kubeadm())
 }
 
 fn text(version: &str, fields: &str) -> String {
@@ -36,7 +36,7 @@ fn a_node_on_which_nothing_was_kept_tells_by_itself() {
     assert_eq!((source, config.etcd, notes.len()), (Source::Node, Etcd::Local, 1));
     assert!(notes[0].contains("(ECDSA-P256 keys, valid for 14 d, etcd here)"), "{notes:?}");
     assert_eq!(config.algorithm, KeyAlgorithm::EcdsaP256);
-    assert!(!node.places.cluster_config().exists(), "what was made up is not kept");
+    assert!(!node.paths.cluster_config().exists(), "what was made up is not kept");
 }
 
 /// A node that was upgraded has an old one, and this kubeadm reads none of its API.
@@ -45,7 +45,7 @@ fn a_kept_copy_of_any_api_version_does() {
     let node = node();
     for version in ["v1beta2", "v1beta3", "v1beta4"] {
         let fields = "kubernetesVersion: v1.20.2\nfeatureGates: {PublicKeysECDSA: true}";
-        fs::write(node.places.cluster_config(), text(version, fields)).unwrap();
+        fs::write(node.paths.cluster_config(), text(version, fields)).unwrap();
         let Settled { config, source, .. } = settled(&node, None).unwrap();
         assert_eq!(source, Source::Kept);
         let written = write(&config, kubeadm().unwrap()).unwrap().text;
@@ -62,7 +62,7 @@ fn a_kept_copy_of_any_api_version_does() {
 #[test]
 fn a_kept_copy_that_is_damaged_is_told_and_not_used() {
     let node = node();
-    fs::write(node.places.cluster_config(), text("v9", "")).unwrap();
+    fs::write(node.paths.cluster_config(), text("v9", "")).unwrap();
     let Settled { source, notes, .. } = settled(&node, None).unwrap();
     assert_eq!(source, Source::Node);
     assert!(
@@ -74,7 +74,7 @@ fn a_kept_copy_that_is_damaged_is_told_and_not_used() {
 #[test]
 fn what_a_person_gives_comes_first_and_is_understood_or_refused() {
     let node = node();
-    fs::write(node.places.cluster_config(), text("v1beta4", "")).unwrap();
+    fs::write(node.paths.cluster_config(), text("v1beta4", "")).unwrap();
     let given = node.path("given.yaml");
     fs::write(&given, text("v1beta3", "")).unwrap();
     let by_hand = settled(&node, Some(&given)).unwrap();
@@ -121,20 +121,20 @@ fn a_kept_copy_grows_old() {
     let mut settled = settled(&node, None).unwrap();
     let mut keep = |source| {
         settled.source = source;
-        super::keep(&node.places, &settled).unwrap();
+        super::keep(&node.paths, &settled).unwrap();
     };
-    let path = node.places.cluster_config();
+    let path = node.paths.cluster_config();
     keep(Source::Node);
     assert!(!path.exists());
     keep(Source::Api);
     let now = sys::now();
-    assert!(is_recent(&node.places.work, now) && !is_recent(&node.places.work, now + KEPT_AGE));
+    assert!(is_recent(&node.paths.work, now) && !is_recent(&node.paths.work, now + KEPT_AGE));
     let old = SystemTime::UNIX_EPOCH;
     fs::File::open(&path).unwrap().set_modified(old).unwrap();
     let written = || fs::metadata(&path).unwrap().modified().unwrap();
     keep(Source::Kept);
     assert_eq!(written(), old);
-    assert!(!is_recent(&node.places.work, now));
+    assert!(!is_recent(&node.paths.work, now));
     keep(Source::Given);
     assert_ne!(written(), old);
     assert_eq!(mode(&path), 0o600);
@@ -147,10 +147,10 @@ fn nothing_is_kept_and_given_but_what_a_renewal_needs() {
     let fields =
         "apiServer: {extraArgs: {secret: hunter2}}\netcd: {local: {extraArgs: {secret: hunter2}}}";
     let settled = from_api(&text("v1beta3", fields)).unwrap();
-    super::keep(&node.places, &settled).unwrap();
+    super::keep(&node.paths, &settled).unwrap();
     let given = write(&settled.config, kubeadm().unwrap()).unwrap().text;
-    let path = hand_over(&node.places, &given).unwrap();
-    for path in [path, node.places.cluster_config()] {
+    let path = hand_over(&node.paths, &given).unwrap();
+    for path in [path, node.paths.cluster_config()] {
         assert!(!fs::read_to_string(&path).unwrap().contains("hunter2"), "{path:?}");
         assert_eq!(mode(&path), 0o600);
     }

@@ -14,7 +14,7 @@ const ADMIN_NAME: &str = "kubernetes-admin";
 fn renewed() -> (Node, String) {
     let node = Node::new();
     let old = fs::read_to_string(node.live("admin.conf")).unwrap();
-    let tree = node.places.kubernetes.clone();
+    let tree = node.paths.kubernetes.clone();
     node.put_conf(&tree, &node.ca.sign(&Leaf::new(ADMIN_NAME, 365)));
     (node, old)
 }
@@ -28,7 +28,7 @@ fn copy(node: &Node, text: &str) -> PathBuf {
 
 fn as_copy<'a>(node: &'a Node, path: &'a Path) -> Copy<'a> {
     let owner = rustix::process::geteuid().as_raw();
-    Copy { kubernetes: &node.places.kubernetes, path, owner, now: NOW }
+    Copy { kubernetes: &node.paths.kubernetes, path, owner, now: NOW }
 }
 
 fn is_stale(node: &Node, path: &Path, admin_is_renewed: bool) -> bool {

@@ -14,12 +14,12 @@ fn no_copies() -> Arc<Copies> {
 }
 
 fn renewer(node: &Node, is_asked_to_stop: bool) -> Renewer {
-    fs::create_dir_all(&node.places.work).unwrap();
+    fs::create_dir_all(&node.paths.work).unwrap();
     let stop = Stop::default();
     if is_asked_to_stop {
         stop.ask();
     }
-    Renewer::open_beside(node.places.clone(), 3, no_copies(), stop, |_| None).unwrap()
+    Renewer::open_beside(node.paths.clone(), 3, no_copies(), stop, |_| None).unwrap()
 }
 
 fn journal(names: &[&str], step: Step) -> Journal {
@@ -34,7 +34,7 @@ fn who_is_asked_to_stop_ends_only_where_nothing_is_touched() {
     let ended = renewer.carry_out(journal(&["apiserver"], Step::BackUp), &mut |_| ());
     assert_eq!(ended.outcome(), Some(Outcome::Unchanged));
     assert_eq!(ended.fault.unwrap(), (Step::BackUp, Fault::failed("it was asked to stop")));
-    assert!(backup::list(&node.places).unwrap().is_empty());
+    assert!(backup::list(&node.paths).unwrap().is_empty());
     let ended = renewer.carry_out(journal(&[], Step::Install), &mut |_| ());
     assert_eq!(ended.outcome(), Some(Outcome::Renewed), "{ended:?}");
 }
@@ -76,7 +76,7 @@ fn no_two_have_the_same_name() {
     let first = journal(&["apiserver"], Step::BackUp);
     let ids = [(); 3].map(|()| renewer.begin(first.clone(), &mut |_| ()).id);
     assert_eq!(ids, ["", "-2", "-3"].map(|end| format!("{}{end}", first.id)));
-    backup::back_up(&node.places, "kept", &[], first.begun).unwrap();
+    backup::back_up(&node.paths, "kept", &[], first.begun).unwrap();
     let kept = Journal { id: "kept".to_owned(), ..first };
     assert_eq!(renewer.begin(kept, &mut |_| ()).id, "kept-2");
 }
@@ -114,12 +114,12 @@ fn without_a_journal_a_pair_that_was_cut_in_two_is_made_whole() {
     for renamed in 0..=4 {
         let node = killed_while_installing(renamed);
         let is_cut = renamed % 2 == 1;
-        assert_eq!(pairs::are_broken(&node.places), is_cut, "{renamed}");
+        assert_eq!(pairs::are_broken(&node.paths), is_cut, "{renamed}");
         let mut renewer = renewer(&node, false);
         let ended = renewer.recover(&mut |_| ()).unwrap();
-        assert!(!pairs::are_broken(&node.places), "{renamed}: {ended:#?}");
+        assert!(!pairs::are_broken(&node.paths), "{renamed}: {ended:#?}");
         assert_eq!(hidden(&node), [""; 0], "a key outside of its place");
-        assert!(!node.places.work.join("found").exists());
+        assert!(!node.paths.work.join("found").exists());
         assert_eq!(ended.len(), usize::from(is_cut));
         for journal in ended {
             assert_eq!((&journal.task, journal.outcome()), (&Task::Repair, Some(Outcome::Renewed)));
@@ -137,31 +137,31 @@ fn a_repair_that_is_interrupted_is_begun_again() {
     let mut renewer = renewer(&node, true);
     let ended = renewer.recover(&mut |_| ()).unwrap();
     assert_eq!(ended[0].outcome(), Some(Outcome::Unchanged), "it was asked to stop");
-    assert!(pairs::are_broken(&node.places));
+    assert!(pairs::are_broken(&node.paths));
     assert_eq!(hidden(&node), [""; 0]);
     renewer.stop = Stop::default();
     let ended = renewer.recover(&mut |_| ()).unwrap();
     assert_eq!(ended[0].outcome(), Some(Outcome::Renewed), "{ended:#?}");
-    assert!(!pairs::are_broken(&node.places));
+    assert!(!pairs::are_broken(&node.paths));
 }
 
 /// It writes a key, and then its certificate; and its files are not ours to clear away.
 #[test]
 fn while_kubeadm_is_at_work_nothing_is_repaired() {
     let node = killed_while_installing(1);
-    fs::create_dir_all(&node.places.work).unwrap();
-    let open = |find: fn(&Places) -> Option<Obstacle>| {
-        Renewer::open_beside(node.places.clone(), 3, no_copies(), Stop::default(), find)
+    fs::create_dir_all(&node.paths.work).unwrap();
+    let open = |find: fn(&NodePaths) -> Option<Blocker>| {
+        Renewer::open_beside(node.paths.clone(), 3, no_copies(), Stop::default(), find)
     };
     assert_eq!(
-        open(|_| Some(Obstacle::KubeadmRuns { pid: 7, verb: String::new() }))
+        open(|_| Some(Blocker::KubeadmRuns { pid: 7, verb: String::new() }))
             .unwrap()
             .recover(&mut |_| ()),
         Ok(Vec::new())
     );
-    assert!(pairs::are_broken(&node.places) && hidden(&node).len() == 4);
+    assert!(pairs::are_broken(&node.paths) && hidden(&node).len() == 4);
     assert_eq!(open(|_| None).unwrap().recover(&mut |_| ()).unwrap().len(), 1);
-    assert!(!pairs::are_broken(&node.places));
+    assert!(!pairs::are_broken(&node.paths));
 }
 
 /// A half that is nowhere has to be made anew, by kubeadm, and until then it stays as it is.
@@ -173,7 +173,7 @@ fn what_has_no_other_half_is_left_to_kubeadm() {
     }
     fs::write(node.live("pki/.certwatch-apiserver.key"), "cut").unwrap();
     assert_eq!(renewer(&node, false).recover(&mut |_| ()), Ok(Vec::new()));
-    assert_eq!(pairs::mismatched(&node.places), [PAIRS[0]]);
+    assert_eq!(pairs::mismatched(&node.paths), [PAIRS[0]]);
     assert_eq!(hidden(&node), [""; 0], "a key outside of its place");
 }
 
@@ -181,15 +181,15 @@ fn what_has_no_other_half_is_left_to_kubeadm() {
 #[test]
 fn a_lost_journal_is_told_once_and_what_it_was_for_is_made_whole() {
     let node = killed_while_installing(1);
-    fs::create_dir_all(&node.places.work).unwrap();
-    fs::write(node.places.work.join("state.json"), "no JSON").unwrap();
+    fs::create_dir_all(&node.paths.work).unwrap();
+    fs::write(node.paths.work.join("state.json"), "no JSON").unwrap();
     let open = || {
         let (copies, stop) = (no_copies(), Stop::default());
-        Renewer::open_beside(node.places.clone(), 3, copies, stop, |_| None)
+        Renewer::open_beside(node.paths.clone(), 3, copies, stop, |_| None)
     };
     let Err(lost) = open() else { panic!() };
     assert!(lost.to_string().contains("forgotten"), "{lost}");
-    assert!(!pairs::are_broken(&node.places));
+    assert!(!pairs::are_broken(&node.paths));
     assert_eq!(open().unwrap().memory().history[0].task, Task::Repair);
 }
 
@@ -208,14 +208,14 @@ fn what_did_not_match_before_is_not_put_back() {
             Some(key) => fs::write(node.live("pki/apiserver.key"), key).unwrap(),
         }
         let renewer = renewer(&node, false);
-        let begun = journal(&["admin.conf", "apiserver"], Step::PutBack);
+        let begun = journal(&["admin.conf", "apiserver"], Step::RollBack);
         let id = format!("{}-{}", begun.id, key.is_some());
         let begun = Journal { id, ..begun };
         renewer.back_up(&begun).unwrap();
         let read = |path: &str| fs::read(node.live(path)).ok();
         let sum = |path: &str| read(path).map(|bytes| files::hex_sha256(&bytes));
-        let paths = ["admin.conf", "pki/apiserver.key", "pki/apiserver.crt"];
-        let before = paths.map(sum);
+        let file_paths = ["admin.conf", "pki/apiserver.key", "pki/apiserver.crt"];
+        let before = file_paths.map(sum);
         for (path, content) in [
             ("admin.conf", "new\n"),
             ("pki/apiserver.key", &*new.1),
@@ -223,16 +223,16 @@ fn what_did_not_match_before_is_not_put_back() {
         ] {
             fs::write(node.live(path), content).unwrap();
         }
-        let changes = paths.into_iter().zip(before).map(|(path, before)| Change {
+        let changes = file_paths.into_iter().zip(before).map(|(path, before)| Change {
             path: path.into(),
             before,
             after: sum(path).unwrap(),
         });
         let begun = Journal { changes: changes.collect(), ..begun };
-        let done = renewer.put_back(&begun).unwrap();
+        let done = renewer.roll_back(&begun).unwrap();
         assert!(done.note.unwrap().contains("but for apiserver, whose old key did not match"));
         assert_eq!(fs::read_to_string(node.live("admin.conf")).unwrap(), conf);
-        assert!(!pairs::are_broken(&node.places));
+        assert!(!pairs::are_broken(&node.paths));
         assert_eq!(read("pki/apiserver.crt").unwrap(), new.0.as_bytes());
         fs::write(node.live("pki/apiserver.crt"), &old.0).unwrap();
     }
@@ -244,7 +244,7 @@ fn what_fails_again_without_a_person_is_remembered_once_a_day() {
     let node = Node::new();
     let mut renewer = renewer(&node, false);
     let fault = Some((Step::Install, Fault::failed("the disk is full")));
-    let step = Step::End(Outcome::Stuck);
+    let step = Step::End(Outcome::NeedsOperator);
     let failed = Journal { fault, step, ..journal(&["apiserver"], Step::Install) };
     let repair = Journal { task: Task::Repair, ..failed.clone() };
     for (journal, count) in [(&failed, 1), (&failed, 2), (&repair, 3), (&repair, 3)] {
@@ -268,7 +268,7 @@ fn pairs_that_do_not_match_are_noted_for_the_daemon() {
     assert_eq!(renewer.memory().mismatched, [PAIRS[0]]);
     renewer.recover(&mut |_| ()).unwrap();
     renewer.note_mismatched().unwrap();
-    let saved = crate::store::peek::<Memory>(&node.places.work).unwrap().unwrap();
+    let saved = crate::store::peek::<Memory>(&node.paths.work).unwrap().unwrap();
     assert_eq!(saved.mismatched, [""; 0]);
 }
 
@@ -278,17 +278,17 @@ fn a_kubeadm_that_outlives_its_certwatch_leaves_no_key_on_the_stage() {
     let node = Node::new();
     let mut renewer = renewer(&node, false);
     renewer.memory.current = Some(journal(&["apiserver"], Step::Stage));
-    renewer.find_kubeadm = |places| {
+    renewer.find_kubeadm = |paths| {
         let verb = String::new();
-        places.kubeadm.exists().then_some(Obstacle::KubeadmRuns { pid: 7, verb })
+        paths.kubeadm.exists().then_some(Blocker::KubeadmRuns { pid: 7, verb })
     };
-    fs::write(&node.places.kubeadm, "at work").unwrap();
-    let places = node.places.clone();
+    fs::write(&node.paths.kubeadm, "at work").unwrap();
+    let paths = node.paths.clone();
     let orphan = thread::spawn(move || {
         thread::sleep(Duration::from_millis(300));
-        fs::create_dir_all(places.stage().join("pki")).unwrap();
-        fs::write(places.stage().join("pki/apiserver.key"), "a key").unwrap();
-        fs::remove_file(&places.kubeadm).unwrap();
+        fs::create_dir_all(paths.stage().join("pki")).unwrap();
+        fs::write(paths.stage().join("pki/apiserver.key"), "a key").unwrap();
+        fs::remove_file(&paths.kubeadm).unwrap();
     });
     let ended = renewer.recover(&mut |_| ()).unwrap();
     orphan.join().unwrap();

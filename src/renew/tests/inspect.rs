@@ -13,14 +13,14 @@ const SERVER: &str = "kube-apiserver";
 const ADMIN: &str = "kubernetes-admin";
 
 fn look(node: &Node, name: &str) -> Result<Vec<Change>, Fault> {
-    inspect(&node.places, &words(&[name]), NOW, true)
+    inspect(&node.paths, &words(&[name]), NOW, true)
 }
 
 /// What is said of an apiserver that was staged so.
 fn of_pair(make: impl FnOnce(&Node) -> Pair) -> Result<Vec<Change>, Fault> {
     let node = Node::new();
-    stage::stage(&node.places).unwrap();
-    node.put_pair(&node.places.stage(), &make(&node));
+    stage::stage(&node.paths).unwrap();
+    node.put_pair(&node.paths.stage(), &make(&node));
     look(&node, "apiserver")
 }
 
@@ -31,7 +31,7 @@ fn of_leaf(leaf: &Leaf) -> Result<Vec<Change>, Fault> {
 /// What is said of an admin.conf that was staged so.
 fn of_conf(make: impl FnOnce(&Node, String) -> String) -> Result<Vec<Change>, Fault> {
     let node = Node::new();
-    stage::stage(&node.places).unwrap();
+    stage::stage(&node.paths).unwrap();
     let conf = node.conf(&node.ca.sign(&Leaf::new(ADMIN, 365)));
     fs::write(node.staged("admin.conf"), make(&node, conf)).unwrap();
     look(&node, "admin.conf")
@@ -59,18 +59,18 @@ fn refused(result: Result<Vec<Change>, Fault>, why: &str) {
 #[test]
 fn a_good_pair_is_a_change_of_the_key_and_then_the_certificate() {
     let changes = of_leaf(&Leaf::new(SERVER, 365)).unwrap();
-    let paths: Vec<&Path> = changes.iter().map(|change| &*change.path).collect();
-    assert_eq!(paths, ["pki/apiserver.key", "pki/apiserver.crt"].map(Path::new));
+    let file_paths: Vec<&Path> = changes.iter().map(|change| &*change.path).collect();
+    assert_eq!(file_paths, ["pki/apiserver.key", "pki/apiserver.crt"].map(Path::new));
     assert!(changes.iter().all(|it| it.before.is_some() && it.before.as_ref() != Some(&it.after)));
 }
 
 #[test]
 fn who_says_done_and_did_nothing_is_found_out() {
     let node = Node::new();
-    stage::stage(&node.places).unwrap();
+    stage::stage(&node.paths).unwrap();
     refused(look(&node, "apiserver"), "ends no later than before");
     refused(look(&node, "admin.conf"), "ends no later than before");
-    assert_eq!(inspect(&node.places, &words(&["apiserver"]), NOW, false).unwrap(), []);
+    assert_eq!(inspect(&node.paths, &words(&["apiserver"]), NOW, false).unwrap(), []);
 }
 
 #[test]
@@ -95,10 +95,10 @@ fn every_fault_of_a_pair_is_found() {
 #[test]
 fn what_is_not_valid_yet_is_refused() {
     let node = Node::new();
-    stage::stage(&node.places).unwrap();
-    node.put_pair(&node.places.stage(), &node.ca.sign(&Leaf::new(SERVER, 365)));
+    stage::stage(&node.paths).unwrap();
+    node.put_pair(&node.paths.stage(), &node.ca.sign(&Leaf::new(SERVER, 365)));
     let early = NOW - Span::days(11);
-    refused(inspect(&node.places, &words(&["apiserver"]), early, true), "is not valid yet");
+    refused(inspect(&node.paths, &words(&["apiserver"]), early, true), "is not valid yet");
 }
 
 #[test]
@@ -113,8 +113,8 @@ fn kubeadms_own_step_away_from_system_masters_is_allowed_to_admin_alone() {
 fn what_nobody_asked_for_is_refused() {
     for path in ["pki/ca.crt", "admin.conf", "pki/extra.crt"] {
         let node = Node::new();
-        stage::stage(&node.places).unwrap();
-        node.put_pair(&node.places.stage(), &node.ca.sign(&Leaf::new(SERVER, 365)));
+        stage::stage(&node.paths).unwrap();
+        node.put_pair(&node.paths.stage(), &node.ca.sign(&Leaf::new(SERVER, 365)));
         fs::write(node.staged(path), &Authority::new().pem).unwrap();
         refused(look(&node, "apiserver"), "though nobody asked for that");
         fs::remove_file(node.staged(path)).unwrap();
@@ -153,22 +153,22 @@ fn of_a_kubeconfig_only_certificate_key_and_ca_may_change() {
 #[test]
 fn with_nothing_live_to_compare_it_is_judged_alone() {
     let node = Node::new();
-    stage::stage(&node.places).unwrap();
-    node.put_pair(&node.places.stage(), &node.ca.sign(&Leaf::new("any", 365)));
+    stage::stage(&node.paths).unwrap();
+    node.put_pair(&node.paths.stage(), &node.ca.sign(&Leaf::new("any", 365)));
     fs::write(node.live("pki/apiserver.crt"), "corrupt").unwrap();
     fs::remove_file(node.live("pki/apiserver.key")).unwrap();
     let changes = look(&node, "apiserver").unwrap();
     assert_eq!(changes[0].before, None);
-    node.put_pair(&node.places.stage(), &Authority::new().sign(&Leaf::new("any", 365)));
+    node.put_pair(&node.paths.stage(), &Authority::new().sign(&Leaf::new("any", 365)));
     refused(look(&node, "apiserver"), "not signed by the CA");
 }
 
 #[test]
 fn a_restore_may_end_earlier() {
     let node = Node::new();
-    stage::stage(&node.places).unwrap();
-    node.put_pair(&node.places.stage(), &node.ca.sign(&Leaf::new(SERVER, 2)));
-    let changes = inspect(&node.places, &words(&["apiserver"]), NOW, false).unwrap();
+    stage::stage(&node.paths).unwrap();
+    node.put_pair(&node.paths.stage(), &node.ca.sign(&Leaf::new(SERVER, 2)));
+    let changes = inspect(&node.paths, &words(&["apiserver"]), NOW, false).unwrap();
     assert_eq!(changes.len(), 2);
 }
 

@@ -7,21 +7,21 @@ use super::*;
 /// Two changed files on the stage; the second is new.
 fn staged() -> (Node, Vec<Change>) {
     let node = Node::new();
-    super::super::stage::stage(&node.places).unwrap();
+    super::super::stage::stage(&node.paths).unwrap();
     let changes = ["pki/apiserver.key", "pki/new.crt"].map(|path| {
         fs::write(node.staged(path), format!("new {path}")).unwrap();
         let sum = |tree: &Path| files::sha256(&tree.join(path)).unwrap();
         Change {
             path: PathBuf::from(path),
-            before: sum(&node.places.kubernetes),
-            after: sum(&node.places.stage()).unwrap(),
+            before: sum(&node.paths.kubernetes),
+            after: sum(&node.paths.stage()).unwrap(),
         }
     });
     (node, changes.to_vec())
 }
 
 fn forward(node: &Node, changes: &[Change]) -> Result<Vec<PathBuf>, Fault> {
-    install(&node.places.stage(), &node.places.kubernetes, changes, Direction::Forward)
+    install(&node.paths.stage(), &node.paths.kubernetes, changes, Direction::Forward)
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn there_and_back_and_each_of_them_twice() {
         assert!(node.live("pki/new.crt").exists());
     }
     for _ in 0..2 {
-        install(&backup, &node.places.kubernetes, &changes, Direction::Back).unwrap();
+        install(&backup, &node.paths.kubernetes, &changes, Direction::Back).unwrap();
         assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
         assert!(!node.live("pki/new.crt").exists());
     }
@@ -91,12 +91,12 @@ fn what_somebody_else_wrote_is_not_put_back_and_is_no_proof() {
     fs::create_dir_all(backup.join("pki")).unwrap();
     fs::copy(node.live("pki/apiserver.key"), backup.join("pki/apiserver.key")).unwrap();
     forward(&node, &changes).unwrap();
-    assert_eq!(is_installed(&node.places.kubernetes, &changes), Ok(()));
+    assert_eq!(is_installed(&node.paths.kubernetes, &changes), Ok(()));
 
     let other = "-----BEGIN X-----\nAA==\n-----END X-----\n";
     fs::write(node.live("pki/apiserver.key"), other).unwrap();
-    assert!(is_installed(&node.places.kubernetes, &changes).is_err());
-    let back = || install(&backup, &node.places.kubernetes, &changes, Direction::Back);
+    assert!(is_installed(&node.paths.kubernetes, &changes).is_err());
+    let back = || install(&backup, &node.paths.kubernetes, &changes, Direction::Back);
     assert_eq!(back(), Ok(vec![node.live("pki/apiserver.key")]));
     assert_eq!(fs::read_to_string(node.live("pki/apiserver.key")).unwrap(), other);
     assert!(!node.live("pki/new.crt").exists());
@@ -126,21 +126,21 @@ fn nothing_takes_its_place_before_all_is_written() {
 /// Three pairs, and what changes of them.
 fn pairs() -> (Node, Vec<Change>) {
     let node = Node::new();
-    let paths: Vec<PathBuf> = ["a", "b", "c"]
+    let file_paths: Vec<PathBuf> = ["a", "b", "c"]
         .iter()
         .flat_map(|name| ["key", "crt"].map(|ending| format!("pki/{name}.{ending}").into()))
         .collect();
-    paths.iter().for_each(|path| fs::write(node.places.kubernetes.join(path), "old").unwrap());
-    super::super::stage::stage(&node.places).unwrap();
-    paths.iter().for_each(|path| fs::write(node.places.stage().join(path), "new").unwrap());
+    file_paths.iter().for_each(|path| fs::write(node.paths.kubernetes.join(path), "old").unwrap());
+    super::super::stage::stage(&node.paths).unwrap();
+    file_paths.iter().for_each(|path| fs::write(node.paths.stage().join(path), "new").unwrap());
     let [before, after] = [b"old", b"new"].map(|text| files::hex_sha256(text));
     let change =
         |path: PathBuf| Change { path, before: Some(before.clone()), after: after.clone() };
-    (node, paths.into_iter().map(change).collect())
+    (node, file_paths.into_iter().map(change).collect())
 }
 
 fn contents(node: &Node, changes: &[Change]) -> Vec<String> {
-    let read = |it: &Change| fs::read_to_string(node.places.kubernetes.join(&it.path)).unwrap();
+    let read = |it: &Change| fs::read_to_string(node.paths.kubernetes.join(&it.path)).unwrap();
     changes.iter().map(read).collect()
 }
 
@@ -155,10 +155,10 @@ fn whichever_file_cannot_be_put_every_pair_stays_whole() {
     for spoilt in 0..6 {
         let (node, changes) = pairs();
         let todo: Vec<&Change> = changes.iter().collect();
-        let stage = node.places.stage();
-        let units = prepare(&stage, &node.places.kubernetes, &todo, Direction::Forward).unwrap();
+        let stage = node.paths.stage();
+        let units = prepare(&stage, &node.paths.kubernetes, &todo, Direction::Forward).unwrap();
         let [target, aside] =
-            [node.places.kubernetes.join(&changes[spoilt].path), node.path("aside")];
+            [node.paths.kubernetes.join(&changes[spoilt].path), node.path("aside")];
         fs::rename(&target, &aside).unwrap();
         fs::create_dir(&target).unwrap();
         put(units).unwrap_err();
@@ -169,10 +169,10 @@ fn whichever_file_cannot_be_put_every_pair_stays_whole() {
         expected[spoilt / 2 * 2..][..2].fill("old");
         assert_eq!(contents(&node, &changes), expected, "{spoilt}");
         assert_eq!(hidden(&node), [""; 0]);
-        let state = state(&node.places.kubernetes, &changes).unwrap();
+        let state = state(&node.paths.kubernetes, &changes).unwrap();
         assert_eq!(state.matches(".crt").count(), 3, "{state}");
         // Once the cause is gone, both ways are open.
-        install(&stage, &node.places.kubernetes, &changes, Direction::Forward).unwrap();
+        install(&stage, &node.paths.kubernetes, &changes, Direction::Forward).unwrap();
         assert_eq!(contents(&node, &changes), ["new"; 6]);
     }
 }
@@ -182,15 +182,15 @@ fn whichever_file_cannot_be_put_every_pair_stays_whole() {
 fn going_back_leaves_whole_pairs_as_well() {
     for spoilt in 0..6 {
         let (node, changes) = pairs();
-        let stage = node.places.stage();
+        let stage = node.paths.stage();
         let backup = node.path("backup");
         fs::create_dir_all(backup.join("pki")).unwrap();
         changes.iter().for_each(|it| fs::write(backup.join(&it.path), "old").unwrap());
-        install(&stage, &node.places.kubernetes, &changes, Direction::Forward).unwrap();
+        install(&stage, &node.paths.kubernetes, &changes, Direction::Forward).unwrap();
         let todo: Vec<&Change> = changes.iter().collect();
-        let units = prepare(&backup, &node.places.kubernetes, &todo, Direction::Back).unwrap();
+        let units = prepare(&backup, &node.paths.kubernetes, &todo, Direction::Back).unwrap();
         let [target, aside] =
-            [node.places.kubernetes.join(&changes[spoilt].path), node.path("aside")];
+            [node.paths.kubernetes.join(&changes[spoilt].path), node.path("aside")];
         fs::rename(&target, &aside).unwrap();
         fs::create_dir(&target).unwrap();
         put(units).unwrap_err();
@@ -209,10 +209,10 @@ fn beside_a_key_that_somebody_else_wrote_nothing_is_put_back() {
     let backup = node.path("backup");
     fs::create_dir_all(backup.join("pki")).unwrap();
     changes.iter().for_each(|it| fs::write(backup.join(&it.path), "old").unwrap());
-    install(&node.places.stage(), &node.places.kubernetes, &changes, Direction::Forward).unwrap();
+    install(&node.paths.stage(), &node.paths.kubernetes, &changes, Direction::Forward).unwrap();
     let other = "-----BEGIN X-----\nAA==\n-----END X-----\n";
     fs::write(node.live("pki/b.key"), other).unwrap();
-    let others = install(&backup, &node.places.kubernetes, &changes, Direction::Back).unwrap();
+    let others = install(&backup, &node.paths.kubernetes, &changes, Direction::Back).unwrap();
     assert_eq!(others, [node.live("pki/b.key")]);
     assert_eq!(contents(&node, &changes), ["old", "old", other, "new", "old", "old"]);
 }

@@ -11,7 +11,7 @@ use super::*;
 
 /// A node's directories, with nothing in them.
 struct Node {
-    places: Places,
+    paths: NodePaths,
     _dir: TempDir,
 }
 
@@ -25,15 +25,15 @@ impl Node {
         };
         let kubeadm = dir.path().join("kubeadm");
         let (kubernetes, kubelet, work) = (at("kubernetes"), at("kubelet"), at("work"));
-        let places = Places { kubernetes, kubelet, work, kubeadm, is_stage_shown: false };
-        Self { places, _dir: dir }
+        let paths = NodePaths { kubernetes, kubelet, work, kubeadm, is_stage_shown: false };
+        Self { paths, _dir: dir }
     }
 
     fn conf(&self, certificate: &str, key: &str) {
         let text = format!(
             "users:\n- name: system:node:left\n  user:\n    client-certificate{certificate}\n    client-key{key}\n"
         );
-        fs::write(conf_path(&self.places), text).unwrap();
+        fs::write(conf_path(&self.paths), text).unwrap();
     }
 
     fn conf_with(&self, pair: &str) {
@@ -42,15 +42,15 @@ impl Node {
     }
 
     fn conf_by_name(&self) {
-        let path = pki(&self.places).join(CURRENT);
+        let path = pki(&self.paths).join(CURRENT);
         self.conf(&format!(": {}", path.display()), &format!(": {}", path.display()));
     }
 
     /// A certificate as the kubelet keeps it, and the name that leads to it.
     fn rotated(&self, pair: &str) -> PathBuf {
-        let path = pki(&self.places).join("kubelet-client-2026-01-01-00-00-00.pem");
+        let path = pki(&self.paths).join("kubelet-client-2026-01-01-00-00-00.pem");
         fs::write(&path, pair).unwrap();
-        symlink(&path, pki(&self.places).join(CURRENT)).unwrap();
+        symlink(&path, pki(&self.paths).join(CURRENT)).unwrap();
         path
     }
 
@@ -61,11 +61,11 @@ impl Node {
             "#!/bin/sh\n[ \"$1 $2\" = 'alpha kubeconfig' ] || exit 1\n\
              echo '    client-certificate-data: {data}'\necho '    client-key-data: {data}'\n"
         );
-        let source = self.places.work.join("kubeadm.sh");
+        let source = self.paths.work.join("kubeadm.sh");
         fs::write(&source, text).unwrap();
         // Not by this process: a test beside it that starts a program holds what is open for writing.
         let mut install = std::process::Command::new("install");
-        install.args(["-m", "755"]).arg(source).arg(&self.places.kubeadm);
+        install.args(["-m", "755"]).arg(source).arg(&self.paths.kubeadm);
         assert!(install.status().unwrap().success());
     }
 }
@@ -87,39 +87,39 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn the_certificate_in_kubelet_conf_counts_and_else_the_rotated_one() {
     let node = Node::new();
-    assert_eq!(client_not_after(&node.places), None);
+    assert_eq!(client_not_after(&node.paths), None);
     node.rotated(&pair("system:node:a", -3));
     node.conf_by_name();
-    assert!(is_client_expired(&node.places, sys::now()).is_some());
+    assert!(is_client_expired(&node.paths, sys::now()).is_some());
     node.conf_with(&pair("system:node:a", 9));
-    assert_eq!(is_client_expired(&node.places, sys::now()), None);
-    assert!(client_not_after(&node.places).is_some());
+    assert_eq!(is_client_expired(&node.paths, sys::now()), None);
+    assert!(client_not_after(&node.paths).is_some());
 }
 
 #[test]
 fn the_node_is_called_what_its_certificate_says() {
     let node = Node::new();
     node.conf_by_name();
-    assert_eq!(node_name(&node.places).unwrap(), "system:node:left", "nothing else is there");
+    assert_eq!(node_name(&node.paths).unwrap(), "system:node:left", "nothing else is there");
     node.rotated(&pair("system:node:old.name", -3));
-    assert_eq!(node_name(&node.places).unwrap(), "system:node:old.name");
-    fs::write(conf_path(&node.places), "users: []\n").unwrap();
-    fs::remove_file(pki(&node.places).join(CURRENT)).unwrap();
-    assert!(node_name(&node.places).unwrap_err().what.contains("name is not to be found"));
+    assert_eq!(node_name(&node.paths).unwrap(), "system:node:old.name");
+    fs::write(conf_path(&node.paths), "users: []\n").unwrap();
+    fs::remove_file(pki(&node.paths).join(CURRENT)).unwrap();
+    assert!(node_name(&node.paths).unwrap_err().what.contains("name is not to be found"));
 }
 
 #[test]
 fn only_a_fresh_certificate_for_this_node_is_taken_from_kubeadm() {
     let node = Node::new();
     let ca = Authority::new();
-    fs::write(node.places.pki().join("ca.crt"), &ca.pem).unwrap();
+    fs::write(node.paths.pki().join("ca.crt"), &ca.pem).unwrap();
     let pair = |name, days| {
         let Pair(certificate, key) = ca.sign(&Leaf::new(name, days));
         certificate + &key
     };
     let sign = |pair: &str| {
         node.kubeadm_prints(pair);
-        sign(&node.places, "/k.yaml".as_ref(), "system:node:a")
+        sign(&node.paths, "/k.yaml".as_ref(), "system:node:a")
     };
     assert!(sign(&pair("system:node:a", 365)).is_ok());
     let foreign = Authority::new().sign(&Leaf::new("system:node:a", 365)).0;
@@ -137,9 +137,9 @@ fn what_was_there_is_kept_for_root_alone_and_removed_once() {
     let old = pair("system:node:a", -3);
     let rotated = node.rotated(&old);
     node.conf_by_name();
-    let aside = node.places.work.join("kubelet-before");
+    let aside = node.paths.work.join("kubelet-before");
     for _ in 0..2 {
-        keep_aside(&node.places).unwrap();
+        keep_aside(&node.paths).unwrap();
         assert_eq!(mode(&aside), 0o700);
         for name in [CURRENT, rotated.file_name().unwrap().to_str().unwrap()] {
             assert_eq!(fs::read_to_string(aside.join(name)).unwrap(), old);
@@ -147,21 +147,21 @@ fn what_was_there_is_kept_for_root_alone_and_removed_once() {
         }
         assert!(aside.join("kubelet.conf").exists());
     }
-    remove_expired(&node.places).unwrap();
-    assert!(clients(&node.places).is_empty());
+    remove_expired(&node.paths).unwrap();
+    assert!(clients(&node.paths).is_empty());
     node.rotated(&pair("system:node:a", 3));
-    remove_expired(&node.places).unwrap();
-    assert_eq!(clients(&node.places).len(), 2, "a good one stays");
+    remove_expired(&node.paths).unwrap();
+    assert_eq!(clients(&node.paths).len(), 2, "a good one stays");
 }
 
 #[test]
 fn a_file_is_written_whole_and_for_root_alone() {
     let node = Node::new();
-    let path = conf_path(&node.places);
+    let path = conf_path(&node.paths);
     fs::write(path.with_file_name(".certwatch-kubelet.conf"), "left by a kill").unwrap();
     fs::write(&path, "old").unwrap();
     write(&path, "new").unwrap();
     assert_eq!((read(&path).unwrap().as_str(), mode(&path)), ("new", 0o600));
-    let names = fs::read_dir(&node.places.kubernetes).unwrap();
+    let names = fs::read_dir(&node.paths.kubernetes).unwrap();
     assert_eq!(names.count(), 2, "pki and kubelet.conf");
 }

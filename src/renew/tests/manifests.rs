@@ -17,13 +17,13 @@ fn second_copies_are_found_whatever_they_are_called() {
     put(&node, ".etcd.yaml.old", "etcd");
     fs::write(node.live("manifests/notes"), "no manifest").unwrap();
     fs::create_dir(node.live("manifests/old")).unwrap();
-    assert!(strays(&node.places).is_empty());
+    assert!(strays(&node.paths).is_empty());
 
     put(&node, "etcd.yaml.bak", "etcd");
     put(&node, "aaa", "kube-apiserver");
     put(&node, "kube-vip.yaml.bak", "kube-vip");
     let expected = ["aaa", "etcd.yaml.bak", "kube-vip.yaml.bak"];
-    assert_eq!(strays(&node.places), expected.map(|it| node.live("manifests").join(it)));
+    assert_eq!(strays(&node.paths), expected.map(|it| node.live("manifests").join(it)));
 }
 
 #[test]
@@ -32,14 +32,14 @@ fn a_change_is_new_for_two_minutes() {
     put(&node, "etcd.yaml", "etcd");
     let path = node.live("manifests/etcd.yaml");
     let at = UnixTime::new(fs::metadata(&path).unwrap().ctime());
-    assert_eq!(changed(&node.places, None, at + Span::seconds(119)), Some(path));
-    assert_eq!(changed(&node.places, None, at + Span::seconds(121)), None);
+    assert_eq!(changed(&node.paths, None, at + Span::seconds(119)), Some(path));
+    assert_eq!(changed(&node.paths, None, at + Span::seconds(121)), None);
 
     let upgrade = node.live("tmp/kubeadm-backup-manifests");
     fs::create_dir_all(&upgrade).unwrap();
     let at = UnixTime::new(fs::metadata(&upgrade).unwrap().ctime());
     fs::remove_file(node.live("manifests/etcd.yaml")).unwrap();
-    assert_eq!(changed(&node.places, None, at), Some(upgrade));
+    assert_eq!(changed(&node.paths, None, at), Some(upgrade));
 }
 
 #[test]
@@ -49,18 +49,18 @@ fn what_is_only_touched_has_not_changed() {
     let path = node.live("manifests/etcd.yaml");
     let at = UnixTime::new(fs::metadata(&path).unwrap().ctime());
     let known =
-        |ago: i64| Manifests { digest: digest(&node.places), since: at - Span::seconds(ago) };
+        |ago: i64| Manifests { digest: digest(&node.paths), since: at - Span::seconds(ago) };
     assert_eq!(
-        changed(&node.places, Some(&known(120)), at),
+        changed(&node.paths, Some(&known(120)), at),
         None,
         "it was the same two minutes ago"
     );
-    assert_eq!(changed(&node.places, Some(&known(119)), at), Some(path.clone()));
-    assert_eq!(changed(&node.places, Some(&known(-999)), at), Some(path.clone()));
+    assert_eq!(changed(&node.paths, Some(&known(119)), at), Some(path.clone()));
+    assert_eq!(changed(&node.paths, Some(&known(-999)), at), Some(path.clone()));
     let before = known(120);
     put(&node, "etcd.yaml", "etcd2");
-    assert_eq!(changed(&node.places, Some(&before), at), Some(path));
+    assert_eq!(changed(&node.paths, Some(&before), at), Some(path));
     let before = known(120);
     fs::create_dir_all(node.live("tmp/kubeadm-upgraded-manifests1")).unwrap();
-    assert!(changed(&node.places, Some(&before), at).is_some(), "an upgrade has begun");
+    assert!(changed(&node.paths, Some(&before), at).is_some(), "an upgrade has begun");
 }

@@ -25,21 +25,21 @@ fn put(node: &Node, tree: &Path, pair: &Pair) {
 
 /// What is in `found`, as (certificate, key).
 fn found(node: &Node) -> Option<(String, String)> {
-    let before = tree(&node.places).exists();
-    let planned = repairable(&node.places, NOW);
-    assert_eq!(tree(&node.places).exists(), before, "a plan copies nothing");
-    let (names, told) = find(&node.places, NOW).unwrap();
+    let before = tree(&node.paths).exists();
+    let planned = repairable(&node.paths, NOW);
+    assert_eq!(tree(&node.paths).exists(), before, "a plan copies nothing");
+    let (names, told) = find(&node.paths, NOW).unwrap();
     assert_eq!((names.len(), &planned), (told.len(), &told));
-    let read = |name: &str| fs::read_to_string(tree(&node.places).join("pki").join(name)).unwrap();
+    let read = |name: &str| fs::read_to_string(tree(&node.paths).join("pki").join(name)).unwrap();
     (names == ["apiserver"]).then(|| (read("apiserver.crt"), read("apiserver.key")))
 }
 
 #[test]
 fn a_pair_that_matches_is_left_alone() {
     let node = Node::new();
-    assert_eq!(mismatched(&node.places), [""; 0]);
+    assert_eq!(mismatched(&node.paths), [""; 0]);
     assert_eq!(found(&node), None);
-    assert!(!tree(&node.places).exists());
+    assert!(!tree(&node.paths).exists());
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_certificate_without_its_key_is_seen() {
             None => fs::remove_file(node.live("pki/apiserver.key")).unwrap(),
             Some(key) => fs::write(node.live("pki/apiserver.key"), key).unwrap(),
         }
-        assert_eq!(mismatched(&node.places), ["apiserver"], "{key:?}");
+        assert_eq!(mismatched(&node.paths), ["apiserver"], "{key:?}");
     }
 }
 
@@ -61,18 +61,18 @@ fn a_key_of_another_kind_is_no_mismatch() {
     // id-Ed448 (RFC 8410): a whole key, and none that is known here.
     let key = "-----BEGIN PRIVATE KEY-----\nMEcCAQAwBQYDK2VxBDsEOQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\nAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PRIVATE KEY-----\n";
     fs::write(node.live("pki/apiserver.key"), key).unwrap();
-    assert_eq!(mismatched(&node.places), [""; 0]);
+    assert_eq!(mismatched(&node.paths), [""; 0]);
 }
 
 #[test]
 fn a_half_is_found_wherever_it_may_lie() {
-    let places: [fn(&Node) -> PathBuf; 3] =
-        [|it| it.places.stage(), |it| tree(&it.places), |it| backup::tree(&it.places, "a")];
-    for place in places {
+    let paths: [fn(&Node) -> PathBuf; 3] =
+        [|it| it.paths.stage(), |it| tree(&it.paths), |it| backup::tree(&it.paths, "a")];
+    for place in paths {
         let node = broken();
         let live = node.ca.sign(&leaf(5));
         fs::write(node.live("pki/apiserver.crt"), &live.0).unwrap();
-        backup::back_up(&node.places, "a", &[], NOW).unwrap();
+        backup::back_up(&node.paths, "a", &[], NOW).unwrap();
         put(&node, &place(&node), &live);
         assert_eq!(found(&node), Some((live.0, live.1)));
     }
@@ -92,7 +92,7 @@ fn a_half_under_its_temporary_name_is_found() {
 fn of_two_pairs_the_newer_is_taken() {
     let node = Node::new();
     let [old, new] = [5, 365].map(|days| node.ca.sign(&leaf(days)));
-    node.put_pair(&node.places.kubernetes, &Pair(old.0, new.1.clone()));
+    node.put_pair(&node.paths.kubernetes, &Pair(old.0, new.1.clone()));
     fs::write(node.live("pki/.certwatch-apiserver.key"), old.1).unwrap();
     fs::write(node.live("pki/.certwatch-apiserver.crt"), &new.0).unwrap();
     assert_eq!(found(&node), Some((new.0, new.1)));
@@ -109,9 +109,9 @@ fn what_nobody_should_use_is_not_taken() {
         ("a CA", node.ca.sign(&Leaf { is_ca: true, ..leaf(5) })),
     ];
     for (what, pair) in wrong {
-        put(&node, &node.places.stage(), &pair);
+        put(&node, &node.paths.stage(), &pair);
         assert_eq!(found(&node), None, "{what}");
     }
-    put(&node, &node.places.stage(), &node.ca.sign(&leaf(5)));
+    put(&node, &node.paths.stage(), &node.ca.sign(&leaf(5)));
     assert!(found(&node).is_some());
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::time::Span;
 
 fn ids(node: &Node) -> Vec<&'static str> {
-    obstacles(&node.places, None, NOW).iter().map(Obstacle::id).collect()
+    blockers(&node.paths, None, NOW).iter().map(Blocker::id).collect()
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn an_empty_node_is_no_control_plane_without_kubeadm() {
     let ids = ids(&node);
     assert!(ids.contains(&"no-control-plane") && ids.contains(&"kubeadm-missing"), "{ids:?}");
     assert!(!ids.contains(&"not-writable") && !ids.contains(&"disk-full"), "{ids:?}");
-    assert!(!node.places.work.exists(), "a look makes nothing");
+    assert!(!node.paths.work.exists(), "a look makes nothing");
 }
 
 #[test]
@@ -32,9 +32,10 @@ fn the_ca_the_newest_file_and_the_hardware_clock_tell_the_time() {
     let newest = node.live("pki/apiserver.crt");
     fs::File::options().write(true).open(newest).unwrap().set_modified(time).unwrap();
     let rtc = node.path("since_epoch");
-    assert_eq!(witnesses_with(&node.places, &rtc).hardware, None);
+    assert_eq!(witnesses_with(&node.paths, &rtc).hardware, None);
     fs::write(&rtc, format!("{}\n", NOW.seconds())).unwrap();
-    let Witnesses { ca_not_before, newest_file, hardware, .. } = witnesses_with(&node.places, &rtc);
+    let TimeSources { ca_not_before, newest_file, hardware, .. } =
+        witnesses_with(&node.paths, &rtc);
     assert_eq!(ca_not_before, Some(NOW - Span::days(10)));
     assert_eq!([newest_file, hardware], [Some(NOW); 2]);
 }
@@ -43,11 +44,11 @@ fn the_ca_the_newest_file_and_the_hardware_clock_tell_the_time() {
 fn a_program_that_others_could_have_written_is_not_run() {
     let node = Node::new();
     let touched = node.path("touched");
-    fs::write(&node.places.kubeadm, format!("#!/bin/sh\ntouch {}\n", touched.display())).unwrap();
-    set_mode(&node.places.kubeadm, 0o777);
-    let found = kubeadm_obstacle(&node.places);
-    assert_eq!(found, Some(Obstacle::KubeadmNotRoots(node.places.kubeadm.clone())));
-    assert!(super::super::kubeadm::version(&node.places).is_err());
+    fs::write(&node.paths.kubeadm, format!("#!/bin/sh\ntouch {}\n", touched.display())).unwrap();
+    set_mode(&node.paths.kubeadm, 0o777);
+    let found = kubeadm_obstacle(&node.paths);
+    assert_eq!(found, Some(Blocker::KubeadmNotRoots(node.paths.kubeadm.clone())));
+    assert!(super::super::kubeadm::version(&node.paths).is_err());
     assert!(!touched.exists());
 }
 
@@ -59,15 +60,15 @@ fn what_a_link_leads_to_counts_as_well() {
     set_mode(&real, 0o777);
     let link = node.path("link");
     symlink(&real, &link).unwrap();
-    node.places.kubeadm = link;
-    assert!(matches!(kubeadm_obstacle(&node.places), Some(Obstacle::KubeadmNotRoots(_))));
+    node.paths.kubeadm = link;
+    assert!(matches!(kubeadm_obstacle(&node.paths), Some(Blocker::KubeadmNotRoots(_))));
 }
 
 #[test]
 fn a_directory_that_cannot_be_written_is_named() {
     let node = Node::new();
     fs::remove_dir(node.live("manifests")).unwrap();
-    let [Obstacle::NotWritable { path, .. }] = &not_writable(&node.places)[..] else { panic!() };
+    let [Blocker::NotWritable { path, .. }] = &not_writable(&node.paths)[..] else { panic!() };
     assert_eq!(*path, node.live("manifests"));
 }
 
@@ -114,7 +115,7 @@ impl Proc {
     }
 }
 
-fn found(node: &Node) -> Option<Obstacle> {
+fn found(node: &Node) -> Option<Blocker> {
     another_kubeadm_in(&node.path("proc"), Path::new("/opt/kubeadm-1.30"))
 }
 
@@ -132,9 +133,9 @@ fn another_kubeadm_is_root_s_and_outside_of_pods() {
     Proc { code: 184, ..ROOTS }.put(&node, 5);
     assert_eq!(found(&node), None);
     ROOTS.put(&node, 12);
-    let obstacle = found(&node).unwrap();
-    assert_eq!(obstacle, Obstacle::KubeadmRuns { pid: 12, verb: "upgrade node".to_owned() });
-    assert!(!format!("{} {}", obstacle.what(), obstacle.way_out()).contains("secret"));
+    let blocker = found(&node).unwrap();
+    assert_eq!(blocker, Blocker::KubeadmRuns { pid: 12, verb: "upgrade node".to_owned() });
+    assert!(!format!("{} {}", blocker.what(), blocker.remedy()).contains("secret"));
     Proc { comm: "kubelet", ..ROOTS }.put(&node, 12);
     assert_eq!(found(&node), None);
     Proc { comm: "kubeadm-1.30", ..ROOTS }.put(&node, 13);
@@ -146,14 +147,14 @@ fn what_may_be_one_is_told_and_what_is_one_first() {
     for cgroup in [POD, "/docker/c0ffee", "/anything"] {
         let node = Node::new();
         Proc { cgroup, ..ROOTS }.put(&node, 8);
-        let obstacle = found(&node).unwrap();
-        let Obstacle::KubeadmUnclear { pid, verb, login, cgroup: told, .. } = &obstacle else {
-            panic!("{obstacle:?}");
+        let blocker = found(&node).unwrap();
+        let Blocker::KubeadmUnclear { pid, verb, login, cgroup: told, .. } = &blocker else {
+            panic!("{blocker:?}");
         };
         assert_eq!((*pid, &verb[..], *login, &told[..]), (8, "upgrade node", Some(1000), cgroup));
-        assert!(!format!("{} {}", obstacle.what(), obstacle.way_out()).contains("secret"));
+        assert!(!format!("{} {}", blocker.what(), blocker.remedy()).contains("secret"));
         ROOTS.put(&node, 9);
-        assert!(matches!(found(&node), Some(Obstacle::KubeadmRuns { pid: 9, .. })));
+        assert!(matches!(found(&node), Some(Blocker::KubeadmRuns { pid: 9, .. })));
     }
 }
 
@@ -230,7 +231,7 @@ fn a_look_leaves_no_trace() {
         })
     };
     let before = stamps();
-    let _ = obstacles(&node.places, None, NOW);
-    assert_eq!(not_writable(&node.places), []);
+    let _ = blockers(&node.paths, None, NOW);
+    assert_eq!(not_writable(&node.paths), []);
     assert_eq!(stamps(), before, "not even a file that is removed again");
 }

@@ -18,7 +18,7 @@ fn node(flags: &str) -> Node {
 
 fn present(node: &Node) -> Present {
     let kubeadm = Version::parse("v1.37.2");
-    config(&node.places, &ControlPlane::read(&node.places).unwrap(), kubeadm).unwrap()
+    config(&node.paths, &ControlPlane::read(&node.paths).unwrap(), kubeadm).unwrap()
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn an_etcd_that_is_asked_here_is_not_elsewhere() {
     let node = node("--etcd-servers=https://127.0.0.1:2379");
     assert!(matches!(present(&node).config.etcd, Etcd::External(_)), "a host's own");
     fs::write(node.live("pki/etcd/server.crt"), "").unwrap();
-    let why = config(&node.places, &ControlPlane::read(&node.places).unwrap(), None).err().unwrap();
+    let why = config(&node.paths, &ControlPlane::read(&node.paths).unwrap(), None).err().unwrap();
     assert!(why.contains("etcd.yaml is not there"), "{why}");
 }
 
@@ -66,15 +66,15 @@ fn the_flags_tell_where_the_pki_is() {
         ("--v=1", "/etc/kubernetes/pki"),
     ] {
         let node = node(flags);
-        let plane = ControlPlane::read(&node.places).unwrap();
-        assert_eq!(certificates_dir(&node.places, &plane), Path::new(dir), "{flags}");
+        let plane = ControlPlane::read(&node.paths).unwrap();
+        assert_eq!(certificates_dir(&node.paths, &plane), Path::new(dir), "{flags}");
     }
 }
 
 #[test]
 fn what_a_certificate_was_made_for_is_asked_again_or_told_that_it_is_not_known() {
     let node = node("--v=1");
-    let tree = node.places.kubernetes.clone();
+    let tree = node.paths.kubernetes.clone();
     let put = |age, days| {
         let leaf = SignedLeaf { age, ..SignedLeaf::new("kube-apiserver", days) };
         node.put_pair(&tree, &node.ca.sign(&leaf));
@@ -88,9 +88,9 @@ fn what_a_certificate_was_made_for_is_asked_again_or_told_that_it_is_not_known()
     assert_eq!((unsure.config.validity, unsure.notes.len()), (None, 2));
     assert!(unsure.notes[1].contains("cannot be told"), "{:?}", unsure.notes);
     let old = Version::parse("v1.30.1");
-    let plane = ControlPlane::read(&node.places).unwrap();
+    let plane = ControlPlane::read(&node.paths).unwrap();
     assert_eq!(
-        config(&node.places, &plane, old).unwrap().notes.len(),
+        config(&node.paths, &plane, old).unwrap().notes.len(),
         1,
         "which knows of a year alone"
     );
@@ -100,6 +100,6 @@ fn what_a_certificate_was_made_for_is_asked_again_or_told_that_it_is_not_known()
 fn what_another_ca_has_signed_tells_nothing_of_kubeadm() {
     let node = node("--v=1");
     fs::remove_file(node.live("pki/ca.key")).unwrap();
-    let why = config(&node.places, &ControlPlane::read(&node.places).unwrap(), None).err().unwrap();
+    let why = config(&node.paths, &ControlPlane::read(&node.paths).unwrap(), None).err().unwrap();
     assert!(why.contains("encryptionAlgorithm is missing"), "{why}");
 }

@@ -10,31 +10,31 @@ fn the_stage_has_certificates_keys_and_kubeconfigs_and_nothing_else() {
     for other in ["manifests/etcd.yaml", "tmp/kubeadm-backup/admin.conf", "admin.conf.bak"] {
         fs::write(node.live(other), "x").unwrap();
     }
-    stage(&node.places).unwrap();
-    let files = tree_files(&node.places.stage()).unwrap();
+    stage(&node.paths).unwrap();
+    let files = tree_files(&node.paths.stage()).unwrap();
     assert_eq!(
         files,
         ["admin.conf", "pki/apiserver.crt", "pki/apiserver.key", "pki/ca.crt"].map(PathBuf::from)
     );
-    assert_eq!(fs::read_dir(node.places.stage()).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(node.paths.stage()).unwrap().count(), 2);
     assert_eq!(mode(&node.staged("pki/apiserver.key")), 0o600);
-    assert_eq!([mode(&node.places.work), mode(&node.places.stage())], [0o700; 2]);
+    assert_eq!([mode(&node.paths.work), mode(&node.paths.stage())], [0o700; 2]);
 }
 
 #[test]
 fn staged_anew_it_is_fresh_and_the_same_directory() {
     let node = Node::new();
-    stage(&node.places).unwrap();
-    let inode = fs::metadata(node.places.stage()).unwrap().ino();
+    stage(&node.paths).unwrap();
+    let inode = fs::metadata(node.paths.stage()).unwrap().ino();
     fs::write(node.staged("pki/apiserver.crt"), "changed").unwrap();
     fs::write(node.staged("pki/left.key"), "left").unwrap();
-    fs::create_dir_all(node.places.work.join("root/etc")).unwrap();
-    stage(&node.places).unwrap();
+    fs::create_dir_all(node.paths.work.join("root/etc")).unwrap();
+    stage(&node.paths).unwrap();
     let read = |path| fs::read(path).unwrap();
     assert_eq!(read(node.staged("pki/apiserver.crt")), read(node.live("pki/apiserver.crt")));
     assert!(!node.staged("pki/left.key").exists());
-    assert!(!node.places.work.join("root").exists());
-    assert_eq!(fs::metadata(node.places.stage()).unwrap().ino(), inode, "it may be mounted");
+    assert!(!node.paths.work.join("root").exists());
+    assert_eq!(fs::metadata(node.paths.stage()).unwrap().ino(), inode, "it may be mounted");
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn kubesprays_link_stays_inside_and_links_to_files_become_files() {
     symlink("/etc/kubernetes/ssl", node.live("pki")).unwrap();
     fs::write(node.path("outside.crt"), "x").unwrap();
     symlink(node.path("outside.crt"), node.live("ssl/linked.crt")).unwrap();
-    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), Path::new("ssl"));
-    stage(&node.places).unwrap();
+    assert_eq!(pki_name(&node.paths.kubernetes).unwrap(), Path::new("ssl"));
+    stage(&node.paths).unwrap();
     assert_eq!(fs::read_link(node.staged("pki")).unwrap(), Path::new("ssl"));
     assert!(!node.staged("ssl/linked.crt").is_symlink());
     assert_eq!(fs::read(node.staged("pki/linked.crt")).unwrap(), b"x");
@@ -57,7 +57,7 @@ fn a_tree_without_end_is_refused() {
     for number in 0..=MAX_FILES {
         fs::write(node.live(&format!("pki/{number}.crt")), "").unwrap();
     }
-    let fault = stage(&node.places).unwrap_err();
+    let fault = stage(&node.paths).unwrap_err();
     assert!(fault.what.contains("more than 1000 files"), "{fault}");
 }
 
@@ -66,10 +66,10 @@ fn a_backup_is_laid_over() {
     let node = Node::new();
     let path = PathBuf::from("pki/apiserver.crt");
     let old = fs::read(node.live("pki/apiserver.crt")).unwrap();
-    backup::back_up(&node.places, "a", &[path, "absent.conf".into()], NOW).unwrap();
+    backup::back_up(&node.paths, "a", &[path, "absent.conf".into()], NOW).unwrap();
     fs::write(node.live("pki/apiserver.crt"), "newer").unwrap();
-    stage(&node.places).unwrap();
-    lay_over(&node.places, "a").unwrap();
+    stage(&node.paths).unwrap();
+    lay_over(&node.paths, "a").unwrap();
     assert_eq!(fs::read(node.staged("pki/apiserver.crt")).unwrap(), old);
     assert!(!node.staged("absent.conf").exists());
 }
@@ -93,20 +93,20 @@ fn certificates_of_another_directory_lie_on_the_stage_under_their_whole_path() {
     // A leftover that nobody uses.
     fs::create_dir(node.live("pki")).unwrap();
     fs::write(node.live("pki/ca.crt"), "another").unwrap();
-    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), dir);
-    assert_eq!(node.places.pki(), dir);
-    stage(&node.places).unwrap();
+    assert_eq!(pki_name(&node.paths.kubernetes).unwrap(), dir);
+    assert_eq!(node.paths.pki(), dir);
+    stage(&node.paths).unwrap();
     let names = ["apiserver.crt", "apiserver.key", "ca.crt"].map(|name| dir.join(name));
     let expected: Vec<_> = [PathBuf::from("admin.conf")].into_iter().chain(names.clone()).collect();
     let sorted = |mut files: Vec<PathBuf>| {
         files.sort();
         files
     };
-    assert_eq!(sorted(tree_files(&node.places.kubernetes).unwrap()), sorted(expected.clone()));
-    assert_eq!(sorted(staged_files(&node.places).unwrap()), sorted(expected));
+    assert_eq!(sorted(tree_files(&node.paths.kubernetes).unwrap()), sorted(expected.clone()));
+    assert_eq!(sorted(staged_files(&node.paths).unwrap()), sorted(expected));
     for path in &names {
-        let staged = in_copy(&node.places.stage(), path);
-        assert!(staged.starts_with(node.places.stage().join("elsewhere")));
+        let staged = in_copy(&node.paths.stage(), path);
+        assert!(staged.starts_with(node.paths.stage().join("elsewhere")));
         assert_eq!(fs::read(staged).unwrap(), fs::read(path).unwrap());
     }
     assert!(!node.staged("pki").exists());
@@ -120,12 +120,12 @@ fn a_backup_of_another_directory_is_laid_over_and_a_copy_elsewhere_is_not() {
     fs::write(&copy, "a copy of admin.conf").unwrap();
     let path = dir.join("apiserver.crt");
     let old = fs::read(&path).unwrap();
-    backup::back_up(&node.places, "a", &[path.clone(), copy.clone()], NOW).unwrap();
+    backup::back_up(&node.paths, "a", &[path.clone(), copy.clone()], NOW).unwrap();
     fs::write(&path, "newer").unwrap();
-    stage(&node.places).unwrap();
-    lay_over(&node.places, "a").unwrap();
-    assert_eq!(fs::read(in_copy(&node.places.stage(), &path)).unwrap(), old);
-    assert!(!in_copy(&node.places.stage(), &copy).exists());
+    stage(&node.paths).unwrap();
+    lay_over(&node.paths, "a").unwrap();
+    assert_eq!(fs::read(in_copy(&node.paths.stage(), &path)).unwrap(), old);
+    assert!(!in_copy(&node.paths.stage(), &copy).exists());
 }
 
 /// The manifest is away while its pod restarts.
@@ -140,5 +140,5 @@ fn a_manifest_that_is_away_still_tells_where_the_certificates_are() {
         node.live(".certwatch-manifests/kube-apiserver.yaml"),
     )
     .unwrap();
-    assert_eq!(pki_name(&node.places.kubernetes).unwrap(), dir);
+    assert_eq!(pki_name(&node.paths.kubernetes).unwrap(), dir);
 }

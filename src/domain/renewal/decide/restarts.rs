@@ -3,7 +3,8 @@
 use super::Judge;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::plan::{
-    ComponentFacts, LeaveReason, Outage, Plan, Renewal, RestartPolicy, RestartReason, Which,
+    ComponentFacts, Outage, Plan, Renewal, RestartPolicy, RestartReason, Selection,
+    SkipRestartReason,
 };
 
 impl Judge<'_> {
@@ -14,30 +15,36 @@ impl Judge<'_> {
                     plan.restart.push((facts.component, why));
                     plan.outages.push(outage(facts));
                 }
-                Err(why) => plan.leave.push((facts.component, why)),
+                Err(why) => plan.skip_restart.push((facts.component, why)),
             }
         }
         plan.restart.sort_by_key(|(component, _)| *component);
-        plan.leave.sort_by_key(|(component, _)| *component);
+        plan.skip_restart.sort_by_key(|(component, _)| *component);
     }
 
-    fn component(&self, facts: &ComponentFacts, plan: &Plan) -> Result<RestartReason, LeaveReason> {
+    fn component(
+        &self,
+        facts: &ComponentFacts,
+        plan: &Plan,
+    ) -> Result<RestartReason, SkipRestartReason> {
         let component = facts.component;
         let is_touched = plan.renew.iter().any(|renewal| component.uses().contains(&renewal.name));
         let may_be_stale = self.is_asked_for(component) && !self.names_files(component);
         let stale = facts.stale.clone().filter(|_| may_be_stale);
         if !is_touched && stale.is_none() && !self.must_renew_memory(facts, plan) {
-            return Err(LeaveReason::NotConcerned);
+            return Err(SkipRestartReason::NotConcerned);
         }
-        let why = match self.terms.restart {
+        let why = match self.policy.restart {
             RestartPolicy::All => Some(RestartReason::Always),
             RestartPolicy::Needed | RestartPolicy::None => {
                 self.need(facts, is_touched, stale, plan)
             }
         };
         match why {
-            None => Err(LeaveReason::Reloads),
-            Some(_) if self.terms.restart == RestartPolicy::None => Err(LeaveReason::Forbidden),
+            None => Err(SkipRestartReason::Reloads),
+            Some(_) if self.policy.restart == RestartPolicy::None => {
+                Err(SkipRestartReason::Forbidden)
+            }
             Some(why) => Ok(why),
         }
     }
@@ -68,9 +75,9 @@ impl Judge<'_> {
         let renews = |renewal: &Renewal| facts.component.uses().contains(&renewal.name);
         if plan.renew.iter().any(renews) {
             let lifetime = self.leaf_lifetime();
-            return end < self.now + lifetime - self.terms.lead(lifetime);
+            return end < self.now + lifetime - self.policy.lead(lifetime);
         }
-        end - self.now < self.terms.before && self.is_asked_for(facts.component)
+        end - self.now < self.policy.before && self.is_asked_for(facts.component)
     }
 
     /// What names its certificate's file has no credential in its kubeconfig to be proved with, and the
@@ -81,9 +88,9 @@ impl Judge<'_> {
 
     /// By name, only what was named is touched.
     fn is_asked_for(&self, component: Component) -> bool {
-        match &self.wish.which {
-            Which::All | Which::Due => true,
-            Which::Named(names) => {
+        match &self.request.selection {
+            Selection::All | Selection::Due => true,
+            Selection::Named(names) => {
                 names.iter().any(|name| component.uses().contains(&name.as_str()))
             }
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::Component;
-use super::super::obstacle::Obstacle;
-use super::super::plan::{ComponentFacts, LeaveReason, RestartPolicy, RestartReason};
+use super::super::blocker::Blocker;
+use super::super::plan::{ComponentFacts, RestartPolicy, RestartReason, SkipRestartReason};
 use super::*;
 use crate::domain::kubernetes::Version;
 use crate::domain::model::{Ca, ClientAuth, Name, Place, Sha256};
@@ -82,19 +82,22 @@ fn node() -> NodeFacts {
     NodeFacts { components: Component::ALL.map(facts).to_vec(), ..NodeFacts::default() }
 }
 
-fn wish(which: Which) -> Wish {
-    Wish { which, force: false, rescue: false }
+fn request(selection: Selection) -> RenewRequest {
+    RenewRequest { selection, force: false, rescue: false }
 }
 
-fn named(names: &[&str]) -> Which {
-    Which::Named(names.iter().map(|name| (*name).to_owned()).collect())
+fn named(names: &[&str]) -> Selection {
+    Selection::Named(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
-const TERMS: Terms =
-    Terms { before: Span::days(30), short_lived: Span::days(60), restart: RestartPolicy::Needed };
+const TERMS: RenewalPolicy = RenewalPolicy {
+    before: Span::days(30),
+    short_lived: Span::days(60),
+    restart: RestartPolicy::Needed,
+};
 
-fn planned(inventory: &Inventory, node: &NodeFacts, which: Which) -> Plan {
-    plan(inventory, node, &wish(which), &TERMS, now())
+fn planned(inventory: &Inventory, node: &NodeFacts, selection: Selection) -> Plan {
+    plan(inventory, node, &request(selection), &TERMS, now())
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -112,31 +115,32 @@ fn why_not<'a>(plan: &'a Plan, name: &str) -> &'a SkipReason {
 
 #[test]
 fn what_is_due_is_renewed_and_two_are_restarted() {
-    let plan = planned(&inventory(5), &node(), Which::Due);
+    let plan = planned(&inventory(5), &node(), Selection::Due);
     assert_eq!(plan.renew.len(), 10, "{plan:#?}");
     assert!(plan.renew.iter().all(|renewal| renewal.why == RenewReason::Due));
     let restarted = [Component::ControllerManager, Component::Scheduler];
     assert_eq!(plan.restart, restarted.map(|it| (it, RestartReason::HoldsKubeconfig)));
     let left = [Component::Etcd, Component::Apiserver];
-    assert_eq!(plan.leave, left.map(|it| (it, LeaveReason::Reloads)));
+    assert_eq!(plan.skip_restart, left.map(|it| (it, SkipRestartReason::Reloads)));
     assert_eq!(why_not(&plan, "super-admin.conf"), &SkipReason::Absent);
 }
 
 #[test]
 fn what_is_well_is_left_alone() {
-    let plan = planned(&inventory(300), &node(), Which::Due);
-    assert!(plan.is_empty() && !plan.falls_short, "{plan:#?}");
+    let plan = planned(&inventory(300), &node(), Selection::Due);
+    assert!(plan.is_empty() && !plan.incomplete, "{plan:#?}");
     assert_eq!(why_not(&plan, "apiserver"), &SkipReason::NotDue);
-    assert!(plan.leave.iter().all(|(_, why)| *why == LeaveReason::NotConcerned));
+    assert!(plan.skip_restart.iter().all(|(_, why)| *why == SkipRestartReason::NotConcerned));
 }
 
 #[test]
 fn a_wish_for_what_is_due_concerns_what_is_due() {
-    let concerns =
-        |which, left| concerns(&wish(which), "admin.conf", &inventory(left), &TERMS, now());
-    assert!(concerns(Which::Due, 5), "its copies grow stale");
-    assert!(!concerns(Which::Due, 300));
-    assert!(concerns(Which::All, 300));
+    let concerns = |selection, left| {
+        concerns(&request(selection), "admin.conf", &inventory(left), &TERMS, now())
+    };
+    assert!(concerns(Selection::Due, 5), "its copies grow stale");
+    assert!(!concerns(Selection::Due, 300));
+    assert!(concerns(Selection::All, 300));
     assert!(!concerns(named(&["apiserver"]), 5));
 }
 
@@ -144,8 +148,9 @@ fn a_wish_for_what_is_due_concerns_what_is_due() {
 #[test]
 fn what_the_kubelet_holds_back_is_told() {
     let mut node = node();
-    let terms = Terms { restart: RestartPolicy::All, ..TERMS };
-    let plan_of = |node: &NodeFacts| plan(&inventory(5), node, &wish(Which::Due), &terms, days(0));
+    let policy = RenewalPolicy { restart: RestartPolicy::All, ..TERMS };
+    let plan_of =
+        |node: &NodeFacts| plan(&inventory(5), node, &request(Selection::Due), &policy, days(0));
     let usual = plan_of(&node);
     assert_eq!(usual.outage(Component::Apiserver), "about 15 s");
     assert!(usual.warnings.is_empty(), "{usual:#?}");
@@ -160,8 +165,8 @@ fn what_the_kubelet_holds_back_is_told() {
     let said = "the kubelet holds etcd back for about 40 s";
     assert!(held_back.warnings[0].starts_with(said), "{held_back:#?}");
     node.kubelet_is_stranded = true;
-    let rescue = Wish { rescue: true, ..wish(Which::Due) };
-    let rescued = plan(&inventory(5), &node, &rescue, &terms, days(0));
+    let rescue = RenewRequest { rescue: true, ..request(Selection::Due) };
+    let rescued = plan(&inventory(5), &node, &rescue, &policy, days(0));
     assert_eq!(rescued.outage(Component::Apiserver), "about 15 s", "a new kubelet has forgotten");
 }
 
@@ -206,8 +211,8 @@ fn the_ca_decides_what_can_be_gained() {
 #[test]
 fn what_was_renewed_a_moment_ago_lets_nobody_wait_in_vain() {
     let by_name = |left| planned(&inventory(left), &node(), named(&["apiserver"]));
-    assert!(!by_name(365).falls_short, "it is as good as new");
-    assert!(by_name(3_650).falls_short, "a stock kubeadm would make it shorter");
+    assert!(!by_name(365).incomplete, "it is as good as new");
+    assert!(by_name(3_650).incomplete, "a stock kubeadm would make it shorter");
 }
 
 #[test]
@@ -216,9 +221,9 @@ fn an_external_ca_signs_elsewhere() {
     for item in &mut inventory.items {
         item.has_key = Some(item.role.ca != Some("ca.crt"));
     }
-    let plan = planned(&inventory, &node(), Which::Due);
+    let plan = planned(&inventory, &node(), Selection::Due);
     assert_eq!(why_not(&plan, "apiserver"), &SkipReason::ExternalCa);
-    assert!(plan.falls_short, "somebody has to do it");
+    assert!(plan.incomplete, "somebody has to do it");
     assert!(names(&plan).contains(&"etcd-server"), "the others can be renewed: {plan:#?}");
 }
 
@@ -227,7 +232,7 @@ fn an_external_etcd_keeps_its_own() {
     let mut node = node();
     node.has_external_etcd = true;
     node.components.retain(|facts| facts.component != Component::Etcd);
-    let plan = planned(&inventory(5), &node, Which::Due);
+    let plan = planned(&inventory(5), &node, Selection::Due);
     for name in ["apiserver-etcd-client", "etcd-server", "etcd-peer", "etcd-healthcheck-client"] {
         assert_eq!(why_not(&plan, name), &SkipReason::ExternalEtcd);
     }
@@ -237,7 +242,7 @@ fn an_external_etcd_keeps_its_own() {
 #[test]
 fn a_kubeconfig_that_names_files_is_not_kubeadms() {
     let node = NodeFacts { not_embedded: vec!["admin.conf"], ..node() };
-    let plan = planned(&inventory(5), &node, Which::Due);
+    let plan = planned(&inventory(5), &node, Selection::Due);
     assert_eq!(why_not(&plan, "admin.conf"), &SkipReason::NotEmbedded);
 }
 
@@ -250,9 +255,9 @@ fn a_short_life_is_due_in_its_last_third() {
         items: vec![item("apiserver", certificate)],
         ..Inventory::default()
     };
-    assert_eq!(names(&planned(&with(short.clone()), &node(), Which::Due)), ["apiserver"]);
+    assert_eq!(names(&planned(&with(short.clone()), &node(), Selection::Due)), ["apiserver"]);
     short.not_after = days(4);
-    assert!(planned(&with(short), &node(), Which::Due).renew.is_empty());
+    assert!(planned(&with(short), &node(), Selection::Due).renew.is_empty());
 }
 
 #[test]
@@ -260,7 +265,7 @@ fn the_certificate_in_memory_decides_about_the_api_server() {
     let mut node = node();
     let mut planned_with = |loopback: i64, left| {
         node.components[1].loopback_not_after = Some(days(loopback));
-        planned(&inventory(left), &node, Which::Due).restart.first().cloned()
+        planned(&inventory(left), &node, Selection::Due).restart.first().cloned()
     };
     let restart = |end| Some((Component::Apiserver, RestartReason::Loopback(days(end))));
     // The next renewal is in 335 days.
@@ -278,7 +283,7 @@ fn the_certificate_in_memory_decides_about_the_api_server() {
 fn old_versions_are_restarted() {
     let mut node = node();
     node.components[1].version = Version::parse("v1.19.16");
-    let plan = planned(&inventory(5), &node, Which::Due);
+    let plan = planned(&inventory(5), &node, Selection::Due);
     assert!(plan.restart.contains(&(Component::Apiserver, RestartReason::OldVersion)));
 }
 
@@ -286,7 +291,7 @@ fn old_versions_are_restarted() {
 fn what_does_not_use_its_files_is_restarted_though_nothing_is_due() {
     let mut node = node();
     node.components[3].stale = Some("it started before its kubeconfig was written".to_owned());
-    let plan = planned(&inventory(300), &node, Which::Due);
+    let plan = planned(&inventory(300), &node, Selection::Due);
     assert!(matches!(&plan.restart[..], [(Component::Scheduler, RestartReason::Stale(_))]));
     assert!(
         planned(&inventory(300), &node, named(&["apiserver"]))
@@ -300,34 +305,34 @@ fn what_does_not_use_its_files_is_restarted_though_nothing_is_due() {
 fn what_cannot_be_proved_is_not_restarted() {
     let mut node = node();
     node.components[3].stale = Some("it started before its kubeconfig was written".to_owned());
-    assert!(!planned(&inventory(300), &node, Which::Due).restart.is_empty());
+    assert!(!planned(&inventory(300), &node, Selection::Due).restart.is_empty());
     node.not_embedded = vec!["scheduler.conf"];
-    assert!(planned(&inventory(300), &node, Which::Due).is_empty());
+    assert!(planned(&inventory(300), &node, Selection::Due).is_empty());
 }
 
 #[test]
 fn restarts_can_be_forbidden_or_wanted() {
     let with = |restart| {
-        let terms = Terms { restart, ..TERMS };
-        plan(&inventory(5), &node(), &wish(Which::Due), &terms, now())
+        let policy = RenewalPolicy { restart, ..TERMS };
+        plan(&inventory(5), &node(), &request(Selection::Due), &policy, now())
     };
     let none = with(RestartPolicy::None);
     assert!(none.restart.is_empty());
-    assert!(none.leave.contains(&(Component::Scheduler, LeaveReason::Forbidden)));
-    assert!(none.leave.contains(&(Component::Etcd, LeaveReason::Reloads)));
+    assert!(none.skip_restart.contains(&(Component::Scheduler, SkipRestartReason::Forbidden)));
+    assert!(none.skip_restart.contains(&(Component::Etcd, SkipRestartReason::Reloads)));
     assert_eq!(with(RestartPolicy::All).restart.len(), 4);
 }
 
 #[test]
 fn what_stands_in_the_way_yields_to_those_who_insist() {
-    let stray = Obstacle::StrayManifest("/etc/kubernetes/manifests/x.bak".into());
-    let busy = Obstacle::Busy { pid: None };
-    let node = NodeFacts { obstacles: vec![stray.clone(), busy.clone()], ..node() };
-    let plain = planned(&inventory(5), &node, Which::Due);
-    assert_eq!(plain.obstacles, [stray.clone(), busy.clone()]);
-    let insisting = Wish { which: Which::Due, force: true, rescue: false };
+    let stray = Blocker::StrayManifest("/etc/kubernetes/manifests/x.bak".into());
+    let busy = Blocker::Busy { pid: None };
+    let node = NodeFacts { blockers: vec![stray.clone(), busy.clone()], ..node() };
+    let plain = planned(&inventory(5), &node, Selection::Due);
+    assert_eq!(plain.blockers, [stray.clone(), busy.clone()]);
+    let insisting = RenewRequest { selection: Selection::Due, force: true, rescue: false };
     let forced = plan(&inventory(5), &node, &insisting, &TERMS, now());
-    assert_eq!((forced.obstacles, forced.overridden), (vec![busy], vec![stray]));
+    assert_eq!((forced.blockers, forced.overridden), (vec![busy], vec![stray]));
 }
 
 #[test]
@@ -343,14 +348,14 @@ fn what_nobody_can_check_is_left_alone_unless_forced() {
     };
     let why = SkipReason::SignatureUnchecked("ED448".into());
     for (left, ca_left) in [(-1, 3_000), (5, 3_000), (300, 5)] {
-        let plan = planned(&unchecked(left, ca_left), &node(), Which::Due);
+        let plan = planned(&unchecked(left, ca_left), &node(), Selection::Due);
         assert_eq!(why_not(&plan, "apiserver"), &why, "{left} {ca_left}");
-        assert!(plan.renew.is_empty() && plan.falls_short);
+        assert!(plan.renew.is_empty() && plan.incomplete);
         assert_eq!(due(&unchecked(left, ca_left), &TERMS, now()), []);
     }
     let words = why.words();
     assert!(words.contains("ED448") && words.contains("--force"), "{words}");
-    let forced = Wish { which: Which::Due, force: true, rescue: false };
+    let forced = RenewRequest { selection: Selection::Due, force: true, rescue: false };
     let plan = plan(&unchecked(5, 3_000), &node(), &forced, &TERMS, now());
     assert_eq!(plan.renew.len(), 1);
 }
@@ -373,11 +378,11 @@ fn a_restoration_knows_what_nobody_wants_back() {
 #[test]
 fn a_rescue_minds_the_kubelet() {
     let node = NodeFacts { kubelet_not_after: Some(days(-3)), ..node() };
-    let plain = planned(&inventory(-3), &node, Which::Due);
+    let plain = planned(&inventory(-3), &node, Selection::Due);
     let [clock, kubelet] = &plain.warnings[..] else { panic!("{plain:#?}") };
     assert!(!plain.kubelet && kubelet.contains("--rescue"), "{kubelet}");
     assert!(clock.contains("clock"), "{clock}");
-    let rescue = Wish { which: Which::Due, force: false, rescue: true };
+    let rescue = RenewRequest { selection: Selection::Due, force: false, rescue: true };
     let plan = plan(&inventory(-3), &node, &rescue, &TERMS, now());
     assert!(plan.kubelet && plan.warnings == [clock.as_str()]);
     assert!(plan.renew.iter().all(|renewal| renewal.why == RenewReason::Expired));
@@ -385,15 +390,15 @@ fn a_rescue_minds_the_kubelet() {
 
 #[test]
 fn an_api_server_that_reaches_the_kubelet_has_to_afterwards() {
-    let of = |reaches_kubelet, which| {
-        planned(&inventory(5), &NodeFacts { reaches_kubelet, ..node() }, which)
+    let of = |reaches_kubelet, selection| {
+        planned(&inventory(5), &NodeFacts { reaches_kubelet, ..node() }, selection)
     };
     let refused = || Some(Err("it answers with status 500".to_owned()));
-    assert!(of(Some(Ok(())), Which::All).reaches_kubelet);
+    assert!(of(Some(Ok(())), Selection::All).reaches_kubelet);
     assert!(!of(Some(Ok(())), named(&["apiserver"])).reaches_kubelet);
-    assert!(!of(None, Which::All).reaches_kubelet);
+    assert!(!of(None, Selection::All).reaches_kubelet);
 
-    let plan = of(refused(), Which::All);
+    let plan = of(refused(), Selection::All);
     let [warning] = &plan.warnings[..] else { panic!("{plan:#?}") };
     assert!(!plan.reaches_kubelet && warning.ends_with("does not: it answers with status 500"));
     assert_eq!(of(refused(), named(&["apiserver"])).warnings, [""; 0]);
@@ -414,10 +419,10 @@ proptest! {
             item.content = Content::Certificate(Box::new(certificate(left, ca_left)));
             item.has_key = Some(has_key);
         }
-        let which = if all { Which::All } else { Which::Due };
-        let plan = planned(&inventory, &node(), which);
+        let selection = if all { Selection::All } else { Selection::Due };
+        let plan = planned(&inventory, &node(), selection);
         prop_assert_eq!(plan.renew.len() + plan.skip.len(), role::KUBEADM.len());
-        prop_assert_eq!(plan.restart.len() + plan.leave.len(), Component::ALL.len());
+        prop_assert_eq!(plan.restart.len() + plan.skip_restart.len(), Component::ALL.len());
         prop_assert!(has_key || plan.renew.is_empty());
         // What is renewed ends later than before.
         for renewal in &plan.renew {
@@ -438,22 +443,22 @@ proptest! {
 /// It serves nobody, however long it lives and whatever is not well because of it.
 #[test]
 fn a_pair_that_does_not_match_is_due() {
-    let ill = Obstacle::Unhealthy(Component::Etcd, "it ends every handshake".to_owned());
-    let full = Obstacle::NoClusterConfig("no answer".to_owned());
+    let ill = Blocker::Unhealthy(Component::Etcd, "it ends every handshake".to_owned());
+    let full = Blocker::NoClusterConfig("no answer".to_owned());
     let node = NodeFacts {
         mismatched: vec!["etcd-server"],
-        obstacles: vec![ill.clone(), full.clone()],
+        blockers: vec![ill.clone(), full.clone()],
         ..node()
     };
     let items = inventory(3_000);
-    let plan = planned(&items, &node, Which::Due);
+    let plan = planned(&items, &node, Selection::Due);
     assert_eq!(names(&plan), ["etcd-server"]);
     assert_eq!(plan.renew[0].why, RenewReason::KeyMismatch);
-    assert_eq!((plan.overridden, plan.obstacles), (vec![ill.clone()], vec![full]));
+    assert_eq!((plan.overridden, plan.blockers), (vec![ill.clone()], vec![full]));
     // By name, only what was named is touched.
     let plan = planned(&items, &node, named(&["apiserver"]));
     assert_eq!(names(&plan), [""; 0]);
-    assert!(plan.obstacles.contains(&ill));
+    assert!(plan.blockers.contains(&ill));
 }
 
 /// Neither for ever, nor before anybody could have looked.
@@ -462,13 +467,13 @@ fn what_may_be_a_kubeadm_is_waited_for_as_long_as_people_have_to_look() {
     let is_overridden = |held_up: Span, runs: Span, left: Option<Span>| {
         let (verb, cgroup) = (String::new(), "/x".to_owned());
         let started = now() - runs;
-        let unclear = Obstacle::KubeadmUnclear { pid: 7, verb, login: None, cgroup, started };
-        let certain = Obstacle::KubeadmRuns { pid: 8, verb: String::new() };
-        let obstacles = vec![unclear.clone(), certain.clone()];
-        let mut plan = Plan { obstacles, ..Plan::default() };
+        let unclear = Blocker::KubeadmUnclear { pid: 7, verb, login: None, cgroup, started };
+        let certain = Blocker::KubeadmRuns { pid: 8, verb: String::new() };
+        let blockers = vec![unclear.clone(), certain.clone()];
+        let mut plan = Plan { blockers, ..Plan::default() };
         let since = now() - held_up;
         plan.wait_no_longer(since, left.map(|left| since.max(started) + left), now());
-        assert!(plan.obstacles.contains(&certain), "one that is at work is never run beside");
+        assert!(plan.blockers.contains(&certain), "one that is at work is never run beside");
         plan.overridden == [unclear]
     };
     let long = Span::days(100);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::kubernetes::Version;
-use crate::domain::renewal::obstacle::Obstacle;
+use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::plan::{RenewReason, Renewal};
 use crate::domain::renewal::words;
 
@@ -50,9 +50,9 @@ struct World {
 fn only_those_who_insist_do_not_wait_for_other_control_planes() {
     let begin = |task, overridden| {
         let plan = Plan { overridden, ..Plan::default() };
-        Journal::begin(task, &plan, RestartPolicy::Needed, NOW).heeds_peers
+        Journal::begin(task, &plan, RestartPolicy::Needed, NOW).wait_for_peers
     };
-    let peer = || vec![Obstacle::PeerUnhealthy("cp2".to_owned())];
+    let peer = || vec![Blocker::PeerUnhealthy("cp2".to_owned())];
     assert!(begin(Task::Renew, vec![]));
     assert!(begin(Task::Restore("a".to_owned()), vec![]));
     assert!(!begin(Task::Renew, peer()));
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// The pod at `index`, and with it what is restarted in the same outage.
-    fn make_live(
+    fn activate(
         &mut self,
         journal: &Journal,
         index: usize,
@@ -178,16 +178,16 @@ impl World {
                 self.lay(Set::New, fate);
                 worked()
             }
-            Step::PutBack => {
+            Step::RollBack => {
                 assert_eq!(self.backup, Some([Set::Old; FILES]));
                 self.lay(Set::Old, fate);
                 worked()
             }
-            Step::MakeLive(index) => self.make_live(journal, index, Set::New, fate),
-            Step::MakeOldLive(index) => {
+            Step::Activate(index) => self.activate(journal, index, Set::New, fate),
+            Step::ActivateOld(index) => {
                 // What would not come up with the new files does with the old ones.
                 self.pods.iter_mut().for_each(|pod| pod.is_up = true);
-                self.make_live(journal, index, Set::Old, fate)
+                self.activate(journal, index, Set::Old, fate)
             }
             Step::Verify if is_bad => Err(Fault::failed("no")),
             Step::Verify => self.verify(&journal.live, Set::New),
@@ -215,9 +215,11 @@ fn plan(restart: RestartPolicy, ends_in: i64) -> Plan {
         plan.restart = Component::ALL.map(|it| (it, RestartReason::Always)).to_vec();
         return plan;
     }
-    plan.leave = reloads.map(|it| (it, LeaveReason::Reloads)).to_vec();
+    plan.skip_restart = reloads.map(|it| (it, SkipRestartReason::Reloads)).to_vec();
     match restart {
-        RestartPolicy::None => plan.leave.extend(holds.map(|it| (it, LeaveReason::Forbidden))),
+        RestartPolicy::None => {
+            plan.skip_restart.extend(holds.map(|it| (it, SkipRestartReason::Forbidden)))
+        }
         _ => plan.restart = holds.map(|it| (it, RestartReason::HoldsKubeconfig)).to_vec(),
     }
     plan
@@ -266,18 +268,18 @@ fn assert_is_true(journal: &Journal, world: &World, ends_in: i64) {
             assert!(disk_is(Set::Old) && journal.fault.is_some());
             assert_eq!(world.pods, World::new().pods);
         }
-        Outcome::Undone => {
+        Outcome::RolledBack => {
             assert!(ends_in > 0, "what is over was put back");
             assert!(disk_is(Set::Old) && journal.fault.is_some());
             assert_eq!(world.pods, World::new().pods);
         }
-        Outcome::Kept => {
+        Outcome::PartiallyApplied => {
             assert!(disk_is(Set::New) && journal.fault.is_some() && ends_in < 3);
         }
-        Outcome::Stuck => {
+        Outcome::NeedsOperator => {
             // As long as the old ones are good, it is stuck only where going back failed as well.
             let is_half_installed = journal.retried && ends_in <= 0;
-            assert!(journal.second_fault.is_some() || is_half_installed, "{journal:#?}");
+            assert!(journal.rollback_error.is_some() || is_half_installed, "{journal:#?}");
         }
     }
 }
@@ -291,10 +293,10 @@ fn when_all_goes_well() {
         Step::Stage,
         Step::Inspect,
         Step::Install,
-        Step::MakeLive(0),
-        Step::MakeLive(1),
-        Step::MakeLive(2),
-        Step::MakeLive(3),
+        Step::Activate(0),
+        Step::Activate(1),
+        Step::Activate(2),
+        Step::Activate(3),
         Step::Verify,
         Step::Copies,
         Step::CleanUp(Outcome::Renewed),
@@ -307,8 +309,8 @@ fn when_all_goes_well() {
 fn what_does_not_take_it_is_restarted_once() {
     let fates = [[Fate::Works; 4].as_slice(), &[Fate::NotTaken; 2]].concat();
     let (journal, world, steps) = run(begin(RestartPolicy::Needed, 5), &fates);
-    assert_eq!(steps.iter().filter(|step| **step == Step::MakeLive(0)).count(), 2);
-    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_eq!(steps.iter().filter(|step| **step == Step::Activate(0)).count(), 2);
+    assert_eq!(journal.outcome(), Some(Outcome::RolledBack));
     assert_is_true(&journal, &world, 5);
 }
 
@@ -318,7 +320,7 @@ fn restarts_that_are_forbidden_do_not_happen() {
     let (journal, ..) = run(begin(RestartPolicy::None, 5), &fates);
     assert!(journal.live.iter().all(|live| !live.restart));
     assert!(journal.notes[0].contains("`pkill -x kube-controller`"), "{:?}", journal.notes);
-    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_eq!(journal.outcome(), Some(Outcome::RolledBack));
 }
 
 /// Each has its step all the same: what a crash has left of the two is found there.
@@ -331,12 +333,12 @@ fn an_api_server_is_restarted_together_with_its_etcd_and_with_nothing_else() {
     assert_eq!(together(&all), [Some(Component::Apiserver), None, None, None, None]);
     assert_eq!(together(&begin(RestartPolicy::Needed, 5)), [None; 5]);
     let (journal, world, steps) = run(all.clone(), &[]);
-    assert!((0..4).all(|index| steps.contains(&Step::MakeLive(index))), "{steps:?}");
+    assert!((0..4).all(|index| steps.contains(&Step::Activate(index))), "{steps:?}");
     assert_is_true(&journal, &world, 5);
     // One that fails takes the other back with it.
     let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(3)]].concat();
     let (journal, world, _) = run(all, &fates);
-    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_eq!(journal.outcome(), Some(Outcome::RolledBack));
     assert_is_true(&journal, &world, 5);
 }
 
@@ -356,8 +358,8 @@ fn what_was_not_begun_says_why() {
 #[test]
 fn what_has_been_in_the_way_for_long_is_told_with_what_to_do() {
     let verb = "upgrade node".to_owned();
-    let obstacles = vec![Obstacle::KubeadmRuns { pid: 4242, verb }];
-    let plan = Plan { obstacles, ..plan(RestartPolicy::Needed, 5) };
+    let blockers = vec![Blocker::KubeadmRuns { pid: 4242, verb }];
+    let plan = Plan { blockers, ..plan(RestartPolicy::Needed, 5) };
     let text = words::outcome_text(&Journal::refused(&plan, NOW - Span::hours(25), NOW)).join(" ");
     let told = [
         "process 4242: `kubeadm upgrade node`",
@@ -380,8 +382,8 @@ fn what_was_not_begun_is_not_put_back() {
 fn what_is_over_is_not_put_back() {
     let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(0)]].concat();
     let (journal, world, steps) = run(begin(RestartPolicy::Needed, -5), &fates);
-    assert_eq!(journal.outcome(), Some(Outcome::Kept));
-    assert!(!steps.contains(&Step::PutBack));
+    assert_eq!(journal.outcome(), Some(Outcome::PartiallyApplied));
+    assert!(!steps.contains(&Step::RollBack));
     assert_is_true(&journal, &world, -5);
 }
 
@@ -398,8 +400,8 @@ fn what_is_over_is_not_put_back_over_half_a_set_either() {
     assert_is_true(&journal, &world, -5);
     let (journal, _, steps) =
         run(begin(RestartPolicy::Needed, -5), &[install, &[Fate::Fails(2); 2]].concat());
-    assert_eq!(journal.outcome(), Some(Outcome::Stuck));
-    assert!(!steps.contains(&Step::PutBack));
+    assert_eq!(journal.outcome(), Some(Outcome::NeedsOperator));
+    assert!(!steps.contains(&Step::RollBack));
 }
 
 /// A pair that does not match, or has no key at all, is not put back, so it keeps no other from it.
@@ -418,7 +420,7 @@ fn a_pair_that_nobody_can_use_takes_the_way_back_from_no_other() {
         assert_eq!(journal.back_until, whole.back_until);
         let fates = [[Fate::Works; 4].as_slice(), &[Fate::Fails(0)]].concat();
         let (journal, _, steps) = run(journal, &fates);
-        assert!(steps.contains(&Step::PutBack), "{journal:#?}");
+        assert!(steps.contains(&Step::RollBack), "{journal:#?}");
     }
     let lost = with(&[0, 1, 2]);
     assert!(lost.old_ends == Some(NOW) && lost.is_too_late(NOW + Span::seconds(1)));
@@ -429,7 +431,7 @@ fn a_pair_that_nobody_can_use_takes_the_way_back_from_no_other() {
 fn nothing_is_restarted_for_what_was_not_installed() {
     let mut journal = Journal { step: Step::Install, ..begin(RestartPolicy::Needed, 5) };
     journal.after(Err(Fault::failed("the disk is full")), NOW);
-    assert_eq!(journal.step, Step::PutBack);
+    assert_eq!(journal.step, Step::RollBack);
     assert!(journal.live.iter().all(|live| !live.restart));
 }
 
@@ -437,7 +439,7 @@ fn nothing_is_restarted_for_what_was_not_installed() {
 fn what_kills_certwatch_again_and_again_is_undone() {
     let fates = [[Fate::Works; 3].as_slice(), &[Fate::Crashes(2); 4]].concat();
     let (journal, world, _) = run(begin(RestartPolicy::Needed, 5), &fates);
-    assert_eq!(journal.outcome(), Some(Outcome::Undone));
+    assert_eq!(journal.outcome(), Some(Outcome::RolledBack));
     assert_is_true(&journal, &world, 5);
 }
 
@@ -448,7 +450,7 @@ fn a_rescue_brings_the_kubelet_back_before_anything_is_restarted() {
     let journal = Journal::begin(Task::Rescue, &plan, RestartPolicy::Needed, NOW);
     let (journal, _, steps) = run(journal, &[]);
     let at = |step| steps.iter().position(|it| *it == step).unwrap();
-    assert!(at(Step::Install) < at(Step::Kubelet) && at(Step::Kubelet) < at(Step::MakeLive(0)));
+    assert!(at(Step::Install) < at(Step::Kubelet) && at(Step::Kubelet) < at(Step::Activate(0)));
     assert!(at(Step::Verify) < at(Step::KubeletRotation));
     assert_eq!(journal.outcome(), Some(Outcome::Renewed));
 }
@@ -458,8 +460,8 @@ fn a_failed_installation_goes_back_as_long_as_the_old_ones_are_good() {
     let fates = [[Fate::Works; 3].as_slice(), &[Fate::Fails(2)]].concat();
     for ends_in in [1, 2, 5, 200] {
         let (journal, world, steps) = run(begin(RestartPolicy::Needed, ends_in), &fates);
-        assert!(steps.contains(&Step::PutBack), "{ends_in} d: {steps:?}");
-        assert_eq!(journal.outcome(), Some(Outcome::Undone));
+        assert!(steps.contains(&Step::RollBack), "{ends_in} d: {steps:?}");
+        assert_eq!(journal.outcome(), Some(Outcome::RolledBack));
         assert_is_true(&journal, &world, ends_in);
     }
 }
@@ -473,7 +475,7 @@ fn how_late_is_too_late_to_go_back_follows_from_how_long_they_live() {
         let journal = Journal::begin(Task::Renew, &plan, RestartPolicy::Needed, NOW);
         let mut journal = Journal { step: Step::Verify, changes: vec![change()], ..journal };
         journal.after(Err(Fault::failed("no")), NOW);
-        journal.step == Step::PutBack
+        journal.step == Step::RollBack
     };
     for (lifetime, enough, too_little) in [
         (Some(Span::days(365)), Span::days(4), Span::days(2)),
@@ -503,7 +505,7 @@ fn no_single_fault_leaves_half_a_pair() {
             if ends_in > 0 && is_restorable {
                 assert_ne!(
                     journal.outcome(),
-                    Some(Outcome::Stuck),
+                    Some(Outcome::NeedsOperator),
                     "{fault:?} at {at}, {ends_in} d"
                 );
             }
@@ -525,7 +527,7 @@ fn a_repair_never_goes_back() {
             let done = Done { changes: vec![change()], ..Done::default() };
             journal.after(if is_bad { Err(Fault::failed("no")) } else { Ok(done) }, NOW);
         }
-        assert!(!steps.contains(&Step::PutBack), "{steps:?}");
+        assert!(!steps.contains(&Step::RollBack), "{steps:?}");
         assert!(journal.live.iter().all(|live| !live.restart));
     }
 }
@@ -556,10 +558,10 @@ proptest! {
         let (journal, world, steps) = run(begin(restart, ends_in), &fates);
         assert_is_true(&journal, &world, ends_in);
         // What was put back is made live and verified before anybody says so.
-        if journal.outcome() == Some(Outcome::Undone) {
-            let last = steps.iter().rposition(|step| *step == Step::PutBack).unwrap();
+        if journal.outcome() == Some(Outcome::RolledBack) {
+            let last = steps.iter().rposition(|step| *step == Step::RollBack).unwrap();
             for index in 0..journal.live.len() {
-                prop_assert!(steps[last..].contains(&Step::MakeOldLive(index)));
+                prop_assert!(steps[last..].contains(&Step::ActivateOld(index)));
             }
             prop_assert!(steps[last..].contains(&Step::VerifyOld));
         }

@@ -187,7 +187,7 @@ proptest! {
         words in any::<[String; 4]>(), at in any::<i64>(), kind in 0_usize..4,
     ) {
         let mut message = sample::hostile();
-        let [node, headline, line, name] = words.map(|text| crate::domain::text::safe(&text).into_owned());
+        let [node, headline, line, name] = words.map(|text| crate::domain::text::escape_control(&text).into_owned());
         message.kind = [MessageKind::Alert, MessageKind::Resolved, MessageKind::Renewal, MessageKind::Test][kind];
         (message.node, message.headline) = (node, headline);
         message.at = crate::domain::time::UnixTime::new(at);

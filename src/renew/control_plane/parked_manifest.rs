@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::domain::layout::MANIFEST_DIRS;
 use crate::domain::renewal::{Component, Fault};
-use crate::renew::Places;
+use crate::renew::NodePaths;
 use crate::renew::files::{above, shown};
 
 use super::pod::read_file;
@@ -17,20 +17,20 @@ use super::pod::read_file;
 /// The content of the API server's manifest, which may be away; `None` where it cannot be read.
 pub(in crate::renew) fn api_server_manifest(kubernetes: &Path) -> Option<Vec<u8>> {
     let name = format!("{}.yaml", Component::Apiserver);
-    let places = MANIFEST_DIRS.map(|dir| kubernetes.join(dir).join(&name));
-    places.iter().find_map(|path| read_file(path).ok())
+    let paths = MANIFEST_DIRS.map(|dir| kubernetes.join(dir).join(&name));
+    paths.iter().find_map(|path| read_file(path).ok())
 }
 
 /// Moves a component's manifest away; [`put_manifests_back`] brings it back.
 ///
 /// # Errors
 /// It cannot be moved, and is where it was, or one is away already.
-pub(super) fn move_away(places: &Places, component: Component) -> Result<(), Fault> {
+pub(super) fn move_away(paths: &NodePaths, component: Component) -> Result<(), Fault> {
     let name = format!("{component}.yaml");
-    let (from, spare) = (places.manifests().join(&name), directory(places));
-    let moved = make(&spare).and_then(|()| rename(&from, &spare.join(&name)));
+    let (from, parked) = (paths.manifests().join(&name), directory(paths));
+    let moved = make(&parked).and_then(|()| rename(&from, &parked.join(&name)));
     moved.map_err(|error| {
-        Fault::failed(format!("{} cannot be moved to {}: {error}", shown(&from), shown(&spare)))
+        Fault::failed(format!("{} cannot be moved to {}: {error}", shown(&from), shown(&parked)))
     })
 }
 
@@ -40,12 +40,12 @@ pub(super) fn move_away(places: &Places, component: Component) -> Result<(), Fau
 ///
 /// # Errors
 /// One cannot be put back: its pod does not run.
-pub fn put_manifests_back(places: &Places) -> Result<Vec<PathBuf>, Fault> {
-    let spare = directory(places);
+pub fn put_manifests_back(paths: &NodePaths) -> Result<Vec<PathBuf>, Fault> {
+    let parked = directory(paths);
     let mut back = Vec::new();
     for component in Component::ALL {
         let name = format!("{component}.yaml");
-        let (from, to) = (spare.join(&name), places.manifests().join(&name));
+        let (from, to) = (parked.join(&name), paths.manifests().join(&name));
         let put = put_back(&from, &to).map_err(|error| {
             Fault::failed(format!(
                 "{component} does not run, because {} cannot be moved back to {}: {error}. Move it there yourself",
@@ -56,7 +56,7 @@ pub fn put_manifests_back(places: &Places) -> Result<Vec<PathBuf>, Fault> {
         back.extend(put.then_some(to));
     }
     // Nothing depends on it: an empty directory is in nobody's way.
-    let _ = above(&spare).map(|(dir, name)| sys::unlinkat(dir, name, AtFlags::REMOVEDIR));
+    let _ = above(&parked).map(|(dir, name)| sys::unlinkat(dir, name, AtFlags::REMOVEDIR));
     Ok(back)
 }
 
@@ -66,13 +66,13 @@ fn put_back(from: &Path, to: &Path) -> io::Result<bool> {
     if fs::symlink_metadata(from).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(false);
     }
-    let ((spare, from), (manifests, to)) = (above(from)?, above(to)?);
-    let was_free = match sys::linkat(&spare, from, &manifests, to, AtFlags::empty()) {
+    let ((parked, from), (manifests, to)) = (above(from)?, above(to)?);
+    let was_free = match sys::linkat(&parked, from, &manifests, to, AtFlags::empty()) {
         Err(Errno::EXIST) => false,
         linked => linked.map(|()| true)?,
     };
     sys::fsync(&manifests)?;
-    sys::unlinkat(&spare, from, AtFlags::empty())?;
+    sys::unlinkat(&parked, from, AtFlags::empty())?;
     Ok(was_free)
 }
 
@@ -90,6 +90,6 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(sys::fsync(&old)?)
 }
 
-fn directory(places: &Places) -> PathBuf {
-    places.kubernetes.join(MANIFEST_DIRS[1])
+fn directory(paths: &NodePaths) -> PathBuf {
+    paths.kubernetes.join(MANIFEST_DIRS[1])
 }

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ureq::http::Uri;
 
 use super::Failure;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 
 /// Whom a request is for. It is not `Debug`: the URL may be a secret.
 #[derive(Clone)]
-pub struct Peer {
+pub struct Endpoint {
     name: String,
     url: String,
     is_tls: bool,
@@ -17,17 +17,17 @@ pub struct Peer {
     port: u16,
 }
 
-impl Peer {
+impl Endpoint {
     /// The peer at `url`, which must be https, but on this host. `channel` is its name in messages.
     ///
     /// # Errors
     /// The URL is none, holds a user or password, or would send what it holds in clear text.
     pub fn new(channel: &str, url: &str) -> Result<Self, Failure> {
-        let peer = Self::in_clear_too(channel, url)?;
-        if peer.is_tls || is_loopback(&parse(channel, url)?) {
-            return Ok(peer);
+        let endpoint = Self::in_clear_too(channel, url)?;
+        if endpoint.is_tls || is_loopback(&parse(channel, url)?) {
+            return Ok(endpoint);
         }
-        Err(peer.permanent("must be reached by https://, since what is sent holds a secret"))
+        Err(endpoint.permanent("must be reached by https://, since what is sent holds a secret"))
     }
 
     /// The peer at `url`, http or https: for what sends no secret.
@@ -44,17 +44,19 @@ impl Peer {
         let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
             return Err(no_url(channel));
         };
-        let peer = Self {
-            name: format!("{channel} ({})", safe(host)),
+        let endpoint = Self {
+            name: format!("{channel} ({})", escape_control(host)),
             url: url.to_owned(),
             is_tls,
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
         };
         if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
-            return Err(peer.permanent("has a URL with a user or password in it: take them out"));
+            return Err(
+                endpoint.permanent("has a URL with a user or password in it: take them out")
+            );
         }
-        Ok(peer)
+        Ok(endpoint)
     }
 
     /// The URL, for the one place that connects to it.
@@ -79,12 +81,15 @@ impl Peer {
 
     /// The proxy at `host` that is on the way to it, for messages.
     pub(super) fn behind(&self, host: &str) -> Self {
-        Self { name: format!("{}: the proxy {}", self.name, safe(host)), ..self.clone() }
+        Self { name: format!("{}: the proxy {}", self.name, escape_control(host)), ..self.clone() }
     }
 
     /// The same peer, reached through the proxy at `host`, for messages.
     pub(super) fn through(&self, host: &str) -> Self {
-        Self { name: format!("{}, through the proxy {},", self.name, safe(host)), ..self.clone() }
+        Self {
+            name: format!("{}, through the proxy {},", self.name, escape_control(host)),
+            ..self.clone()
+        }
     }
 
     /// The failure of what had to be read before it could be asked.
@@ -126,7 +131,7 @@ mod tests {
     use super::*;
 
     fn refusal(url: &str) -> String {
-        Peer::new("Slack", url).err().map(|it| it.reason).unwrap_or_default()
+        Endpoint::new("Slack", url).err().map(|it| it.reason).unwrap_or_default()
     }
 
     #[test]
@@ -157,6 +162,6 @@ mod tests {
             let why = refusal(url);
             assert!(why.starts_with("Slack ") && !why.contains("SECRET"), "{url}: {why}");
         }
-        assert!(Peer::in_clear_too("webhook", "http://example.org/").is_ok());
+        assert!(Endpoint::in_clear_too("webhook", "http://example.org/").is_ok());
     }
 }

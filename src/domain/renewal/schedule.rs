@@ -6,26 +6,26 @@ use crate::domain::role::Renewer;
 use crate::domain::time::{Span, UnixTime};
 
 use super::decide;
-use super::pace::{self, Attempt};
-use super::plan::{Renewal, Terms};
-use super::window::{self, Turn, Window};
+use super::maintenance_window::{self, MaintenanceWindow, NodeOffset};
+use super::plan::{Renewal, RenewalPolicy};
+use super::rate_limit::{self, Attempt};
 
 /// How certificates are renewed without a person.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Routine {
+pub struct Schedule {
     /// What is due.
-    pub terms: Terms,
+    pub policy: RenewalPolicy,
     /// When it may begin; with none, at any time.
-    pub windows: Vec<Window>,
+    pub windows: Vec<MaintenanceWindow>,
     /// With less than this left, windows no longer count.
     pub deadline: Span,
     /// When it begins among the nodes of its cluster.
-    pub turn: Turn,
+    pub offset: NodeOffset,
 }
 
 /// The next renewal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Next {
+pub struct NextRenewal {
     /// When it begins.
     pub at: UnixTime,
     /// What is due by then, as a text that is the same as long as nothing changes; empty if nothing is
@@ -35,15 +35,20 @@ pub struct Next {
     pub ends: Option<UnixTime>,
 }
 
-impl Routine {
+impl Schedule {
     /// The next renewal, if anything on this node will ever need one.
-    pub fn next(&self, inventory: &Inventory, attempts: &[Attempt], now: UnixTime) -> Option<Next> {
-        let due = decide::due(inventory, &self.terms, now);
-        let memory = decide::memory_due(inventory, &self.terms, now);
+    pub fn next(
+        &self,
+        inventory: &Inventory,
+        attempts: &[Attempt],
+        now: UnixTime,
+    ) -> Option<NextRenewal> {
+        let due = decide::due(inventory, &self.policy, now);
+        let memory = decide::memory_due(inventory, &self.policy, now);
         if due.is_empty() && memory.is_none() {
-            let at = decide::next_due(inventory, &self.terms, now)?;
-            return Some(Next {
-                at: window::begin_after(at, &self.windows, self.turn),
+            let at = decide::next_due(inventory, &self.policy, now)?;
+            return Some(NextRenewal {
+                at: maintenance_window::begin_after(at, &self.windows, self.offset),
                 found: String::new(),
                 ends: None,
             });
@@ -51,8 +56,13 @@ impl Routine {
         let ends = due.iter().filter_map(|renewal| renewal.ends).chain(memory);
         let ends = ends.min()?;
         let found = found(&due, memory);
-        let at = self.begins_at(ends, now).max(pace::not_before(attempts, &found, Some(ends), now));
-        Some(Next { at, found, ends: Some(ends) })
+        let at = self.begins_at(ends, now).max(rate_limit::not_before(
+            attempts,
+            &found,
+            Some(ends),
+            now,
+        ));
+        Some(NextRenewal { at, found, ends: Some(ends) })
     }
 
     /// When this certificate is renewed, if certwatch can: for those who are told of its end.
@@ -61,14 +71,14 @@ impl Routine {
             && !policy::is_externally_managed(item)
             && !policy::ends_with_ca(item);
         let certificate = item.certificate().filter(|_| is_ours)?;
-        let due = certificate.not_after - self.terms.lead(certificate.lifetime());
+        let due = certificate.not_after - self.policy.lead(certificate.lifetime());
         Some(self.begins_at(certificate.not_after, now.max(due)))
     }
 
     /// When what ends at `ends` is renewed, from `from` on.
     pub fn begins_at(&self, ends: UnixTime, from: UnixTime) -> UnixTime {
-        let Self { terms, windows, deadline, turn } = self;
-        window::begin_at(ends, terms.before, *deadline, windows, *turn, from)
+        let Self { policy, windows, deadline, offset } = self;
+        maintenance_window::begin_at(ends, policy.before, *deadline, windows, *offset, from)
     }
 }
 
@@ -97,16 +107,19 @@ mod tests {
         let place = Place::new(Path::new("kube-apiserver"), Entry::Process(1));
         let item = Item { place, role: &role::LOOPBACK, content: loopback, has_key: None };
         let inventory = Inventory { items: vec![item], ..Inventory::default() };
-        let terms =
-            |restart| Terms { before: Span::days(30), short_lived: Span::days(60), restart };
-        let routine = |restart| Routine {
-            terms: terms(restart),
+        let policy = |restart| RenewalPolicy {
+            before: Span::days(30),
+            short_lived: Span::days(60),
+            restart,
+        };
+        let schedule = |restart| Schedule {
+            policy: policy(restart),
             windows: Vec::new(),
             deadline: Span::days(7),
-            turn: window::Turn::default(),
+            offset: maintenance_window::NodeOffset::default(),
         };
         let next =
-            |restart, days| routine(restart).next(&inventory, &[], started + Span::days(days));
+            |restart, days| schedule(restart).next(&inventory, &[], started + Span::days(days));
         let early = next(RestartPolicy::Needed, 1).unwrap();
         assert_eq!((early.at, early.found.as_str()), (started + Span::days(335), ""));
         let due = next(RestartPolicy::Needed, 336).unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::notify::Failure;
-use crate::notify::http::Peer;
+use crate::notify::http::Endpoint;
 
 /// Between two posts of this process.
 const GAP: Duration = Duration::from_millis(1100);
@@ -20,14 +20,14 @@ static NEXT: Mutex<Option<Instant>> = Mutex::new(None);
 ///
 /// # Errors
 /// Too many others are waiting.
-pub(super) async fn wait(peer: &Peer) -> Result<(), Failure> {
+pub(super) async fn wait(endpoint: &Endpoint) -> Result<(), Failure> {
     let turn = {
         // Nothing can break between the two lines that hold the lock.
         let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
         turn(&mut next, Instant::now())
     };
     let Some(turn) = turn else {
-        return Err(peer.transient("has too many messages of this node waiting"));
+        return Err(endpoint.transient("has too many messages of this node waiting"));
     };
     tokio::time::sleep_until(turn.into()).await;
     Ok(())

@@ -15,14 +15,14 @@ pub(super) const MOST_READ: usize = 64 << 10;
 
 /// A stream that breaks off a server that talks without end.
 #[derive(Debug)]
-pub(super) struct Wire<S> {
+pub(super) struct BoundedStream<S> {
     stream: S,
     peer: SocketAddr,
     left: usize,
     at_once: usize,
 }
 
-impl<S> Wire<S> {
+impl<S> BoundedStream<S> {
     /// One that reads at most `most` bytes.
     pub(super) fn new(stream: S, peer: SocketAddr, most: usize) -> Self {
         Self { stream, peer, left: most, at_once: usize::MAX }
@@ -36,7 +36,7 @@ impl<S> Wire<S> {
     }
 }
 
-impl<S> AsyncTokioStream for Wire<S>
+impl<S> AsyncTokioStream for BoundedStream<S>
 where
     S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug,
 {
@@ -45,7 +45,7 @@ where
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for BoundedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

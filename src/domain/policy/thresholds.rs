@@ -8,12 +8,12 @@ use super::{Policy, Severity};
 
 /// Steps before an expiry, and the one from which it is critical.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Ladder {
+pub struct Thresholds {
     stages: Vec<Span>,
     critical: Span,
 }
 
-impl Ladder {
+impl Thresholds {
     /// A ladder of `stages` before the end; from `critical` before the end on it is critical.
     /// The stages are sorted, longest first; the longest is where warnings begin.
     pub fn new(mut stages: Vec<Span>, critical: Span) -> Self {
@@ -49,13 +49,13 @@ impl Ladder {
 pub(super) struct Steps(Vec<(Span, Severity)>);
 
 impl Steps {
-    pub(super) fn of_ladder(ladder: &Ladder) -> Self {
-        let mut spans = ladder.stages.clone();
-        spans.push(ladder.critical);
+    pub(super) fn of_thresholds(thresholds: &Thresholds) -> Self {
+        let mut spans = thresholds.stages.clone();
+        spans.push(thresholds.critical);
         spans.sort_unstable_by(|a, b| b.cmp(a));
         spans.dedup();
         let severity = |span: &Span| {
-            if *span <= ladder.critical { Severity::Critical } else { Severity::Warning }
+            if *span <= thresholds.critical { Severity::Critical } else { Severity::Warning }
         };
         Self(spans.into_iter().map(|span| (span, severity(&span))).collect())
     }
@@ -90,7 +90,7 @@ pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> 
     if item.role.renewer == Renewer::Kubelet {
         // Before the kubelet must have rotated it, the little that is left of its life says nothing.
         let late = life.fraction(100 - i32::from(policy.rotation_percent), 100);
-        return Steps::of_ladder(&policy.leaf.within(late));
+        return Steps::of_thresholds(&policy.leaf.within(late));
     }
     if life < policy.short_lived {
         return Steps::of_life(life);
@@ -103,5 +103,5 @@ pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> 
         }
         Kind::KubeletClient | Kind::Leaf | Kind::MinorLeaf | Kind::Process => false,
     };
-    Steps::of_ladder(if is_ca { &policy.ca } else { &policy.leaf })
+    Steps::of_thresholds(if is_ca { &policy.ca } else { &policy.leaf })
 }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout::as_known;
-use crate::domain::text::{safe, shell_word};
+use crate::domain::text::{escape_control, shell_word};
 
 /// A path that a renewal would fail at, or must not trust.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum PathObstacle {
+pub enum PathBlocker {
     /// Others than root, or than the owner of the tree, could change where it leads or what is there.
     Untrusted {
         /// What would be written.
@@ -53,7 +53,7 @@ pub enum PathObstacle {
     NotOurs(PathBuf),
 }
 
-impl PathObstacle {
+impl PathBlocker {
     /// A word for machines.
     pub fn id(&self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ impl PathObstacle {
     }
 
     /// What to do about it, one sentence.
-    pub fn way_out(&self) -> String {
+    pub fn remedy(&self) -> String {
         match self {
             Self::Untrusted { component, .. } => give_to_root(component),
             Self::UsersMount { component, .. } => {
@@ -132,9 +132,9 @@ pub fn give_to_root(component: &Path) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    safe(&as_known(path).to_string_lossy()).into_owned()
+    escape_control(&as_known(path).to_string_lossy()).into_owned()
 }
 
 fn word(path: &Path) -> String {
-    safe(&shell_word(&as_known(path).to_string_lossy())).into_owned()
+    escape_control(&shell_word(&as_known(path).to_string_lossy())).into_owned()
 }

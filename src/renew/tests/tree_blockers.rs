@@ -4,24 +4,24 @@ use super::super::testing::{Node, set_mode};
 use super::*;
 
 fn ids(node: &Node) -> Vec<&'static str> {
-    obstacles(&node.places).iter().map(Obstacle::id).collect()
+    blockers(&node.paths).iter().map(Blocker::id).collect()
 }
 
 fn said(node: &Node) -> String {
-    obstacles(&node.places).iter().map(Obstacle::what).collect()
+    blockers(&node.paths).iter().map(Blocker::what).collect()
 }
 
 #[test]
 fn a_node_as_kubeadm_makes_it_has_none_and_is_not_written_to() {
     let node = Node::new();
-    let before = fs::metadata(&node.places.kubernetes).unwrap();
-    assert_eq!(obstacles(&node.places), []);
-    let after = fs::metadata(&node.places.kubernetes).unwrap();
+    let before = fs::metadata(&node.paths.kubernetes).unwrap();
+    assert_eq!(blockers(&node.paths), []);
+    let after = fs::metadata(&node.paths.kubernetes).unwrap();
     assert_eq!(
         (after.mtime_nsec(), after.ctime_nsec()),
         (before.mtime_nsec(), before.ctime_nsec())
     );
-    assert!(!node.places.work.exists());
+    assert!(!node.paths.work.exists());
 }
 
 #[test]
@@ -29,9 +29,9 @@ fn a_file_with_two_names_is_named_with_a_way_to_part_it() {
     let node = Node::new();
     let key = node.live("pki/apiserver.key");
     fs::hard_link(&key, node.path("snapshot")).unwrap();
-    let [Obstacle::Path(found)] = &obstacles(&node.places)[..] else { panic!() };
-    assert_eq!(*found, PathObstacle::HardLinked { path: key, names: 2 });
-    assert!(found.way_out().contains("find / -xdev -samefile "), "{}", found.way_out());
+    let [Blocker::Path(found)] = &blockers(&node.paths)[..] else { panic!() };
+    assert_eq!(*found, PathBlocker::HardLinked { path: key, names: 2 });
+    assert!(found.remedy().contains("find / -xdev -samefile "), "{}", found.remedy());
     // A CA's file is not replaced.
     fs::remove_file(node.path("snapshot")).unwrap();
     fs::hard_link(node.live("pki/ca.crt"), node.path("snapshot")).unwrap();
@@ -60,10 +60,10 @@ fn a_link_to_another_directory_is_fine_if_that_is_root_s_alone() {
     symlink(node.path("elsewhere/key"), node.live("pki/apiserver.key")).unwrap();
     assert_eq!(ids(&node), [""; 0]);
     set_mode(&node.path("elsewhere"), 0o777);
-    let [Obstacle::Path(found)] = &obstacles(&node.places)[..] else { panic!() };
+    let [Blocker::Path(found)] = &blockers(&node.paths)[..] else { panic!() };
     assert_eq!(found.id(), "path-not-trusted");
     let fix = format!("chmod go-w {}", node.path("elsewhere").display());
-    assert!(found.way_out().contains(&fix), "{}", found.way_out());
+    assert!(found.remedy().contains(&fix), "{}", found.remedy());
 }
 
 #[test]
@@ -78,15 +78,15 @@ fn a_directory_that_others_can_write_to_is_not_trusted() {
         );
     }
     let node = Node::new();
-    fs::create_dir(&node.places.work).unwrap();
-    set_mode(&node.places.work, 0o1777);
+    fs::create_dir(&node.paths.work).unwrap();
+    set_mode(&node.paths.work, 0o1777);
     assert_eq!(ids(&node), ["path-not-trusted"]);
 }
 
 #[test]
 fn where_the_service_shows_its_copy_a_link_into_it_is_told() {
     let mut node = Node::new();
-    node.places.is_stage_shown = true;
+    node.paths.is_stage_shown = true;
     fs::remove_file(node.live("pki/apiserver.key")).unwrap();
     symlink("/etc/kubernetes/pki/apiserver.key", node.live("pki/apiserver.key")).unwrap();
     // On a machine with such a file too, it is not the one that is meant.
@@ -122,8 +122,8 @@ fn each_file_system_has_to_take_what_is_written_to_it() {
         inodes: 4,
     };
     assert_eq!(new().lacks(&disk(4, 4)), None);
-    let full = Obstacle::DiskFull { path: node.live("pki"), needed: 4 * BLOCK, free: 3 * BLOCK };
+    let full = Blocker::DiskFull { path: node.live("pki"), needed: 4 * BLOCK, free: 3 * BLOCK };
     assert_eq!(new().lacks(&disk(3, 4)), Some(full));
     let lacks = new().lacks(&disk(4, 3));
-    assert!(matches!(&lacks, Some(Obstacle::NotWritable { why, .. }) if why.contains("inodes")));
+    assert!(matches!(&lacks, Some(Blocker::NotWritable { why, .. }) if why.contains("inodes")));
 }

@@ -8,7 +8,7 @@ use super::stage::pki_name;
 
 /// Where a renewal works.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct NodePaths {
     /// The live tree: `/etc/kubernetes`, or the name under which the unit shows it.
     pub kubernetes: PathBuf,
     /// The kubelet's directory: `/var/lib/kubelet`.
@@ -22,7 +22,7 @@ pub struct Places {
     pub is_stage_shown: bool,
 }
 
-impl Places {
+impl NodePaths {
     /// kubeadm's certificates: where they really are, since a link by its whole path leads elsewhere where the unit
     /// shows the stage.
     pub fn pki(&self) -> PathBuf {

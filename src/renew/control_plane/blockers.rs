@@ -13,9 +13,9 @@ use super::health::says_healthy;
 use super::http::Client;
 use super::pod::{self, Pod, read_file};
 use crate::domain::renewal::Component;
-use crate::domain::renewal::clock::{self, Heartbeat};
-use crate::domain::renewal::obstacle::Obstacle;
-use crate::domain::text::safe;
+use crate::domain::renewal::blocker::Blocker;
+use crate::domain::renewal::clock::{self, NodeLease};
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::parse;
 use crate::renew::kubelet;
@@ -44,13 +44,13 @@ struct Member {
 impl ControlPlane {
     /// Whatever of the control plane, the kubelet, the container runtime and etcd's other members is
     /// not well. Takes some seconds for each part that hangs.
-    pub fn obstacles(&self) -> Vec<Obstacle> {
-        let ill = |pod: &Pod| Some(Obstacle::Unhealthy(pod.component, self.health(pod).err()?));
-        let mut found: Vec<Obstacle> = self.pods.iter().filter_map(ill).collect();
+    pub fn blockers(&self) -> Vec<Blocker> {
+        let ill = |pod: &Pod| Some(Blocker::Unhealthy(pod.component, self.health(pod).err()?));
+        let mut found: Vec<Blocker> = self.pods.iter().filter_map(ill).collect();
         found.extend(self.kubelet());
         found.extend(self.runtime());
         let is_etcd_ill =
-            found.iter().any(|it| matches!(it, Obstacle::Unhealthy(Component::Etcd, _)));
+            found.iter().any(|it| matches!(it, Blocker::Unhealthy(Component::Etcd, _)));
         if !is_etcd_ill {
             found.extend(self.peers());
         }
@@ -59,7 +59,7 @@ impl ControlPlane {
 
     /// The latest signs of life of the other nodes, of the first 20, by their own clocks. Who cannot be asked is no
     /// witness. Where none agrees with `now`, this takes 12 s: only those count that are seen alive.
-    pub fn other_clocks(&self, now: UnixTime) -> Vec<Heartbeat> {
+    pub fn other_clocks(&self, now: UnixTime) -> Vec<NodeLease> {
         let first = self.heartbeats();
         if first.is_empty() || first.iter().any(|it| clock::agree(now, it.at)) {
             return first;
@@ -70,41 +70,41 @@ impl ControlPlane {
         alive
     }
 
-    fn heartbeats(&self) -> Vec<Heartbeat> {
-        let own = kubelet::node_name(&self.places).unwrap_or_default();
+    fn heartbeats(&self) -> Vec<NodeLease> {
+        let own = kubelet::node_name(&self.paths).unwrap_or_default();
         let heartbeats = self.admin().and_then(|admin| admin.heartbeats());
-        let is_other = |it: &Heartbeat| own.strip_prefix("system:node:") != Some(&it.node);
+        let is_other = |it: &NodeLease| own.strip_prefix("system:node:") != Some(&it.node);
         heartbeats.unwrap_or_default().into_iter().filter(is_other).collect()
     }
 
     /// # Errors
     /// What ends now would not be started again; why, as a sentence.
-    pub(super) fn starters_are_well(&self) -> Result<(), String> {
+    pub(super) fn kubelet_and_runtime_are_well(&self) -> Result<(), String> {
         self.kubelet().or_else(|| self.runtime()).map_or(Ok(()), |ill| Err(ill.what()))
     }
 
-    fn kubelet(&self) -> Option<Obstacle> {
+    fn kubelet(&self) -> Option<Blocker> {
         // Without its file it has its defaults.
-        let config = read_file(&self.places.kubelet.join("config.yaml")).unwrap_or_default();
+        let config = read_file(&self.paths.kubelet.join("config.yaml")).unwrap_or_default();
         let url = format!("http://{}/healthz", parse::kubelet::healthz(&config)?);
         match Client::anonymous().get(&url) {
             Ok(answer) if answer.status == 200 => None,
             Ok(answer) => {
-                Some(Obstacle::KubeletDown(format!("{url} answers with status {}", answer.status)))
+                Some(Blocker::KubeletDown(format!("{url} answers with status {}", answer.status)))
             }
-            Err(why) => Some(Obstacle::KubeletDown(why)),
+            Err(why) => Some(Blocker::KubeletDown(why)),
         }
     }
 
-    fn runtime(&self) -> Option<Obstacle> {
-        let read = |name: &str| read_file(&self.places.kubelet.join(name)).unwrap_or_default();
+    fn runtime(&self) -> Option<Blocker> {
+        let read = |name: &str| read_file(&self.paths.kubelet.join(name)).unwrap_or_default();
         let flags = String::from_utf8_lossy(&read("kubeadm-flags.env")).into_owned();
         let configs = [&*read("config.yaml"), &*read("instance-config.yaml")];
         let socket = parse::kubelet::runtime_socket(&flags, configs);
         let present = || RUNTIMES.iter().find(|it| Path::new(it).exists()).unwrap_or(&RUNTIMES[0]);
         let socket = socket.unwrap_or_else(|| PathBuf::from(present()));
         let error = knock(&socket).err()?;
-        Some(Obstacle::RuntimeDown { socket, why: error.to_string() })
+        Some(Blocker::RuntimeDown { socket, why: error.to_string() })
     }
 
     /// # Errors
@@ -115,7 +115,7 @@ impl ControlPlane {
 
     /// The other control planes, by the members of a stacked etcd. Its own `/health` says no more than that
     /// there is a majority, and the next one to go down may be the one that makes it.
-    fn peers(&self) -> Vec<Obstacle> {
+    fn peers(&self) -> Vec<Blocker> {
         let Ok(etcd) = self.pod(Component::Etcd) else { return Vec::new() };
         let listed =
             self.etcd_client(etcd).and_then(|client| Ok((members(&client, etcd)?, client)));
@@ -123,12 +123,12 @@ impl ControlPlane {
             Ok(listed) => listed,
             Err(why) => {
                 let what = format!("the members of etcd cannot be listed: {why}");
-                return vec![Obstacle::PeerUnhealthy(what)];
+                return vec![Blocker::PeerUnhealthy(what)];
             }
         };
         let ill = |member: &Member| {
             let health = member.health(&client).and_then(|etcd| self.api_beside(etcd));
-            Some(Obstacle::PeerUnhealthy(health.err()?))
+            Some(Blocker::PeerUnhealthy(health.err()?))
         };
         members.iter().filter_map(ill).collect()
     }
@@ -184,7 +184,7 @@ fn read_member(member: &Value) -> Member {
     let address = |url: &Value| pod::socket(url.as_str()?.strip_prefix("https://")?);
     let urls = member["clientURLs"].as_array().map(Vec::as_slice).unwrap_or_default();
     let name = member["name"].as_str().filter(|name| !name.is_empty()).unwrap_or("(no name yet)");
-    Member { name: safe(name).into_owned(), address: urls.iter().find_map(address) }
+    Member { name: escape_control(name).into_owned(), address: urls.iter().find_map(address) }
 }
 
 /// Whether something listens at a socket; never waits.

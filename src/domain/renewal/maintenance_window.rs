@@ -14,7 +14,7 @@ const EVERY_DAY: u8 = 0b111_1111;
 /// A time of day on some days of the week, in UTC. One that passes midnight belongs to the day on
 /// which it begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Window {
+pub struct MaintenanceWindow {
     /// One bit for each day, Monday's the lowest; never 0.
     days: u8,
     /// Minutes after midnight, 0 to 1439.
@@ -29,9 +29,9 @@ const SPREAD: Span = Span::hours(1);
 /// A node's turn, by its name: which part of a common wait is its own, in 65,536ths. The control planes of a
 /// cluster were made together and have the same windows, and are not to restart all API servers at once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Turn(u16);
+pub struct NodeOffset(u16);
 
-impl Turn {
+impl NodeOffset {
     /// That of the node of this name, always the same.
     pub fn of(node: &str) -> Self {
         let sum = digest::digest(&digest::SHA256, node.as_bytes());
@@ -46,34 +46,34 @@ impl Turn {
 /// A text that is no window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("is not a window")]
-pub struct NoWindow;
+pub struct InvalidWindow;
 
-impl Window {
+impl MaintenanceWindow {
     /// Reads `sat,sun 02:00-05:00`, `mon-fri 22:00-04:00`, or for every day `02:00-04:00`. It may
     /// pass midnight, and end at `24:00`.
     ///
     /// # Errors
     /// `text` is nothing like that.
-    pub fn parse(text: &str) -> Result<Self, NoWindow> {
+    pub fn parse(text: &str) -> Result<Self, InvalidWindow> {
         let (days, times) = match text.trim().rsplit_once(' ') {
-            Some((days, times)) => (read_days(days).ok_or(NoWindow)?, times),
+            Some((days, times)) => (read_days(days).ok_or(InvalidWindow)?, times),
             None => (EVERY_DAY, text.trim()),
         };
-        let (start, end) = times.split_once('-').ok_or(NoWindow)?;
-        let start = read_time(start).filter(|start| *start < MINUTES).ok_or(NoWindow)?;
-        let end = read_time(end).ok_or(NoWindow)? % MINUTES;
+        let (start, end) = times.split_once('-').ok_or(InvalidWindow)?;
+        let start = read_time(start).filter(|start| *start < MINUTES).ok_or(InvalidWindow)?;
+        let end = read_time(end).ok_or(InvalidWindow)? % MINUTES;
         Ok(Self { days, start, end })
     }
 
     /// The first moment from `from` on at which it is open to a node: to each in its first half, and to all in
     /// its second.
-    fn next_open(self, turn: Turn, from: UnixTime) -> UnixTime {
+    fn next_open(self, offset: NodeOffset, from: UnixTime) -> UnixTime {
         let today = from.seconds().div_euclid(DAY);
         // Yesterday's may still be open; today's may be over, and the next be a week away.
         let opened = (today - 1..=today + 7)
             .filter(|day| self.is_on(*day))
             .map(|day| UnixTime::new(day.saturating_mul(DAY)) + Span::minutes(self.start.into()));
-        let wait = turn.part_of(SPREAD.min(self.length().fraction(1, 2)));
+        let wait = offset.part_of(SPREAD.min(self.length().fraction(1, 2)));
         opened
             .filter(|opened| *opened + self.length() > from)
             .map(|opened| (opened + wait).max(from))
@@ -95,13 +95,13 @@ impl Window {
 
 /// The first moment from `from` on that is in one of `windows`, at a node's turn; `from` itself if there are
 /// none.
-fn next_open(windows: &[Window], turn: Turn, from: UnixTime) -> UnixTime {
-    windows.iter().map(|window| window.next_open(turn, from)).min().unwrap_or(from)
+fn next_open(windows: &[MaintenanceWindow], offset: NodeOffset, from: UnixTime) -> UnixTime {
+    windows.iter().map(|window| window.next_open(offset, from)).min().unwrap_or(from)
 }
 
 /// When what becomes due at `due` is renewed: at the node's turn, in the first window from then on.
-pub fn begin_after(due: UnixTime, windows: &[Window], turn: Turn) -> UnixTime {
-    next_open(windows, turn, due + turn.part_of(SPREAD))
+pub fn begin_after(due: UnixTime, windows: &[MaintenanceWindow], offset: NodeOffset) -> UnixTime {
+    next_open(windows, offset, due + offset.part_of(SPREAD))
 }
 
 /// When to renew what ends at `ends`: at the node's turn, in the first window that is open in its last `before`,
@@ -110,16 +110,16 @@ pub fn begin_at(
     ends: UnixTime,
     before: Span,
     deadline: Span,
-    windows: &[Window],
-    turn: Turn,
+    windows: &[MaintenanceWindow],
+    offset: NodeOffset,
     now: UnixTime,
 ) -> UnixTime {
-    let due = now.max(ends - before + turn.part_of(SPREAD));
+    let due = now.max(ends - before + offset.part_of(SPREAD));
     let latest = now.max(ends - deadline);
-    next_open(windows, turn, due).min(latest)
+    next_open(windows, offset, due).min(latest)
 }
 
-impl fmt::Display for Window {
+impl fmt::Display for MaintenanceWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.days != EVERY_DAY {
             let days: Vec<_> = (0..7).filter(|day| self.is_on(day - 3)).collect();
@@ -172,14 +172,14 @@ mod tests {
     use super::*;
 
     /// The turn of a node that waits for nobody.
-    const FIRST: Turn = Turn(0);
+    const FIRST: NodeOffset = NodeOffset(0);
 
     fn at(text: &str) -> UnixTime {
         UnixTime::parse(&format!("{text}:00Z")).unwrap()
     }
 
-    fn windows(texts: &[&str]) -> Vec<Window> {
-        texts.iter().map(|text| Window::parse(text).unwrap()).collect()
+    fn windows(texts: &[&str]) -> Vec<MaintenanceWindow> {
+        texts.iter().map(|text| MaintenanceWindow::parse(text).unwrap()).collect()
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
             (" Fri-Mon,wed  00:00-00:00 ", "mon,wed,fri-sun 00:00-24:00"),
             ("mon-sun 22:30-24:00", "22:30-24:00"),
         ] {
-            assert_eq!(Window::parse(text).unwrap().to_string(), written);
+            assert_eq!(MaintenanceWindow::parse(text).unwrap().to_string(), written);
         }
         for text in [
             "",
@@ -208,7 +208,7 @@ mod tests {
             "02:00 - 04:00",
             "sat02:00-04:00",
         ] {
-            assert_eq!(Window::parse(text), Err(NoWindow), "{text}");
+            assert_eq!(MaintenanceWindow::parse(text), Err(InvalidWindow), "{text}");
         }
     }
 
@@ -251,36 +251,37 @@ mod tests {
         let weekend = windows(&["sat 02:00-05:00"]);
         let short = windows(&["sat 02:00-02:30"]);
         let friday = at("2026-11-27T12:00");
-        for (turn, wide, narrow, any) in [
+        for (offset, wide, narrow, any) in [
             (0, "2026-11-28T02:00", "2026-11-28T02:00", "2026-11-27T12:00"),
             (1 << 15, "2026-11-28T02:30", "2026-11-28T02:07", "2026-11-27T12:30"),
             (3 << 14, "2026-11-28T02:45", "2026-11-28T02:11", "2026-11-27T12:45"),
         ] {
-            let begin = |windows: &[Window]| begin_after(friday, windows, Turn(turn));
+            let begin =
+                |windows: &[MaintenanceWindow]| begin_after(friday, windows, NodeOffset(offset));
             assert_eq!(begin(&weekend), at(wide));
             assert_eq!(begin(&short).seconds() / 60, at(narrow).seconds() / 60);
             assert_eq!(begin(&[]), at(any));
         }
         let [first, second, third] =
-            ["cp1", "cp2", "cp3"].map(|name| begin_after(friday, &[], Turn::of(name)));
+            ["cp1", "cp2", "cp3"].map(|name| begin_after(friday, &[], NodeOffset::of(name)));
         assert!(first != second && second != third && first != third);
     }
 
     prop_compose! {
-        fn window()(days in 1..=EVERY_DAY, start in 0..MINUTES, end in 0..MINUTES) -> Window {
-            Window { days, start, end }
+        fn window()(days in 1..=EVERY_DAY, start in 0..MINUTES, end in 0..MINUTES) -> MaintenanceWindow {
+            MaintenanceWindow { days, start, end }
         }
     }
 
     proptest! {
         #[test]
         fn what_is_written_reads_back(window in window()) {
-            prop_assert_eq!(Window::parse(&window.to_string()), Ok(window));
+            prop_assert_eq!(MaintenanceWindow::parse(&window.to_string()), Ok(window));
         }
 
         #[test]
         fn any_text_is_judged(text in "[a-z0-9:, -]{0,24}|\\PC{0,24}") {
-            let _ = Window::parse(&text);
+            let _ = MaintenanceWindow::parse(&text);
         }
 
         /// Minute by minute, by the definition.
@@ -300,25 +301,25 @@ mod tests {
         #[test]
         fn it_begins_in_time_and_not_in_the_past(
             windows in prop::collection::vec(window(), 0..4),
-            turn in any::<u16>().prop_map(Turn),
+            offset in any::<u16>().prop_map(NodeOffset),
             ends in any::<i32>(),
             now in any::<i32>(),
         ) {
             let (ends, now) = (UnixTime::new(ends.into()), UnixTime::new(now.into()));
             let (before, deadline) = (Span::days(30), Span::days(7));
-            let begin = begin_at(ends, before, deadline, &windows, turn, now);
+            let begin = begin_at(ends, before, deadline, &windows, offset, now);
             prop_assert!(begin >= now.max(ends - before));
             prop_assert!(begin <= now.max(ends - deadline));
-            prop_assert!(begin == next_open(&windows, turn, begin) || begin == now.max(ends - deadline));
+            prop_assert!(begin == next_open(&windows, offset, begin) || begin == now.max(ends - deadline));
             // Its turn comes within the window that is open to all.
             prop_assert!(begin == next_open(&windows, FIRST, begin) || begin == now.max(ends - deadline));
             // What is known ahead is what happens then.
-            prop_assert_eq!(begin_at(ends, before, deadline, &windows, turn, begin), begin);
+            prop_assert_eq!(begin_at(ends, before, deadline, &windows, offset, begin), begin);
         }
 
         #[test]
         fn the_end_of_time_is_no_harm(window in window(), from in prop_oneof![Just(i64::MIN), Just(i64::MAX)]) {
-            prop_assert!(next_open(&[window], Turn(u16::MAX), UnixTime::new(from)) >= UnixTime::new(from));
+            prop_assert!(next_open(&[window], NodeOffset(u16::MAX), UnixTime::new(from)) >= UnixTime::new(from));
         }
     }
 }

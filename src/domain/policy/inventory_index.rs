@@ -8,7 +8,7 @@ use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256, Signer};
 use crate::domain::role::Kind;
 
 /// An index over the whole inventory, for checks that compare.
-pub(super) struct Known<'a> {
+pub(super) struct InventoryIndex<'a> {
     /// CAs that have a row of their own.
     cas: HashSet<Sha256>,
     /// Keys of the cluster's CA, by the directory that stands for `/etc/kubernetes`.
@@ -38,9 +38,9 @@ fn ca_with_a_row(item: &Item) -> Option<Sha256> {
     item.certificate().filter(|_| item.role.kind == Kind::Ca).map(|certificate| certificate.sha256)
 }
 
-impl<'a> Known<'a> {
+impl<'a> InventoryIndex<'a> {
     pub(super) fn of(inventory: &'a Inventory) -> Self {
-        let mut known = Self {
+        let mut index = Self {
             cas: inventory.items.iter().filter_map(ca_with_a_row).collect(),
             cluster_keys: BTreeMap::new(),
             kubeconfig_keys: BTreeMap::new(),
@@ -53,10 +53,10 @@ impl<'a> Known<'a> {
         };
         for item in inventory.items.iter().chain(&inventory.context) {
             if let Some(certificate) = item.certificate() {
-                known.add(item, certificate);
+                index.add(item, certificate);
             }
         }
-        known
+        index
     }
 
     fn add(&mut self, item: &'a Item, certificate: &'a Certificate) {

@@ -20,7 +20,7 @@ const PEERS: Duration = Duration::from_secs(300);
 
 /// Longest time that the kubelet and the container runtime are waited for before something ends that nobody
 /// else starts again: they may just be restarted.
-const STARTERS: Duration = Duration::from_secs(60);
+const KUBELET_AND_RUNTIME: Duration = Duration::from_secs(60);
 
 /// How long one that does not run, and is not held back, is given to be started by a kubelet that looks every 20 s.
 const APPEARS: Duration = Duration::from_secs(45);
@@ -34,16 +34,16 @@ const SETTLES: Duration = Duration::from_secs(120);
 
 /// With which care a component is made to use its files.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Care {
+pub struct RestartOptions {
     /// It is restarted, unless it has started after this moment and after its files were put there: so the
     /// moment at which the renewal began makes this safe to be asked for twice, after a crash.
     pub restart: Option<UnixTime>,
     /// Before a restart, etcd and the API server wait until they are well on the other control planes: those
     /// are of the same age, and their certwatch may be at work in the same minute.
-    pub heeds_peers: bool,
+    pub wait_for_peers: bool,
     /// Nothing is ended while the kubelet or the container runtime does not answer: nobody would start it again. In a
     /// rescue a kubelet may not say how it is.
-    pub heeds_starters: bool,
+    pub wait_for_kubelet_and_runtime: bool,
     /// What is restarted in the same outage, if it has not been yet: the API server with its etcd.
     pub together_with: Option<Component>,
     /// The API server has to reach this node's kubelet.
@@ -63,43 +63,44 @@ impl ControlPlane {
     /// # Errors
     /// [`FaultKind::NotTaken`] if it was not restarted and is well, but does not use the new files;
     /// [`FaultKind::Failed`] otherwise.
-    pub fn make_live(&self, component: Component, care: Care) -> Result<String, Fault> {
+    pub fn activate(&self, component: Component, options: RestartOptions) -> Result<String, Fault> {
         let pod = self.pod(component)?;
-        let Some(since) = care.restart else {
-            let proof = self.await_proof(pod, care);
+        let Some(since) = options.restart else {
+            let proof = self.await_proof(pod, options);
             return proof.map_err(|why| self.not_proved(pod, &why));
         };
         if !self.is_restarted(pod, since)? && !self.is_started_by_itself(pod, since)? {
-            if care.heeds_peers && matches!(component, Component::Etcd | Component::Apiserver) {
+            if options.wait_for_peers && matches!(component, Component::Etcd | Component::Apiserver)
+            {
                 wait(PEERS, || self.peers_are_well()).map_err(Fault::failed)?;
             }
-            if care.heeds_starters && process::find(component)?.is_some() {
-                self.await_starters()?;
+            if options.wait_for_kubelet_and_runtime && process::find(component)?.is_some() {
+                self.await_kubelet_and_runtime()?;
             }
-            match self.partner(care, since)? {
+            match self.partner(options, since)? {
                 Some(partner) => self.restart_together(pod, partner)?,
                 None => self.restart(pod)?,
             }
         }
-        wait(SETTLES, || self.proof(pod, care))
+        wait(SETTLES, || self.proof(pod, options))
             .map_err(|why| Fault { kind: FaultKind::Failed, ..self.not_proved(pod, &why) })
     }
 
     /// The evidence that a component uses the files on disk and is well, without waiting for it.
     ///
     /// # Errors
-    /// As [`Self::make_live`].
+    /// As [`Self::activate`].
     pub fn verify(&self, component: Component) -> Result<String, Fault> {
         let pod = self.pod(component)?;
-        self.proof(pod, Care::default()).map_err(|why| self.not_proved(pod, &why))
+        self.proof(pod, RestartOptions::default()).map_err(|why| self.not_proved(pod, &why))
     }
 
     /// Waits up to a minute for the kubelet and the container runtime, which alone start again what ends.
     ///
     /// # Errors
     /// One of them does not answer.
-    pub fn await_starters(&self) -> Result<(), Fault> {
-        wait(STARTERS, || self.starters_are_well()).map_err(Fault::failed)
+    pub fn await_kubelet_and_runtime(&self) -> Result<(), Fault> {
+        wait(KUBELET_AND_RUNTIME, || self.kubelet_and_runtime_are_well()).map_err(Fault::failed)
     }
 
     fn not_proved(&self, pod: &Pod, why: &str) -> Fault {
@@ -122,20 +123,20 @@ impl ControlPlane {
     }
 
     /// What does not run, or cannot be found, has its own turn.
-    fn partner(&self, care: Care, since: UnixTime) -> Result<Option<&Pod>, Fault> {
-        let Some(component) = care.together_with else { return Ok(None) };
+    fn partner(&self, options: RestartOptions, since: UnixTime) -> Result<Option<&Pod>, Fault> {
+        let Some(component) = options.together_with else { return Ok(None) };
         let partner = self.pod(component)?;
         let is_old = matches!(process::find(component), Ok(Some(_)))
             && !self.is_restarted(partner, since)?;
         Ok(is_old.then_some(partner))
     }
 
-    fn await_proof(&self, pod: &Pod, care: Care) -> Result<String, String> {
+    fn await_proof(&self, pod: &Pod, options: RestartOptions) -> Result<String, String> {
         let begun = Instant::now();
         loop {
-            let proof = self.proof(pod, care);
+            let proof = self.proof(pod, options);
             let limit =
-                if care.is_patient && is_starting(pod) { STARTS + SETTLES } else { TAKES_UP };
+                if options.is_patient && is_starting(pod) { STARTS + SETTLES } else { TAKES_UP };
             if proof.is_ok() || begun.elapsed() >= limit {
                 return proof;
             }

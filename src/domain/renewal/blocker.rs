@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::{KNOWN, Version};
 use crate::domain::layout::as_known;
-use crate::domain::text::safe;
+use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
 use super::Component;
-use super::path_obstacle::{PathObstacle, give_to_root};
+use super::path_blocker::{PathBlocker, give_to_root};
 
 /// A reason not to begin, found before anything is touched.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Obstacle {
+pub enum Blocker {
     /// Another certwatch renews or restores here.
     Busy {
         /// Its process, if known.
@@ -82,7 +82,7 @@ pub enum Obstacle {
         why: String,
     },
     /// A path that would not take a new file, or is not to be trusted.
-    Path(PathObstacle),
+    Path(PathBlocker),
     /// Not enough room for the new files, the backup and the staging copy.
     DiskFull {
         /// The directory.
@@ -114,10 +114,10 @@ fn runtime(socket: &Path) -> Option<&'static str> {
 }
 
 fn command(verb: &str) -> String {
-    if verb.is_empty() { String::new() } else { format!(": `kubeadm {}`", safe(verb)) }
+    if verb.is_empty() { String::new() } else { format!(": `kubeadm {}`", escape_control(verb)) }
 }
 
-impl Obstacle {
+impl Blocker {
     /// A word for machines.
     pub fn id(&self) -> &'static str {
         match self {
@@ -145,7 +145,7 @@ impl Obstacle {
     }
 
     /// True if `--force` goes on in spite of it.
-    pub fn yields_to_force(&self) -> bool {
+    pub fn is_overridable(&self) -> bool {
         matches!(
             self,
             Self::Clock(_)
@@ -159,7 +159,7 @@ impl Obstacle {
     }
 
     /// True if `--rescue` goes on in spite of it: it is what a rescue is for.
-    pub fn yields_to_rescue(&self) -> bool {
+    pub fn is_overridden_by_rescue(&self) -> bool {
         matches!(
             self,
             Self::KubeletDown(_)
@@ -170,7 +170,7 @@ impl Obstacle {
     }
 
     /// True for what may be a kubeadm at work and is overridden at last, also where nobody insists.
-    pub fn yields_to_patience(&self) -> bool {
+    pub fn is_overridden_in_time(&self) -> bool {
         matches!(self, Self::KubeadmUnclear { .. })
     }
 
@@ -216,7 +216,7 @@ impl Obstacle {
 
     /// What stands in the way, one sentence.
     pub fn what(&self) -> String {
-        let at = |path: &PathBuf| safe(&as_known(path).to_string_lossy()).into_owned();
+        let at = |path: &PathBuf| escape_control(&as_known(path).to_string_lossy()).into_owned();
         match self {
             Self::Busy { pid: Some(pid) } => {
                 format!("another certwatch (process {pid}) renews or restores here")
@@ -240,7 +240,7 @@ impl Obstacle {
                 format!(
                     "another kubeadm may be at work (process {pid} of root{login}{}, in the cgroup {}): by its cgroup and its group it is not known whether it works on this node",
                     command(verb),
-                    safe(cgroup)
+                    escape_control(cgroup)
                 )
             }
             Self::KubeadmUnsupported(None) => "kubeadm does not say which version it is".to_owned(),
@@ -289,7 +289,7 @@ impl Obstacle {
     }
 
     /// What to do about it, one sentence.
-    pub fn way_out(&self) -> String {
+    pub fn remedy(&self) -> String {
         match self {
             Self::Busy { .. } => "wait until it is done; `certwatch status` shows it".to_owned(),
             Self::Clock(_) => {
@@ -332,7 +332,7 @@ impl Obstacle {
             Self::NotWritable { .. } => {
                 "mount it writable, or run this as root; if it is another user's, the service needs a drop-in (docs/service.md)".to_owned()
             }
-            Self::Path(path) => path.way_out(),
+            Self::Path(path) => path.remedy(),
             Self::DiskFull { .. } => "make room, or name another `renew.state-dir`".to_owned(),
             Self::NoClusterConfig(_) => {
                 "pass the ClusterConfiguration that the cluster was made with, or one by hand (docs/renewal.md says what belongs in it): --cluster-config FILE".to_owned()
@@ -349,8 +349,8 @@ mod tests {
 
     #[test]
     fn the_runtime_that_is_named_is_the_one_that_the_node_uses() {
-        let way_out = |socket: &str| {
-            Obstacle::RuntimeDown { socket: socket.into(), why: String::new() }.way_out()
+        let remedy = |socket: &str| {
+            Blocker::RuntimeDown { socket: socket.into(), why: String::new() }.remedy()
         };
         for (socket, unit) in [
             ("/run/containerd/containerd.sock", "containerd"),
@@ -358,14 +358,14 @@ mod tests {
             ("/run/cri-dockerd.sock", "cri-docker"),
             ("/var/run/dockershim.sock", "docker"),
         ] {
-            assert_eq!(way_out(socket), format!("see `systemctl status {unit}`"));
+            assert_eq!(remedy(socket), format!("see `systemctl status {unit}`"));
         }
-        assert!(!way_out("/run/other.sock").contains("containerd"));
+        assert!(!remedy("/run/other.sock").contains("containerd"));
     }
 
     #[test]
     fn another_kubeadm_is_told_with_what_it_does() {
-        let what = |verb: &str| Obstacle::KubeadmRuns { pid: 7, verb: verb.to_owned() }.what();
+        let what = |verb: &str| Blocker::KubeadmRuns { pid: 7, verb: verb.to_owned() }.what();
         assert_eq!(what(""), "another kubeadm is at work (process 7)");
         assert_eq!(
             what("upgrade node"),
@@ -378,7 +378,7 @@ mod tests {
         let unclear = |login, cgroup: &str| {
             let (verb, cgroup) = ("upgrade node".to_owned(), cgroup.to_owned());
             let started = UnixTime::new(0);
-            Obstacle::KubeadmUnclear { pid: 7, verb, login, cgroup, started }
+            Blocker::KubeadmUnclear { pid: 7, verb, login, cgroup, started }
         };
         assert_eq!(
             unclear(Some(1000), "/docker/c0ffee").what(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::{Span, UnixTime};
 
-use super::obstacle::Obstacle;
+use super::blocker::Blocker;
 
 /// How long the same is not tried again once it has ended, well or not: it would end as it did. Near the end of a
 /// certificate it is shorter, see [`pause`].
@@ -15,7 +15,7 @@ pub const LONGEST: Span = Span::hours(24);
 pub const SHORTEST: Span = Span::minutes(10);
 
 /// The same after one of which no end is known: it may have met somebody at work.
-const BREATH: Span = Span::minutes(3);
+const MIN_GAP: Span = Span::minutes(3);
 
 /// The most renewals in one hour, whatever has changed.
 const PER_HOUR: usize = 3;
@@ -61,7 +61,7 @@ pub fn not_before(
 ) -> UnixTime {
     let after = |last: &Attempt| match last.ended {
         true => last.at + pause(ends.or(last.ends), last.at),
-        false => last.at + BREATH,
+        false => last.at + MIN_GAP,
     };
     let after_last = known(attempts, now)
         .filter(|attempt| attempt.found == found)
@@ -75,7 +75,7 @@ pub fn not_before(
 
 /// True if somebody who asks may have a look, by when the last ones were.
 pub fn may_look(looks: &[UnixTime], now: UnixTime) -> bool {
-    let is_recent = |at: &&UnixTime| now - **at < Span::hours(1) && **at <= now + BREATH;
+    let is_recent = |at: &&UnixTime| now - **at < Span::hours(1) && **at <= now + MIN_GAP;
     looks.iter().filter(is_recent).count() < LOOKS_PER_HOUR
 }
 
@@ -104,7 +104,7 @@ pub fn next_look(last: Option<UnixTime>, unseen: Unseen, now: UnixTime) -> Optio
 /// Without those of the future, which a clock has made that was set back since: they would count for as long as it
 /// was ahead.
 fn known(attempts: &[Attempt], now: UnixTime) -> impl Iterator<Item = &Attempt> {
-    attempts.iter().filter(move |attempt| attempt.at <= now + BREATH)
+    attempts.iter().filter(move |attempt| attempt.at <= now + MIN_GAP)
 }
 
 /// What is due and has not begun, because something is in the way.
@@ -133,7 +133,7 @@ impl HeldUp<'_> {
 /// True if what stands in the way is waited for in silence, by what was tried before: for a while if it goes away by
 /// itself, and twice if it may. On a node that boots nothing is healthy at first. What lasts is told, whatever it is.
 pub fn is_waited_for(
-    obstacles: &[Obstacle],
+    blockers: &[Blocker],
     attempts: &[Attempt],
     held_up: &HeldUp<'_>,
     now: UnixTime,
@@ -141,10 +141,10 @@ pub fn is_waited_for(
     let is_recent =
         |attempt: &&Attempt| attempt.found == held_up.found && now - attempt.at < LONGEST;
     let tries = known(attempts, now).filter(is_recent).count();
-    !obstacles.is_empty()
+    !blockers.is_empty()
         && now < held_up.silent_until()
-        && (obstacles.iter().all(Obstacle::passes)
-            || obstacles.iter().all(Obstacle::may_pass) && tries < 2)
+        && (blockers.iter().all(Blocker::passes)
+            || blockers.iter().all(Blocker::may_pass) && tries < 2)
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
         let other = [&ended[..], &[attempt(999_500, true, "b")]].concat();
         assert_eq!(not_before(&other, "a", None, now), UnixTime::new(999_000) + LONGEST);
         let unknown = [attempt(999_990, false, "a")];
-        assert_eq!(not_before(&unknown, "a", None, now), UnixTime::new(999_990) + BREATH);
+        assert_eq!(not_before(&unknown, "a", None, now), UnixTime::new(999_990) + MIN_GAP);
         assert_eq!(not_before(&[], "a", None, now), now);
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let ahead: Vec<_> =
             (0..3).map(|n| attempt(1_000_000 + year.as_seconds() + n * 180, n == 2, "a")).collect();
         assert_eq!(not_before(&ahead, "a", None, now), now);
-        assert!(is_waited_for(&[Obstacle::Clock(String::new())], &ahead, &held_up("a", now), now));
+        assert!(is_waited_for(&[Blocker::Clock(String::new())], &ahead, &held_up("a", now), now));
         assert!(may_look(&[now + year; 20], now));
     }
 
@@ -231,20 +231,20 @@ mod tests {
             (0..count).map(|n| attempt(999_000 + n, false, "a")).collect()
         };
         let [a, b] = ["a", "b"].map(|found| held_up(found, now));
-        let down = [Obstacle::KubeletDown("no answer".to_owned())];
+        let down = [Blocker::KubeletDown("no answer".to_owned())];
         assert!(is_waited_for(&down, &tried(0), &a, now));
         assert!(is_waited_for(&down, &tried(1), &a, now));
         assert!(!is_waited_for(&down, &tried(2), &a, now));
         assert!(is_waited_for(&down, &tried(2), &b, now), "something has changed");
         assert!(is_waited_for(&at_work(), &tried(9), &a, now));
-        let full = [Obstacle::DiskFull { path: "/".into(), needed: 2, free: 1 }];
+        let full = [Blocker::DiskFull { path: "/".into(), needed: 2, free: 1 }];
         assert!(!is_waited_for(&full, &[], &a, now));
         assert!(!is_waited_for(&[], &[], &a, now), "what cannot be renewed never can");
     }
 
-    fn at_work() -> [Obstacle; 2] {
+    fn at_work() -> [Blocker; 2] {
         let verb = String::new();
-        [Obstacle::KubeadmRuns { pid: 7, verb }, Obstacle::ManifestChanged("/m".into())]
+        [Blocker::KubeadmRuns { pid: 7, verb }, Blocker::ManifestChanged("/m".into())]
     }
 
     #[test]
@@ -253,8 +253,8 @@ mod tests {
         let told_after = |left: Option<Span>| {
             let held_up = HeldUp { ends: left.map(|left| now + left), ..held_up("a", now) };
             let until = held_up.silent_until();
-            for obstacle in at_work() {
-                let is_waited = |at| is_waited_for(from_ref(&obstacle), &[], &held_up, at);
+            for blocker in at_work() {
+                let is_waited = |at| is_waited_for(from_ref(&blocker), &[], &held_up, at);
                 assert!(is_waited(until - Span::seconds(1)) && !is_waited(until));
             }
             until - now
