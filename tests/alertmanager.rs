@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use certwatch::config::channels::Alertmanager;
+use certwatch::config::channels::AlertmanagerConfig;
 use certwatch::domain::message::{AlertChange, Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
@@ -81,7 +81,7 @@ impl Real {
 }
 
 fn send_to(url: &str, message: &Message) -> Result<(), Failure> {
-    let settings = Alertmanager {
+    let settings = AlertmanagerConfig {
         urls: vec![url.to_owned()],
         token: None,
         client: None,

@@ -218,7 +218,7 @@ impl Campaign {
         let names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
         assert!(!names.iter().any(|name| name.contains("set-aside")), "{plan:?}: {names:?}");
         self.totals.torn_writes += usize::from(names.iter().any(|name| name.contains(".tmp-")));
-        let memory = certwatch::store::peek::<certwatch::monitor::Memory>(&dir).unwrap();
+        let memory = certwatch::store::peek::<certwatch::monitor::MonitorState>(&dir).unwrap();
         if memory.is_none() {
             return;
         }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use certwatch::domain::model::{Content, Inventory, Item, Reason};
 use certwatch::hangs::{Claim, Hangs, SPARE};
-use certwatch::scan::{self, Request};
+use certwatch::scan::{self, ScanRequest};
 use certwatch::sys;
 use common::manager::Manager;
 use common::node::Node;
@@ -127,8 +127,8 @@ fn at<'a>(inventory: &'a Inventory, path: &Path) -> Vec<&'a Item> {
     inventory.items.iter().filter(|item| item.place.path.starts_with(path)).collect()
 }
 
-fn request(root: &Path, paths: Vec<String>) -> Request {
-    Request {
+fn request(root: &Path, paths: Vec<String>) -> ScanRequest {
+    ScanRequest {
         root: root.to_owned(),
         standard: true,
         paths,
@@ -214,7 +214,7 @@ fn more_dead_mounts_than_there_are_threads_for_hide_nothing_of_kubernetes() {
     Node::healthy(root.path());
     let (_hanging, paths) = forty(root.path());
     // Four of them hang in each scan, until there is no thread for the rest.
-    let request = Request { timeout: Duration::from_secs(4), ..request(root.path(), paths) };
+    let request = ScanRequest { timeout: Duration::from_secs(4), ..request(root.path(), paths) };
     let hangs = Arc::new(Hangs::default());
     let mut left_out = 0;
     for _ in 0..30 {

@@ -16,13 +16,13 @@ use std::time::Duration;
 use certwatch::domain::kubernetes::Version;
 use certwatch::domain::layout::in_copy;
 use certwatch::domain::renewal::kubeadm_config::{
-    Api, ClusterConfig, Etcd, KeyAlgorithm, Refusal, write,
+    ApiVersion, ClusterConfig, Etcd, KeyAlgorithm, KubeadmConfigError, write,
 };
 use certwatch::domain::role;
 use certwatch::domain::time::Span;
 use certwatch::parse::x509::{self, Authority, Issuers};
 use certwatch::parse::{pem, public_key};
-use certwatch::renew::cluster_config::{Settled, Source, hand_over, settle};
+use certwatch::renew::cluster_config::{ClusterConfigSource, Settled, hand_over, settle};
 use certwatch::renew::control_plane::ControlPlane;
 use certwatch::renew::{NodePaths, inspect, kubeadm, stage};
 use certwatch::sys;
@@ -92,10 +92,10 @@ fn version(program: &Path) -> Version {
 impl Made {
     /// As a person writes it for `kubeadm init`.
     fn config(&self, kubeadm: Version) -> String {
-        let api = Api::newest(kubeadm).unwrap();
+        let api = ApiVersion::newest(kubeadm).unwrap();
         let mut fields = format!("kubernetesVersion: v{kubeadm}\ncertificatesDir: {}\n", self.dir);
         match api {
-            Api::V1beta4 => {
+            ApiVersion::V1beta4 => {
                 fields.push_str(&format!("encryptionAlgorithm: {}\n", self.keys.name()));
             }
             _ if self.keys == KeyAlgorithm::EcdsaP256 => {
@@ -204,12 +204,13 @@ fn assert_renewed_as_made(node: &Node, made: Made, config: &ClusterConfig) {
 fn what_is_left_on_a_node_is_enough_to_renew_it_as_it_was_made() {
     for program in kubeadms() {
         let version = version(&program);
-        let today = OF_TODAY.iter().filter(|_| Api::newest(version) == Some(Api::V1beta4));
+        let today =
+            OF_TODAY.iter().filter(|_| ApiVersion::newest(version) == Some(ApiVersion::V1beta4));
         for made in OF_ALL.iter().chain(today).copied() {
             println!("kubeadm {version}: {made:?}");
             let node = Node::new(&program, made);
             let settled = node.settled();
-            assert_eq!(settled.source, Source::Node);
+            assert_eq!(settled.source, ClusterConfigSource::Node);
             let config = settled.config;
             assert_eq!(
                 (config.algorithm, config.validity),
@@ -228,7 +229,7 @@ fn what_is_left_on_a_node_is_enough_to_renew_it_as_it_was_made() {
 #[test]
 fn a_node_that_was_renewed_before_tells_the_same() {
     for program in kubeadms() {
-        let is_today = Api::newest(version(&program)) == Some(Api::V1beta4);
+        let is_today = ApiVersion::newest(version(&program)) == Some(ApiVersion::V1beta4);
         let hours = is_today.then_some(100);
         let made = Made { hours, ..PLAIN };
         let node = Node::new(&program, made);
@@ -250,7 +251,7 @@ fn a_copy_that_was_kept_long_ago_does_for_every_kubeadm() {
                     featureGates:\n  PublicKeysECDSA: true\nuseHyperKubeImage: true\n";
         fs::write(node.places().cluster_config(), kept).unwrap();
         let settled = node.settled();
-        assert_eq!(settled.source, Source::Kept);
+        assert_eq!(settled.source, ClusterConfigSource::Kept);
         assert_renewed_as_made(&node, made, &settled.config);
     }
 }
@@ -271,7 +272,10 @@ fn keys_that_a_kubeadm_does_not_make_are_refused() {
                 );
             }
             Err(refusal) => {
-                assert_eq!(refusal, Refusal::Algorithm(KeyAlgorithm::EcdsaP384, node.kubeadm));
+                assert_eq!(
+                    refusal,
+                    KubeadmConfigError::Algorithm(KeyAlgorithm::EcdsaP384, node.kubeadm)
+                );
             }
         }
     }

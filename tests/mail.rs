@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use certwatch::config::channels::{Email, Login, Secret, Security};
+use certwatch::config::channels::{EmailConfig, Login, Secret, Security};
 use certwatch::domain::advice::Remedy;
 use certwatch::domain::alert::{AlertId, AlertText, Level};
 use certwatch::domain::message::{AlertChange, Firing, Message, MessageKind};
@@ -58,8 +58,8 @@ fn message() -> Message {
     }
 }
 
-fn settings(port: u16, security: Security) -> Email {
-    Email {
+fn settings(port: u16, security: Security) -> EmailConfig {
+    EmailConfig {
         server: "127.0.0.1".to_owned(),
         port,
         security,
@@ -70,7 +70,7 @@ fn settings(port: u16, security: Security) -> Email {
     }
 }
 
-fn send(settings: &Email, ca_file: Option<&Path>, to: &str) -> Result<Receipt, Failure> {
+fn send(settings: &EmailConfig, ca_file: Option<&Path>, to: &str) -> Result<Receipt, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let network = Network { ca_file: ca_file.map(Path::to_owned), ..Network::default() };
     runtime.block_on(email::send(settings, &network, to, &message()))
@@ -196,9 +196,9 @@ impl Files {
         (result, server.heard())
     }
 
-    fn login(&self, settings: Email, secret: &str) -> Email {
+    fn login(&self, settings: EmailConfig, secret: &str) -> EmailConfig {
         let password = Secret::File(self.path(secret));
-        Email { login: Some(Login { user: "certwatch".to_owned(), password }), ..settings }
+        EmailConfig { login: Some(Login { user: "certwatch".to_owned(), password }), ..settings }
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use certwatch::domain::renewal::plan::{Plan, RestartPolicy};
 use certwatch::domain::renewal::{Journal, Outcome, Step, Task};
 use certwatch::domain::time::UnixTime;
-use certwatch::renew::Memory;
+use certwatch::renew::RenewerState;
 use certwatch::store::{Store, peek};
 use common::run::{Run, certwatch};
 use tempfile::TempDir;
@@ -94,7 +94,7 @@ fn the_service_renews_nothing_unless_it_is_enabled() {
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
     let told = "certwatch: nothing is kept for a rescue: ";
     assert!(run.stderr.starts_with(told) && run.stderr.lines().count() == 1, "{run:?}");
-    let memory = peek::<Memory>(&dir.path().join("renew")).unwrap().unwrap();
+    let memory = peek::<RenewerState>(&dir.path().join("renew")).unwrap().unwrap();
     assert_eq!((memory.current, memory.history), (None, Vec::new()));
 }
 
@@ -103,7 +103,8 @@ fn interrupt(state_dir: &Path) {
     let now = UnixTime::new(1_800_000_000);
     let begun = Journal::begin(Task::Renew, &Plan::default(), RestartPolicy::None, now);
     let step = Step::CleanUp(Outcome::Unchanged);
-    let memory = Memory { current: Some(Journal { step, ..begun }), ..Memory::default() };
+    let memory =
+        RenewerState { current: Some(Journal { step, ..begun }), ..RenewerState::default() };
     Store::open(state_dir).unwrap().save(&memory).unwrap();
 }
 
@@ -115,7 +116,7 @@ fn what_a_person_began_is_ended_also_where_the_service_begins_nothing() {
     interrupt(&state_dir);
     let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
     assert_eq!(run.code, 0, "{run:?}");
-    let memory = peek::<Memory>(&state_dir).unwrap().unwrap();
+    let memory = peek::<RenewerState>(&state_dir).unwrap().unwrap();
     assert_eq!((memory.current, memory.history.len()), (None, 1));
 }
 
@@ -128,7 +129,7 @@ fn what_cannot_be_read_is_moved_aside_also_where_the_service_begins_nothing() {
     fs::write(state_dir.join("state.json"), "no JSON").unwrap();
     let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
     assert!(run.code == 0 && run.stderr.contains("is forgotten"), "{run:?}");
-    assert!(peek::<Memory>(&state_dir).is_ok());
+    assert!(peek::<RenewerState>(&state_dir).is_ok());
 }
 
 /// Nobody would run it again.
@@ -140,7 +141,7 @@ fn without_a_person_a_look_follows_what_was_moved_aside() {
     fs::write(state_dir.join("state.json"), "no JSON").unwrap();
     let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
     assert!(run.stderr.contains("is forgotten"), "{run:?}");
-    assert!(peek::<Memory>(&state_dir).unwrap().unwrap().last_run.is_some(), "{run:?}");
+    assert!(peek::<RenewerState>(&state_dir).unwrap().unwrap().last_run.is_some(), "{run:?}");
 }
 
 fn leftovers(path: &Path) -> (i32, Vec<serde_json::Value>) {
@@ -204,7 +205,7 @@ fn one_that_is_asked_too_often_looks_at_nothing() {
     let state_dir = dir.path().join("renew");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let now = UnixTime::new(now.as_secs().try_into().unwrap());
-    let asked = Memory { looks: vec![now; 12], ..Memory::default() };
+    let asked = RenewerState { looks: vec![now; 12], ..RenewerState::default() };
     Store::open(&state_dir).unwrap().save(&asked).unwrap();
     let mut renewer = Command::new(env!("CARGO_BIN_EXE_certwatch"))
         .args(["renew", "--auto", "--config", path.to_str().unwrap()])
@@ -217,6 +218,6 @@ fn one_that_is_asked_too_often_looks_at_nothing() {
     assert!(renewer.try_wait().unwrap().is_none(), "{said}");
     renewer.kill().and_then(|()| renewer.wait()).unwrap();
     assert!(said.contains("too often in this hour"), "{said}");
-    assert_eq!(peek::<Memory>(&state_dir).unwrap().unwrap(), asked, "nothing was looked at");
+    assert_eq!(peek::<RenewerState>(&state_dir).unwrap().unwrap(), asked, "nothing was looked at");
     drop(Store::open(&state_dir).unwrap());
 }

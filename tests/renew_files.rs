@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::PathBuf;
 use std::process::Command;
 
-use certwatch::domain::renewal::{Change, Fault};
+use certwatch::domain::renewal::{Fault, FileChange};
 use certwatch::domain::time::Span;
 use certwatch::renew::copy::Copy;
 use certwatch::renew::install::{Direction, install};
@@ -64,7 +64,7 @@ impl Node {
     }
 
     /// From the stage to what would change.
-    fn renew(&self, names: &[&str]) -> Result<Vec<Change>, Fault> {
+    fn renew(&self, names: &[&str]) -> Result<Vec<FileChange>, Fault> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         stage::stage(&self.places)?;
         kubeadm::renew(&self.places, &names, Some(&self.made.config()))?;
@@ -170,7 +170,7 @@ fn the_whole_way() {
 }
 
 /// Renews until each ends later than the one it replaces: they live for a year to the second.
-fn later(node: &Node) -> Vec<Change> {
+fn later(node: &Node) -> Vec<FileChange> {
     let mut renewed = node.renew(&ALL);
     for _ in 0..10 {
         match renewed {

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Output};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use certwatch::domain::renewal::Change;
+use certwatch::domain::renewal::FileChange;
 use certwatch::domain::renewal::blocker::Blocker;
 use certwatch::fs::{mount, trusted};
 use certwatch::renew::install::{Direction, install};
@@ -328,7 +328,7 @@ fn a_part_of_the_tree_that_a_user_has_mounted_is_in_the_way() {
 /// What becomes of a pair whose certificate cannot be put, with `apiserver.key` and `.crt` in `live`.
 fn half_a_pair(new: &Path, live: &Path) -> String {
     let sum = |path: &Path| files::sha256(path).unwrap();
-    let change = |name: &str| Change {
+    let change = |name: &str| FileChange {
         path: name.into(),
         before: sum(&live.join(name)),
         after: sum(&new.join(name)).unwrap(),

@@ -11,9 +11,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use certwatch::config::Http;
-use certwatch::config::channels::{Proxy, Secret};
-use certwatch::notify::http::{self, Answer, Endpoint, Request};
+use certwatch::config::HttpConfig;
+use certwatch::config::channels::{ProxyConfig, Secret};
+use certwatch::notify::http::{self, Endpoint, HttpRequest, HttpResponse};
 use certwatch::notify::{Failure, FailureKind, Network};
 use common::pki::{Authority, Days};
 use common::port::free_port;
@@ -66,7 +66,8 @@ impl Squid {
         let file = self.dir.path().join("url");
         fs::write(&file, format!("http://{login}127.0.0.1:{}", self.port)).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        let http = Http { proxy: Proxy::Secret(Secret::File(file)), ..Http::default() };
+        let http =
+            HttpConfig { proxy: ProxyConfig::Secret(Secret::File(file)), ..HttpConfig::default() };
         Network { ca_file, http, ..Network::default() }
     }
 }
@@ -78,9 +79,9 @@ impl Drop for Squid {
     }
 }
 
-fn post(url: &str, network: &Network) -> Result<Answer, Failure> {
+fn post(url: &str, network: &Network) -> Result<HttpResponse, Failure> {
     let endpoint = Endpoint::in_clear_too("webhook", url)?;
-    http::post(&Request::json(endpoint, &json!({"text": "hello"})), network)
+    http::post(&HttpRequest::json(endpoint, &json!({"text": "hello"})), network)
 }
 
 /// An address of this host that is none of loopback, which no proxy is used for.

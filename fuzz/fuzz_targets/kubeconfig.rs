@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use certwatch::parse::kubeconfig::{self, Source};
+use certwatch::parse::kubeconfig::{self, PemSource};
 use certwatch::parse::{form, manifest, pem};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(config) = kubeconfig::read(bytes) else { return };
     let sources = config.clusters.into_iter().map(|cluster| cluster.ca);
     for source in sources.chain(config.users.into_iter().map(|user| user.certificate)) {
-        if let Source::Inline(Ok(data)) = source {
+        if let PemSource::Inline(Ok(data)) = source {
             let _ = pem::certificates(&data);
         }
     }

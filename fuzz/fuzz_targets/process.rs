@@ -3,7 +3,7 @@
 #![no_main]
 
 use certwatch::parse::process::{
-    Owner, cgroup, is_large_enough, kubeadm_verb, login, owner, state_and_parent,
+    ProcessOwner, cgroup, is_large_enough, kubeadm_verb, login, owner, state_and_parent,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -13,15 +13,15 @@ fuzz_target!(|input: (&[u8], &[u8], &str)| {
     let _ = (is_large_enough(status), login(bytes));
     let below = path.replace('\n', "");
     let on = |place: &str| owner(status, format!("0::/{place}\n").as_bytes());
-    let is_other = on("") == Owner::Other;
+    let is_other = on("") == ProcessOwner::Other;
     for above in ["user.slice/user-1000.slice/user@1000.service", "user/alice/0", "lxc/a", "any"] {
         let place = on(&format!("{above}/{below}"));
-        assert!(place != Owner::StaticPod || above == "any" && is_large_enough(status));
-        assert!(!is_other || matches!(place, Owner::Other | Owner::StaticPod));
+        assert!(place != ProcessOwner::StaticPod || above == "any" && is_large_enough(status));
+        assert!(!is_other || matches!(place, ProcessOwner::Other | ProcessOwner::StaticPod));
     }
     // One hierarchy that is not known is enough.
     let mixed = format!("2:cpu:/any/x\n1:name=systemd:/{below}\n");
-    assert!(!matches!(owner(status, mixed.as_bytes()), Owner::Root | Owner::StaticPod));
+    assert!(!matches!(owner(status, mixed.as_bytes()), ProcessOwner::Root | ProcessOwner::StaticPod));
     assert!(
         kubeadm_verb(bytes).bytes().all(|it| it == b' ' || it == b'-' || it.is_ascii_lowercase())
     );

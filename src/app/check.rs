@@ -14,7 +14,7 @@ use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::report::{self, Report, Style};
-use crate::scan::{self, Request};
+use crate::scan::{self, ScanRequest};
 use crate::sys;
 
 /// Runs the check; every failure to do so is UNKNOWN.
@@ -46,10 +46,10 @@ fn try_run(args: &CheckArgs) -> Result<Severity, String> {
     Ok(severity)
 }
 
-fn request(args: &CheckArgs, config: &Config) -> Result<Request, String> {
+fn request(args: &CheckArgs, config: &Config) -> Result<ScanRequest, String> {
     let only_paths = !args.paths.is_empty();
     let paths = if only_paths { absolute(&args.paths, &args.root)? } else { config.paths() };
-    Ok(Request {
+    Ok(ScanRequest {
         root: args.root.clone(),
         standard: config.scan.standard,
         paths,

@@ -4,7 +4,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cli::CopyArgs;
 use crate::exit::Exit;
-use crate::renew::copy::{Copy, Look};
+use crate::renew::copy::{Copy, CopyStatus};
 use crate::sys;
 
 /// Looks at it or refreshes it, and prints what came of it as JSON.
@@ -15,7 +15,7 @@ pub(super) fn run(args: &CopyArgs) -> Exit {
         Copy { kubernetes: &args.kubernetes, path: &args.path, owner: args.owner, now: sys::now() };
     let look = if args.refresh {
         let left = copy.refresh(args.replaced).err().map(|fault| fault.what);
-        Look { is_stale: left.is_some(), left }
+        CopyStatus { is_stale: left.is_some(), left }
     } else {
         copy.look(args.admin_is_renewed)
     };

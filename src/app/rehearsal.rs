@@ -4,7 +4,7 @@ use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::leftover::Leftover;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::renew::{Memory, pairs};
+use crate::renew::{RenewerState, pairs};
 use crate::{store, sys};
 
 use super::renew::RenewalJob;
@@ -14,9 +14,9 @@ use super::renewer::{failed, survey};
 pub(super) fn rehearse(job: &RenewalJob) -> Exit {
     let now = sys::now();
     let work = &job.paths.work;
-    let (memory, unreadable) = match store::peek::<Memory>(work) {
+    let (memory, unreadable) = match store::peek::<RenewerState>(work) {
         Ok(memory) => (memory.unwrap_or_default(), None),
-        Err(error) => (Memory::default(), Some(Leftover::Unreadable(error.to_string()))),
+        Err(error) => (RenewerState::default(), Some(Leftover::Unreadable(error.to_string()))),
     };
     let mut plan = match survey(job, memory.manifests.as_ref(), now) {
         Ok(survey) => survey.plan,
@@ -34,7 +34,7 @@ pub(super) fn rehearse(job: &RenewalJob) -> Exit {
     if is_unknown { Exit::Failed } else { shown }
 }
 
-fn left(job: &RenewalJob, memory: &Memory, now: UnixTime) -> impl Iterator<Item = Leftover> {
+fn left(job: &RenewalJob, memory: &RenewerState, now: UnixTime) -> impl Iterator<Item = Leftover> {
     let interrupted = memory.current.as_ref().map(|it| Leftover::interrupted(it, now));
     let repairs = pairs::repairable(&job.paths, now).into_iter().map(Leftover::Repair);
     interrupted.into_iter().chain(repairs)

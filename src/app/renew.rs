@@ -83,7 +83,7 @@ fn request(args: &RenewArgs) -> RenewRequest {
 }
 
 /// Where things are; in the unit, which shows the copy already, the live tree is elsewhere.
-pub(super) fn paths(renew: &config::Renew, is_stage_shown: bool) -> NodePaths {
+pub(super) fn paths(renew: &config::RenewConfig, is_stage_shown: bool) -> NodePaths {
     NodePaths {
         kubernetes: PathBuf::from(if is_stage_shown { LIVE_IN_UNIT } else { KUBERNETES }),
         kubelet: PathBuf::from("/var/lib/kubelet"),

@@ -19,10 +19,10 @@ use crate::domain::renewal::{Fault, Journal, Outcome, Task, words};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::renew::cluster_config::{self, Settled, Source};
+use crate::renew::cluster_config::{self, ClusterConfigSource, Settled};
 use crate::renew::facts::{self, Gathered, Question};
 use crate::renew::memory::Manifests;
-use crate::renew::{Memory, Renewer, backup, inspect, pairs};
+use crate::renew::{Renewer, RenewerState, backup, inspect, pairs};
 use crate::store::{self, StoreError};
 use crate::{monitor, scan, sys};
 
@@ -46,7 +46,7 @@ pub(super) fn renew(job: &RenewalJob) -> Exit {
 /// The daemon's user can ask without end, and each look costs something. What was interrupted is brought to its end
 /// whoever asks; so is what is damaged, and afterwards it can be read.
 fn is_asked_too_often(job: &RenewalJob) -> bool {
-    let memory = store::peek::<Memory>(&job.paths.work);
+    let memory = store::peek::<RenewerState>(&job.paths.work);
     let Ok(Some(memory)) = memory else { return false };
     memory.current.is_none() && !rate_limit::may_look(&memory.looks, sys::now())
 }
@@ -54,7 +54,7 @@ fn is_asked_too_often(job: &RenewalJob) -> bool {
 fn try_renew(job: &RenewalJob, renewer: &mut Renewer) -> Result<Exit, Exit> {
     let now = sys::now();
     let survey = survey_for(job, renewer, now).map_err(|fault| failed(&fault))?;
-    let Survey { plan, settled, text, due } = survey;
+    let PreparedPlan { plan, settled, text, due } = survey;
     renewer.goes_on_beside(&plan.overridden);
     let Some(due) = due else { return Ok(Exit::Done) };
     if plan.is_empty() || !plan.blockers.is_empty() {
@@ -73,7 +73,7 @@ fn try_renew(job: &RenewalJob, renewer: &mut Renewer) -> Result<Exit, Exit> {
     note_attempt(job, renewer, due.attempt(journal.begun, false));
     let journal = renewer.begin(journal, &mut job.progress());
     end_attempt(job, renewer);
-    if settled.is_some_and(|it| it.source == Source::Node) {
+    if settled.is_some_and(|it| it.source == ClusterConfigSource::Node) {
         // The API answers again, and says more than the node did. If not, the daemon asks again.
         let _ = cluster_config::refresh(&job.paths);
     }
@@ -82,7 +82,7 @@ fn try_renew(job: &RenewalJob, renewer: &mut Renewer) -> Result<Exit, Exit> {
 
 /// Brings a renewal that was interrupted to its end, keeps the cluster's configuration, and begins none.
 pub(super) fn finish(job: &RenewalJob) -> Exit {
-    let memory = store::peek::<Memory>(&job.paths.work);
+    let memory = store::peek::<RenewerState>(&job.paths.work);
     // What cannot be read may be one that was interrupted.
     let is_whole = memory.is_ok_and(|memory| memory.is_none_or(|it| it.is_settled()));
     // A journal may be lost, and nobody asks for the certificates then.
@@ -139,23 +139,23 @@ fn with_renewer(job: &RenewalJob, work: impl FnOnce(&mut Renewer) -> Result<Exit
 }
 
 /// What was found.
-pub(super) struct Survey {
+pub(super) struct PreparedPlan {
     pub(super) plan: Plan,
     settled: Option<Settled>,
     /// For kubeadm.
     text: Option<String>,
     /// Whatever a person asks for; what is due, if it is time. Otherwise there is nothing to do.
-    due: Option<Due>,
+    due: Option<DueRenewal>,
 }
 
 /// What is due, if no person asks.
 #[derive(Default)]
-struct Due {
+struct DueRenewal {
     found: String,
     ends: Option<UnixTime>,
 }
 
-impl Due {
+impl DueRenewal {
     fn attempt(self, at: UnixTime, ended: bool) -> Attempt {
         Attempt { at, ended, found: self.found, ends: self.ends }
     }
@@ -165,18 +165,22 @@ pub(super) fn survey(
     job: &RenewalJob,
     manifests: Option<&Manifests>,
     now: UnixTime,
-) -> Result<Survey, Fault> {
+) -> Result<PreparedPlan, Fault> {
     let inventory = inventory(job, now)?;
     let policy = policy(&job.config);
     let admin_is_renewed = decide::concerns(&job.request, "admin.conf", &inventory, &policy, now);
     let Gathered { facts, settled, text } =
         facts::gather(&question(job, admin_is_renewed, manifests), now);
     let plan = decide::plan(&inventory, &facts, &job.request, &policy, now);
-    Ok(Survey { plan, settled, text, due: Some(Due::default()) })
+    Ok(PreparedPlan { plan, settled, text, due: Some(DueRenewal::default()) })
 }
 
 /// The same; without a person, only if it is time, and noted in either case.
-fn survey_for(job: &RenewalJob, renewer: &mut Renewer, now: UnixTime) -> Result<Survey, Fault> {
+fn survey_for(
+    job: &RenewalJob,
+    renewer: &mut Renewer,
+    now: UnixTime,
+) -> Result<PreparedPlan, Fault> {
     if job.is_auto {
         // Before it: one that kills this process costs as much as one that ends.
         renewer.note_look(now);
@@ -192,16 +196,16 @@ fn survey_for(job: &RenewalJob, renewer: &mut Renewer, now: UnixTime) -> Result<
             survey.plan.wait_no_longer(since, next.as_ref().and_then(|next| next.ends), now);
         }
         // No scan sees a key that is not its certificate's, and what cannot be used waits for no window.
-        let broken = without_keys(&survey.plan).map(|found| Due { found, ends: Some(now) });
+        let broken = without_keys(&survey.plan).map(|found| DueRenewal { found, ends: Some(now) });
         if next.is_none() && broken.is_none() || survey.plan.blockers.is_empty() {
             renewer.note_held_up(false, now);
         }
         let next = next.filter(|next| next.at <= now);
-        let may_begin = |due: &Due| {
+        let may_begin = |due: &DueRenewal| {
             rate_limit::not_before(renewer.attempts(), &due.found, due.ends, now) <= now
         };
         survey.due = next
-            .map(|next| Due { found: next.found, ends: next.ends })
+            .map(|next| DueRenewal { found: next.found, ends: next.ends })
             .or(broken.filter(may_begin));
         renewer.note_run(now);
         keep_config(job, survey.settled.as_ref())?;
@@ -347,7 +351,7 @@ fn nothing_done(
     job: &RenewalJob,
     renewer: &mut Renewer,
     plan: &Plan,
-    due: Due,
+    due: DueRenewal,
     now: UnixTime,
 ) -> Exit {
     if job.is_auto {

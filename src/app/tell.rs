@@ -13,7 +13,7 @@ use crate::domain::time::UnixTime;
 use crate::hangs::Hangs;
 use crate::monitor::{Monitor, Writer};
 use crate::notify::route;
-use crate::scan::{self, Request};
+use crate::scan::{self, ScanRequest};
 use crate::store::StoreError;
 use crate::sys;
 
@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(90);
 /// Tells whoever is to be told, and says on standard error what could not be told.
 pub(super) fn everybody(
     config: Config,
-    request: &Request,
+    request: &ScanRequest,
     hangs: &Arc<Hangs>,
     inventory: Inventory,
 ) {
@@ -58,7 +58,7 @@ pub(super) fn everybody(
 
 struct Round<'a> {
     monitor: Monitor,
-    request: &'a Request,
+    request: &'a ScanRequest,
     hangs: &'a Arc<Hangs>,
     begin: Instant,
 }

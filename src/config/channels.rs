@@ -7,7 +7,7 @@ use crate::domain::policy::Severity;
 
 /// When something is told again, and what holds for all channels.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Alerts {
+pub struct AlertsConfig {
     /// After how long the same is told again, each 1 h to 365 d.
     pub repeat: Repeat,
     /// More CAs to trust when connecting: a PEM file. The system's are always trusted.
@@ -16,16 +16,16 @@ pub struct Alerts {
 
 /// `[http]`: how HTTP goes out, for all channels but mail.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Http {
+pub struct HttpConfig {
     /// Through which proxy.
-    pub proxy: Proxy,
+    pub proxy: ProxyConfig,
     /// Who is reached without it, as in `NO_PROXY`: names, addresses and networks.
     pub no_proxy: Vec<String>,
 }
 
 /// Which proxy.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Proxy {
+pub enum ProxyConfig {
     /// The one that the environment names, if it does.
     #[default]
     Environment,
@@ -39,7 +39,7 @@ pub enum Proxy {
 
 /// What is presented to a server that asks for a certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Client {
+pub struct ClientCertificate {
     /// The certificate and what else of its chain the server needs, PEM; absolute.
     pub certificate: PathBuf,
     /// Its key, PEM.
@@ -50,17 +50,17 @@ pub struct Client {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Channels {
     /// `[email]`
-    pub email: Option<Email>,
+    pub email: Option<EmailConfig>,
     /// `[slack]`
-    pub slack: Option<Slack>,
+    pub slack: Option<SlackConfig>,
     /// `[webhook]`
-    pub webhook: Option<Webhook>,
+    pub webhook: Option<WebhookConfig>,
     /// `[alertmanager]`
-    pub alertmanager: Option<Alertmanager>,
+    pub alertmanager: Option<AlertmanagerConfig>,
     /// `[pagerduty]`
-    pub pagerduty: Option<PagerDuty>,
+    pub pagerduty: Option<PagerDutyConfig>,
     /// `[heartbeat]`
-    pub heartbeat: Option<Heartbeat>,
+    pub heartbeat: Option<HeartbeatConfig>,
 }
 
 impl Channels {
@@ -85,7 +85,7 @@ impl Channels {
     }
 
     /// All client certificates, each with the section that names it.
-    pub fn clients(&self) -> Vec<(&'static str, &Client)> {
+    pub fn clients(&self) -> Vec<(&'static str, &ClientCertificate)> {
         let all = [
             ("webhook", self.webhook.as_ref().and_then(|it| it.client.as_ref())),
             ("alertmanager", self.alertmanager.as_ref().and_then(|it| it.client.as_ref())),
@@ -106,7 +106,7 @@ pub enum Secret {
 
 /// Mail through one server.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Email {
+pub struct EmailConfig {
     /// Host name or address of the server.
     pub server: String,
     /// Its port.
@@ -146,7 +146,7 @@ pub struct Login {
 
 /// Slack.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Slack {
+pub struct SlackConfig {
     /// How messages are posted.
     pub by: SlackBy,
     /// What is less is not told here.
@@ -173,33 +173,33 @@ pub enum SlackBy {
 
 /// A POST in the shape of Alertmanager's webhook.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Webhook {
+pub struct WebhookConfig {
     /// The URL.
     pub url: Secret,
     /// Key of an HMAC-SHA256 of the body.
     pub key: Option<Secret>,
     /// What is presented to it.
-    pub client: Option<Client>,
+    pub client: Option<ClientCertificate>,
     /// What is less is not told here.
     pub min_severity: Severity,
 }
 
 /// Prometheus Alertmanagers, all told.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Alertmanager {
+pub struct AlertmanagerConfig {
     /// Their base URLs, such as `http://alertmanager.example.org:9093`; at least one.
     pub urls: Vec<String>,
     /// A bearer token.
     pub token: Option<Secret>,
     /// What is presented to them.
-    pub client: Option<Client>,
+    pub client: Option<ClientCertificate>,
     /// What is less is not told here.
     pub min_severity: Severity,
 }
 
 /// PagerDuty, Events API v2.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PagerDuty {
+pub struct PagerDutyConfig {
     /// The integration key of a service.
     pub routing_key: Secret,
     /// `https://events.pagerduty.com/v2/enqueue`, but in tests and for the EU region.
@@ -211,7 +211,7 @@ pub struct PagerDuty {
 /// A dead man's switch (healthchecks.io and the like): told that all is well, so that silence is
 /// noticed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Heartbeat {
+pub struct HeartbeatConfig {
     /// The URL; `/fail` is added to it when something is wrong with certwatch itself.
     pub url: Secret,
 }

@@ -14,13 +14,13 @@ const TOLD: usize = 100;
 /// them; lines and columns count characters from 1. No value of the file is in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigErrors {
-    told: Vec<(Place, Problem)>,
+    told: Vec<(ErrorLocation, Problem)>,
     untold: usize,
 }
 
 /// Where something is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Place {
+pub(super) struct ErrorLocation {
     /// Its name, safe to print.
     pub(super) file: String,
     /// Without it, the file as a whole is meant.
@@ -46,12 +46,14 @@ pub(super) struct Position {
 impl ConfigErrors {
     /// A problem with the file as a whole.
     pub(super) fn of_file(file: &Path, what: impl Into<String>, expected: &str) -> Self {
-        let place =
-            Place { file: escape_control(&file.to_string_lossy()).into_owned(), position: None };
+        let place = ErrorLocation {
+            file: escape_control(&file.to_string_lossy()).into_owned(),
+            position: None,
+        };
         Self::one(place, Problem::new(what, format!("expected {expected}")))
     }
 
-    pub(super) fn one(place: Place, problem: Problem) -> Self {
+    pub(super) fn one(place: ErrorLocation, problem: Problem) -> Self {
         Self { told: vec![(place, problem)], untold: 0 }
     }
 
@@ -59,7 +61,7 @@ impl ConfigErrors {
     /// alone: to count lines takes time.
     pub(super) fn of(
         mut problems: Vec<(usize, Problem)>,
-        place: impl Fn(usize) -> Option<Place>,
+        place: impl Fn(usize) -> Option<ErrorLocation>,
     ) -> Self {
         problems.sort_by_key(|(at, _)| *at);
         let untold = problems.len().saturating_sub(TOLD);
@@ -83,7 +85,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ErrorLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {
             None => write!(f, "{}:", self.file),
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn a_file_of_garbage_does_not_flood() {
         let position = |at| Some(Position::of(&[b' '; 250], at));
-        let place = |at| Some(Place { file: "f".into(), position: position(at) });
+        let place = |at| Some(ErrorLocation { file: "f".into(), position: position(at) });
         let problems = (0..250).map(|at| (at, Problem::new("is bad", ""))).collect();
         let errors = ConfigErrors::of(problems, place).to_string();
         assert_eq!(errors.lines().count(), 101);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::error::{ConfigErrors, Place, Position, Problem};
+use super::error::{ConfigErrors, ErrorLocation, Position, Problem};
 use crate::domain::text::escape_control;
 
 /// Far above any configuration, far below what would hurt.
@@ -16,31 +16,32 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigErrors> {
     let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
-        Err(Refusal::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(refusal) => return Err(refusal.of(path)),
     };
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let problem = Problem::new("is not UTF-8 from here on", "expected UTF-8 text");
         let position = Some(Position::of(error.as_bytes(), at));
-        let place = Place { file: escape_control(&path.to_string_lossy()).into_owned(), position };
+        let place =
+            ErrorLocation { file: escape_control(&path.to_string_lossy()).into_owned(), position };
         ConfigErrors::one(place, problem)
     })
 }
 
-enum Refusal {
+enum ReadError {
     Io(io::Error),
     NotRegular,
     TooLarge,
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl Refusal {
+impl ReadError {
     fn of(self, path: &Path) -> ConfigErrors {
         match self {
             Self::Io(error) => {
@@ -55,15 +56,15 @@ impl Refusal {
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Refusal> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, ReadError> {
     // Without NONBLOCK the open of a FIFO would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
     let mode = rustix::fs::fstat(&fd).map_err(io::Error::from)?.st_mode;
     if FileType::from_raw_mode(mode) != FileType::RegularFile {
-        return Err(Refusal::NotRegular);
+        return Err(ReadError::NotRegular);
     }
     let mut bytes = Vec::new();
     let length = File::from(fd).take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if length as u64 > MAX_BYTES { Err(Refusal::TooLarge) } else { Ok(bytes) }
+    if length as u64 > MAX_BYTES { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }

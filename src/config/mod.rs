@@ -26,9 +26,9 @@ use std::time::Duration;
 
 use crate::domain::policy::Policy;
 use crate::domain::time::Span;
-pub use channels::{Alerts, Channels, Http};
+pub use channels::{AlertsConfig, Channels, HttpConfig};
 pub use error::ConfigErrors;
-pub use renew::Renew;
+pub use renew::RenewConfig;
 use section::Reader;
 use sources::Sources;
 
@@ -41,17 +41,17 @@ pub struct Config {
     /// The node's name in every message; without it, the host name.
     pub node: Option<String>,
     /// Where to look for certificates.
-    pub scan: Scan,
+    pub scan: ScanConfig,
     /// When a certificate is a warning, and when it is critical.
     pub policy: Policy,
     /// How the daemon runs.
-    pub daemon: Daemon,
+    pub daemon: DaemonConfig,
     /// How certificates are renewed.
-    pub renew: Renew,
+    pub renew: RenewConfig,
     /// When something is told again.
-    pub alerts: Alerts,
+    pub alerts: AlertsConfig,
     /// How HTTP goes out.
-    pub http: Http,
+    pub http: HttpConfig,
     /// How people are told.
     pub channels: Channels,
 }
@@ -68,7 +68,7 @@ impl Config {
 
 /// Where to look for certificates, and how much of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Scan {
+pub struct ScanConfig {
     /// Look where kubeadm and the other distributions keep theirs.
     pub standard: bool,
     /// More files, directories and globs: absolute, `**` stands for any directories.
@@ -81,7 +81,7 @@ pub struct Scan {
     pub timeout: Duration,
 }
 
-impl Default for Scan {
+impl Default for ScanConfig {
     fn default() -> Self {
         Self {
             standard: true,
@@ -93,7 +93,7 @@ impl Default for Scan {
     }
 }
 
-impl Scan {
+impl ScanConfig {
     /// What is left out, ready for comparing.
     pub fn excluded(&self) -> Vec<glob::Pattern> {
         // They were checked when they were read.
@@ -103,14 +103,14 @@ impl Scan {
 
 /// How the daemon runs.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Daemon {
+pub struct DaemonConfig {
     /// How often everything is scanned whatever happens, 1 min to 24 h, ± 10 %.
     pub interval: Span,
     /// Where it keeps what it has told whom; absolute.
     pub state_dir: PathBuf,
 }
 
-impl Default for Daemon {
+impl Default for DaemonConfig {
     fn default() -> Self {
         Self { interval: Span::hours(1), state_dir: PathBuf::from("/var/lib/certwatch") }
     }

@@ -8,7 +8,7 @@ use crate::domain::policy::{Policy, Thresholds};
 use crate::domain::time::Span;
 
 use super::section::{Section, Setting};
-use super::{Config, Daemon, Scan, path, read_channels, renew, value};
+use super::{Config, DaemonConfig, ScanConfig, path, read_channels, renew, value};
 
 /// 100 years: the longest that a CA lives in practice, and far from any overflow.
 const THRESHOLD: RangeInclusive<Span> = Span::seconds(1)..=Span::days(36_500);
@@ -35,15 +35,15 @@ pub(super) fn config(file: &mut Section<'_, '_>) -> Config {
     }
 }
 
-fn scan(section: &mut Section<'_, '_>) -> Scan {
-    let default = Scan::default();
+fn scan(section: &mut Section<'_, '_>) -> ScanConfig {
+    let default = ScanConfig::default();
     let standard = section.take("standard", default.standard, value::flag);
     let paths = section.list("paths", default.paths, path::absolute);
     if !standard.value && paths.value.is_empty() {
         let expected = "at least one path, or standard = true: nothing would be watched";
         section.refuse_both(&standard, "is false and there is nothing in", &paths, expected);
     }
-    Scan {
+    ScanConfig {
         standard: standard.value,
         paths: paths.value,
         exclude: section.list("exclude", default.exclude, path::exclude).value,
@@ -61,12 +61,12 @@ fn timeout(section: &mut Section<'_, '_>, default: Duration) -> Duration {
 }
 
 /// The section, with the setting of its directory.
-fn daemon(section: &mut Section<'_, '_>) -> (Daemon, Setting<PathBuf>) {
-    let default = Daemon::default();
+fn daemon(section: &mut Section<'_, '_>) -> (DaemonConfig, Setting<PathBuf>) {
+    let default = DaemonConfig::default();
     let interval = |time: &_| value::span(time, &INTERVAL);
     let interval = section.take("interval", default.interval, interval).value;
     let state_dir = section.take("state-dir", default.state_dir, path::file);
-    (Daemon { interval, state_dir: state_dir.value.clone() }, state_dir)
+    (DaemonConfig { interval, state_dir: state_dir.value.clone() }, state_dir)
 }
 
 fn thresholds(section: &mut Section<'_, '_>) -> Policy {

@@ -11,8 +11,9 @@ use crate::domain::time::Span;
 use crate::notify::email::mailbox;
 
 use super::channels::{
-    Alertmanager, Alerts, Channels, Client, Email, Heartbeat, Http, Login, PagerDuty, Proxy,
-    Secret, Security, Slack, SlackBy, Webhook,
+    AlertmanagerConfig, AlertsConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig,
+    HttpConfig, Login, PagerDutyConfig, ProxyConfig, Secret, Security, SlackBy, SlackConfig,
+    WebhookConfig,
 };
 use super::section::{Section, Setting};
 use super::{path, value};
@@ -33,7 +34,7 @@ pub(super) const SLACK_API: &str = "https://slack.com/api";
 /// Where PagerDuty takes events.
 pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
-pub(super) fn alerts(section: &mut Section<'_, '_>) -> Alerts {
+pub(super) fn alerts(section: &mut Section<'_, '_>) -> AlertsConfig {
     let default = Repeat::default();
     let mut repeat =
         |key, default| section.take(key, default, |time| value::span(time, &REPEAT)).value;
@@ -42,21 +43,22 @@ pub(super) fn alerts(section: &mut Section<'_, '_>) -> Alerts {
         critical: repeat("repeat-critical", default.critical),
         expired: repeat("repeat-expired", default.expired),
     };
-    Alerts { repeat, ca_file: file(section, "ca-file").value }
+    AlertsConfig { repeat, ca_file: file(section, "ca-file").value }
 }
 
-pub(super) fn http(section: &mut Section<'_, '_>) -> Http {
-    let plain = |url: &_| value::proxy(url).map(|url| url.map_or(Proxy::Off, Proxy::Url));
-    let plain = section.take("proxy", Proxy::Environment, plain);
+pub(super) fn http(section: &mut Section<'_, '_>) -> HttpConfig {
+    let plain =
+        |url: &_| value::proxy(url).map(|url| url.map_or(ProxyConfig::Off, ProxyConfig::Url));
+    let plain = section.take("proxy", ProxyConfig::Environment, plain);
     let hidden = secret(section, "proxy-credential", "proxy-file");
-    if hidden.value.is_some() && plain.value != Proxy::Environment {
+    if hidden.value.is_some() && plain.value != ProxyConfig::Environment {
         section.refuse_both(&hidden, "is there beside", &plain, "one of them");
     }
     // What goes by a refused file must not take a mistake for leave to connect without the proxy.
     let is_unusable = plain.is_unusable() || hidden.is_unusable();
-    let plain = if is_unusable { Proxy::Url(String::new()) } else { plain.value };
-    Http {
-        proxy: hidden.value.map_or(plain, Proxy::Secret),
+    let plain = if is_unusable { ProxyConfig::Url(String::new()) } else { plain.value };
+    HttpConfig {
+        proxy: hidden.value.map_or(plain, ProxyConfig::Secret),
         no_proxy: section.list("no-proxy", Vec::new(), value::no_proxy).value,
     }
 }
@@ -72,7 +74,7 @@ pub(super) fn channels(file: &mut Section<'_, '_>) -> Channels {
     }
 }
 
-fn email(section: &mut Section<'_, '_>) -> Option<Email> {
+fn email(section: &mut Section<'_, '_>) -> Option<EmailConfig> {
     let server = section.take("server", None, |host| value::host(host).map(Some));
     let security =
         section.take("security", Security::StartTls, |word| value::one_of(word, &SECURITIES));
@@ -102,7 +104,7 @@ fn email(section: &mut Section<'_, '_>) -> Option<Email> {
         let expected = "tls or starttls: the password would cross the network in clear text";
         section.refuse_both(&security, "is none, against", &user, expected);
     }
-    Some(Email {
+    Some(EmailConfig {
         server: server.value?,
         port,
         security: security.value,
@@ -113,7 +115,7 @@ fn email(section: &mut Section<'_, '_>) -> Option<Email> {
     })
 }
 
-fn slack(section: &mut Section<'_, '_>) -> Option<Slack> {
+fn slack(section: &mut Section<'_, '_>) -> Option<SlackConfig> {
     let webhook = secret(section, "webhook-credential", "webhook-file");
     let token = secret(section, "token-credential", "token-file");
     let channel = section.take("channel", None, |name| value::line(name).map(Some));
@@ -127,23 +129,23 @@ fn slack(section: &mut Section<'_, '_>) -> Option<Slack> {
     if token.value.is_none() {
         section.require(&webhook, "where the webhook's URL is, or token-credential for a bot");
         let by = SlackBy::Webhook(webhook.value?);
-        return Some(Slack { by, min_severity });
+        return Some(SlackConfig { by, min_severity });
     }
     section.require(&channel, "the id or name of the channel for the bot");
     let (token, channel) = (token.value?, channel.value?);
-    Some(Slack { by: SlackBy::Bot { token, channel, threads, api }, min_severity })
+    Some(SlackConfig { by: SlackBy::Bot { token, channel, threads, api }, min_severity })
 }
 
-fn webhook(section: &mut Section<'_, '_>) -> Option<Webhook> {
+fn webhook(section: &mut Section<'_, '_>) -> Option<WebhookConfig> {
     let url = secret(section, "url-credential", "url-file");
     let key = secret(section, "key-credential", "key-file").value;
     let (client, _) = client(section);
     let min_severity = min_severity(section);
     section.require(&url, "where the URL is: it may hold a secret");
-    Some(Webhook { url: url.value?, key, client, min_severity })
+    Some(WebhookConfig { url: url.value?, key, client, min_severity })
 }
 
-fn alertmanager(section: &mut Section<'_, '_>) -> Option<Alertmanager> {
+fn alertmanager(section: &mut Section<'_, '_>) -> Option<AlertmanagerConfig> {
     let urls = section.list("urls", Vec::new(), value::url);
     let token = secret(section, "token-credential", "token-file");
     let (client, certificate) = client(section);
@@ -160,7 +162,7 @@ fn alertmanager(section: &mut Section<'_, '_>) -> Option<Alertmanager> {
         let expected = "https: a certificate is presented in TLS alone";
         section.refuse_both(&urls, "holds an http URL, against", &certificate, expected);
     }
-    (!urls.value.is_empty()).then_some(Alertmanager {
+    (!urls.value.is_empty()).then_some(AlertmanagerConfig {
         urls: urls.value,
         token: token.value,
         client,
@@ -168,18 +170,18 @@ fn alertmanager(section: &mut Section<'_, '_>) -> Option<Alertmanager> {
     })
 }
 
-fn pagerduty(section: &mut Section<'_, '_>) -> Option<PagerDuty> {
+fn pagerduty(section: &mut Section<'_, '_>) -> Option<PagerDutyConfig> {
     let routing_key = secret(section, "routing-key-credential", "routing-key-file");
     let url = section.take("url", PAGERDUTY.to_owned(), value::private_url).value;
     let min_severity = min_severity(section);
     section.require(&routing_key, "where the integration key of the service is");
-    Some(PagerDuty { routing_key: routing_key.value?, url, min_severity })
+    Some(PagerDutyConfig { routing_key: routing_key.value?, url, min_severity })
 }
 
-fn heartbeat(section: &mut Section<'_, '_>) -> Option<Heartbeat> {
+fn heartbeat(section: &mut Section<'_, '_>) -> Option<HeartbeatConfig> {
     let url = secret(section, "url-credential", "url-file");
     section.require(&url, "where the URL is: who knows it can fake a heartbeat");
-    Some(Heartbeat { url: url.value? })
+    Some(HeartbeatConfig { url: url.value? })
 }
 
 fn min_severity(section: &mut Section<'_, '_>) -> Severity {
@@ -188,7 +190,7 @@ fn min_severity(section: &mut Section<'_, '_>) -> Severity {
 
 /// A certificate and its key, of which one is of no use without the other; and the setting of the
 /// certificate.
-fn client(section: &mut Section<'_, '_>) -> (Option<Client>, Setting<Option<PathBuf>>) {
+fn client(section: &mut Section<'_, '_>) -> (Option<ClientCertificate>, Setting<Option<PathBuf>>) {
     let certificate = file(section, "client-cert");
     let key = secret(section, "client-key-credential", "client-key-file");
     match (&certificate.value, &key.value) {
@@ -197,7 +199,7 @@ fn client(section: &mut Section<'_, '_>) -> (Option<Client>, Setting<Option<Path
         _ => {}
     }
     let pair = certificate.value.clone().zip(key.value);
-    (pair.map(|(certificate, key)| Client { certificate, key }), certificate)
+    (pair.map(|(certificate, key)| ClientCertificate { certificate, key }), certificate)
 }
 
 /// A secret is named, never written down here: as a credential or as a file.

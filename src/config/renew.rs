@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use crate::domain::layout::KUBERNETES;
 use crate::domain::renewal::MaintenanceWindow;
-use crate::domain::renewal::copy::{ListedCopy, User};
+use crate::domain::renewal::copy::{ListedCopy, SystemUser};
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
 
@@ -16,7 +16,7 @@ use super::error::Problem;
 use super::section::{Section, Setting};
 use super::value::{self, wrong};
 use super::write::{list, quote, time};
-use super::write_channels::{Table, path_text};
+use super::write_channels::{SectionWriter, path_text};
 use super::{path, read_channels};
 
 const BEFORE: RangeInclusive<Span> = Span::hours(1)..=Span::days(36_500);
@@ -27,7 +27,7 @@ const RESTARTS: [(&str, RestartPolicy); 3] =
 
 /// How certificates are renewed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Renew {
+pub struct RenewConfig {
     /// The daemon asks for a renewal by itself.
     pub enabled: bool,
     /// A certificate is due when it has less than this left, 1 h to 36,500 d.
@@ -51,7 +51,7 @@ pub struct Renew {
     pub request_file: PathBuf,
 }
 
-impl Default for Renew {
+impl Default for RenewConfig {
     fn default() -> Self {
         Self {
             enabled: false,
@@ -69,10 +69,10 @@ impl Default for Renew {
 }
 
 /// The section; `daemons_dir` is where the daemon's user may write.
-pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>) -> Renew {
-    let default = Renew::default();
+pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>) -> RenewConfig {
+    let default = RenewConfig::default();
     let (before, deadline) = times(section, &default);
-    Renew {
+    RenewConfig {
         enabled: section.take("enabled", default.enabled, value::flag).value,
         before,
         restart: section
@@ -90,7 +90,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>
     }
 }
 
-fn times(section: &mut Section<'_, '_>, default: &Renew) -> (Span, Span) {
+fn times(section: &mut Section<'_, '_>, default: &RenewConfig) -> (Span, Span) {
     let before = section.take("before", default.before, |time| value::span(time, &BEFORE));
     let deadline = section.take("deadline", default.deadline, |time| value::span(time, &DEADLINE));
     if deadline.value >= before.value {
@@ -156,11 +156,11 @@ fn copy(value: &DeValue<'_>) -> Result<ListedCopy, Problem> {
 const COPY: &str = "a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }";
 
 /// A name as useradd(8) takes it, or a number.
-fn user(value: &DeValue<'_>) -> Result<User, Problem> {
+fn user(value: &DeValue<'_>) -> Result<SystemUser, Problem> {
     let expected = "the name of a user, or a number from 0 to 4294967294";
     if let DeValue::Integer(_) = value {
         return value::number(value, &(0..=u32::MAX - 1))
-            .map(User::Uid)
+            .map(SystemUser::Uid)
             .map_err(|_| wrong("is out of range", expected));
     }
     let DeValue::String(name) = value else { return Err(value::wrong_kind(value, expected)) };
@@ -169,7 +169,7 @@ fn user(value: &DeValue<'_>) -> Result<User, Problem> {
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
     match name {
         _ if is_name && is_number => Err(wrong("is a number in quotes", "it without quotes")),
-        name if is_name && !name.starts_with('-') => Ok(User::Name(name.to_string())),
+        name if is_name && !name.starts_with('-') => Ok(SystemUser::Name(name.to_string())),
         _ => Err(wrong("is not the name of a user", expected)),
     }
 }
@@ -178,14 +178,14 @@ fn copy_text(copy: &ListedCopy) -> String {
     let path = path_text(&copy.path);
     match &copy.owner {
         None => path,
-        Some(User::Uid(uid)) => format!("{{ path = {path}, owner = {uid} }}"),
-        Some(User::Name(name)) => format!("{{ path = {path}, owner = {} }}", quote(name)),
+        Some(SystemUser::Uid(uid)) => format!("{{ path = {path}, owner = {uid} }}"),
+        Some(SystemUser::Name(name)) => format!("{{ path = {path}, owner = {} }}", quote(name)),
     }
 }
 
 /// The section as TOML.
-pub(super) fn write(renew: &Renew) -> String {
-    let mut out = Table::new("renew");
+pub(super) fn write(renew: &RenewConfig) -> String {
+    let mut out = SectionWriter::new("renew");
     out.add("enabled", renew.enabled.to_string());
     out.add("before", time(renew.before));
     out.add("restart", quote(read_channels::word_of(&renew.restart, &RESTARTS)));

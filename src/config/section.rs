@@ -75,11 +75,11 @@ pub(super) struct Setting<T> {
     /// What the file says; the default if it says nothing, or nothing usable.
     pub(super) value: T,
     path: String,
-    origin: Origin,
+    origin: ValueOrigin,
 }
 
 #[derive(Clone, Copy)]
-enum Origin {
+enum ValueOrigin {
     Default,
     /// At this byte.
     File(usize),
@@ -90,7 +90,7 @@ enum Origin {
 impl<T> Setting<T> {
     /// True if the file says something of it that cannot be used.
     pub(super) fn is_unusable(&self) -> bool {
-        matches!(self.origin, Origin::Unusable)
+        matches!(self.origin, ValueOrigin::Unusable)
     }
 
     /// The same setting, its value made into another.
@@ -112,10 +112,10 @@ impl<'t> Section<'_, 't> {
         };
         let at = value.span().start;
         match read(value.get_ref()) {
-            Ok(value) => Setting { value, path, origin: Origin::File(at) },
+            Ok(value) => Setting { value, path, origin: ValueOrigin::File(at) },
             Err(problem) => {
                 self.reader.problems.push((at, problem.of(&path)));
-                Setting { value: default, path, origin: Origin::Unusable }
+                Setting { value: default, path, origin: ValueOrigin::Unusable }
             }
         }
     }
@@ -133,7 +133,7 @@ impl<'t> Section<'_, 't> {
         let at = value.span().start;
         let DeValue::Array(entries) = value.get_ref() else {
             self.reader.problems.push((at, value::wrong_kind(value.get_ref(), "a list").of(&path)));
-            return Setting { value: default, path, origin: Origin::Unusable };
+            return Setting { value: default, path, origin: ValueOrigin::Unusable };
         };
         let mut list = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
@@ -149,7 +149,7 @@ impl<'t> Section<'_, 't> {
         Setting {
             value: list,
             path,
-            origin: if sound { Origin::File(at) } else { Origin::Unusable },
+            origin: if sound { ValueOrigin::File(at) } else { ValueOrigin::Unusable },
         }
     }
 
@@ -193,7 +193,7 @@ impl<'t> Section<'_, 't> {
     }
 
     fn miss<T>(&mut self, setting: &Setting<T>, expected: &str) {
-        if let (Some(at), Origin::Default) = (self.at, setting.origin) {
+        if let (Some(at), ValueOrigin::Default) = (self.at, setting.origin) {
             let problem = Problem::new("is missing", format!("expected {expected}"));
             self.reader.problems.push((at, problem.of(&setting.path)));
         }
@@ -201,7 +201,7 @@ impl<'t> Section<'_, 't> {
 
     /// Says of a setting that is usable by itself: it is wrong.
     pub(super) fn refuse<T>(&mut self, setting: &Setting<T>, what: &str, expected: &str) {
-        if let Origin::File(at) = setting.origin {
+        if let ValueOrigin::File(at) = setting.origin {
             let problem = Problem::new(what, format!("expected {expected}"));
             self.reader.problems.push((at, problem.of(&setting.path)));
         }
@@ -216,14 +216,14 @@ impl<'t> Section<'_, 't> {
         expected: &str,
     ) {
         let (at, what) = match (one.origin, other.origin) {
-            (Origin::File(at), Origin::File(second)) => {
+            (ValueOrigin::File(at), ValueOrigin::File(second)) => {
                 let place = self.reader.beside(at, second);
                 (at, format!("{} {relation} {} ({place})", one.path, other.path))
             }
-            (Origin::File(at), Origin::Default) => {
+            (ValueOrigin::File(at), ValueOrigin::Default) => {
                 (at, format!("{} {relation} {} (its default)", one.path, other.path))
             }
-            (Origin::Default, Origin::File(at)) => {
+            (ValueOrigin::Default, ValueOrigin::File(at)) => {
                 (at, format!("{} (its default) {relation} {}", one.path, other.path))
             }
             _ => return,
@@ -232,7 +232,7 @@ impl<'t> Section<'_, 't> {
     }
 
     fn absent<T>(&self, key: &'static str, default: T) -> Setting<T> {
-        Setting { value: default, path: self.path(key), origin: Origin::Default }
+        Setting { value: default, path: self.path(key), origin: ValueOrigin::Default }
     }
 
     fn remove(

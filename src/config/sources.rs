@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigErrors, Place, Position, Problem};
+use super::error::{ConfigErrors, ErrorLocation, Position, Problem};
 use super::{file, value};
 use crate::domain::text::escape_control;
 
@@ -23,11 +23,11 @@ const MAX_FILES: usize = 100;
 
 /// All texts, in the order in which they count. Not `Debug`: they hold values.
 #[derive(Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources(Vec<ConfigText>);
 
 /// One text. Before it is as much white space as all before it are long, so that an offset says of
 /// which file it is.
-struct Source {
+struct ConfigText {
     file: String,
     padded: String,
     begin: usize,
@@ -73,7 +73,7 @@ impl Sources {
         // One more, so that the end of a text is not the beginning of the next.
         let begin = self.0.last().map_or(0, |last| last.padded.len() + 1);
         let file = escape_control(&file.to_string_lossy()).into_owned();
-        self.0.push(Source { file, padded: " ".repeat(begin) + text, begin });
+        self.0.push(ConfigText { file, padded: " ".repeat(begin) + text, begin });
     }
 
     /// All tables in one, and the mistakes in the TOML. What comes later wins, key by key.
@@ -94,10 +94,10 @@ impl Sources {
     }
 
     /// Where the byte at `at` is.
-    pub(super) fn place(&self, at: usize) -> Option<Place> {
+    pub(super) fn place(&self, at: usize) -> Option<ErrorLocation> {
         let source = self.0.iter().rev().find(|source| source.begin <= at)?;
         let position = Position::of(&source.padded.as_bytes()[source.begin..], at - source.begin);
-        Some(Place { file: source.file.clone(), position: Some(position) })
+        Some(ErrorLocation { file: source.file.clone(), position: Some(position) })
     }
 }
 

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use crate::domain::policy::Thresholds;
 use crate::domain::time::Span;
 
-use super::{Config, Scan, renew, span, write_channels};
+use super::{Config, ScanConfig, renew, span, write_channels};
 
 impl Config {
     /// The configuration as TOML, every key in it: [`parse`](super::parse) gives back the same.
     pub fn to_toml(&self) -> String {
-        let Scan { standard, paths, exclude, max_files, timeout } = &self.scan;
+        let ScanConfig { standard, paths, exclude, max_files, timeout } = &self.scan;
         let policy = &self.policy;
         let node = match &self.node {
             Some(node) => format!("node-name = {}", quote(node)),

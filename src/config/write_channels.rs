@@ -6,14 +6,14 @@ use std::path::Path;
 use crate::domain::policy::Severity;
 
 use super::channels::{
-    Alertmanager, Alerts, Channels, Client, Email, Heartbeat, Http, PagerDuty, Proxy, Secret,
-    Slack, SlackBy, Webhook,
+    AlertmanagerConfig, AlertsConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig,
+    HttpConfig, PagerDutyConfig, ProxyConfig, Secret, SlackBy, SlackConfig, WebhookConfig,
 };
 use super::read_channels::severity_word;
 use super::write::{list, quote, time};
 
-pub(super) fn alerts(alerts: &Alerts) -> String {
-    let mut out = Table::new("alerts");
+pub(super) fn alerts(alerts: &AlertsConfig) -> String {
+    let mut out = SectionWriter::new("alerts");
     out.add("repeat-warning", time(alerts.repeat.warning));
     out.add("repeat-critical", time(alerts.repeat.critical));
     out.add("repeat-expired", time(alerts.repeat.expired));
@@ -23,13 +23,13 @@ pub(super) fn alerts(alerts: &Alerts) -> String {
     out.0
 }
 
-pub(super) fn http(http: &Http) -> String {
-    let mut out = Table::new("http");
+pub(super) fn http(http: &HttpConfig) -> String {
+    let mut out = SectionWriter::new("http");
     match &http.proxy {
-        Proxy::Environment => {}
-        Proxy::Off => out.add("proxy", quote("none")),
-        Proxy::Url(url) => out.add("proxy", quote(url)),
-        Proxy::Secret(secret) => out.secret("proxy", secret),
+        ProxyConfig::Environment => {}
+        ProxyConfig::Off => out.add("proxy", quote("none")),
+        ProxyConfig::Url(url) => out.add("proxy", quote(url)),
+        ProxyConfig::Secret(secret) => out.secret("proxy", secret),
     }
     out.add("no-proxy", list(http.no_proxy.iter().map(|entry| quote(entry))));
     out.0
@@ -48,8 +48,8 @@ pub(super) fn channels(channels: &Channels) -> String {
     all.into_iter().flatten().collect()
 }
 
-fn email(email: &Email) -> String {
-    let mut out = Table::new("email");
+fn email(email: &EmailConfig) -> String {
+    let mut out = SectionWriter::new("email");
     out.add("server", quote(&email.server));
     out.add("security", quote(email.security.word()));
     out.add("port", email.port.to_string());
@@ -62,8 +62,8 @@ fn email(email: &Email) -> String {
     out.min_severity(email.min_severity)
 }
 
-fn slack(slack: &Slack) -> String {
-    let mut out = Table::new("slack");
+fn slack(slack: &SlackConfig) -> String {
+    let mut out = SectionWriter::new("slack");
     match &slack.by {
         SlackBy::Webhook(url) => out.secret("webhook", url),
         SlackBy::Bot { token, channel, threads, api } => {
@@ -76,39 +76,39 @@ fn slack(slack: &Slack) -> String {
     out.min_severity(slack.min_severity)
 }
 
-fn webhook(webhook: &Webhook) -> String {
-    let mut out = Table::new("webhook");
+fn webhook(webhook: &WebhookConfig) -> String {
+    let mut out = SectionWriter::new("webhook");
     out.secret("url", &webhook.url);
     webhook.key.iter().for_each(|key| out.secret("key", key));
     webhook.client.iter().for_each(|client| out.client(client));
     out.min_severity(webhook.min_severity)
 }
 
-fn alertmanager(alertmanager: &Alertmanager) -> String {
-    let mut out = Table::new("alertmanager");
+fn alertmanager(alertmanager: &AlertmanagerConfig) -> String {
+    let mut out = SectionWriter::new("alertmanager");
     out.add("urls", list(alertmanager.urls.iter().map(|url| quote(url))));
     alertmanager.token.iter().for_each(|token| out.secret("token", token));
     alertmanager.client.iter().for_each(|client| out.client(client));
     out.min_severity(alertmanager.min_severity)
 }
 
-fn pagerduty(pagerduty: &PagerDuty) -> String {
-    let mut out = Table::new("pagerduty");
+fn pagerduty(pagerduty: &PagerDutyConfig) -> String {
+    let mut out = SectionWriter::new("pagerduty");
     out.secret("routing-key", &pagerduty.routing_key);
     out.add("url", quote(&pagerduty.url));
     out.min_severity(pagerduty.min_severity)
 }
 
-fn heartbeat(heartbeat: &Heartbeat) -> String {
-    let mut out = Table::new("heartbeat");
+fn heartbeat(heartbeat: &HeartbeatConfig) -> String {
+    let mut out = SectionWriter::new("heartbeat");
     out.secret("url", &heartbeat.url);
     out.0
 }
 
 /// A section of the file.
-pub(super) struct Table(pub(super) String);
+pub(super) struct SectionWriter(pub(super) String);
 
-impl Table {
+impl SectionWriter {
     pub(super) fn new(name: &str) -> Self {
         Self(format!("\n[{name}]\n"))
     }
@@ -124,7 +124,7 @@ impl Table {
         self.0
     }
 
-    fn client(&mut self, client: &Client) {
+    fn client(&mut self, client: &ClientCertificate) {
         self.add("client-cert", path_text(&client.certificate));
         self.secret("client-key", &client.key);
     }

@@ -28,11 +28,11 @@ use crate::domain::time::{Span, UnixTime};
 use crate::hangs::Hangs;
 use crate::monitor::{Evaluation, Monitor, Writer};
 use crate::notify::{Failure, Receipt};
-use crate::scan::{self, Request, ScanError};
+use crate::scan::{self, ScanError, ScanRequest};
 use crate::store::StoreError;
 use crate::watch::{Mode, Noticed, Watcher};
 use crate::{sys, systemd, watch};
-use renewal::Renewals;
+use renewal::RenewalTrigger;
 
 /// How often files are compared where there is no inotify.
 const POLL: Duration = Duration::from_secs(60);
@@ -156,7 +156,7 @@ struct Daemon {
     /// When one is due that was asked for while another went on. No judgement of what was seen before moves it.
     asked_scan: Option<UnixTime>,
     judge_again: Option<UnixTime>,
-    renewals: Renewals,
+    renewals: RenewalTrigger,
 }
 
 struct Signals {
@@ -210,7 +210,7 @@ impl Daemon {
             scan_again: None,
             asked_scan: None,
             judge_again: None,
-            renewals: Renewals::default(),
+            renewals: RenewalTrigger::default(),
         })
     }
 
@@ -319,8 +319,8 @@ impl Daemon {
 }
 
 /// What a scan of this node looks at.
-pub fn request(config: &Config, root: &std::path::Path) -> Request {
-    Request {
+pub fn request(config: &Config, root: &std::path::Path) -> ScanRequest {
+    ScanRequest {
         root: root.to_owned(),
         standard: config.scan.standard,
         paths: config.paths(),

@@ -11,7 +11,7 @@ use super::{Daemon, Event, IDLE, log};
 use crate::beside;
 use crate::domain::renewal::rate_limit::{self, Unseen};
 use crate::domain::time::{Span, UnixTime};
-use crate::renew::{Memory, cluster_config};
+use crate::renew::{RenewerState, cluster_config};
 use crate::{store, sys};
 
 /// How often the renewer's journal is looked at while a renewal goes on.
@@ -28,7 +28,7 @@ const CONFIG_ASK: Span = Span::hours(24);
 
 /// What the daemon has to do with renewals.
 #[derive(Debug, Default)]
-pub(super) struct Renewals {
+pub(super) struct RenewalTrigger {
     /// When to look again.
     pub(super) next: Option<UnixTime>,
     /// When a renewal was asked for that has not begun.
@@ -49,7 +49,7 @@ pub(super) struct Renewals {
     is_stuck: bool,
 }
 
-impl Renewals {
+impl RenewalTrigger {
     /// True if somebody has been renewing for longer than it can take.
     fn is_stuck(&mut self, is_busy: bool, now: UnixTime) -> bool {
         let since = self.busy.filter(|since| *since <= now).unwrap_or(now);
@@ -76,15 +76,15 @@ impl Daemon {
     }
 
     /// What the renewer has noted, and what it alone can find out. What is new in it is told.
-    fn read_notes(&mut self, dir: &Path) -> (Memory, Unseen) {
-        let read = store::peek::<Memory>(dir);
+    fn read_notes(&mut self, dir: &Path) -> (RenewerState, Unseen) {
+        let read = store::peek::<RenewerState>(dir);
         let why = read.as_ref().err().map(ToString::to_string);
         let mut is_news = self.monitor.renewals_are_unreadable(why.as_deref());
         let had_notes =
             std::mem::replace(&mut self.renewals.had_notes, matches!(read, Ok(Some(_))));
         let Ok(notes) = read else {
             self.look_again_if(is_news);
-            return (Memory::default(), Unseen::Unreadable);
+            return (RenewerState::default(), Unseen::Unreadable);
         };
         if notes.is_none() && had_notes {
             // Whatever was under way is forgotten: as at a start, nobody knows.
@@ -103,7 +103,7 @@ impl Daemon {
     }
 
     /// Whoever was asked has to begin within a time.
-    fn await_answer(&mut self, memory: &Memory, is_busy: bool, now: UnixTime) {
+    fn await_answer(&mut self, memory: &RenewerState, is_busy: bool, now: UnixTime) {
         // How a renewer of one's own fares is known at its end.
         let asked = self.renewals.asked.filter(|_| self.renewals.child.is_none());
         let Some(asked) = asked else { return };
@@ -139,7 +139,7 @@ impl Daemon {
     /// Asks for a renewal, if it is time; gives when to look again.
     fn ask_if_due(
         &mut self,
-        memory: &Memory,
+        memory: &RenewerState,
         unseen: Unseen,
         dir: &Path,
         now: UnixTime,
@@ -171,7 +171,11 @@ impl Daemon {
     }
 
     /// A renewal whose process died has to be brought to its end, also where only people begin one.
-    fn interrupted(&self, memory: &Memory, now: UnixTime) -> Option<(String, Option<UnixTime>)> {
+    fn interrupted(
+        &self,
+        memory: &RenewerState,
+        now: UnixTime,
+    ) -> Option<(String, Option<UnixTime>)> {
         let journal = memory.current.as_ref()?;
         let found = format!("{} interrupted {} times", journal.id, journal.resumed + 1);
         self.monitor.may_try(&found, journal.old_ends, now).then_some((found, journal.old_ends))
@@ -244,7 +248,7 @@ impl Daemon {
         self.renewals.next = None;
         let dir = &self.monitor.config.renew.state_dir;
         // What cannot be read is told as such.
-        let memory = store::peek::<Memory>(dir).ok().flatten().unwrap_or_default();
+        let memory = store::peek::<RenewerState>(dir).ok().flatten().unwrap_or_default();
         let is_answer = |since| self.renewals.is_optional || has_answered(&memory, since);
         if since.is_none_or(is_answer) || store::is_in_use(dir) {
             self.monitor.renewals_hang(None);
@@ -269,7 +273,7 @@ impl Daemon {
 }
 
 /// True if a renewer has looked since then, or has brought an old renewal to its end.
-fn has_answered(memory: &Memory, asked: UnixTime) -> bool {
+fn has_answered(memory: &RenewerState, asked: UnixTime) -> bool {
     let ended = memory.history.first().and_then(|journal| journal.ended);
     [memory.last_run, ended].into_iter().flatten().any(|at| at >= asked)
 }
@@ -282,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_renewer_that_does_not_end_is_stuck_after_an_hour() {
-        let mut renewals = Renewals::default();
+        let mut renewals = RenewalTrigger::default();
         let at = |minutes: i64| NOW + Span::minutes(minutes);
         assert!(!renewals.is_stuck(true, at(0)) && !renewals.is_stuck(true, at(60)));
         assert!(renewals.is_stuck(true, at(61)));
@@ -294,9 +298,10 @@ mod tests {
     #[test]
     fn a_look_is_an_answer_and_so_is_an_end() {
         let later = NOW + Span::hours(1);
-        let looked = Memory { last_run: Some(NOW), ..Memory::default() };
+        let looked = RenewerState { last_run: Some(NOW), ..RenewerState::default() };
         assert!(has_answered(&looked, NOW) && !has_answered(&looked, later));
-        let mut ended = Memory { last_run: Some(NOW - Span::hours(1)), ..Memory::default() };
+        let mut ended =
+            RenewerState { last_run: Some(NOW - Span::hours(1)), ..RenewerState::default() };
         assert!(!has_answered(&ended, NOW));
         ended.conclude(journal(Task::Renew, Outcome::NeedsOperator));
         assert!(has_answered(&ended, NOW) && !has_answered(&ended, later));

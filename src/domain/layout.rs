@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use super::role::{self, Kind, Role};
+use super::role::{self, CertificateKind, Role};
 
 /// Directories that hold kubeadm's pki below `/etc/kubernetes`; `ssl` is kubespray's name.
 pub const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
@@ -292,9 +292,11 @@ pub fn is_certificate_name(path: &Path) -> bool {
     }
     let role = locate(path).role;
     match role.kind {
-        Kind::UserKubeconfig => path.ends_with(".kube/config"),
+        CertificateKind::UserKubeconfig => path.ends_with(".kube/config"),
         // Kubeconfigs of other distributions.
-        Kind::File => role.id != role::OTHER.id && ["conf", "config"].contains(&extension),
+        CertificateKind::File => {
+            role.id != role::OTHER.id && ["conf", "config"].contains(&extension)
+        }
         _ => extension == "conf",
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::layout::{KUBELET_PKI, KUBERNETES};
 use super::model::{Entry, Item, Place};
-use super::role::Kind;
+use super::role::CertificateKind;
 use super::text::escape_control;
 
 /// The path as the table shows it: below /etc/kubernetes relative to that, which the table's first
@@ -55,7 +55,10 @@ fn has_sibling(items: &[Item], index: usize) -> bool {
 pub fn name(items: &[Item], index: usize) -> Cow<'_, str> {
     let Item { place, role, .. } = &items[index];
     let at_home = [KUBERNETES, KUBELET_PKI].iter().any(|dir| place.path.starts_with(dir));
-    let by_path = matches!(role.kind, Kind::ClusterCa | Kind::File | Kind::UserKubeconfig);
+    let by_path = matches!(
+        role.kind,
+        CertificateKind::ClusterCa | CertificateKind::File | CertificateKind::UserKubeconfig
+    );
     match &place.entry {
         part if !by_path && (at_home || is_process(place)) && is_first(part) => role.id.into(),
         // Without the name of the cluster it would read as if the user was meant.

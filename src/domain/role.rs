@@ -15,9 +15,9 @@ pub struct Role {
     /// Who presents it or relies on it.
     pub owner: &'static str,
     /// Which rules judge it.
-    pub kind: Kind,
+    pub kind: CertificateKind,
     /// Who renews it.
-    pub renewer: Renewer,
+    pub renewer: RenewedBy,
     /// The CA that must have signed it: a file name below the pki directory.
     pub ca: Option<&'static str>,
     /// What stops working when it expires: completes "expires in 5 d, then …".
@@ -28,7 +28,7 @@ pub struct Role {
 
 /// Which rules judge a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum CertificateKind {
     /// A certificate authority.
     Ca,
     /// A copy of a cluster's CA inside a kubeconfig.
@@ -49,7 +49,7 @@ pub enum Kind {
 
 /// Who renews a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Renewer {
+pub enum RenewedBy {
     /// A person: no tool on the node does it.
     Hand,
     /// `kubeadm certs renew NAME`, with the role's id as NAME.
@@ -74,8 +74,8 @@ const fn leaf(
         id,
         title,
         owner,
-        kind: Kind::Leaf,
-        renewer: Renewer::Kubeadm,
+        kind: CertificateKind::Leaf,
+        renewer: RenewedBy::Kubeadm,
         ca: Some(ca),
         breaks,
         command,
@@ -88,7 +88,16 @@ const fn ca(
     owner: &'static str,
     breaks: &'static str,
 ) -> Role {
-    Role { id, title, owner, kind: Kind::Ca, renewer: Renewer::Hand, ca: None, breaks, command: "" }
+    Role {
+        id,
+        title,
+        owner,
+        kind: CertificateKind::Ca,
+        renewer: RenewedBy::Hand,
+        ca: None,
+        breaks,
+        command: "",
+    }
 }
 
 const fn of_distribution(id: &'static str, name: &'static str, command: &'static str) -> Role {
@@ -96,8 +105,8 @@ const fn of_distribution(id: &'static str, name: &'static str, command: &'static
         id,
         title: "certificate",
         owner: name,
-        kind: Kind::File,
-        renewer: Renewer::Service(name),
+        kind: CertificateKind::File,
+        renewer: RenewedBy::Service(name),
         ca: None,
         breaks: "the components that use it refuse each other",
         command,
@@ -214,8 +223,8 @@ pub static CLUSTER_CA: Role = Role {
     id: "cluster-ca",
     title: "CA in the kubeconfig",
     owner: "kubeconfig",
-    kind: Kind::ClusterCa,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::ClusterCa,
+    renewer: RenewedBy::Hand,
     ca: None,
     breaks: "its user no longer trusts the API server",
     command: "",
@@ -226,8 +235,8 @@ pub static KUBELET_CONF: Role = Role {
     id: "kubelet.conf",
     title: "kubeconfig",
     owner: "kubelet",
-    kind: Kind::Leaf,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::Leaf,
+    renewer: RenewedBy::Hand,
     ca: Some("ca.crt"),
     breaks: "the kubelet does not start again after its next restart",
     command: "",
@@ -238,8 +247,8 @@ pub static KUBELET_CLIENT: Role = Role {
     id: "kubelet-client",
     title: "client of the API",
     owner: "kubelet",
-    kind: Kind::KubeletClient,
-    renewer: Renewer::Kubelet,
+    kind: CertificateKind::KubeletClient,
+    renewer: RenewedBy::Kubelet,
     ca: Some("ca.crt"),
     breaks: "this node goes NotReady, and its kubelet does not start again",
     command: "systemctl restart kubelet",
@@ -250,8 +259,8 @@ pub static KUBELET_SERVING: Role = Role {
     id: "kubelet-serving",
     title: "serving certificate",
     owner: "kubelet",
-    kind: Kind::MinorLeaf,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::MinorLeaf,
+    renewer: RenewedBy::Hand,
     ca: None,
     breaks: "metrics-server and scrapers that verify it lose this node",
     command: "rm /var/lib/kubelet/pki/kubelet.crt /var/lib/kubelet/pki/kubelet.key && systemctl restart kubelet",
@@ -262,8 +271,8 @@ pub static KUBELET_SERVER: Role = Role {
     id: "kubelet-server",
     title: "serving certificate",
     owner: "kubelet",
-    kind: Kind::MinorLeaf,
-    renewer: Renewer::Kubelet,
+    kind: CertificateKind::MinorLeaf,
+    renewer: RenewedBy::Kubelet,
     ca: Some("ca.crt"),
     breaks: "kubectl logs, metrics-server and scrapers that verify it lose this node",
     command: "kubectl get csr",
@@ -274,8 +283,8 @@ pub static USER_KUBECONFIG: Role = Role {
     id: "user-kubeconfig",
     title: "copy for kubectl",
     owner: "kubectl",
-    kind: Kind::UserKubeconfig,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::UserKubeconfig,
+    renewer: RenewedBy::Hand,
     ca: Some("ca.crt"),
     breaks: "kubectl is refused with it",
     command: "",
@@ -286,8 +295,8 @@ pub static LOOPBACK: Role = Role {
     id: "apiserver-loopback",
     title: "loopback, in memory",
     owner: "kube-apiserver",
-    kind: Kind::Process,
-    renewer: Renewer::Restart,
+    kind: CertificateKind::Process,
+    renewer: RenewedBy::Restart,
     ca: None,
     breaks: "this API server cannot talk to itself: creating objects fails",
     command: "pkill -x kube-apiserver  # the API is away for up to a minute",
@@ -310,8 +319,8 @@ pub static ETCD_CLIENT: Role = Role {
     id: "etcd-client",
     title: "client of etcd",
     owner: "kube-apiserver",
-    kind: Kind::Leaf,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::Leaf,
+    renewer: RenewedBy::Hand,
     ca: None,
     breaks: "etcd refuses this API server, which then fails every request",
     command: "",
@@ -330,8 +339,8 @@ pub static OTHER: Role = Role {
     id: "other",
     title: "certificate",
     owner: "unknown",
-    kind: Kind::File,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::File,
+    renewer: RenewedBy::Hand,
     ca: None,
     breaks: "whatever uses it is refused",
     command: "",
@@ -342,8 +351,8 @@ pub static CHAIN: Role = Role {
     id: "chain",
     title: "CA of a chain",
     owner: "chain",
-    kind: Kind::File,
-    renewer: Renewer::Hand,
+    kind: CertificateKind::File,
+    renewer: RenewedBy::Hand,
     ca: None,
     breaks: "the certificate before it in the file is refused",
     command: "",

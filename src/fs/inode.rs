@@ -12,13 +12,13 @@ use super::extended::Extended;
 
 /// Whose a file is, and who may do what with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Owner {
+pub struct Ownership {
     uid: u32,
     gid: u32,
     mode: u32,
 }
 
-impl Owner {
+impl Ownership {
     /// Of a file that is there.
     pub fn of(stat: &Stat) -> Self {
         Self { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o777 }
@@ -54,27 +54,27 @@ fn must_be_regular(stat: &Stat) -> io::Result<()> {
 }
 
 /// What a file has beside its content.
-pub struct Look {
+pub struct FileAttributes {
     /// Owner and mode; with an ACL, the bits of the group are its mask.
-    pub owner: Owner,
+    pub owner: Ownership,
     /// ACL, labels and all others.
     pub extended: Extended,
 }
 
-impl Look {
+impl FileAttributes {
     /// Of an open file.
     ///
     /// # Errors
     /// Its extended attributes cannot be read.
     pub fn of(file: &File) -> io::Result<Self> {
-        Ok(Self { owner: Owner::of(&sys::fstat(file)?), extended: Extended::of(file)? })
+        Ok(Self { owner: Ownership::of(&sys::fstat(file)?), extended: Extended::of(file)? })
     }
 }
 
 /// A file that is about to be replaced.
 pub struct Old {
     /// What the new one has to have as well.
-    pub look: Look,
+    pub look: FileAttributes,
     stat: Stat,
 }
 
@@ -95,7 +95,7 @@ impl Old {
                 stat.st_nlink
             )));
         }
-        Ok(Some(Self { look: Look::of(&file)?, stat }))
+        Ok(Some(Self { look: FileAttributes::of(&file)?, stat }))
     }
 
     /// The same inode, to be written.
@@ -128,7 +128,7 @@ pub fn create(
     dir: impl AsFd,
     name: &Path,
     bytes: &[u8],
-    look: &Look,
+    look: &FileAttributes,
     is_copy: bool,
 ) -> io::Result<()> {
     match sys::unlinkat(&dir, name, AtFlags::empty()) {
@@ -158,7 +158,7 @@ pub fn create(
 }
 
 /// Where there is nothing to give, nothing is asked: a sandbox forbids even that.
-fn give(file: &File, owner: Owner) -> Result<(), Errno> {
+fn give(file: &File, owner: Ownership) -> Result<(), Errno> {
     let stat = sys::fstat(file)?;
     if (stat.st_uid, stat.st_gid) == (owner.uid, owner.gid) {
         return Ok(());

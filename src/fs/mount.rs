@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd as _};
 
 use rustix::io::Errno;
 
-use crate::parse::mountinfo::{self, Origin};
+use crate::parse::mountinfo::{self, MountOwner};
 
 /// Far above any: a node with 10,000 mounts has some 3 MB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -28,7 +28,7 @@ pub fn id(file: impl AsFd) -> Result<u64, Errno> {
 ///
 /// # Errors
 /// There is no /proc.
-pub fn origin(id: u64) -> Result<Origin, Errno> {
+pub fn origin(id: u64) -> Result<MountOwner, Errno> {
     Ok(mountinfo::origin(&read("/proc/self/mountinfo")?, id))
 }
 

@@ -23,7 +23,7 @@ use rustix::process::geteuid;
 
 use crate::domain::layout::as_known;
 use crate::domain::text::escape_control;
-use crate::parse::mountinfo::Origin;
+use crate::parse::mountinfo::MountOwner;
 
 use super::mount;
 
@@ -31,7 +31,7 @@ use super::mount;
 const MAX_LINKS: usize = 40;
 
 /// A name in a directory that is held open.
-pub struct Entry {
+pub struct ResolvedPath {
     /// The directory.
     pub dir: OwnedFd,
     /// The name in it, which is no link.
@@ -130,7 +130,7 @@ impl From<Untrusted> for io::Error {
 /// # Errors
 /// A component is not like that, or cannot be opened; which, and why.
 pub fn open_dir(path: &Path, owner: u32) -> Result<OwnedFd, Untrusted> {
-    let way = Way::existing(path, owner)?;
+    let way = WalkedPath::existing(path, owner)?;
     way.end_is(way.end().judge(&[0, owner], false))?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     way.end_is(sys::openat(&way.end().fd, ".", flags, Mode::empty()).map_err(Why::System))
@@ -142,8 +142,8 @@ pub fn open_dir(path: &Path, owner: u32) -> Result<OwnedFd, Untrusted> {
 ///
 /// # Errors
 /// A directory on the way is not trusted, or cannot be opened; which, and why.
-pub fn entry(path: &Path, owner: u32) -> Result<Entry, Untrusted> {
-    let mut way = Way::find(path, owner)?;
+pub fn entry(path: &Path, owner: u32) -> Result<ResolvedPath, Untrusted> {
+    let mut way = WalkedPath::find(path, owner)?;
     let (name, stat) = match way.missing.take() {
         Some(name) => (name, None),
         None if way.steps.len() > 1 => {
@@ -159,7 +159,7 @@ pub fn entry(path: &Path, owner: u32) -> Result<Entry, Untrusted> {
     way.end_is(way.end().judge(&[0, owner], true))?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = sys::openat(&way.end().fd, ".", flags, Mode::empty()).map_err(Why::System);
-    Ok(Entry { dir: way.end_is(dir)?, path: way.path().join(&name), name, stat })
+    Ok(ResolvedPath { dir: way.end_is(dir)?, path: way.path().join(&name), name, stat })
 }
 
 /// A program, to be run by the path that is given back: there is no link in it, and nobody but root, and this
@@ -169,7 +169,7 @@ pub fn entry(path: &Path, owner: u32) -> Result<Entry, Untrusted> {
 /// A component is not like that, is missing or no regular file; which, and why.
 pub fn executable(path: &Path) -> Result<PathBuf, Untrusted> {
     let own = geteuid().as_raw();
-    let way = Way::existing(path, own)?;
+    let way = WalkedPath::existing(path, own)?;
     for (index, step) in way.steps.iter().enumerate().rev().take(2) {
         let judged = step.judge(&[0, own], false);
         judged.map_err(|why| Untrusted { component: way.path_to(index), why })?;
@@ -181,14 +181,14 @@ pub fn executable(path: &Path) -> Result<PathBuf, Untrusted> {
 }
 
 /// A path that was walked, each directory of it judged before anything below it was looked at. The end is not.
-struct Way {
+struct WalkedPath {
     /// `/` first.
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
     /// The last name, if nothing has it.
     missing: Option<OsString>,
 }
 
-struct Step {
+struct PathStep {
     name: OsString,
     fd: OwnedFd,
     stat: Stat,
@@ -197,31 +197,31 @@ struct Step {
 }
 
 /// What is still to be walked, in the order of a path.
-enum Part {
+enum PathPart {
     Root,
     Up,
     Down(OsString),
 }
 
-impl Way {
+impl WalkedPath {
     fn find(path: &Path, owner: u32) -> Result<Self, Untrusted> {
         let fail = |why| Untrusted { component: path.to_owned(), why };
         if !path.is_absolute() {
             return Err(fail(Why::System(Errno::INVAL)));
         }
-        let root = Step::open(CWD, OsStr::new("/"), None).map_err(fail)?;
+        let root = PathStep::open(CWD, OsStr::new("/"), None).map_err(fail)?;
         let mut way = Self { steps: vec![root], missing: None };
-        let mut todo: Vec<Part> = parts(path);
+        let mut todo: Vec<PathPart> = parts(path);
         let mut links = 0;
         while let Some(part) = todo.pop() {
             match part {
-                Part::Root => way.steps.truncate(1),
+                PathPart::Root => way.steps.truncate(1),
                 // What is above is a directory that was walked through; `/..` is `/`.
-                Part::Up if way.steps.len() > 1 => way.steps.truncate(way.steps.len() - 1),
-                Part::Up => {}
-                Part::Down(name) => {
+                PathPart::Up if way.steps.len() > 1 => way.steps.truncate(way.steps.len() - 1),
+                PathPart::Up => {}
+                PathPart::Down(name) => {
                     way.end_is(way.end().judge(&[0, owner], true))?;
-                    let step = match Step::open(&way.end().fd, &name, Some(way.end().mount)) {
+                    let step = match PathStep::open(&way.end().fd, &name, Some(way.end().mount)) {
                         Err(Why::System(Errno::NOENT)) if todo.is_empty() => {
                             way.missing = Some(name);
                             break;
@@ -250,7 +250,7 @@ impl Way {
     }
 
     /// Where a link in the directory at the end leads, if root, or this process's user, made it.
-    fn follow(&self, link: &Step, links: usize) -> Result<PathBuf, Why> {
+    fn follow(&self, link: &PathStep, links: usize) -> Result<PathBuf, Why> {
         let own = [0, geteuid().as_raw()];
         let is_ours = own.contains(&link.stat.st_uid) && self.end().judge(&own, false).is_ok();
         if !is_ours {
@@ -263,7 +263,7 @@ impl Way {
         Ok(OsString::from_vec(target.into_bytes()).into())
     }
 
-    fn end(&self) -> &Step {
+    fn end(&self) -> &PathStep {
         // It begins with `/`, which nothing takes away.
         &self.steps[self.steps.len() - 1]
     }
@@ -286,7 +286,7 @@ impl Way {
     }
 }
 
-impl Step {
+impl PathStep {
     /// `above` is the mount of `dir`; nothing for `/`, which is what root made it.
     fn open(dir: impl AsFd, name: &OsStr, above: Option<u64>) -> Result<Self, Why> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -325,9 +325,9 @@ fn believed(fd: &OwnedFd, above: Option<u64>) -> Result<u64, Why> {
         return Ok(mount);
     }
     match mount::origin(mount).map_err(Why::NoMount)? {
-        Origin::Root => Ok(mount),
-        Origin::User(uid) => Err(Why::Mounted(Some(uid))),
-        Origin::Unknown => Err(Why::Mounted(None)),
+        MountOwner::Root => Ok(mount),
+        MountOwner::User(uid) => Err(Why::Mounted(Some(uid))),
+        MountOwner::Unknown => Err(Why::Mounted(None)),
     }
 }
 
@@ -336,11 +336,11 @@ fn can_others_write(stat: &Stat) -> bool {
 }
 
 /// The last first.
-fn parts(path: &Path) -> Vec<Part> {
+fn parts(path: &Path) -> Vec<PathPart> {
     let part = |part| match part {
-        Component::RootDir => Some(Part::Root),
-        Component::ParentDir => Some(Part::Up),
-        Component::Normal(name) => Some(Part::Down(name.to_owned())),
+        Component::RootDir => Some(PathPart::Root),
+        Component::ParentDir => Some(PathPart::Up),
+        Component::Normal(name) => Some(PathPart::Down(name.to_owned())),
         Component::CurDir | Component::Prefix(_) => None,
     };
     path.components().rev().filter_map(part).collect()

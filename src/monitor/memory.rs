@@ -10,7 +10,7 @@ use crate::domain::time::UnixTime;
 /// The content of the state file.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct MonitorState {
     /// Who has been told what.
     pub ledger: Ledger,
     /// The last scan.

@@ -29,7 +29,7 @@ use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::scan::ScanError;
 use crate::store::Store;
 use crate::sys;
-pub use memory::{Memory, ScanNote, Writer};
+pub use memory::{MonitorState, ScanNote, Writer};
 pub use renewal::schedule;
 pub use self_alerts::SelfAlert;
 use self_alerts::SelfAlerts;
@@ -50,7 +50,7 @@ pub struct Monitor {
     /// Who is told.
     pub specs: Vec<ReceiverSpec>,
     store: Option<Store>,
-    memory: Memory,
+    memory: MonitorState,
     seen: Option<Inventory>,
     self_alerts: SelfAlerts,
     heartbeat: Option<Heartbeat>,
@@ -226,7 +226,7 @@ impl Monitor {
     }
 
     /// What is remembered.
-    pub fn memory(&self) -> &Memory {
+    pub fn memory(&self) -> &MonitorState {
         &self.memory
     }
 

@@ -11,7 +11,7 @@ use crate::domain::renewal::rate_limit::{self, Attempt};
 use crate::domain::renewal::schedule::{NextRenewal, Schedule};
 use crate::domain::renewal::{Journal, Outcome, words};
 use crate::domain::time::UnixTime;
-use crate::renew::Memory;
+use crate::renew::RenewerState;
 
 use super::{Monitor, SelfAlert, node_name};
 
@@ -61,7 +61,7 @@ impl Monitor {
 
     /// Takes in how renewals ended, and has people told of those they were not told of; gives these,
     /// the oldest first.
-    pub fn renewals_ended(&mut self, renewals: &Memory) -> Vec<Notice> {
+    pub fn renewals_ended(&mut self, renewals: &RenewerState) -> Vec<Notice> {
         self.learn_of(&renewals.attempts);
         let newest = renewals.history.first().map(|journal| journal.id.clone());
         let Some(told) = self.memory.renewals.told.clone() else {

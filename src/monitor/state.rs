@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::self_alerts::SelfAlerts;
-use super::{Memory, Monitor, SelfAlert, Writer, node_name};
+use super::{Monitor, MonitorState, SelfAlert, Writer, node_name};
 use crate::config::Config;
 use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
@@ -26,7 +26,7 @@ impl Monitor {
             specs: Vec::new(),
             config: Config::default(),
             store: None,
-            memory: Memory::default(),
+            memory: MonitorState::default(),
             seen: None,
             self_alerts: SelfAlerts::default(),
             heartbeat: None,
@@ -57,7 +57,7 @@ impl Monitor {
         }
     }
 
-    fn news_of_loss(&self, loaded: &Loaded<Memory>, now: UnixTime) -> Option<Notice> {
+    fn news_of_loss(&self, loaded: &Loaded<MonitorState>, now: UnixTime) -> Option<Notice> {
         let Loaded::SetAside { to, why } = loaded else { return None };
         let to = escape_control(&to.to_string_lossy()).into_owned();
         tracing::error!(path = %to, "what certwatch remembered {why}; it was set aside");

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::channels::{Alertmanager, Secret, Slack, SlackBy};
+use crate::config::channels::{AlertmanagerConfig, Secret, SlackBy, SlackConfig};
 use crate::domain::ledger::Body;
 use crate::domain::renewal::rate_limit::Attempt;
 use crate::domain::renewal::sample::journal;
@@ -18,7 +18,7 @@ fn with_slack(dir: &TempDir) -> Config {
     let mut config = Config::default();
     config.daemon.state_dir = dir.path().to_owned();
     let by = SlackBy::Webhook(Secret::File("/nowhere".into()));
-    config.channels.slack = Some(Slack { by, min_severity: Severity::Warning });
+    config.channels.slack = Some(SlackConfig { by, min_severity: Severity::Warning });
     config
 }
 
@@ -98,7 +98,7 @@ fn who_was_tried_longest_ago_is_first() {
     let mut config = with_slack(&dir);
     let urls = vec!["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
     let min_severity = Severity::Warning;
-    let alertmanager = Alertmanager { urls, token: None, client: None, min_severity };
+    let alertmanager = AlertmanagerConfig { urls, token: None, client: None, min_severity };
     config.channels.alertmanager = Some(alertmanager);
     let mut monitor = Monitor::open(config, Writer::default(), NOW).unwrap();
     for seconds in [0, 5, 20, 35] {
@@ -120,16 +120,16 @@ fn what_the_renewer_would_refuse_is_not_asked_for() {
     monitor.asks_for_renewal("admin.conf@1".to_owned(), None, NOW);
     let attempt = Attempt { at: NOW, ended: true, found: "admin.conf@1".to_owned(), ends: None };
     let attempts = vec![attempt];
-    monitor.renewals_ended(&renew::Memory { attempts, ..renew::Memory::default() });
+    monitor.renewals_ended(&renew::RenewerState { attempts, ..renew::RenewerState::default() });
     assert!(!monitor.may_try("admin.conf@1", None, NOW + Span::hours(2)));
     assert!(monitor.may_try("admin.conf@1", None, NOW + Span::hours(25)));
 }
 
 /// Of the last one first, as a renewer remembers them.
-fn renewals(ids: &[&str]) -> renew::Memory {
+fn renewals(ids: &[&str]) -> renew::RenewerState {
     let ended = journal(Task::Renew, Outcome::Renewed);
     let one = |id: &&str| Journal { id: (*id).to_owned(), ..ended.clone() };
-    renew::Memory { history: ids.iter().map(one).collect(), ..renew::Memory::default() }
+    renew::RenewerState { history: ids.iter().map(one).collect(), ..renew::RenewerState::default() }
 }
 
 /// The clock was a year ahead, and has been set.
@@ -156,7 +156,7 @@ fn ended(id: &str, outcome: Outcome) -> Journal {
 fn how_a_renewal_ended_is_told_once() {
     let dir = TempDir::new().unwrap();
     let mut monitor = Monitor::open(with_slack(&dir), Writer::default(), NOW).unwrap();
-    let mut renewals = renew::Memory::default();
+    let mut renewals = renew::RenewerState::default();
     renewals.conclude(ended("2026-01-01T00-00-00Z", Outcome::Renewed));
     assert!(monitor.renewals_ended(&renewals).is_empty(), "nobody watched when that one ended");
     renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::RolledBack));
@@ -175,13 +175,13 @@ fn how_a_renewal_ended_is_told_once() {
 fn a_failure_is_not_repeated_until_something_changes() {
     let dir = TempDir::new().unwrap();
     let mut monitor = Monitor::open(with_slack(&dir), Writer::default(), NOW).unwrap();
-    monitor.renewals_ended(&renew::Memory::default());
+    monitor.renewals_ended(&renew::RenewerState::default());
     assert!(monitor.may_try("apiserver@1", None, NOW));
     monitor.asks_for_renewal("apiserver@1".to_owned(), None, NOW);
     assert!(!monitor.may_try("apiserver@1", None, NOW), "somebody may be at work");
     let soon = NOW + Span::minutes(5);
     assert!(monitor.may_try("apiserver@1", None, soon));
-    let mut renewals = renew::Memory::default();
+    let mut renewals = renew::RenewerState::default();
     renewals.conclude(ended("2027-01-01T00-00-00Z", Outcome::Unchanged));
     monitor.renewals_ended(&renewals);
     assert!(!monitor.may_try("apiserver@1", None, soon));

@@ -7,9 +7,9 @@
 
 use serde_json::{Value, json};
 
-use super::http::{self, Answer, Endpoint, Request};
+use super::http::{self, Endpoint, HttpRequest, HttpResponse};
 use super::{Failure, Network, labels, secret};
-use crate::config::channels::Alertmanager;
+use crate::config::channels::AlertmanagerConfig;
 use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::escape_control;
@@ -32,7 +32,7 @@ const FAILED: Span = Span::days(1);
 /// # Errors
 /// It did not take the alerts.
 pub async fn send(
-    settings: &Alertmanager,
+    settings: &AlertmanagerConfig,
     network: &Network,
     url: &str,
     message: &Message,
@@ -47,7 +47,7 @@ pub async fn send(
         Some(token) => (Endpoint::new(NAME, &url)?, Some(secret::reveal(token, network).await?)),
         None => (Endpoint::in_clear_too(NAME, &url)?, None),
     };
-    let mut request = Request::json(endpoint.clone(), &Value::Array(alerts));
+    let mut request = HttpRequest::json(endpoint.clone(), &Value::Array(alerts));
     request.client.clone_from(&settings.client);
     if let Some(token) = token {
         request = request.with("Authorization", format!("Bearer {}", token.expose()));
@@ -56,7 +56,7 @@ pub async fn send(
     if answer.is_success() { Ok(()) } else { Err(refusal(&endpoint, &answer)) }
 }
 
-fn refusal(endpoint: &Endpoint, answer: &Answer) -> Failure {
+fn refusal(endpoint: &Endpoint, answer: &HttpResponse) -> Failure {
     let status = answer.status;
     let why = match status {
         400 => format!("answered HTTP 400: {}", reason(&answer.body)),

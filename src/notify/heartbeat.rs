@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::http::{self, Endpoint, Request};
+use super::http::{self, Endpoint, HttpRequest};
 use super::{Failure, Network, secret};
-use crate::config::channels::Heartbeat;
+use crate::config::channels::HeartbeatConfig;
 
 /// Longest time for one beat: it says little, and the next one comes soon.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 10_000;
 /// # Errors
 /// The other side did not take it.
 pub async fn send(
-    settings: &Heartbeat,
+    settings: &HeartbeatConfig,
     network: &Network,
     is_well: bool,
     text: &str,
@@ -28,7 +28,7 @@ pub async fn send(
     let url = if is_well { url.expose().to_owned() } else { of_failure(url.expose()) };
     let endpoint = Endpoint::new("heartbeat", &url)?;
     let text = cut(text);
-    let request = Request {
+    let request = HttpRequest {
         endpoint: endpoint.clone(),
         headers: vec![("Content-Type", "text/plain; charset=utf-8".to_owned())],
         body: text.as_bytes().to_vec(),

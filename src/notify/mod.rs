@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, Http};
+use crate::config::{Config, HttpConfig};
 use crate::hangs::Hangs;
 
 /// Longest time for one attempt on any channel, connecting and name lookup included.
@@ -31,7 +31,7 @@ pub struct Network {
     /// More CAs to trust: a PEM file.
     pub ca_file: Option<PathBuf>,
     /// How HTTP goes out.
-    pub http: Http,
+    pub http: HttpConfig,
     /// Where threads hang that have gone to read a file.
     pub hangs: Arc<Hangs>,
 }

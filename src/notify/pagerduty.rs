@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::http::{self, Answer, Endpoint, Request};
+use super::http::{self, Endpoint, HttpRequest, HttpResponse};
 use super::{Failure, Network, labels, secret};
-use crate::config::channels::PagerDuty;
+use crate::config::channels::PagerDutyConfig;
 use crate::domain::message::{Firing, Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::domain::text::escape_control;
@@ -21,7 +21,7 @@ const MAX_EVENT: usize = 512_000;
 /// # Errors
 /// PagerDuty did not take it.
 pub async fn send(
-    settings: &PagerDuty,
+    settings: &PagerDutyConfig,
     network: &Network,
     message: &Message,
 ) -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub async fn send(
     for mut event in events(message) {
         event["routing_key"] = json!(key.expose());
         shrink(&mut event);
-        let answer = http::send(Request::json(endpoint.clone(), &event), network).await?;
+        let answer = http::send(HttpRequest::json(endpoint.clone(), &event), network).await?;
         if answer.status != 202 {
             return Err(refusal(&endpoint, &answer, key.expose()));
         }
@@ -38,7 +38,7 @@ pub async fn send(
     Ok(())
 }
 
-fn refusal(endpoint: &Endpoint, answer: &Answer, key: &str) -> Failure {
+fn refusal(endpoint: &Endpoint, answer: &HttpResponse, key: &str) -> Failure {
     let status = answer.status;
     match status {
         400 => {

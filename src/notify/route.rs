@@ -4,7 +4,7 @@ use super::http::{self, Endpoint};
 use super::{
     Failure, Network, Receipt, alertmanager, email, heartbeat, pagerduty, secret, slack, webhook,
 };
-use crate::config::channels::{Alertmanager, Channels, Email, Secret, SlackBy};
+use crate::config::channels::{AlertmanagerConfig, Channels, EmailConfig, Secret, SlackBy};
 use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverId, ReceiverSpec};
 use crate::domain::message::Message;
 use crate::domain::policy::Severity;
@@ -35,12 +35,12 @@ pub fn receivers(channels: &Channels) -> Vec<ReceiverSpec> {
         min_severity,
     };
     let mut all = Vec::new();
-    if let Some(Email { to, min_severity, .. }) = email {
+    if let Some(EmailConfig { to, min_severity, .. }) = email {
         all.extend(to.iter().map(|to| spec(&mail_id(to), DeliveryMode::Grouped, *min_severity)));
     }
     all.extend(slack.iter().map(|it| spec("slack", DeliveryMode::Grouped, it.min_severity)));
     all.extend(webhook.iter().map(|it| spec("webhook", DeliveryMode::Grouped, it.min_severity)));
-    if let Some(Alertmanager { urls, min_severity, .. }) = alertmanager {
+    if let Some(AlertmanagerConfig { urls, min_severity, .. }) = alertmanager {
         let mode = DeliveryMode::Synced { every: REFRESH };
         all.extend(urls.iter().map(|url| spec(&alertmanager_id(url), mode, *min_severity)));
     }

@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 
 use super::secret::{self, Revealed};
 use super::{Failure, FailureKind};
-use crate::config::channels::Client;
+use crate::config::channels::ClientCertificate;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::hangs::Hangs;
@@ -53,7 +53,7 @@ pub fn roots(
 }
 
 /// A client certificate and its key. It is not `Debug`: it holds a key.
-pub struct Pair {
+pub struct ClientIdentity {
     /// The certificate first, then those that it was signed by.
     pub chain: Vec<CertificateDer<'static>>,
     /// The key, PEM.
@@ -64,7 +64,7 @@ pub struct Pair {
 ///
 /// # Errors
 /// It cannot be read, the two do not belong together, or it is not valid now.
-pub fn pair(client: &Client, hangs: &Arc<Hangs>) -> Result<Pair, Failure> {
+pub fn pair(client: &ClientCertificate, hangs: &Arc<Hangs>) -> Result<ClientIdentity, Failure> {
     let path = &client.certificate;
     secret::enter(hangs, path)?;
     // Transient: a file that is replaced mends it.
@@ -95,7 +95,7 @@ pub fn pair(client: &Client, hangs: &Arc<Hangs>) -> Result<Pair, Failure> {
     CertifiedKey::from_der(ders.clone(), der, &rustls::crypto::ring::default_provider()).map_err(
         |_| refuse(format!("and the key in {} do not belong together", secret::place(&client.key))),
     )?;
-    Ok(Pair { chain: ders, key })
+    Ok(ClientIdentity { chain: ders, key })
 }
 
 fn check_dates(der: &[u8], now: UnixTime) -> Result<(), String> {

@@ -5,9 +5,9 @@
 use ring::hmac;
 use serde_json::{Value, json};
 
-use super::http::{self, Endpoint, Request};
+use super::http::{self, Endpoint, HttpRequest};
 use super::{Failure, Network, labels, secret};
-use crate::config::channels::Webhook;
+use crate::config::channels::WebhookConfig;
 use crate::domain::message::{Firing, MOST_SHOWN, Message, Resolved};
 use crate::domain::policy::Severity;
 
@@ -15,10 +15,14 @@ use crate::domain::policy::Severity;
 ///
 /// # Errors
 /// The other side did not take it.
-pub async fn send(settings: &Webhook, network: &Network, message: &Message) -> Result<(), Failure> {
+pub async fn send(
+    settings: &WebhookConfig,
+    network: &Network,
+    message: &Message,
+) -> Result<(), Failure> {
     let url = secret::reveal(&settings.url, network).await?;
     let endpoint = Endpoint::in_clear_too("webhook", url.expose())?;
-    let mut request = Request::json(endpoint.clone(), &payload(message))
+    let mut request = HttpRequest::json(endpoint.clone(), &payload(message))
         .with("Idempotency-Key", message.id.clone());
     request.client.clone_from(&settings.client);
     if let Some(key) = &settings.key {

@@ -5,7 +5,7 @@
 
 /// Where a process is by all hierarchies of cgroups together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Place {
+pub(super) enum CgroupScope {
     /// The node's own: a service or a login.
     Node,
     /// A static pod, made by the kubelet.
@@ -21,7 +21,7 @@ pub(super) enum Place {
 
 /// Where it is by one hierarchy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Part<'a> {
+enum HierarchyScope<'a> {
     /// The root of the hierarchy, which is where all are that nobody has moved, or a service.
     System,
     /// A login, and whatever its user made below it.
@@ -36,19 +36,21 @@ enum Part<'a> {
 ///
 /// On cgroup v1 all hierarchies have to agree: who is in a container by one of them is in a container, and who is in a
 /// static pod by one is so by all, but for those in which pods have no place of their own.
-pub(super) fn place(cgroup: &str) -> Option<Place> {
-    let parts: Vec<Part> = paths(cgroup).map(part).collect();
-    let is_pod = |it: &&Part| matches!(it, Part::StaticPod(_) | Part::PodElsewhere(_));
+pub(super) fn place(cgroup: &str) -> Option<CgroupScope> {
+    let parts: Vec<HierarchyScope> = paths(cgroup).map(part).collect();
+    let is_pod = |it: &&HierarchyScope| {
+        matches!(it, HierarchyScope::StaticPod(_) | HierarchyScope::PodElsewhere(_))
+    };
     let pod = parts.iter().find(is_pod);
     let is_one_pod = parts.iter().filter(is_pod).all(|it| Some(it) == pod);
     Some(match pod {
         _ if parts.is_empty() => return None,
-        _ if parts.contains(&Part::Container) => Place::Container,
-        _ if parts.contains(&Part::Unknown) => Place::Unknown,
-        None => Place::Node,
-        Some(_) if !is_one_pod || parts.contains(&Part::Session) => Place::Unknown,
-        Some(Part::StaticPod(_)) => Place::StaticPod,
-        Some(_) => Place::PodElsewhere,
+        _ if parts.contains(&HierarchyScope::Container) => CgroupScope::Container,
+        _ if parts.contains(&HierarchyScope::Unknown) => CgroupScope::Unknown,
+        None => CgroupScope::Node,
+        Some(_) if !is_one_pod || parts.contains(&HierarchyScope::Session) => CgroupScope::Unknown,
+        Some(HierarchyScope::StaticPod(_)) => CgroupScope::StaticPod,
+        Some(_) => CgroupScope::PodElsewhere,
     })
 }
 
@@ -57,18 +59,22 @@ pub(super) fn paths(cgroup: &str) -> impl Iterator<Item = &str> {
     cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
-fn part(path: &str) -> Part<'_> {
+fn part(path: &str) -> HierarchyScope<'_> {
     // Seen from another namespace of cgroups it begins with `/..`.
     let parts: Vec<&str> = path.split('/').filter(|part| !["", ".."].contains(part)).collect();
     match parts[..] {
-        [] | ["init.scope"] => Part::System,
+        [] | ["init.scope"] => HierarchyScope::System,
         // With libpam-cgfs.
-        ["user", _, session] if session.bytes().all(|it| it.is_ascii_digit()) => Part::Session,
-        ["user.slice", ..] => Part::Session,
+        ["user", _, session] if session.bytes().all(|it| it.is_ascii_digit()) => {
+            HierarchyScope::Session
+        }
+        ["user.slice", ..] => HierarchyScope::Session,
         _ => pod(&parts).unwrap_or_else(|| match &parts[..] {
-            [slices @ .., unit] if are_slices(slices) && is_of_root(slices, unit) => Part::System,
-            _ if parts.iter().any(|it| is_container(it)) => Part::Container,
-            _ => Part::Unknown,
+            [slices @ .., unit] if are_slices(slices) && is_of_root(slices, unit) => {
+                HierarchyScope::System
+            }
+            _ if parts.iter().any(|it| is_container(it)) => HierarchyScope::Container,
+            _ => HierarchyScope::Unknown,
         }),
     }
 }
@@ -94,7 +100,7 @@ const RUNTIMES: [&str; 4] =
 /// below `kubelet`, as in nodes of kind.
 ///
 /// `None` if it is in no pod.
-fn pod<'a>(parts: &[&'a str]) -> Option<Part<'a>> {
+fn pod<'a>(parts: &[&'a str]) -> Option<HierarchyScope<'a>> {
     let first = parts.iter().position(|part| part.contains("kubepods"))?;
     let (above, below) = parts.split_at(first);
     // Of pods within a pod, the outermost is the node's.
@@ -105,11 +111,11 @@ fn pod<'a>(parts: &[&'a str]) -> Option<Part<'a>> {
         _ => false,
     };
     Some(match uid {
-        _ if !is_kubelets && above.iter().any(|it| is_container(it)) => Part::Container,
-        uid if is_hash(uid) && is_kubelets => Part::StaticPod(uid),
-        uid if is_hash(uid) => Part::PodElsewhere(uid),
-        _ if is_kubelets => Part::Container,
-        _ => Part::Unknown,
+        _ if !is_kubelets && above.iter().any(|it| is_container(it)) => HierarchyScope::Container,
+        uid if is_hash(uid) && is_kubelets => HierarchyScope::StaticPod(uid),
+        uid if is_hash(uid) => HierarchyScope::PodElsewhere(uid),
+        _ if is_kubelets => HierarchyScope::Container,
+        _ => HierarchyScope::Unknown,
     })
 }
 

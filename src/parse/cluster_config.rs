@@ -40,13 +40,13 @@ struct Head {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct ClusterConfigurationYaml {
     kubernetes_version: Option<String>,
     certificates_dir: Option<PathBuf>,
     encryption_algorithm: Option<String>,
     certificate_validity_period: Option<String>,
     feature_gates: Option<Gates>,
-    etcd: Option<EtcdDocument>,
+    etcd: Option<EtcdYaml>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ struct Gates {
 }
 
 #[derive(Deserialize)]
-struct EtcdDocument {
+struct EtcdYaml {
     external: Option<External>,
 }
 
@@ -84,13 +84,14 @@ pub fn read(text: &str) -> Result<ClusterConfig, Unreadable> {
         if !APIS.contains(&version) {
             return Err(Unreadable::Api(head.api_version));
         }
-        let document: Document = yaml::read(document.as_bytes()).map_err(Unreadable::Form)?;
+        let document: ClusterConfigurationYaml =
+            yaml::read(document.as_bytes()).map_err(Unreadable::Form)?;
         return config(document);
     }
     Err(Unreadable::Missing)
 }
 
-fn config(document: Document) -> Result<ClusterConfig, Unreadable> {
+fn config(document: ClusterConfigurationYaml) -> Result<ClusterConfig, Unreadable> {
     let dir = document.certificates_dir.filter(|dir| !dir.as_os_str().is_empty());
     let default_dir = || PathBuf::from(KUBERNETES).join(PKI_NAMES[0]);
     let validity = document

@@ -17,53 +17,54 @@ pub struct Credential {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct File {
+struct KubeconfigWithKeys {
     current_context: String,
     contexts: Vec<NamedContext>,
-    clusters: Vec<NamedCluster>,
-    users: Vec<NamedUser>,
+    clusters: Vec<NamedClusterCa>,
+    users: Vec<NamedAuthInfo>,
 }
 
 #[derive(Deserialize)]
 struct NamedContext {
     name: String,
-    context: Context,
+    context: KubeconfigContext,
 }
 
 #[derive(Deserialize)]
-struct Context {
+struct KubeconfigContext {
     cluster: String,
     user: String,
 }
 
 #[derive(Deserialize)]
-struct NamedCluster {
+struct NamedClusterCa {
     name: String,
-    cluster: Cluster,
+    cluster: ClusterCaData,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Cluster {
+struct ClusterCaData {
     certificate_authority_data: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct NamedUser {
+struct NamedAuthInfo {
     name: String,
-    user: User,
+    user: AuthInfo,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct User {
+struct AuthInfo {
     client_certificate_data: Option<String>,
     client_key_data: Option<String>,
 }
 
 /// The credential of the current context; `None` where it is not embedded, as kubeadm embeds it.
 pub fn read(bytes: &[u8]) -> Option<Credential> {
-    let File { current_context, contexts, clusters, users } = yaml::read(bytes).ok()?;
+    let KubeconfigWithKeys { current_context, contexts, clusters, users } =
+        yaml::read(bytes).ok()?;
     let context = contexts.into_iter().find(|it| it.name == current_context)?.context;
     let cluster = clusters.into_iter().find(|it| it.name == context.cluster)?.cluster;
     let user = users.into_iter().find(|it| it.name == context.user)?.user;

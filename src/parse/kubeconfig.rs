@@ -29,7 +29,7 @@ pub struct Cluster {
     /// URL of the API server, without user information.
     pub server: String,
     /// Its CA.
-    pub ca: Source,
+    pub ca: PemSource,
 }
 
 /// A user and its client certificate.
@@ -38,12 +38,12 @@ pub struct User {
     /// Its name in the file.
     pub name: String,
     /// Its client certificate.
-    pub certificate: Source,
+    pub certificate: PemSource,
 }
 
 /// Where the certificate is.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Source {
+pub enum PemSource {
     /// In a file; a relative path counts from the directory of the kubeconfig.
     File(PathBuf),
     /// In the kubeconfig itself: PEM, or the reason why it cannot be decoded.
@@ -66,7 +66,7 @@ pub fn is_likely(text: &[u8]) -> bool {
 /// # Errors
 /// [`Reason::BadKubeconfig`] with the position; never with the text, which may be a key.
 pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
-    let file: File = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
+    let file: KubeconfigYaml = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
     let (clusters, users) = (file.clusters.unwrap_or_default(), file.users.unwrap_or_default());
     let all_users = users.len();
     let users: Vec<User> = users.into_iter().filter_map(NamedUser::into_user).collect();
@@ -79,7 +79,7 @@ pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
 
 /// The fields that are read. The keys are not among them, so they are never decoded.
 #[derive(Deserialize)]
-struct File {
+struct KubeconfigYaml {
     clusters: Option<Vec<NamedCluster>>,
     users: Option<Vec<NamedUser>>,
 }
@@ -114,7 +114,7 @@ struct UserFields {
 impl NamedCluster {
     fn into_cluster(self) -> Option<Cluster> {
         let fields = self.cluster?;
-        let ca = Source::new(fields.certificate_authority_data, fields.certificate_authority)?;
+        let ca = PemSource::new(fields.certificate_authority_data, fields.certificate_authority)?;
         let server = without_user_information(fields.server.unwrap_or_default());
         Some(Cluster { name: self.name.unwrap_or_default(), server, ca })
     }
@@ -123,12 +123,13 @@ impl NamedCluster {
 impl NamedUser {
     fn into_user(self) -> Option<User> {
         let fields = self.user?;
-        let certificate = Source::new(fields.client_certificate_data, fields.client_certificate)?;
+        let certificate =
+            PemSource::new(fields.client_certificate_data, fields.client_certificate)?;
         Some(User { name: self.name.unwrap_or_default(), certificate })
     }
 }
 
-impl Source {
+impl PemSource {
     /// Data wins over a path, as in client-go.
     fn new(data: Option<String>, path: Option<PathBuf>) -> Option<Self> {
         match (
@@ -181,13 +182,13 @@ mod tests {
         let [c1, c2] = &config.clusters[..] else { panic!("{config:?}") };
         assert_eq!(
             (c1.server.as_str(), &c1.ca),
-            ("https://h:6443", &Source::Inline(Ok(b"ABC".to_vec())))
+            ("https://h:6443", &PemSource::Inline(Ok(b"ABC".to_vec())))
         );
-        assert_eq!(c2.ca, Source::File("pki/ca.crt".into()));
+        assert_eq!(c2.ca, PemSource::File("pki/ca.crt".into()));
         assert!(config.has_other_users);
         let [u1, u2] = &config.users[..] else { panic!("{config:?}") };
-        assert_eq!(u1.certificate, Source::Inline(Ok(b"ABC".to_vec())));
-        assert_eq!(u2.certificate, Source::File("/a/b.pem".into()));
+        assert_eq!(u1.certificate, PemSource::Inline(Ok(b"ABC".to_vec())));
+        assert_eq!(u2.certificate, PemSource::File("/a/b.pem".into()));
     }
 
     #[test]
@@ -195,7 +196,7 @@ mod tests {
         let nothing = Kubeconfig { clusters: vec![], users: vec![], has_other_users: false };
         assert_eq!(read(b"clusters: null\nusers: []\n").unwrap(), nothing);
         let config = read(b"users: [{name: u, user: {client-certificate-data: '?'}}]").unwrap();
-        assert_eq!(config.users[0].certificate, Source::Inline(Err(Reason::BadBase64)));
+        assert_eq!(config.users[0].certificate, PemSource::Inline(Err(Reason::BadBase64)));
     }
 
     #[test]

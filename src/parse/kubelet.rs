@@ -12,7 +12,7 @@ const HEALTHZ_PORT: u16 = 10248;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Config {
+struct KubeletConfiguration {
     healthz_port: Option<u16>,
     healthz_bind_address: Option<IpAddr>,
     container_runtime_endpoint: Option<String>,
@@ -21,7 +21,7 @@ struct Config {
 /// Where the kubelet says how it is, by its `config.yaml`; its defaults for what that does not say.
 /// `None` if it was told not to.
 pub fn healthz(config: &[u8]) -> Option<SocketAddr> {
-    let config: Config = yaml::read(config).unwrap_or_default();
+    let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
     let port = config.healthz_port.unwrap_or(HEALTHZ_PORT);
     let ip = match config.healthz_bind_address {
         Some(ip) if !ip.is_unspecified() => ip,
@@ -36,7 +36,8 @@ pub fn healthz(config: &[u8]) -> Option<SocketAddr> {
 pub fn runtime_socket(flags: &str, configs: [&[u8]; 2]) -> Option<PathBuf> {
     let mut words = flags.split(|c: char| c.is_whitespace() || c == '"' || c == '=');
     let flag = words.find(|word| *word == "--container-runtime-endpoint").and(words.next());
-    let endpoint = |config| yaml::read::<Config>(config).ok()?.container_runtime_endpoint;
+    let endpoint =
+        |config| yaml::read::<KubeletConfiguration>(config).ok()?.container_runtime_endpoint;
     let named = configs.into_iter().filter_map(endpoint);
     flag.map(str::to_owned).into_iter().chain(named).find_map(|endpoint| {
         let path = PathBuf::from(endpoint.strip_prefix("unix://").unwrap_or(&endpoint));

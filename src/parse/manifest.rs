@@ -29,13 +29,13 @@ pub struct StaticPod {
 }
 
 #[derive(Deserialize)]
-struct Pod {
-    spec: Spec,
+struct PodManifest {
+    spec: PodSpec,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+struct PodSpec {
     termination_grace_period_seconds: Option<u32>,
     containers: Vec<Container>,
     volumes: Option<Vec<Volume>>,
@@ -71,8 +71,8 @@ struct HostPath {
 
 /// Reads a manifest; `None` if it is no pod, or has no container.
 pub fn read(manifest: &[u8]) -> Option<StaticPod> {
-    let Spec { containers, volumes, termination_grace_period_seconds } =
-        yaml::read::<Pod>(manifest).ok()?.spec;
+    let PodSpec { containers, volumes, termination_grace_period_seconds } =
+        yaml::read::<PodManifest>(manifest).ok()?.spec;
     let container = containers.into_iter().next()?;
     let mut words = container.command.unwrap_or_default();
     words.extend(container.args.unwrap_or_default());

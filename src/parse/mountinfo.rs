@@ -2,7 +2,7 @@
 
 /// Who stands behind what a mount says of its files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Origin {
+pub enum MountOwner {
     /// Root alone can have mounted it: a disk, a server, or a FUSE program that root has started.
     Root,
     /// A FUSE program that this user has started. It can call any file root's.
@@ -12,26 +12,26 @@ pub enum Origin {
 }
 
 /// Of the mount with this number. The kernel escapes what strangers can name in it.
-pub fn origin(mountinfo: &[u8], id: u64) -> Origin {
+pub fn origin(mountinfo: &[u8], id: u64) -> MountOwner {
     let lines =
         mountinfo.split(|byte| *byte == b'\n').filter_map(|it| std::str::from_utf8(it).ok());
     let mut found = lines
         .filter(|line| line.split(' ').next().and_then(|first| first.parse().ok()) == Some(id));
     let Some((_, rest)) = found.next().and_then(|line| line.split_once(" - ")) else {
-        return Origin::Unknown;
+        return MountOwner::Unknown;
     };
     let mut fields = rest.split(' ');
     let kind = fields.next().unwrap_or_default();
     let is_fuse = matches!(kind.split('.').next(), Some("fuse" | "fuseblk"));
     if !is_fuse {
-        return Origin::Root;
+        return MountOwner::Root;
     }
     let options = fields.nth(1).unwrap_or_default();
     let user = options.split(',').find_map(|option| option.strip_prefix("user_id="));
     match user.and_then(|user| user.parse().ok()) {
-        Some(0) => Origin::Root,
-        Some(user) => Origin::User(user),
-        None => Origin::Unknown,
+        Some(0) => MountOwner::Root,
+        Some(user) => MountOwner::User(user),
+        None => MountOwner::Unknown,
     }
 }
 
@@ -56,34 +56,34 @@ mod tests {
     #[test]
     fn what_a_user_mounted_is_told_apart() {
         for (id, expected) in [
-            (22, Origin::Root),
-            (27, Origin::Root),
-            (31, Origin::User(1000)),
-            (32, Origin::Root),
-            (33, Origin::User(7)),
-            (34, Origin::Unknown),
-            (35, Origin::Root),
-            (36, Origin::Root),
-            (37, Origin::Root),
-            (38, Origin::Unknown),
-            (3, Origin::Unknown),
+            (22, MountOwner::Root),
+            (27, MountOwner::Root),
+            (31, MountOwner::User(1000)),
+            (32, MountOwner::Root),
+            (33, MountOwner::User(7)),
+            (34, MountOwner::Unknown),
+            (35, MountOwner::Root),
+            (36, MountOwner::Root),
+            (37, MountOwner::Root),
+            (38, MountOwner::Unknown),
+            (3, MountOwner::Unknown),
         ] {
             assert_eq!(origin(MOUNTS, id), expected, "{id}");
         }
-        assert_eq!(origin(b"", 1), Origin::Unknown);
+        assert_eq!(origin(b"", 1), MountOwner::Unknown);
     }
 
     proptest! {
         #[test]
         fn only_what_is_listed_as_root_s_is(bytes in any::<Vec<u8>>(), id in any::<u64>()) {
             let is_listed = bytes.windows(3).any(|part| part == b" - ");
-            prop_assert!(is_listed || origin(&bytes, id) == Origin::Unknown);
+            prop_assert!(is_listed || origin(&bytes, id) == MountOwner::Unknown);
         }
 
         #[test]
         fn a_fuse_mount_is_the_user_s_that_it_names(user in 1..u32::MAX, kind in "fuse(blk)?(\\.[a-z]{1,9})?") {
             let line = format!("9 1 0:9 / /x rw - {kind} x rw,user_id={user},group_id=0,allow_other");
-            prop_assert_eq!(origin(line.as_bytes(), 9), Origin::User(user));
+            prop_assert_eq!(origin(line.as_bytes(), 9), MountOwner::User(user));
         }
     }
 }

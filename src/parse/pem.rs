@@ -29,29 +29,29 @@ pub fn has_block(bytes: &[u8]) -> bool {
 /// All certificate blocks, in order; blocks of other kinds are stepped over unread.
 pub fn certificates(bytes: &[u8]) -> Vec<Result<Block, Damaged>> {
     let mut found = Vec::new();
-    let mut open: Option<Open> = None;
+    let mut open: Option<OpenBlock> = None;
     for (number, line) in (1..).zip(lines(bytes)) {
         if let Some(label) = label(line, BEGIN) {
-            found.extend(open.take().and_then(Open::cut_off));
-            open = Some(Open::new(label, number));
+            found.extend(open.take().and_then(OpenBlock::cut_off));
+            open = Some(OpenBlock::new(label, number));
         } else if label(line, END).is_some() {
-            found.extend(open.take().and_then(Open::close));
+            found.extend(open.take().and_then(OpenBlock::close));
         } else if let Some(block) = &mut open {
             block.push(line);
         }
     }
-    found.extend(open.and_then(Open::cut_off));
+    found.extend(open.and_then(OpenBlock::cut_off));
     found
 }
 
 /// A block whose end has not come yet. Only certificates keep their text.
-struct Open {
+struct OpenBlock {
     line: u32,
     text: Option<Vec<u8>>,
     trusted: bool,
 }
 
-impl Open {
+impl OpenBlock {
     fn new(label: &[u8], line: u32) -> Self {
         let trusted = label == b"TRUSTED CERTIFICATE";
         let wanted = trusted || label == b"CERTIFICATE" || label == b"X509 CERTIFICATE";

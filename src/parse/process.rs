@@ -1,6 +1,6 @@
 //! What `/proc` says of a process (proc(5), cgroups(7)), and whose it is.
 
-use super::cgroup::{self, Place};
+use super::cgroup::{self, CgroupScope};
 
 /// When it started, in clock ticks after boot: field 22 of `/proc/PID/stat`.
 pub fn started_after_boot(stat: &[u8]) -> Option<u64> {
@@ -20,7 +20,7 @@ pub fn program(cmdline: &[u8]) -> Option<&str> {
 
 /// Whose a process is, for those who look for the node's own by a name that anybody can choose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Owner {
+pub enum ProcessOwner {
     /// Root's, on the node itself: outside of pods and of other containers.
     Root,
     /// A static pod's.
@@ -40,19 +40,21 @@ pub enum Owner {
 /// All four user IDs have to be root's: the real one stays the user's in a program that runs as root for a user, and so
 /// does the group where that takes even this one. They are those of the reader's namespace, so that the root of another
 /// one is no root. What cannot be read belongs to a process that is gone.
-pub fn owner(status: &[u8], cgroup: &[u8]) -> Owner {
+pub fn owner(status: &[u8], cgroup: &[u8]) -> ProcessOwner {
     let is_large = is_large_enough(status);
     let status = String::from_utf8_lossy(status);
     let has_roots_ids = are_roots(&status, "Uid:");
     let is_root = has_roots_ids && is_in_this_pid_namespace(&status);
     match cgroup::place(&String::from_utf8_lossy(cgroup)) {
-        Some(Place::StaticPod) => Owner::StaticPod,
+        Some(CgroupScope::StaticPod) => ProcessOwner::StaticPod,
         // Nobody but root has that, whoever made the cgroup.
-        Some(Place::PodElsewhere) if has_roots_ids && is_large => Owner::StaticPod,
-        Some(Place::Container) if is_root => Owner::Container,
-        Some(Place::Node) if is_root && are_roots(&status, "Gid:") => Owner::Root,
-        Some(Place::Node | Place::Unknown | Place::PodElsewhere) if is_root => Owner::Unknown,
-        _ => Owner::Other,
+        Some(CgroupScope::PodElsewhere) if has_roots_ids && is_large => ProcessOwner::StaticPod,
+        Some(CgroupScope::Container) if is_root => ProcessOwner::Container,
+        Some(CgroupScope::Node) if is_root && are_roots(&status, "Gid:") => ProcessOwner::Root,
+        Some(CgroupScope::Node | CgroupScope::Unknown | CgroupScope::PodElsewhere) if is_root => {
+            ProcessOwner::Unknown
+        }
+        _ => ProcessOwner::Other,
     }
 }
 
@@ -201,11 +203,19 @@ mod tests {
     #[test]
     fn pods_are_told_in_every_layout_of_cgroups() {
         for cgroup in layouts(HASH) {
-            assert_eq!(owner(b"", cgroup.as_bytes()), Owner::StaticPod, "{cgroup}");
+            assert_eq!(owner(b"", cgroup.as_bytes()), ProcessOwner::StaticPod, "{cgroup}");
         }
         for cgroup in layouts(UUID) {
-            assert_eq!(owner(ROOT.as_bytes(), cgroup.as_bytes()), Owner::Container, "{cgroup}");
-            assert_eq!(owner(IN_CONTAINER.as_bytes(), cgroup.as_bytes()), Owner::Other, "{cgroup}");
+            assert_eq!(
+                owner(ROOT.as_bytes(), cgroup.as_bytes()),
+                ProcessOwner::Container,
+                "{cgroup}"
+            );
+            assert_eq!(
+                owner(IN_CONTAINER.as_bytes(), cgroup.as_bytes()),
+                ProcessOwner::Other,
+                "{cgroup}"
+            );
         }
     }
 
@@ -226,7 +236,7 @@ mod tests {
             "0::/user.slice/user-1000.slice/user@1000.service/app.slice/vte-spawn-1.scope\n",
             "9:name=systemd:/user.slice/user-1000.slice/session-1.scope\n8:freezer:/user/alice/0\n0::/\n",
         ] {
-            assert_eq!(root(cgroup), Owner::Root, "{cgroup}");
+            assert_eq!(root(cgroup), ProcessOwner::Root, "{cgroup}");
         }
         for cgroup in [
             "0::/docker/c0ffee\n",
@@ -237,7 +247,7 @@ mod tests {
             "0::/k8s.io/c0ffee\n",
             "5:memory:/docker/c0ffee\n1:name=systemd:/system.slice/docker.service\n",
         ] {
-            assert_eq!(root(cgroup), Owner::Container, "{cgroup}");
+            assert_eq!(root(cgroup), ProcessOwner::Container, "{cgroup}");
         }
         for cgroup in [
             "0::/anything\n",
@@ -248,7 +258,7 @@ mod tests {
             "0::/system.slice/any.scope\n",
             "5:memory:/anything\n1:name=systemd:/\n",
         ] {
-            assert_eq!(root(cgroup), Owner::Unknown, "{cgroup}");
+            assert_eq!(root(cgroup), ProcessOwner::Unknown, "{cgroup}");
         }
     }
 
@@ -257,12 +267,16 @@ mod tests {
         let pod = format!("/kubepods/burstable/pod{HASH}/c0ffee");
         let mixed = |other: &str| format!("5:memory:{pod}\n4:cpu:{pod}\n1:name=systemd:{other}\n");
         for other in ["/", "/system.slice/containerd.service", &pod] {
-            assert_eq!(owner(b"", mixed(other).as_bytes()), Owner::StaticPod, "{other}");
+            assert_eq!(owner(b"", mixed(other).as_bytes()), ProcessOwner::StaticPod, "{other}");
         }
         let another = pod.replace("0f1e", "ffff");
         for other in [&another, "/user.slice/user-1000.slice/session-1.scope", "/x"] {
-            assert_eq!(owner(b"", mixed(other).as_bytes()), Owner::Other, "{other}");
-            assert_eq!(owner(ROOT.as_bytes(), mixed(other).as_bytes()), Owner::Unknown, "{other}");
+            assert_eq!(owner(b"", mixed(other).as_bytes()), ProcessOwner::Other, "{other}");
+            assert_eq!(
+                owner(ROOT.as_bytes(), mixed(other).as_bytes()),
+                ProcessOwner::Unknown,
+                "{other}"
+            );
         }
     }
 
@@ -272,13 +286,21 @@ mod tests {
         let large = format!("{IN_CONTAINER}VmExe:\t   40960 kB\n");
         for layout in layouts(HASH) {
             let cgroup = layout.replace(":/", ":/custom/");
-            assert_eq!(owner(large.as_bytes(), cgroup.as_bytes()), Owner::StaticPod, "{cgroup}");
+            assert_eq!(
+                owner(large.as_bytes(), cgroup.as_bytes()),
+                ProcessOwner::StaticPod,
+                "{cgroup}"
+            );
             for status in [IN_CONTAINER, &large.replace("Uid:\t0", "Uid:\t7"), ""] {
-                assert_eq!(owner(status.as_bytes(), cgroup.as_bytes()), Owner::Other, "{cgroup}");
+                assert_eq!(
+                    owner(status.as_bytes(), cgroup.as_bytes()),
+                    ProcessOwner::Other,
+                    "{cgroup}"
+                );
             }
         }
         let in_lxc = format!("0::/lxc.payload.guest/kubepods/burstable/pod{HASH}/c0ffee\n");
-        assert_eq!(owner(large.as_bytes(), in_lxc.as_bytes()), Owner::Other);
+        assert_eq!(owner(large.as_bytes(), in_lxc.as_bytes()), ProcessOwner::Other);
     }
 
     /// Places in which somebody else than root and the kubelet may make cgroups.
@@ -301,8 +323,12 @@ mod tests {
             for layout in layouts(HASH) {
                 let cgroup = layout.replace(":/", &format!(":/{below}/"));
                 let user = owner(b"Uid:\t1000\t1000\t1000\t1000\n", cgroup.as_bytes());
-                assert_eq!(user, Owner::Other, "{cgroup}");
-                assert_ne!(owner(ROOT.as_bytes(), cgroup.as_bytes()), Owner::StaticPod, "{cgroup}");
+                assert_eq!(user, ProcessOwner::Other, "{cgroup}");
+                assert_ne!(
+                    owner(ROOT.as_bytes(), cgroup.as_bytes()),
+                    ProcessOwner::StaticPod,
+                    "{cgroup}"
+                );
             }
         }
     }
@@ -310,8 +336,12 @@ mod tests {
     #[test]
     fn root_is_who_is_root_all_the_way_and_in_no_container() {
         let on_node = |status: &str| owner(status.as_bytes(), b"0::/system.slice/x.service\n");
-        assert_eq!(on_node(ROOT), Owner::Root);
-        assert_eq!(on_node("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"), Owner::Root, "before 4.1");
+        assert_eq!(on_node(ROOT), ProcessOwner::Root);
+        assert_eq!(
+            on_node("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"),
+            ProcessOwner::Root,
+            "before 4.1"
+        );
         for status in [
             "Uid:\t1000\t0\t0\t0\nNSpid:\t7\n",
             "Uid:\t0\t1000\t0\t0\nNSpid:\t7\n",
@@ -321,11 +351,11 @@ mod tests {
             "Uid:\n",
             "",
         ] {
-            assert_eq!(on_node(status), Owner::Other, "{status}");
+            assert_eq!(on_node(status), ProcessOwner::Other, "{status}");
         }
         let in_group = ROOT.replace("Gid:\t0", "Gid:\t1000");
-        assert_eq!(on_node(&in_group), Owner::Unknown);
-        assert_eq!(owner(ROOT.as_bytes(), b""), Owner::Other, "it is gone");
+        assert_eq!(on_node(&in_group), ProcessOwner::Unknown);
+        assert_eq!(owner(ROOT.as_bytes(), b""), ProcessOwner::Other, "it is gone");
     }
 
     #[test]
@@ -395,12 +425,12 @@ mod tests {
             );
             let user = format!(":/user.slice/user-1000.slice/user@1000.service{below}/");
             let cgroup = layouts(HASH)[layout].replace(":/", &user);
-            prop_assert_eq!(owner(status.as_bytes(), cgroup.as_bytes()), Owner::Other);
+            prop_assert_eq!(owner(status.as_bytes(), cgroup.as_bytes()), ProcessOwner::Other);
             let pod = format!("{}{below}", layouts(UUID)[layout].trim_end());
-            prop_assert_eq!(owner(status.as_bytes(), pod.as_bytes()), Owner::Other);
+            prop_assert_eq!(owner(status.as_bytes(), pod.as_bytes()), ProcessOwner::Other);
             // Nor is the root of a container or of a pod, unless it shares the node's processes.
-            prop_assert_eq!(owner(IN_CONTAINER.as_bytes(), pod.as_bytes()), Owner::Other);
-            prop_assert_eq!(owner(ROOT.as_bytes(), pod.as_bytes()), Owner::Container);
+            prop_assert_eq!(owner(IN_CONTAINER.as_bytes(), pod.as_bytes()), ProcessOwner::Other);
+            prop_assert_eq!(owner(ROOT.as_bytes(), pod.as_bytes()), ProcessOwner::Container);
         }
 
         /// Who takes part in nothing that is known is not taken for the node's own: not by one hierarchy of several.
@@ -415,7 +445,7 @@ mod tests {
             let known = "3:cpu:/system.slice/x.service\n".repeat(hierarchies);
             let cgroup = format!("{known}1:name=systemd:/{name}{below}\n");
             let owner = owner(ROOT.as_bytes(), cgroup.as_bytes());
-            prop_assert!(matches!(owner, Owner::Container | Owner::Unknown), "{:?}", owner);
+            prop_assert!(matches!(owner, ProcessOwner::Container | ProcessOwner::Unknown), "{:?}", owner);
         }
 
         #[test]

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use super::algorithm::{Curve, Hash};
 
 /// What is said of a signature; `None` where the hash is not supported.
-type Answer = Option<bool>;
+type Verification = Option<bool>;
 
 /// The digits of an RSA key, big-endian.
 pub(super) struct RsaKey<'a> {
@@ -21,7 +21,12 @@ pub(super) struct RsaKey<'a> {
 }
 
 /// Whether `key` has made it, by PKCS #1 v1.5.
-pub(super) fn pkcs1(key: &RsaKey<'_>, hash: Hash, message: &[u8], signature: &[u8]) -> Answer {
+pub(super) fn pkcs1(
+    key: &RsaKey<'_>,
+    hash: Hash,
+    message: &[u8],
+    signature: &[u8],
+) -> Verification {
     match hash {
         Hash::Sha1 => None,
         Hash::Sha224 => Some(key.pkcs1::<Sha224>(message, signature)),
@@ -38,7 +43,7 @@ pub(super) fn pss(
     salt: usize,
     message: &[u8],
     signature: &[u8],
-) -> Answer {
+) -> Verification {
     match hash {
         Hash::Sha1 => None,
         Hash::Sha224 => Some(key.pss::<Sha224>(salt, message, signature)),
@@ -55,7 +60,7 @@ pub(super) fn ecdsa(
     hash: Hash,
     message: &[u8],
     signature: &[u8],
-) -> Answer {
+) -> Verification {
     let sum = sum(hash, message)?;
     macro_rules! is_good {
         ($curve:ident, $bytes:literal) => {{

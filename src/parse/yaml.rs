@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::{DuplicateKeyPolicy, options};
 
 /// Line and column of a fault, from 1, where known.
-pub(crate) type Fault = Option<(u64, u64)>;
+pub(crate) type YamlPosition = Option<(u64, u64)>;
 
 /// Reads the first YAML document, as kubectl does; a BOM in front is allowed.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlPosition> {
     let text = std::str::from_utf8(bytes).map_err(|_| None)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Like kubectl, which lets the last of two equal keys win.

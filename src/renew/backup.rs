@@ -13,7 +13,7 @@ use crate::domain::renewal::Fault;
 use crate::domain::time::UnixTime;
 
 use super::NodePaths;
-use super::files::{self, Owner, failed, shown};
+use super::files::{self, Ownership, failed, shown};
 
 const VERSION: u32 = 1;
 const LIST: &str = "backup.json";
@@ -64,7 +64,7 @@ pub fn back_up(
     files::create_dirs(&paths.work, &Path::new("backups").join(id))?;
     let list = serde_json::to_vec_pretty(&backup)
         .map_err(|_| Fault::failed("cannot write backup.json: a path is not UTF-8"))?;
-    files::write(&dir.join(LIST), &list, Owner::private())?;
+    files::write(&dir.join(LIST), &list, Ownership::private())?;
     Ok(backup)
 }
 

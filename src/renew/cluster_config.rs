@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::kubernetes::Version;
 use crate::domain::layout;
 use crate::domain::renewal::Fault;
-use crate::domain::renewal::kubeadm_config::{self, ClusterConfig, Refusal};
+use crate::domain::renewal::kubeadm_config::{self, ClusterConfig, KubeadmConfigError};
 use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
 use crate::parse::cluster_config;
@@ -27,7 +27,7 @@ pub const KEPT_AGE: Span = Span::days(7);
 
 /// Where the configuration comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
+pub enum ClusterConfigSource {
     /// The API, just now.
     Api,
     /// A person.
@@ -44,7 +44,7 @@ pub struct Settled {
     /// What it says.
     pub config: ClusterConfig,
     /// Where it comes from.
-    pub source: Source,
+    pub source: ClusterConfigSource,
     /// What people should know of it: whole sentences.
     pub notes: Vec<String>,
 }
@@ -71,8 +71,9 @@ pub fn settle(
 /// kubeadm works on the staging copy, which has this node's own pki and no other: whoever may write the cluster's
 /// configuration is not to say where certificates lie on a node.
 fn check_pki(paths: &NodePaths, dir: &Path) -> Result<(), Fault> {
-    let name = layout::certificates_dir(dir)
-        .ok_or_else(|| Fault::failed(Refusal::CertificatesDir(dir.to_owned()).to_string()))?;
+    let name = layout::certificates_dir(dir).ok_or_else(|| {
+        Fault::failed(KubeadmConfigError::CertificatesDir(dir.to_owned()).to_string())
+    })?;
     let identity = |path: PathBuf| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
     let named = identity(paths.kubernetes.join(name));
     if named.is_none() || named != identity(paths.pki()) {
@@ -89,7 +90,7 @@ fn by_hand(path: &Path) -> Result<Settled, Fault> {
     let unreadable = |why: &dyn std::fmt::Display| Fault::failed(format!("{}: {why}", shown(path)));
     let text = read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
     let config = cluster_config::read(&text).map_err(|why| unreadable(&why))?;
-    Ok(Settled { config, source: Source::Given, notes: Vec::new() })
+    Ok(Settled { config, source: ClusterConfigSource::Given, notes: Vec::new() })
 }
 
 fn find(
@@ -103,13 +104,13 @@ fn find(
     };
     let kept = kept(paths);
     if let Ok(Some(config)) = kept {
-        return Ok(Settled { config, source: Source::Kept, notes: Vec::new() });
+        return Ok(Settled { config, source: ClusterConfigSource::Kept, notes: Vec::new() });
     }
     let damaged = kept.err().map(|fault| format!("the kept copy cannot be used: {}", fault.what));
     match present::config(paths, plane, kubeadm) {
         Ok(present::Present { config, notes }) => {
             let notes = notes.into_iter().chain(damaged).collect();
-            Ok(Settled { config, source: Source::Node, notes })
+            Ok(Settled { config, source: ClusterConfigSource::Node, notes })
         }
         Err(why) => Err(Fault::failed(format!("{}; nothing was kept, and {why}", silent.what))),
     }
@@ -119,7 +120,7 @@ fn from_api(text: &str) -> Result<Settled, Fault> {
     let config = cluster_config::read(text).map_err(|why| {
         Fault::failed(format!("the ConfigMap kubeadm-config cannot be understood: {why}"))
     })?;
-    Ok(Settled { config, source: Source::Api, notes: Vec::new() })
+    Ok(Settled { config, source: ClusterConfigSource::Api, notes: Vec::new() })
 }
 
 fn kept(paths: &NodePaths) -> Result<Option<ClusterConfig>, Fault> {
@@ -143,10 +144,10 @@ fn read(path: &Path) -> Result<Option<String>, Fault> {
 /// # Errors
 /// It cannot be written.
 pub fn keep(paths: &NodePaths, settled: &Settled) -> Result<(), Fault> {
-    let is_news = matches!(settled.source, Source::Api | Source::Given);
+    let is_news = matches!(settled.source, ClusterConfigSource::Api | ClusterConfigSource::Given);
     match kubeadm_config::keep(&settled.config) {
         Ok(text) if is_news => {
-            files::write(&paths.cluster_config(), text.as_bytes(), files::Owner::private())
+            files::write(&paths.cluster_config(), text.as_bytes(), files::Ownership::private())
         }
         _ => Ok(()),
     }
@@ -158,7 +159,7 @@ pub fn keep(paths: &NodePaths, settled: &Settled) -> Result<(), Fault> {
 /// It cannot be written.
 pub fn hand_over(paths: &NodePaths, text: &str) -> Result<PathBuf, Fault> {
     let path = paths.kubeadm_config();
-    files::write(&path, text.as_bytes(), files::Owner::private())?;
+    files::write(&path, text.as_bytes(), files::Ownership::private())?;
     Ok(path)
 }
 

@@ -10,11 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::model::Sha256;
-use crate::domain::renewal::copy::{ListedCopy, User};
+use crate::domain::renewal::copy::{ListedCopy, SystemUser};
 use crate::sys;
 
 use super::NodePaths;
-use super::copy::Look;
+use super::copy::CopyStatus;
 use super::files::shown;
 use super::program;
 
@@ -35,14 +35,14 @@ pub struct Copies {
 
 /// What was found of all of them.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct StaleCopies {
     /// Those to refresh.
     pub stale: Vec<PathBuf>,
     /// Why others are left alone: whole sentences.
     pub left: Vec<String>,
 }
 
-enum Task {
+enum CopyTask {
     Look { admin_is_renewed: bool },
     Refresh { replaced: Option<Sha256> },
 }
@@ -61,11 +61,11 @@ impl Copies {
 
     /// Looks at each, as [`Copy::look`](super::copy::Copy::look) does, within 20 s and a few more for
     /// each that has to be killed.
-    pub fn look(&self, paths: &NodePaths, admin_is_renewed: bool) -> Found {
+    pub fn look(&self, paths: &NodePaths, admin_is_renewed: bool) -> StaleCopies {
         let mut time = Time::new(self.listed.len());
-        let mut found = Found::default();
+        let mut found = StaleCopies::default();
         for copy in &self.listed {
-            let task = Task::Look { admin_is_renewed };
+            let task = CopyTask::Look { admin_is_renewed };
             let look = time.share(|limit| self.ask(paths, copy, &task, limit));
             found.left.extend(look.left);
             if look.is_stale {
@@ -88,42 +88,48 @@ impl Copies {
             let Some(copy) = self.listed.iter().find(|copy| copy.path == *path) else {
                 return left(path, "it is no longer in renew.kubeconfig-copies");
             };
-            let task = Task::Refresh { replaced };
+            let task = CopyTask::Refresh { replaced };
             let look = time.share(|limit| self.ask(paths, copy, &task, limit));
             look.left.unwrap_or_else(|| format!("{} has the new certificate", shown(path)))
         };
         file_paths.iter().map(one).collect()
     }
 
-    fn ask(&self, paths: &NodePaths, copy: &ListedCopy, task: &Task, limit: Duration) -> Look {
+    fn ask(
+        &self,
+        paths: &NodePaths,
+        copy: &ListedCopy,
+        task: &CopyTask,
+        limit: Duration,
+    ) -> CopyStatus {
         let path = &copy.path;
         if self.hung().contains(path) {
-            return Look::left(path, "it did not answer before; is its file system away?");
+            return CopyStatus::left(path, "it did not answer before; is its file system away?");
         }
         let owner = match &copy.owner {
             None => Some(0),
-            Some(User::Uid(uid)) => Some(*uid),
-            Some(User::Name(name)) => sys::user_id(name),
+            Some(SystemUser::Uid(uid)) => Some(*uid),
+            Some(SystemUser::Name(name)) => sys::user_id(name),
         };
         let Some(owner) = owner else {
             let why = "/etc/passwd has no user of the name of its owner; give the number (`id -u`)";
-            return Look::left(path, why);
+            return CopyStatus::left(path, why);
         };
         let begin = Instant::now();
         let output = program::run(self.command(paths, path, owner, task), limit);
         match output {
             Ok(output) if output.is_success() => serde_json::from_str(&output.text())
-                .unwrap_or_else(|_| Look::left(path, "certwatch did not understand itself")),
+                .unwrap_or_else(|_| CopyStatus::left(path, "certwatch did not understand itself")),
             // Also if not even SIGKILL ends it.
             _ if begin.elapsed() >= limit => {
                 self.hung().insert(path.clone());
                 let seconds = limit.as_secs_f64().max(0.1);
                 let seconds = (seconds * 10.0).round() / 10.0;
                 let why = format!("it did not answer within {seconds} s; is its file system away?");
-                Look::left(path, &why)
+                CopyStatus::left(path, &why)
             }
-            Ok(output) => Look::left(path, &output.summary()),
-            Err(fault) => Look::left(path, &fault.what),
+            Ok(output) => CopyStatus::left(path, &output.summary()),
+            Err(fault) => CopyStatus::left(path, &fault.what),
         }
     }
 
@@ -132,17 +138,17 @@ impl Copies {
         paths: &NodePaths,
         path: &Path,
         owner: u32,
-        task: &Task,
+        task: &CopyTask,
     ) -> std::process::Command {
         let mut command = program::bare(&self.program);
         command.arg("copy").arg("--kubernetes").arg(&paths.kubernetes);
         command.args(["--owner", &owner.to_string()]);
         match task {
-            Task::Look { admin_is_renewed: false } => {}
-            Task::Look { admin_is_renewed: true } => {
+            CopyTask::Look { admin_is_renewed: false } => {}
+            CopyTask::Look { admin_is_renewed: true } => {
                 command.arg("--admin-is-renewed");
             }
-            Task::Refresh { replaced } => {
+            CopyTask::Refresh { replaced } => {
                 command.arg("--refresh");
                 if let Some(replaced) = replaced {
                     command.args(["--replaced", &replaced.to_string()]);
@@ -190,7 +196,7 @@ impl Time {
 }
 
 fn left(path: &Path, why: &str) -> String {
-    Look::left(path, why).left.unwrap_or_default()
+    CopyStatus::left(path, why).left.unwrap_or_default()
 }
 
 #[cfg(test)]

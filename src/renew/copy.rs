@@ -21,10 +21,10 @@ use crate::domain::time::UnixTime;
 use crate::parse::pem;
 use crate::sys;
 
-use super::credential::{CERTIFICATE, Ca, KEY, Kubeconfig, embedded, is_signed};
+use super::credential::{CERTIFICATE, CaBundle, KEY, KubeconfigDocument, embedded, is_signed};
 use super::files::{failed, read, shown};
-use super::held::{self, Held};
 use super::stage::pki_name;
+use super::trusted_file::{self, TrustedFile};
 
 const ADMIN: &str = "admin.conf";
 
@@ -43,14 +43,14 @@ pub struct Copy<'a> {
 
 /// What was seen of a copy.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Look {
+pub struct CopyStatus {
     /// It is to be refreshed.
     pub is_stale: bool,
     /// It is left alone, and why: a whole sentence.
     pub left: Option<String>,
 }
 
-impl Look {
+impl CopyStatus {
     /// Left alone, for this reason.
     pub(super) fn left(path: &Path, why: &str) -> Self {
         Self { is_stale: false, left: Some(format!("{} is not refreshed: {why}", shown(path))) }
@@ -60,27 +60,28 @@ impl Look {
 impl Copy<'_> {
     /// Whether it is stale; with `admin_is_renewed`, whether it will be. What is not there, or is
     /// admin.conf itself, is neither stale nor left alone.
-    pub fn look(self, admin_is_renewed: bool) -> Look {
+    pub fn look(self, admin_is_renewed: bool) -> CopyStatus {
         let is_absent = |error: io::Error| {
             matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         };
         if fs::symlink_metadata(self.path).is_err_and(is_absent) || self.is_admin_itself() {
-            return Look::default();
+            return CopyStatus::default();
         }
-        let Ok(mut admin) = Admin::read(self.kubernetes) else { return Look::default() };
+        let Ok(mut admin) = AdminConf::read(self.kubernetes) else { return CopyStatus::default() };
         admin.replaced = admin_is_renewed.then_some(admin.certificate.sha256);
-        let held = match Held::open(self.path, self.owner) {
+        let held = match TrustedFile::open(self.path, self.owner) {
             Ok(held) => held,
-            Err(refusal) => return Look::left(self.path, &self.why(&refusal)),
+            Err(refusal) => return CopyStatus::left(self.path, &self.why(&refusal)),
         };
         let users = admin.users_in(&held, self.now);
-        let is_old = |user: &User| {
+        let is_old = |user: &CopyUser| {
             admin_is_renewed || user.certificate.not_after < admin.certificate.not_after
         };
         let mut admins = users.iter().filter(|user| user.refusal.is_none()).peekable();
         match admins.peek() {
-            Some(_) => Look { is_stale: admins.any(is_old), left: None },
-            None => worst(&users).map_or_else(Look::default, |why| Look::left(self.path, why)),
+            Some(_) => CopyStatus { is_stale: admins.any(is_old), left: None },
+            None => worst(&users)
+                .map_or_else(CopyStatus::default, |why| CopyStatus::left(self.path, why)),
         }
     }
 
@@ -92,10 +93,11 @@ impl Copy<'_> {
     /// written in a form in which certificate and key cannot be replaced alone; or a file cannot be read
     /// or written.
     pub fn refresh(self, replaced: Option<Sha256>) -> Result<(), Fault> {
-        let left = |why: &str| Fault::failed(Look::left(self.path, why).left.unwrap_or_default());
-        let admin = Admin { replaced, ..Admin::read(self.kubernetes)? };
-        let held =
-            Held::open(self.path, self.owner).map_err(|refusal| left(&self.why(&refusal)))?;
+        let left =
+            |why: &str| Fault::failed(CopyStatus::left(self.path, why).left.unwrap_or_default());
+        let admin = AdminConf { replaced, ..AdminConf::read(self.kubernetes)? };
+        let held = TrustedFile::open(self.path, self.owner)
+            .map_err(|refusal| left(&self.why(&refusal)))?;
         let users = admin.users_in(&held, self.now);
         let mut admins = users.iter().filter(|user| user.refusal.is_none()).peekable();
         if admins.peek().is_none() {
@@ -126,21 +128,23 @@ impl Copy<'_> {
             || real(self.path).is_some() && real(self.path) == real(&admin)
     }
 
-    fn why(self, refusal: &held::Refusal) -> String {
+    fn why(self, refusal: &trusted_file::Untrustworthy) -> String {
         match refusal {
-            held::Refusal::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            trusted_file::Untrustworthy::Io(error)
+                if error.kind() == io::ErrorKind::PermissionDenied =>
+            {
                 format!("{error}; a copy of another user's needs a drop-in for the service")
             }
-            held::Refusal::Io(error) => error.to_string(),
-            held::Refusal::Mount(why) => why.clone(),
+            trusted_file::Untrustworthy::Io(error) => error.to_string(),
+            trusted_file::Untrustworthy::Mount(why) => why.clone(),
             // Whose it is says more than that his directories are his.
-            held::Refusal::Place(why) => {
+            trusted_file::Untrustworthy::Place(why) => {
                 match fs::symlink_metadata(self.path).map(|meta| meta.uid()) {
                     Ok(uid) if uid != self.owner => self.whose(uid),
                     _ => why.clone(),
                 }
             }
-            held::Refusal::Owner(uid) => self.whose(*uid),
+            trusted_file::Untrustworthy::Owner(uid) => self.whose(*uid),
         }
     }
 
@@ -162,13 +166,13 @@ impl Copy<'_> {
 
 /// The certificate that a kubeconfig's current user has; `None` where there is none.
 pub fn certificate_of(kubeconfig: &Path) -> Option<Sha256> {
-    let current = Kubeconfig::read(&read(kubeconfig).ok()??)?.take_current()?;
+    let current = KubeconfigDocument::read(&read(kubeconfig).ok()??)?.take_current()?;
     let block = pem::certificates(&current.credential.certificate).into_iter().next()?.ok()?;
     digest::digest(&digest::SHA256, &block.der).as_ref().try_into().ok().map(Sha256)
 }
 
 /// The reason to tell of those why each user was left alone; none for a kubeconfig that is about something else.
-fn worst(users: &[User]) -> Option<&'static str> {
+fn worst(users: &[CopyUser]) -> Option<&'static str> {
     let is = |wanted| users.iter().any(|user| user.refusal == Some(wanted));
     if is(Refusal::NotValid) {
         return Some(
@@ -185,16 +189,16 @@ fn worst(users: &[User]) -> Option<&'static str> {
 }
 
 /// What admin.conf has now.
-struct Admin {
-    config: Kubeconfig,
+struct AdminConf {
+    config: KubeconfigDocument,
     certificate: Certificate,
-    ca: Ca,
+    ca: CaBundle,
     /// What it had before this renewal, or will have had.
     replaced: Option<Sha256>,
 }
 
 /// A user of a kubeconfig with a certificate and a key in it.
-struct User {
+struct CopyUser {
     texts: Texts,
     certificate: Certificate,
     /// Why it is not given what admin.conf has; nothing if it is.
@@ -208,32 +212,33 @@ struct Texts {
     key: String,
 }
 
-impl Admin {
+impl AdminConf {
     fn read(kubernetes: &Path) -> Result<Self, Fault> {
         let path = kubernetes.join(ADMIN);
-        let ca = Ca::read(&kubernetes.join(pki_name(kubernetes)?).join("ca.crt"))?;
+        let ca = CaBundle::read(&kubernetes.join(pki_name(kubernetes)?).join("ca.crt"))?;
         let unusable = || Fault::failed(format!("{} has no client certificate", shown(&path)));
         let bytes = read(&path)?.unwrap_or_default();
-        let config = Kubeconfig::read(&bytes).ok_or_else(unusable)?;
+        let config = KubeconfigDocument::read(&bytes).ok_or_else(unusable)?;
         let current = config.clone().take_current().ok_or_else(unusable)?;
         let certificate = current.credential.read(&ca).ok_or_else(unusable)?;
         Ok(Self { config, certificate, ca, replaced: None })
     }
 
-    fn users_in(&self, held: &Held, now: UnixTime) -> Vec<User> {
-        let Some(mut config) = Kubeconfig::read(&held.bytes) else { return Vec::new() };
+    fn users_in(&self, held: &TrustedFile, now: UnixTime) -> Vec<CopyUser> {
+        let Some(mut config) = KubeconfigDocument::read(&held.bytes) else { return Vec::new() };
         let file = held.standing();
-        let admin = copy::Admin { certificate: &self.certificate, replaced: self.replaced };
+        let admin =
+            copy::AdminCertificate { certificate: &self.certificate, replaced: self.replaced };
         let judged = |user: &mut serde_json::Map<String, serde_json::Value>| {
             let credential = embedded(user)?;
             let certificate = credential.read(&self.ca)?;
-            let held = copy::Held {
+            let held = copy::CopiedCredential {
                 certificate: &certificate,
                 is_verified: is_signed(&certificate),
                 is_pair: credential.is_pair(),
             };
             let refusal = held.may_receive(admin, file, now).err();
-            Some(User { texts: texts(user)?, certificate, refusal })
+            Some(CopyUser { texts: texts(user)?, certificate, refusal })
         };
         config.users().filter_map(judged).collect()
     }
@@ -251,7 +256,7 @@ impl Admin {
             (own.sha256 == self.certificate.sha256).then(|| texts(user))?
         })?;
         let mut text = String::from_utf8(bytes.to_vec()).ok()?;
-        let mut wanted = Kubeconfig::read(bytes)?;
+        let mut wanted = KubeconfigDocument::read(bytes)?;
         for old in users {
             text = text.replace(&old.certificate, &new.certificate).replace(&old.key, &new.key);
             let same = wanted.users().filter(|user| texts(user).as_ref() == Some(old));
@@ -260,7 +265,9 @@ impl Admin {
                 user.insert(KEY.into(), new.key.clone().into());
             }
         }
-        Kubeconfig::read(text.as_bytes()).filter(|found| found.is_same(&wanted)).map(|_| text)
+        KubeconfigDocument::read(text.as_bytes())
+            .filter(|found| found.is_same(&wanted))
+            .map(|_| text)
     }
 }
 

@@ -20,14 +20,14 @@ use super::files;
 
 /// A certificate and its key in PEM. It has no `Debug`, because of the key.
 #[derive(Clone, Eq, PartialEq)]
-pub(super) struct Credential {
+pub(super) struct KeyPair {
     pub(super) certificate: Vec<u8>,
     pub(super) key: Vec<u8>,
 }
 
-impl Credential {
+impl KeyPair {
     /// The first certificate, and whether `ca` signed it.
-    pub(super) fn read(&self, ca: &Ca) -> Option<Certificate> {
+    pub(super) fn read(&self, ca: &CaBundle) -> Option<Certificate> {
         certificate(&self.certificate, ca)
     }
 
@@ -52,13 +52,13 @@ impl Credential {
 }
 
 /// The certificates of a CA file.
-pub(super) struct Ca {
+pub(super) struct CaBundle {
     path: Arc<Path>,
     anchors: Vec<Anchor>,
     ders: Vec<Vec<u8>>,
 }
 
-impl Ca {
+impl CaBundle {
     /// # Errors
     /// The file cannot be read; without it nothing can be checked.
     pub(super) fn read(path: &Path) -> Result<Self, Fault> {
@@ -79,7 +79,7 @@ impl Ca {
 }
 
 /// The first certificate of `bytes`, and whether `ca` signed it.
-pub(super) fn certificate(bytes: &[u8], ca: &Ca) -> Option<Certificate> {
+pub(super) fn certificate(bytes: &[u8], ca: &CaBundle) -> Option<Certificate> {
     let block = pem::certificates(bytes).into_iter().next()?.ok()?;
     let authority = Authority::Named(&ca.path, &ca.anchors);
     x509::read(&block.der, block.trusted, authority, &Issuers::default()).ok()
@@ -92,11 +92,11 @@ pub(super) fn is_signed(certificate: &Certificate) -> bool {
 
 /// A kubeconfig with the keys in it; so it has no `Debug` either.
 #[derive(Clone)]
-pub(super) struct Kubeconfig(Value);
+pub(super) struct KubeconfigDocument(Value);
 
 /// What its current context uses.
 pub(super) struct Current {
-    pub(super) credential: Credential,
+    pub(super) credential: KeyPair,
     pub(super) ca: Vec<u8>,
 }
 
@@ -105,7 +105,7 @@ pub(super) const CERTIFICATE: &str = "client-certificate-data";
 pub(super) const KEY: &str = "client-key-data";
 const CA: &str = "certificate-authority-data";
 
-impl Kubeconfig {
+impl KubeconfigDocument {
     /// `None` if the bytes are no kubeconfig.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         yaml::read(bytes).ok().filter(Value::is_object).map(Self)
@@ -120,7 +120,7 @@ impl Kubeconfig {
         let user = named(&mut self.0, "users", "user", context.get("user")?.as_str()?)?;
         let (certificate, key) =
             (decoded(&user.remove(CERTIFICATE)?)?, decoded(&user.remove(KEY)?)?);
-        Some(Current { credential: Credential { certificate, key }, ca })
+        Some(Current { credential: KeyPair { certificate, key }, ca })
     }
 
     /// True if nothing else differs that a program would notice. kubeadm sorts, and leaves out what
@@ -143,9 +143,9 @@ impl Kubeconfig {
 }
 
 /// A user's certificate and key, where both are embedded.
-pub(super) fn embedded(user: &Map<String, Value>) -> Option<Credential> {
+pub(super) fn embedded(user: &Map<String, Value>) -> Option<KeyPair> {
     let (certificate, key) = (decoded(user.get(CERTIFICATE)?)?, decoded(user.get(KEY)?)?);
-    Some(Credential { certificate, key })
+    Some(KeyPair { certificate, key })
 }
 
 fn named<'a>(

@@ -17,7 +17,7 @@ use super::backup;
 use super::control_plane::{ControlPlane, RestartOptions};
 use super::copies::Copies;
 use super::install::{self, Direction};
-use super::memory::Memory;
+use super::memory::RenewerState;
 use super::node_paths::NodePaths;
 use super::shutdown::Stop;
 use super::{copy, files, inspect, kubeadm, kubelet, pairs, preflight, stage};
@@ -27,7 +27,7 @@ pub struct Renewer {
     paths: NodePaths,
     keep_backups: usize,
     store: Store,
-    memory: Memory,
+    memory: RenewerState,
     copies: Arc<Copies>,
     stop: Stop,
     /// Nobody asks but the daemon.
@@ -38,7 +38,7 @@ pub struct Renewer {
 }
 
 /// Told of each step that has ended.
-pub type Progress<'a> = dyn FnMut(&Journal) + 'a;
+pub type StepObserver<'a> = dyn FnMut(&Journal) + 'a;
 
 impl Renewer {
     /// Opens and locks the directory for renewals. Once `stop` was asked for, a renewal that
@@ -75,7 +75,7 @@ impl Renewer {
         let store = Store::open(&paths.work)?;
         let (memory, lost) = match store.load(sys::now())? {
             Loaded::SetAside { to, why } => {
-                (Memory::default(), Some(StoreError::Forgotten { path: to, why }))
+                (RenewerState::default(), Some(StoreError::Forgotten { path: to, why }))
             }
             loaded => (loaded.into_state(), None),
         };
@@ -97,7 +97,7 @@ impl Renewer {
     }
 
     /// What is remembered of renewals.
-    pub fn memory(&self) -> &Memory {
+    pub fn memory(&self) -> &RenewerState {
         &self.memory
     }
 
@@ -108,7 +108,7 @@ impl Renewer {
 
     /// Carries out a renewal from its beginning, under a name that no other has: two can fall into one
     /// second, and a clock can be set back.
-    pub fn begin(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+    pub fn begin(&mut self, mut journal: Journal, progress: &mut StepObserver<'_>) -> Journal {
         let name = journal.id.clone();
         let others = (2..).map(|count| format!("{name}-{count}"));
         let mut names = std::iter::once(name.clone()).chain(others);
@@ -122,7 +122,7 @@ impl Renewer {
     }
 
     /// Brings a renewal to its end, whatever happens.
-    fn carry_out(&mut self, mut journal: Journal, progress: &mut Progress<'_>) -> Journal {
+    fn carry_out(&mut self, mut journal: Journal, progress: &mut StepObserver<'_>) -> Journal {
         let _at_work = self.stop.at_work();
         while journal.outcome().is_none() {
             let result = self.note(&journal).and_then(|()| self.perform(&journal));

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock;
-use crate::domain::renewal::kubeadm_config::{self, Etcd, Loss, Refusal, Written};
+use crate::domain::renewal::kubeadm_config::{self, Etcd, KubeadmConfig, KubeadmConfigError, Loss};
 use crate::domain::renewal::plan::NodeFacts;
 use crate::domain::renewal::skew::Versions;
 use crate::domain::role;
 use crate::domain::time::UnixTime;
-use crate::parse::kubeconfig::{self, Source};
+use crate::parse::kubeconfig::{self, PemSource};
 
 use super::cluster_config::{self, Settled};
 use super::control_plane::ControlPlane;
@@ -46,7 +46,8 @@ pub struct Gathered {
 /// Gathers it.
 pub fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
     let paths = question.paths;
-    let copies::Found { stale, left } = question.copies.look(paths, question.admin_is_renewed);
+    let copies::StaleCopies { stale, left } =
+        question.copies.look(paths, question.admin_is_renewed);
     let mut facts = NodeFacts {
         blockers: preflight::blockers(paths, question.manifests, now),
         mismatched: pairs::mismatched(paths),
@@ -104,7 +105,7 @@ fn for_kubeadm(question: &Question<'_>, plane: &ControlPlane, mut facts: NodeFac
     facts.notes.extend(present::change_of_keys(paths, &settled.config));
     let written = versions.kubeadm.map(|kubeadm| kubeadm_config::write(&settled.config, kubeadm));
     let text = match written {
-        Some(Ok(Written { text, losses })) => {
+        Some(Ok(KubeadmConfig { text, losses })) => {
             if losses.iter().any(|it| matches!(it, Loss::Validity(_))) {
                 facts.leaf_lifetime = None;
             }
@@ -112,7 +113,7 @@ fn for_kubeadm(question: &Question<'_>, plane: &ControlPlane, mut facts: NodeFac
             Some(text)
         }
         // Too old a kubeadm is told as such.
-        Some(Err(Refusal::NoApi(_))) | None => None,
+        Some(Err(KubeadmConfigError::NoApi(_))) | None => None,
         Some(Err(refusal)) => {
             facts.blockers.push(Blocker::NoClusterConfig(refusal.to_string()));
             None
@@ -130,5 +131,5 @@ fn not_embedded(paths: &NodePaths) -> Vec<&'static str> {
 fn names_files(path: &Path) -> bool {
     let Ok(Some(bytes)) = files::read(path) else { return false };
     let Ok(config) = kubeconfig::read(&bytes) else { return false };
-    config.users.iter().any(|user| matches!(user.certificate, Source::File(_)))
+    config.users.iter().any(|user| matches!(user.certificate, PemSource::File(_)))
 }

@@ -14,9 +14,9 @@ use crate::domain::layout::as_known;
 use crate::domain::renewal::Fault;
 use crate::domain::text::escape_control;
 use crate::fs::extended::Extended;
-pub(super) use crate::fs::inode::Owner;
-use crate::fs::inode::{self, Look, Old, create, is_refused, overwrite};
-use crate::fs::trusted::{self, Entry, Untrusted};
+pub(super) use crate::fs::inode::Ownership;
+use crate::fs::inode::{self, FileAttributes, Old, create, is_refused, overwrite};
+use crate::fs::trusted::{self, ResolvedPath, Untrusted};
 
 /// Most bytes of one file: kubeadm's largest, a kubeconfig, has 6 kB.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
@@ -42,7 +42,7 @@ pub(super) struct Prepared {
     to: PathBuf,
     dir: OwnedFd,
     /// What is there, for where it cannot be exchanged; nothing if there is no file.
-    old: Option<(Vec<u8>, Owner)>,
+    old: Option<(Vec<u8>, Ownership)>,
     /// The old inode and what is to be in it, because a new one cannot have all that it has.
     instead: Option<(File, Vec<u8>)>,
 }
@@ -54,13 +54,13 @@ impl Prepared {
     /// As of [`replace`].
     pub(super) fn new(from: &Path, to: &Path) -> Result<Self, Fault> {
         let (bytes, source) = inode::open_regular(CWD, from, OFlags::empty())
-            .and_then(|file| Ok((read_all(&file)?, Look::of(&file)?)))
+            .and_then(|file| Ok((read_all(&file)?, FileAttributes::of(&file)?)))
             .map_err(failed("read", from))?;
         let entry = entry_of(to).map_err(|error| failed("write", to)(error.into()))?;
         let failed = failed("write", &entry.path);
         let name = Path::new(&entry.name);
         let was = match open_read(&entry.dir, name, OFlags::NOFOLLOW) {
-            Ok((bytes, stat)) => Some((bytes, Owner::of(&stat))),
+            Ok((bytes, stat)) => Some((bytes, Ownership::of(&stat))),
             Err(error) if is_absent(&error) => None,
             Err(error) => return Err(failed(error)),
         };
@@ -253,7 +253,7 @@ fn read_all(file: &File) -> io::Result<Vec<u8>> {
 
 /// The place of a file that is about to be written. Nobody but root and those whose directory it is in, which root gave
 /// them, may be able to lead elsewhere.
-fn entry_of(path: &Path) -> Result<Entry, Untrusted> {
+fn entry_of(path: &Path) -> Result<ResolvedPath, Untrusted> {
     trusted::entry(path, owner_of(path.parent().unwrap_or(Path::new("/"))))
 }
 
@@ -262,7 +262,7 @@ fn owner_of(dir: &Path) -> u32 {
 }
 
 /// Puts `bytes` in the place of `path`, which is no symbolic link.
-pub(super) fn write(path: &Path, bytes: &[u8], owner: Owner) -> Result<(), Fault> {
+pub(super) fn write(path: &Path, bytes: &[u8], owner: Ownership) -> Result<(), Fault> {
     let written = entry_of(path)
         .map_err(io::Error::from)
         .and_then(|entry| write_at(&entry.dir, Path::new(&entry.name), bytes, owner));
@@ -271,9 +271,14 @@ pub(super) fn write(path: &Path, bytes: &[u8], owner: Owner) -> Result<(), Fault
 
 /// Puts `bytes` in the place of the file `name` of `dir`, whose extended attributes stay; its ACL too, if `owner` is
 /// what it has now.
-pub(super) fn write_at(dir: impl AsFd, name: &Path, bytes: &[u8], owner: Owner) -> io::Result<()> {
+pub(super) fn write_at(
+    dir: impl AsFd,
+    name: &Path,
+    bytes: &[u8],
+    owner: Ownership,
+) -> io::Result<()> {
     let old = Old::open(&dir, name)?;
-    let mut look = Look { owner, extended: Extended::default() };
+    let mut look = FileAttributes { owner, extended: Extended::default() };
     if let Some(Old { look: old, .. }) = &old {
         let extended = old.extended.clone();
         look.extended = if old.owner == owner { extended } else { extended.without_acl() };
@@ -329,7 +334,7 @@ pub(super) fn create_dirs(base: &Path, below: &Path) -> Result<(), Fault> {
 }
 
 fn create_dir(path: &Path) -> io::Result<()> {
-    let Entry { dir, name, stat: None, .. } = entry_of(path)? else { return Ok(()) };
+    let ResolvedPath { dir, name, stat: None, .. } = entry_of(path)? else { return Ok(()) };
     match sys::mkdirat(&dir, &name, Mode::RWXU) {
         Err(Errno::EXIST) => Ok(()),
         made => Ok(made.and_then(|()| sys::fsync(&dir))?),

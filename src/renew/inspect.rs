@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::layout::in_copy;
 use crate::domain::model::{Attribute, Certificate, ClientAuth};
-use crate::domain::renewal::{Change, Fault, organisation};
+use crate::domain::renewal::{Fault, FileChange, organisation};
 use crate::domain::role::{self, Role};
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
 use super::NodePaths;
-use super::credential::{Ca, Credential, Kubeconfig, is_signed};
+use super::credential::{CaBundle, KeyPair, KubeconfigDocument, is_signed};
 use super::files::{self, shown};
 use super::stage::{pki_name, staged_files, tree_files};
 
@@ -28,14 +28,14 @@ pub fn inspect(
     names: &[String],
     now: UnixTime,
     wants_later: bool,
-) -> Result<Vec<Change>, Fault> {
+) -> Result<Vec<FileChange>, Fault> {
     let mut file_paths = Vec::new();
     for name in names {
-        Look { paths, name, role: role_of(name)?, now, wants_later }.check()?;
+        CertificateCheck { paths, name, role: role_of(name)?, now, wants_later }.check()?;
         file_paths.extend(paths_of(&paths.kubernetes, name)?);
     }
     nothing_else_changed(paths, &file_paths)?;
-    let changes: Result<Vec<Option<Change>>, Fault> =
+    let changes: Result<Vec<Option<FileChange>>, Fault> =
         file_paths.iter().map(|path| change(paths, path)).collect();
     Ok(changes?.into_iter().flatten().collect())
 }
@@ -76,13 +76,13 @@ fn is_kubeconfig(name: &str) -> bool {
 }
 
 /// A change, if there is one.
-fn change(paths: &NodePaths, path: &Path) -> Result<Option<Change>, Fault> {
+fn change(paths: &NodePaths, path: &Path) -> Result<Option<FileChange>, Fault> {
     let before = files::sha256(&paths.kubernetes.join(path))?;
     let after = files::sha256(&in_copy(&paths.stage(), path))?;
     if before == after {
         return Ok(None);
     }
-    Ok(after.map(|after| Change { path: path.to_owned(), before, after }))
+    Ok(after.map(|after| FileChange { path: path.to_owned(), before, after }))
 }
 
 /// The CAs are among the rest: that they did not change is what makes them worth to check against.
@@ -106,9 +106,9 @@ fn nothing_else_changed(paths: &NodePaths, asked: &[PathBuf]) -> Result<(), Faul
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn ca(paths: &NodePaths, role: &Role) -> Result<Ca, Fault> {
+pub(super) fn ca(paths: &NodePaths, role: &Role) -> Result<CaBundle, Fault> {
     let pki = pki_name(&paths.kubernetes)?;
-    Ca::read(&paths.kubernetes.join(pki).join(role.ca.unwrap_or("ca.crt")))
+    CaBundle::read(&paths.kubernetes.join(pki).join(role.ca.unwrap_or("ca.crt")))
 }
 
 /// True if it is for the same name, organisation and SANs.
@@ -118,7 +118,7 @@ pub(super) fn is_same_subject(old: &Certificate, new: &Certificate) -> bool {
 }
 
 /// One certificate that is looked at.
-struct Look<'a> {
+struct CertificateCheck<'a> {
     paths: &'a NodePaths,
     name: &'a str,
     role: &'a Role,
@@ -126,7 +126,7 @@ struct Look<'a> {
     wants_later: bool,
 }
 
-impl Look<'_> {
+impl CertificateCheck<'_> {
     fn check(&self) -> Result<(), Fault> {
         let ca = ca(self.paths, self.role)?;
         let stage = self.paths.stage();
@@ -148,19 +148,19 @@ impl Look<'_> {
     }
 
     /// `None` where it is missing or cannot be read.
-    fn credential(&self, at: impl Fn(&Path) -> PathBuf) -> Option<Credential> {
+    fn credential(&self, at: impl Fn(&Path) -> PathBuf) -> Option<KeyPair> {
         let file_paths = paths_of(&self.paths.kubernetes, self.name).ok()?;
         let read = |path: &PathBuf| files::read(&at(path)).ok()?;
         match &file_paths[..] {
-            [conf] => Some(Kubeconfig::read(&read(conf)?)?.take_current()?.credential),
+            [conf] => Some(KubeconfigDocument::read(&read(conf)?)?.take_current()?.credential),
             [key, certificate] => {
-                Some(Credential { certificate: read(certificate)?, key: read(key)? })
+                Some(KeyPair { certificate: read(certificate)?, key: read(key)? })
             }
             _ => None,
         }
     }
 
-    fn check_alone(&self, staged: &Credential, new: &Certificate) -> Result<(), Fault> {
+    fn check_alone(&self, staged: &KeyPair, new: &Certificate) -> Result<(), Fault> {
         self.must(staged.is_pair(), "has a key that is not its certificate's")?;
         let unsigned = "was not signed by the CA of this node, as far as that can be checked";
         self.must(is_signed(new), unsigned)?;
@@ -194,9 +194,9 @@ impl Look<'_> {
             || !self.wants_later && organisation::may_follow(self.name, &after, &before)
     }
 
-    fn check_kubeconfig(&self, ca: &Ca) -> Result<(), Fault> {
+    fn check_kubeconfig(&self, ca: &CaBundle) -> Result<(), Fault> {
         let read = |tree: &Path| {
-            let mut config = Kubeconfig::read(&files::read(&tree.join(self.name)).ok()??)?;
+            let mut config = KubeconfigDocument::read(&files::read(&tree.join(self.name)).ok()??)?;
             let current = config.take_current()?;
             Some((config, current.ca))
         };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout::in_copy;
-use crate::domain::renewal::{Change, Fault, FaultKind};
+use crate::domain::renewal::{Fault, FaultKind, FileChange};
 use crate::parse::kubeconfig;
 
 use super::files::{self, Prepared, Put, shown};
@@ -33,7 +33,7 @@ pub enum Direction {
 pub fn install(
     from: &Path,
     kubernetes: &Path,
-    changes: &[Change],
+    changes: &[FileChange],
     direction: Direction,
 ) -> Result<Vec<PathBuf>, Fault> {
     replace_all(from, kubernetes, changes, direction).map_err(|fault| match direction {
@@ -49,7 +49,7 @@ pub fn install(
 ///
 /// # Errors
 /// One is not.
-pub fn is_installed(kubernetes: &Path, changes: &[Change]) -> Result<(), Fault> {
+pub fn is_installed(kubernetes: &Path, changes: &[FileChange]) -> Result<(), Fault> {
     changes.iter().try_for_each(|change| {
         let path = kubernetes.join(&change.path);
         if files::sha256(&path)?.as_ref() == Some(&change.after) {
@@ -64,9 +64,9 @@ pub fn is_installed(kubernetes: &Path, changes: &[Change]) -> Result<(), Fault> 
 
 /// Which of them are new and which are as they were, as a sentence: by their certificates, for a pair is one of the two.
 /// `None` if all are the same.
-pub(super) fn state(kubernetes: &Path, changes: &[Change]) -> Option<String> {
-    let is_key = |change: &&Change| change.path.extension().is_some_and(|it| it == "key");
-    let is_new = |change: &&Change| {
+pub(super) fn state(kubernetes: &Path, changes: &[FileChange]) -> Option<String> {
+    let is_key = |change: &&FileChange| change.path.extension().is_some_and(|it| it == "key");
+    let is_new = |change: &&FileChange| {
         let live = files::sha256(&kubernetes.join(&change.path));
         live.is_ok_and(|live| live.as_ref() == Some(&change.after))
     };
@@ -74,14 +74,14 @@ pub(super) fn state(kubernetes: &Path, changes: &[Change]) -> Option<String> {
     if new.is_empty() || old.is_empty() {
         return None;
     }
-    let list = |all: Vec<&Change>| {
+    let list = |all: Vec<&FileChange>| {
         all.iter().map(|it| shown(&kubernetes.join(&it.path))).collect::<Vec<_>>().join(", ")
     };
     Some(format!("new, each with its key: {}; as before: {}", list(new), list(old)))
 }
 
 /// True if the live file is the new one, or may be what a crash has left of it.
-fn is_begun(kubernetes: &Path, change: &Change) -> bool {
+fn is_begun(kubernetes: &Path, change: &FileChange) -> bool {
     let is_cut = |bytes: &[u8]| bytes.last() != Some(&b'\n');
     let is_ours = |bytes: Vec<u8>| match files::hex_sha256(&bytes) {
         sum if sum == change.after => true,
@@ -93,7 +93,7 @@ fn is_begun(kubernetes: &Path, change: &Change) -> bool {
 fn replace_all(
     from: &Path,
     kubernetes: &Path,
-    changes: &[Change],
+    changes: &[FileChange],
     direction: Direction,
 ) -> Result<Vec<PathBuf>, Fault> {
     let (mut todo, mut others) = (Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ fn replace_all(
 fn put_all(
     from: &Path,
     kubernetes: &Path,
-    todo: &[&Change],
+    todo: &[&FileChange],
     direction: Direction,
 ) -> Result<(), Fault> {
     let units = prepare(from, kubernetes, todo, direction)?;
@@ -142,10 +142,10 @@ struct Unit {
 fn prepare(
     from: &Path,
     kubernetes: &Path,
-    todo: &[&Change],
+    todo: &[&FileChange],
     direction: Direction,
 ) -> Result<Vec<Unit>, Fault> {
-    let one = |mut unit: Unit, change: &&Change| {
+    let one = |mut unit: Unit, change: &&FileChange| {
         let path = kubernetes.join(&change.path);
         if wanted(change, direction).is_some() {
             unit.prepared.push(Prepared::new(&in_copy(from, &change.path), &path)?);
@@ -206,7 +206,7 @@ fn take_back(done: Vec<Put>, why: Fault) -> Fault {
     })
 }
 
-fn somebody_elses(kubernetes: &Path, pair: &[Change]) -> Result<Vec<PathBuf>, Fault> {
+fn somebody_elses(kubernetes: &Path, pair: &[FileChange]) -> Result<Vec<PathBuf>, Fault> {
     let mut paths = Vec::new();
     for change in pair {
         if is_somebody_elses(kubernetes, change)? {
@@ -217,7 +217,7 @@ fn somebody_elses(kubernetes: &Path, pair: &[Change]) -> Result<Vec<PathBuf>, Fa
 }
 
 /// True if the live file is neither the old nor the new one, and whole: what a crash has cut off is ours.
-fn is_somebody_elses(kubernetes: &Path, change: &Change) -> Result<bool, Fault> {
+fn is_somebody_elses(kubernetes: &Path, change: &FileChange) -> Result<bool, Fault> {
     let Some(bytes) = files::read(&kubernetes.join(&change.path))? else { return Ok(false) };
     let sum = files::hex_sha256(&bytes);
     let is_known = sum == change.after || Some(&sum) == change.before.as_ref();
@@ -231,14 +231,14 @@ fn is_somebody_elses(kubernetes: &Path, change: &Change) -> Result<bool, Fault> 
 }
 
 /// What a file is to be.
-fn wanted(change: &Change, direction: Direction) -> Option<&String> {
+fn wanted(change: &FileChange, direction: Direction) -> Option<&String> {
     match direction {
         Direction::Forward => Some(&change.after),
         Direction::Back => change.before.as_ref(),
     }
 }
 
-fn is_needed(kubernetes: &Path, change: &Change, direction: Direction) -> Result<bool, Fault> {
+fn is_needed(kubernetes: &Path, change: &FileChange, direction: Direction) -> Result<bool, Fault> {
     let path = kubernetes.join(&change.path);
     let live = files::sha256(&path)?;
     if live.as_ref() == wanted(change, direction) {
@@ -250,7 +250,7 @@ fn is_needed(kubernetes: &Path, change: &Change, direction: Direction) -> Result
     Ok(true)
 }
 
-fn check_source(from: &Path, change: &Change, direction: Direction) -> Result<(), Fault> {
+fn check_source(from: &Path, change: &FileChange, direction: Direction) -> Result<(), Fault> {
     let path = in_copy(from, &change.path);
     match wanted(change, direction) {
         Some(wanted) if files::sha256(&path)?.as_ref() != Some(wanted) => {
@@ -260,7 +260,7 @@ fn check_source(from: &Path, change: &Change, direction: Direction) -> Result<()
     }
 }
 
-fn check(kubernetes: &Path, change: &Change, direction: Direction) -> Result<(), Fault> {
+fn check(kubernetes: &Path, change: &FileChange, direction: Direction) -> Result<(), Fault> {
     let path = kubernetes.join(&change.path);
     if files::sha256(&path)?.as_ref() != wanted(change, direction) {
         return Err(Fault::failed(format!(

@@ -14,7 +14,7 @@ use crate::domain::role;
 use crate::domain::text::escape_control;
 
 use super::NodePaths;
-use super::files::{self, Owner, shown};
+use super::files::{self, Ownership, shown};
 use super::program::{self, command, find};
 
 /// One NAME takes 0.1 s, or 40 s if kubeadm has no configuration and asks an API that hangs.
@@ -61,7 +61,7 @@ pub fn renew(paths: &NodePaths, names: &[String], config: Option<&Path>) -> Resu
         let text =
             text.ok_or_else(|| Fault::failed(format!("there is no text in {}", shown(config))))?;
         let text = kubeadm_config::for_stage(&text);
-        files::write(&paths.stage().join(CONFIG), text.as_bytes(), Owner::private())?;
+        files::write(&paths.stage().join(CONFIG), text.as_bytes(), Ownership::private())?;
     }
     let renewed = in_view(paths, view, || {
         names.iter().try_for_each(|name| renew_one(paths, view, name, config.is_some()))

@@ -17,17 +17,17 @@ use crate::domain::model::{Attribute, Certificate};
 use crate::domain::renewal::Fault;
 use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
-use crate::parse::kubeconfig::{self, Source};
+use crate::parse::kubeconfig::{self, PemSource};
 use crate::parse::kubelet;
 use crate::parse::pem;
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
 use super::NodePaths;
-use super::credential::{self, Ca, is_signed};
-use super::files::{self, Owner, shown};
+use super::credential::{self, CaBundle, is_signed};
+use super::files::{self, Ownership, shown};
 use super::program::{self, Output};
-use conf::Pair;
+use conf::UserCredentials;
 use health::{is_healthy, wait_until};
 
 /// Every name that the kubelet gives to a client certificate and its key begins so.
@@ -119,7 +119,8 @@ pub fn rotate(paths: &NodePaths) -> Result<String, Fault> {
     })?;
     let path = conf_path(paths);
     let old = read(&path)?;
-    let text = conf::with_pair(&old, &Pair::in_file(&current)).ok_or_else(|| unusual(&path))?;
+    let text =
+        conf::with_pair(&old, &UserCredentials::in_file(&current)).ok_or_else(|| unusual(&path))?;
     if text != old {
         write(&path, &text)?;
     }
@@ -139,8 +140,8 @@ fn client(paths: &NodePaths) -> Option<Certificate> {
 fn embedded(paths: &NodePaths) -> Option<Certificate> {
     let conf = kubeconfig::read(&files::read(&conf_path(paths)).ok()??).ok()?;
     match &conf.users.first()?.certificate {
-        Source::Inline(Ok(pem)) => certificate(pem),
-        Source::Inline(Err(_)) | Source::File(_) => None,
+        PemSource::Inline(Ok(pem)) => certificate(pem),
+        PemSource::Inline(Err(_)) | PemSource::File(_) => None,
     }
 }
 
@@ -179,7 +180,7 @@ pub(super) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
 }
 
 /// A new pair from kubeadm, which prints it within a kubeconfig.
-fn sign(paths: &NodePaths, config: &Path, name: &str) -> Result<Pair, Fault> {
+fn sign(paths: &NodePaths, config: &Path, name: &str) -> Result<UserCredentials, Fault> {
     let config = config.to_string_lossy();
     let rest = ["user", "--org", "system:nodes", "--client-name", name, "--config", &config];
     // `kubeconfig` was `alpha kubeconfig` up to 1.20.
@@ -189,8 +190,8 @@ fn sign(paths: &NodePaths, config: &Path, name: &str) -> Result<Pair, Fault> {
     } else {
         run(&paths.kubeadm, &[&["alpha", "kubeconfig"], &rest[..]].concat(), SIGNING)?
     };
-    let ca = Ca::read(&paths.pki().join("ca.crt"))?;
-    let pair = Pair::of(&said.text()).filter(|pair| {
+    let ca = CaBundle::read(&paths.pki().join("ca.crt"))?;
+    let pair = UserCredentials::of(&said.text()).filter(|pair| {
         let certificate = pair.certificate().and_then(|pem| credential::certificate(&pem, &ca));
         certificate.is_some_and(|it| {
             let is_named = it.subject.value(&Attribute::Cn) == name;
@@ -286,7 +287,7 @@ fn read(path: &Path) -> Result<String, Fault> {
 
 /// Puts `text` in the place of a file, for this user alone, all of it or nothing.
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    files::write(path, text.as_bytes(), Owner::private())
+    files::write(path, text.as_bytes(), Ownership::private())
 }
 
 fn unusual(path: &Path) -> Fault {

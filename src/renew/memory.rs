@@ -14,7 +14,7 @@ const KEPT: usize = 20;
 /// The content of the state file in `renew.state-dir`.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct RenewerState {
     /// The renewal that is under way, or was when its process died.
     pub current: Option<Journal>,
     /// Those that have ended, newest first, at most 20.
@@ -44,7 +44,7 @@ pub struct Manifests {
     pub since: UnixTime,
 }
 
-impl Memory {
+impl RenewerState {
     /// True if nothing is known that has to be brought to an end.
     pub fn is_settled(&self) -> bool {
         self.current.is_none() && self.mismatched.is_empty()
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_last_twenty_are_kept_newest_first() {
-        let mut memory = Memory::default();
+        let mut memory = RenewerState::default();
         for id in 0..25 {
             let journal = journal(Task::Renew, Outcome::Renewed);
             memory.current = Some(journal.clone());
@@ -113,7 +113,7 @@ mod tests {
             let begun = now + Span::days(days);
             Journal { begun, fault, ..journal(Task::Renew, Outcome::Unchanged) }
         };
-        let mut memory = Memory::default();
+        let mut memory = RenewerState::default();
         assert!(!memory.has_told(&refused(0, "a")));
         memory.conclude(refused(0, "a"));
         assert!(memory.has_told(&refused(0, "a")));
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_look_and_the_manifests_are_noted() {
-        let mut memory = Memory::default();
+        let mut memory = RenewerState::default();
         let at = |seconds: i64| UnixTime::new(1_000_000 + seconds);
         (0..100).for_each(|second| memory.note_look(at(second)));
         assert_eq!((memory.looks.len(), memory.looks[0]), (rate_limit::LOOKS_PER_HOUR, at(99)));
@@ -138,13 +138,13 @@ mod tests {
     fn what_is_written_reads_back() {
         let steps =
             [Outcome::RolledBack, Outcome::NeedsOperator].map(|end| journal(Task::Rescue, end));
-        let memory = Memory {
+        let memory = RenewerState {
             current: Some(steps[0].clone()),
             history: steps.to_vec(),
-            ..Memory::default()
+            ..RenewerState::default()
         };
         let written = serde_json::to_string(&memory).unwrap();
-        assert_eq!(serde_json::from_str::<Memory>(&written).unwrap(), memory);
-        assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
+        assert_eq!(serde_json::from_str::<RenewerState>(&written).unwrap(), memory);
+        assert_eq!(serde_json::from_str::<RenewerState>("{}").unwrap(), RenewerState::default());
     }
 }

@@ -10,7 +10,6 @@ mod credential;
 pub mod engine;
 pub mod facts;
 pub mod files;
-mod held;
 pub mod inspect;
 pub mod install;
 pub mod kubeadm;
@@ -27,7 +26,8 @@ pub mod stage;
 #[cfg(test)]
 mod testing;
 mod tree_blockers;
+mod trusted_file;
 
 pub use engine::Renewer;
-pub use memory::Memory;
+pub use memory::RenewerState;
 pub use node_paths::NodePaths;

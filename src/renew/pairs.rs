@@ -9,7 +9,7 @@ use crate::domain::renewal::Fault;
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
 
-use super::credential::{Credential, is_signed};
+use super::credential::{KeyPair, is_signed};
 use super::files::{self, shown, temporary};
 use super::inspect::{self, paths_of};
 use super::{NodePaths, backup};
@@ -18,7 +18,7 @@ use super::{NodePaths, backup};
 const FOUND: &str = "found";
 
 /// A pair that was found for one that does not match.
-struct Found {
+struct MatchingPair {
     name: &'static str,
     /// Below /etc/kubernetes or absolute, and where it was found: the key and the certificate.
     files: [(PathBuf, PathBuf); 2],
@@ -46,7 +46,7 @@ fn is_mismatched(paths: &NodePaths, name: &str, at: impl Fn(&Path) -> PathBuf) -
     let read = |path: &Path| files::read(&at(path));
     match (read(&key), read(&certificate)) {
         (Ok(key), Ok(Some(certificate))) => {
-            Credential { certificate, key: key.unwrap_or_default() }.fits() == Some(false)
+            KeyPair { certificate, key: key.unwrap_or_default() }.fits() == Some(false)
         }
         _ => false,
     }
@@ -58,7 +58,7 @@ fn pair_of(kubernetes: &Path, name: &str) -> Option<[PathBuf; 2]> {
 
 /// What a renewal would make whole first, as sentences. Nothing is copied.
 pub fn repairable(paths: &NodePaths, now: UnixTime) -> Vec<String> {
-    search(paths, now).iter().map(Found::words).collect()
+    search(paths, now).iter().map(MatchingPair::words).collect()
 }
 
 /// Looks for a pair that matches for each that does not: the halves here, those under a temporary name beside them, on
@@ -76,11 +76,11 @@ pub(super) fn find(
     Ok(found.iter().map(|found| (found.name, found.words())).unzip())
 }
 
-fn search(paths: &NodePaths, now: UnixTime) -> Vec<Found> {
+fn search(paths: &NodePaths, now: UnixTime) -> Vec<MatchingPair> {
     mismatched(paths).into_iter().filter_map(|name| find_one(paths, name, now)).collect()
 }
 
-impl Found {
+impl MatchingPair {
     fn words(&self) -> String {
         let Self { name, files: [(_, key), (_, certificate)] } = self;
         format!(
@@ -104,7 +104,7 @@ pub(super) fn forget(paths: &NodePaths) -> Result<(), Fault> {
     files::remove_all(&tree(paths))
 }
 
-fn keep(paths: &NodePaths, Found { files, .. }: &Found) -> Result<(), Fault> {
+fn keep(paths: &NodePaths, MatchingPair { files, .. }: &MatchingPair) -> Result<(), Fault> {
     files.iter().try_for_each(|(below, from)| {
         let to = in_copy(Path::new(FOUND), below);
         files::create_dirs(&paths.work, to.parent().unwrap_or(&to))?;
@@ -113,7 +113,7 @@ fn keep(paths: &NodePaths, Found { files, .. }: &Found) -> Result<(), Fault> {
 }
 
 /// The newest that is valid; of two as new as each other, the one of which more is in its place.
-fn find_one(paths: &NodePaths, name: &'static str, now: UnixTime) -> Option<Found> {
+fn find_one(paths: &NodePaths, name: &'static str, now: UnixTime) -> Option<MatchingPair> {
     let role = role::kubeadm(name)?;
     let [key, certificate] = pair_of(&paths.kubernetes, name)?;
     let ca = inspect::ca(paths, role).ok()?;
@@ -121,12 +121,12 @@ fn find_one(paths: &NodePaths, name: &'static str, now: UnixTime) -> Option<Foun
     // The first of them is the live one, if there is one.
     let live = files::read(&paths.kubernetes.join(&certificate)).ok().flatten();
     let live = live.and_then(|it| super::credential::certificate(&it, &ca)).filter(is_signed);
-    let mut best: Option<(UnixTime, bool, Found)> = None;
+    let mut best: Option<(UnixTime, bool, MatchingPair)> = None;
     for (from, bytes) in &certificates {
         let read = super::credential::certificate(bytes, &ca);
         let Some(read) = read.filter(|it| is_sound(it, role, live.as_ref(), now)) else { continue };
         let fits = |(_, key): &&(PathBuf, Vec<u8>)| {
-            Credential { certificate: bytes.clone(), key: key.clone() }.is_pair()
+            KeyPair { certificate: bytes.clone(), key: key.clone() }.is_pair()
         };
         let Some((key_from, _)) = keys.iter().find(fits) else { continue };
         let is_half_there = [key_from, from].iter().any(|path| path.starts_with(paths.pki()));
@@ -135,7 +135,7 @@ fn find_one(paths: &NodePaths, name: &'static str, now: UnixTime) -> Option<Foun
             .is_none_or(|(end, half, _)| (*end, *half) < (read.not_after, is_half_there))
         {
             let files = [(key.clone(), key_from.clone()), (certificate.clone(), from.clone())];
-            best = Some((read.not_after, is_half_there, Found { name, files }));
+            best = Some((read.not_after, is_half_there, MatchingPair { name, files }));
         }
     }
     best.map(|(.., found)| found)

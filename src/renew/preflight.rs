@@ -14,7 +14,7 @@ use crate::domain::renewal::clock::TimeSources;
 use crate::domain::time::UnixTime;
 use crate::fs::trusted;
 use crate::parse::pem;
-use crate::parse::process::{self, Owner};
+use crate::parse::process::{self, ProcessOwner};
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
@@ -142,11 +142,11 @@ fn kubeadm_process(proc: &Path, pid: u32, configured: &Path) -> Option<Blocker> 
     let stat = read("stat");
     let (state, parent) = process::state_and_parent(&stat)?;
     // A zombie writes no more.
-    if owner == Owner::Other || state == 'Z' || parent == std::process::id() {
+    if owner == ProcessOwner::Other || state == 'Z' || parent == std::process::id() {
         return None;
     }
     let verb = process::kubeadm_verb(&read("cmdline"));
-    if owner == Owner::Root {
+    if owner == ProcessOwner::Root {
         return Some(Blocker::KubeadmRuns { pid, verb });
     }
     let login = process::login(&read("loginuid"));

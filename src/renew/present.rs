@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::KUBERNETES;
 use crate::domain::model::Certificate;
-use crate::domain::renewal::kubeadm_config::{Api, ClusterConfig, Etcd, KeyAlgorithm};
+use crate::domain::renewal::kubeadm_config::{ApiVersion, ClusterConfig, Etcd, KeyAlgorithm};
 use crate::domain::renewal::present::{self, Keys, Leaf, Validity};
 use crate::domain::role;
 use crate::domain::time::Span;
@@ -105,7 +105,7 @@ fn etcd(paths: &NodePaths, plane: &ControlPlane) -> Result<Etcd, String> {
 
 /// An older kubeadm knows of a year alone.
 fn validity(leaves: &[Leaf], kubeadm: Option<Version>) -> (Option<Span>, Option<String>) {
-    let may_differ = kubeadm.and_then(Api::newest) == Some(Api::V1beta4);
+    let may_differ = kubeadm.and_then(ApiVersion::newest) == Some(ApiVersion::V1beta4);
     match present::validity(leaves) {
         Validity::Year => (None, None),
         Validity::Of(span) => (Some(span), None),

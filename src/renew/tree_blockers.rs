@@ -18,7 +18,7 @@ use crate::domain::renewal::path_blocker::PathBlocker;
 use crate::domain::role;
 use crate::fs::inode;
 use crate::fs::mount;
-use crate::fs::trusted::{self, Entry, Untrusted};
+use crate::fs::trusted::{self, ResolvedPath, Untrusted};
 
 use super::NodePaths;
 use super::inspect;
@@ -115,7 +115,7 @@ fn flagged(path: &Path, opened: impl AsFd) -> Option<PathBlocker> {
 }
 
 /// One file that may be replaced.
-fn look(paths: &NodePaths, path: &Path, owner: u32) -> Result<Entry, PathBlocker> {
+fn look(paths: &NodePaths, path: &Path, owner: u32) -> Result<ResolvedPath, PathBlocker> {
     let bad_link = |why: &str| PathBlocker::BadLink { path: path.to_owned(), why: why.to_owned() };
     let entry = match trusted::entry(path, owner) {
         Ok(entry) => entry,
@@ -141,7 +141,7 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-fn on_file(entry: &Entry, stat: &Stat) -> Option<PathBlocker> {
+fn on_file(entry: &ResolvedPath, stat: &Stat) -> Option<PathBlocker> {
     let path = entry.path.clone();
     if stat.st_nlink > 1 {
         #[allow(clippy::useless_conversion, reason = "its type differs between machines")]
@@ -160,7 +160,7 @@ fn on_file(entry: &Entry, stat: &Stat) -> Option<PathBlocker> {
 }
 
 /// On another mount than its directory.
-fn is_mount_point(entry: &Entry) -> bool {
+fn is_mount_point(entry: &ResolvedPath) -> bool {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = sys::openat(&entry.dir, &entry.name, flags, Mode::empty());
     opened.and_then(mount::id).ok() != mount::id(&entry.dir).ok()
@@ -187,7 +187,7 @@ fn all_links(paths: &NodePaths) -> Vec<PathBuf> {
 
 /// Directories to which links lead, and which are mounted so, or shown so by a sandbox. The tree's own are asked for
 /// their rights elsewhere.
-fn read_only(paths: &NodePaths, entries: &[Entry]) -> Vec<Blocker> {
+fn read_only(paths: &NodePaths, entries: &[ResolvedPath]) -> Vec<Blocker> {
     let known = dirs(paths);
     let linked = entries.iter().map(|entry| parent(&entry.path).to_owned());
     let dirs: BTreeSet<PathBuf> = linked.filter(|dir| !known.contains(dir)).collect();
@@ -208,7 +208,7 @@ struct Room {
 
 /// Each file system has to take all that is written to it: the new files beside the old ones, and where certwatch works
 /// two copies of all.
-fn room(paths: &NodePaths, entries: &[Entry]) -> Vec<Blocker> {
+fn room(paths: &NodePaths, entries: &[ResolvedPath]) -> Vec<Blocker> {
     let mut rooms: BTreeMap<u64, Room> = BTreeMap::new();
     let work = existing(&paths.work);
     let copies: Vec<u64> = tree_files(&paths.kubernetes)

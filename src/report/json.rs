@@ -12,21 +12,21 @@ use crate::domain::advice;
 use crate::domain::layout;
 use crate::domain::model::{Certificate, Entry, Item};
 use crate::domain::policy::{self, Finding, Row, Severity};
-use crate::domain::role::Kind;
+use crate::domain::role::CertificateKind;
 use crate::domain::time::UnixTime;
 
 /// Raised when a field changes its meaning or goes away; new fields alone do not raise it.
 const SCHEMA_VERSION: u32 = 1;
 
 pub(super) fn write(report: &Report<'_>, out: &mut impl io::Write) -> io::Result<()> {
-    let document = Document::of(report);
+    let document = CheckDocument::of(report);
     let mut json = serde_json::Serializer::with_formatter(&mut *out, Escaping::default());
     document.serialize(&mut json).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct CheckDocument<'a> {
     schema_version: u32,
     node: &'a str,
     #[serde(flatten)]
@@ -61,7 +61,7 @@ struct Summary {
 #[derive(Serialize)]
 struct Object<'a> {
     path: Cow<'a, str>,
-    entry: Part<'a>,
+    entry: EntryJson<'a>,
     role: &'static str,
     title: &'static str,
     owner: &'static str,
@@ -90,7 +90,7 @@ struct Object<'a> {
 }
 
 #[derive(Default, Serialize)]
-struct Part<'a> {
+struct EntryJson<'a> {
     kind: &'static str,
     name: Option<&'a str>,
     index: Option<u32>,
@@ -117,7 +117,7 @@ struct Judgement {
     command: Option<String>,
 }
 
-impl<'a> Document<'a> {
+impl<'a> CheckDocument<'a> {
     fn of(report: &'a Report<'a>) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -174,7 +174,7 @@ impl<'a> Object<'a> {
         let not_after = not_after(item);
         Self {
             path: item.place.path.to_string_lossy(),
-            entry: Part::of(&item.place.entry),
+            entry: EntryJson::of(&item.place.entry),
             role: item.role.id,
             title: item.role.title,
             owner: item.role.owner,
@@ -204,7 +204,7 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a> EntryJson<'a> {
     fn of(entry: &'a Entry) -> Self {
         let none = Self::default();
         match entry {
@@ -241,7 +241,9 @@ impl<'a> Issuer<'a> {
 
 /// kubeadm's own name for the CA: `ca`, `etcd-ca` or `front-proxy-ca`.
 fn ca_name(path: &Path) -> Option<&'static str> {
-    Some(layout::locate(path).role).filter(|role| role.kind == Kind::Ca).map(|role| role.id)
+    Some(layout::locate(path).role)
+        .filter(|role| role.kind == CertificateKind::Ca)
+        .map(|role| role.id)
 }
 
 impl Judgement {

@@ -21,7 +21,7 @@ use std::io;
 use crate::domain::model::{Content, Inventory, Item};
 use crate::domain::names;
 use crate::domain::policy::{self, Assessment, Policy, Row, Severity};
-use crate::domain::role::Renewer;
+use crate::domain::role::RenewedBy;
 use crate::domain::time::UnixTime;
 
 /// One scan and its judgement.
@@ -129,11 +129,11 @@ fn renewer(item: &Item) -> &'static str {
         return "external_ca";
     }
     match item.role.renewer {
-        Renewer::Hand => "nobody",
-        Renewer::Kubeadm => "kubeadm",
-        Renewer::Kubelet => "kubelet",
-        Renewer::Restart => "restart",
-        Renewer::Service(name) => name,
+        RenewedBy::Hand => "nobody",
+        RenewedBy::Kubeadm => "kubeadm",
+        RenewedBy::Kubelet => "kubelet",
+        RenewedBy::Restart => "restart",
+        RenewedBy::Service(name) => name,
     }
 }
 

@@ -9,7 +9,7 @@ use super::series::{Collisions, labels};
 use super::{Report, not_after};
 use crate::domain::model::{Content, Entry, Item, Reason};
 use crate::domain::policy::Severity;
-use crate::domain::role::Kind;
+use crate::domain::role::CertificateKind;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 
@@ -58,7 +58,7 @@ fn certificates(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What the exporter calls a source: here all files of one kind are one.
-struct Source<'a> {
+struct SourceCounts<'a> {
     /// Files; the exporter's word.
     bundles: usize,
     judged: usize,
@@ -67,7 +67,7 @@ struct Source<'a> {
 
 fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let sources = [("file", false), ("kubeconfig", true)]
-        .map(|(kind, is_kubeconfig)| (kind, Source::of(report, is_kubeconfig)));
+        .map(|(kind, is_kubeconfig)| (kind, SourceCounts::of(report, is_kubeconfig)));
     head(out, "x509_source_up", "0 if nothing of the source could be read.", "gauge")?;
     for (kind, source) in &sources {
         let is_up = source.judged > 0 || source.failed() == 0;
@@ -90,7 +90,7 @@ fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     sample(out, "x509_read_errors", "", errors)
 }
 
-impl<'a> Source<'a> {
+impl<'a> SourceCounts<'a> {
     fn of(report: &Report<'a>, is_kubeconfig: bool) -> Self {
         let errors = Reason::CODES.iter().map(|reason| (*reason, 0)).collect();
         let mut source = Self { bundles: 0, judged: 0, errors };
@@ -156,6 +156,8 @@ fn in_kubeconfig(item: &Item) -> bool {
     match item.place.entry {
         Entry::Cluster { .. } | Entry::User { .. } => true,
         Entry::Pem(_) | Entry::Process(_) => false,
-        Entry::Whole => item.role.kind == Kind::UserKubeconfig || item.role.id.ends_with(".conf"),
+        Entry::Whole => {
+            item.role.kind == CertificateKind::UserKubeconfig || item.role.id.ends_with(".conf")
+        }
     }
 }

@@ -26,46 +26,46 @@ pub fn json(
     journal: Option<&Journal>,
     backups: &Path,
 ) -> String {
-    let document = Document {
+    let document = RenewDocument {
         schema_version: SCHEMA_VERSION,
         node,
         generated_at: now.to_string(),
-        plan: plan.map(Planned::of),
-        outcome: journal.map(|journal| Ended::of(journal, backups)),
+        plan: plan.map(PlanJson::of),
+        outcome: journal.map(|journal| OutcomeJson::of(journal, backups)),
     };
     escape::json(&document)
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct RenewDocument<'a> {
     schema_version: u32,
     node: &'a str,
     generated_at: String,
-    plan: Option<Planned<'a>>,
-    outcome: Option<Ended<'a>>,
+    plan: Option<PlanJson<'a>>,
+    outcome: Option<OutcomeJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Planned<'a> {
-    leftovers: Vec<Left>,
-    renew: Vec<Certificate<'a>>,
-    skip: Vec<Certificate<'a>>,
-    restart: Vec<Pod>,
+struct PlanJson<'a> {
+    leftovers: Vec<LeftoverJson>,
+    renew: Vec<CertificateJson<'a>>,
+    skip: Vec<CertificateJson<'a>>,
+    restart: Vec<PodJson>,
     #[serde(rename = "leave")]
-    skip_restart: Vec<Pod>,
+    skip_restart: Vec<PodJson>,
     copies: Vec<String>,
     kubelet: bool,
     commands: Vec<String>,
     #[serde(rename = "falls_short")]
     incomplete: bool,
     warnings: &'a [String],
-    overridden: Vec<InTheWay>,
+    overridden: Vec<BlockerJson>,
     #[serde(rename = "obstacles")]
-    blockers: Vec<InTheWay>,
+    blockers: Vec<BlockerJson>,
 }
 
 #[derive(Serialize)]
-struct Certificate<'a> {
+struct CertificateJson<'a> {
     name: &'a str,
     path: Option<String>,
     ends: Option<String>,
@@ -74,13 +74,13 @@ struct Certificate<'a> {
 }
 
 #[derive(Serialize)]
-struct Left {
+struct LeftoverJson {
     id: &'static str,
     message: String,
 }
 
 #[derive(Serialize)]
-struct Pod {
+struct PodJson {
     component: &'static str,
     reason: &'static str,
     message: String,
@@ -88,7 +88,7 @@ struct Pod {
 }
 
 #[derive(Serialize)]
-struct InTheWay {
+struct BlockerJson {
     id: &'static str,
     what: String,
     #[serde(rename = "way_out")]
@@ -96,7 +96,7 @@ struct InTheWay {
 }
 
 #[derive(Serialize)]
-struct Ended<'a> {
+struct OutcomeJson<'a> {
     id: &'a str,
     task: &'static str,
     restored: Option<&'a str>,
@@ -106,30 +106,30 @@ struct Ended<'a> {
     begun: String,
     ended: Option<String>,
     names: &'a [String],
-    components: Vec<LivePod>,
+    components: Vec<LivePodJson>,
     kubelet: bool,
     changed: Vec<String>,
-    fault: Option<Failure<'a>>,
+    fault: Option<FailureJson<'a>>,
     #[serde(rename = "second_fault")]
-    rollback_error: Option<Failure<'a>>,
+    rollback_error: Option<FailureJson<'a>>,
     notes: &'a [String],
     resumed: u32,
     backup: Option<String>,
 }
 
 #[derive(Serialize)]
-struct LivePod {
+struct LivePodJson {
     component: &'static str,
     restart: bool,
 }
 
 #[derive(Serialize)]
-struct Failure<'a> {
+struct FailureJson<'a> {
     r#while: String,
     what: &'a str,
 }
 
-impl<'a> Planned<'a> {
+impl<'a> PlanJson<'a> {
     fn of(report: &PlanReport<'a>) -> Self {
         let Plan {
             leftovers,
@@ -148,7 +148,7 @@ impl<'a> Planned<'a> {
             incomplete,
             warnings,
         } = report.plan;
-        let pod = |component: &Component, reason, message, outage| Pod {
+        let pod = |component: &Component, reason, message, outage| PodJson {
             component: component.name(),
             reason,
             message,
@@ -159,11 +159,11 @@ impl<'a> Planned<'a> {
         let skip_restart = skip_restart
             .iter()
             .map(|(it, why)| pod(it, why.id(), why.words().to_owned(), "none".to_owned()));
-        let left = |it: &Leftover| Left { id: it.id(), message: it.words() };
+        let left = |it: &Leftover| LeftoverJson { id: it.id(), message: it.words() };
         Self {
             leftovers: leftovers.iter().map(left).collect(),
-            renew: renew.iter().map(Certificate::renewed).collect(),
-            skip: skip.iter().map(Certificate::skipped).collect(),
+            renew: renew.iter().map(CertificateJson::renewed).collect(),
+            skip: skip.iter().map(CertificateJson::skipped).collect(),
             restart: restart.collect(),
             skip_restart: skip_restart.collect(),
             copies: copies.iter().map(|path| lossy(path)).collect(),
@@ -171,13 +171,13 @@ impl<'a> Planned<'a> {
             commands: report.commands(),
             incomplete: *incomplete,
             warnings,
-            overridden: overridden.iter().map(InTheWay::of).collect(),
-            blockers: blockers.iter().map(InTheWay::of).collect(),
+            overridden: overridden.iter().map(BlockerJson::of).collect(),
+            blockers: blockers.iter().map(BlockerJson::of).collect(),
         }
     }
 }
 
-impl<'a> Certificate<'a> {
+impl<'a> CertificateJson<'a> {
     fn renewed(renewal: &'a Renewal) -> Self {
         Self {
             name: renewal.name,
@@ -199,13 +199,13 @@ impl<'a> Certificate<'a> {
     }
 }
 
-impl InTheWay {
+impl BlockerJson {
     fn of(blocker: &Blocker) -> Self {
         Self { id: blocker.id(), what: blocker.what(), remedy: blocker.remedy() }
     }
 }
 
-impl<'a> Ended<'a> {
+impl<'a> OutcomeJson<'a> {
     fn of(journal: &'a Journal, backups: &Path) -> Self {
         let (task, restored) = match &journal.task {
             Task::Renew => ("renew", None),
@@ -223,11 +223,11 @@ impl<'a> Ended<'a> {
             begun: journal.begun.to_string(),
             ended: journal.ended.map(|ended| ended.to_string()),
             names: &journal.names,
-            components: journal.live.iter().map(LivePod::of).collect(),
+            components: journal.live.iter().map(LivePodJson::of).collect(),
             kubelet: journal.kubelet,
             changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
-            fault: Failure::of(journal.fault.as_ref(), journal),
-            rollback_error: Failure::of(journal.rollback_error.as_ref(), journal),
+            fault: FailureJson::of(journal.fault.as_ref(), journal),
+            rollback_error: FailureJson::of(journal.rollback_error.as_ref(), journal),
             notes: &journal.notes,
             resumed: journal.resumed,
             backup: journal.has_backup().then(|| lossy(&backups.join(&journal.id))),
@@ -235,14 +235,14 @@ impl<'a> Ended<'a> {
     }
 }
 
-impl LivePod {
+impl LivePodJson {
     fn of(live: &Live) -> Self {
         let Live { component, restart } = *live;
         Self { component: component.name(), restart }
     }
 }
 
-impl<'a> Failure<'a> {
+impl<'a> FailureJson<'a> {
     fn of(fault: Option<&'a (Step, Fault)>, journal: &Journal) -> Option<Self> {
         fault.map(|(step, fault)| Self { r#while: step.doing(journal), what: &fault.what })
     }

@@ -59,21 +59,21 @@ pub(super) fn write(report: &Report<'_>, style: &Style, out: &mut impl Write) ->
     if report.shown().any(|(_, item)| names::is_shortened(&item.place)) {
         writeln!(out, "Paths are below {KUBERNETES}/ unless they begin with /.")?;
     }
-    let table = Table::fit(report, style);
+    let table = TableLayout::fit(report, style);
     table.write(out)?;
     notes(report, out)?;
     summary(report, style, out)
 }
 
 /// The columns with their widths.
-struct Table<'a> {
+struct TableLayout<'a> {
     report: &'a Report<'a>,
     style: &'a Style,
     columns: Vec<(&'static Column, usize)>,
     path_width: Option<usize>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> TableLayout<'a> {
     /// Each column as wide as its widest cell, and for the path what is left.
     fn fit(report: &'a Report<'a>, style: &'a Style) -> Self {
         let is_wide = style.width.is_none_or(|width| width >= WIDE);

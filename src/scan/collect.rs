@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use crate::domain::layout::{self, KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
-use crate::domain::role::{self, Kind, Role};
-use crate::parse::kubeconfig::{self, Kubeconfig, Source};
+use crate::domain::role::{self, CertificateKind, Role};
+use crate::parse::kubeconfig::{self, Kubeconfig, PemSource};
 use crate::parse::x509::{self, Anchor, Authority, Issuers};
 use crate::parse::{self, Form, pem};
 
 use super::host::Host;
 use super::search::NodeFlags;
-use super::walk::{Found, State};
+use super::walk::{FileState, FoundFile};
 
 /// Most certificates that are judged of one file; the bundle of all public CAs has about 150.
 const MAX_CERTIFICATES: usize = 1000;
@@ -60,13 +60,13 @@ impl Collector {
     }
 
     /// Everything that one file holds.
-    pub(super) fn file(&self, found: &Found) -> Vec<Item> {
+    pub(super) fn file(&self, found: &FoundFile) -> Vec<Item> {
         let path = &found.path;
         let location = self.locate(path);
         let bytes = match &found.state {
-            State::File => self.host.read(path, true),
-            State::Unseen => self.host.read(path, false),
-            State::Problem(reason) => Err(reason.clone()),
+            FileState::File => self.host.read(path, true),
+            FileState::Unseen => self.host.read(path, false),
+            FileState::Problem(reason) => Err(reason.clone()),
         };
         match bytes.and_then(|bytes| contents(&bytes, found, location.role)) {
             Ok(Contents::Certificates(ders)) => self.items(path, &location, ders, &Entry::Pem),
@@ -100,7 +100,8 @@ impl Collector {
 
     fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
         let mut items = Vec::new();
-        let is_known = matches!(location.role.kind, Kind::Leaf | Kind::UserKubeconfig);
+        let is_known =
+            matches!(location.role.kind, CertificateKind::Leaf | CertificateKind::UserKubeconfig);
         let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
         // Whose copy a kubeconfig is can only be told by this node's CA.
         let of_node = || self.flags.certificates_dir.clone();
@@ -127,25 +128,28 @@ impl Collector {
         &self,
         path: &Arc<Path>,
         location: &Location,
-        source: Source,
+        source: PemSource,
         entry: &dyn Fn(u32) -> Entry,
         items: &mut Vec<Item>,
     ) {
         let (data, at) = match source {
-            Source::Inline(data) => {
+            PemSource::Inline(data) => {
                 (data, Location { role: location.role, pki: location.pki.clone() })
             }
-            Source::File(target) => {
+            PemSource::File(target) => {
                 let target = lexical(&path.parent().unwrap_or(path).join(target));
                 match (self.host.read(&target, false), self.locate(&target)) {
                     // The kubelet's own, which has a row where it lies.
-                    (Ok(_), there) if there.role.kind == Kind::KubeletClient => return,
+                    (Ok(_), there) if there.role.kind == CertificateKind::KubeletClient => return,
                     (Ok(data), _) => {
                         (Ok(data), Location { role: location.role, pki: location.pki.clone() })
                     }
                     (Err(reason), there) => {
-                        let role =
-                            if there.role.kind == Kind::File { location.role } else { there.role };
+                        let role = if there.role.kind == CertificateKind::File {
+                            location.role
+                        } else {
+                            there.role
+                        };
                         let there = Location { role, pki: there.pki.or(location.pki.clone()) };
                         return items.push(self.unusable(
                             &target.into(),
@@ -179,13 +183,15 @@ impl Collector {
                     .map_err(|_| Reason::BadCertificate(index))
             });
             let is_behind = index > 0 && read.as_ref().is_ok_and(|certificate| certificate.is_ca);
-            if is_behind && location.role.kind == Kind::MinorLeaf {
+            if is_behind && location.role.kind == CertificateKind::MinorLeaf {
                 // The kubelet writes the CA that it made for itself behind its certificate.
                 continue;
             }
             let role = match location.role.kind {
                 // A CA behind a leaf is part of its chain, not another leaf.
-                Kind::Leaf | Kind::UserKubeconfig if is_behind => &role::CHAIN,
+                CertificateKind::Leaf | CertificateKind::UserKubeconfig if is_behind => {
+                    &role::CHAIN
+                }
                 _ => location.role,
             };
             let content = read.map_or_else(Content::Problem, |certificate| {
@@ -212,7 +218,7 @@ impl Collector {
     /// Whether what lies here can be signed anew on this node.
     fn has_key(&self, path: &Path, location: &Location) -> Option<bool> {
         match (location.role.kind, location.role.ca, &location.pki) {
-            (Kind::Ca, _, _) => Some(self.host.exists(&path.with_extension("key"))),
+            (CertificateKind::Ca, _, _) => Some(self.host.exists(&path.with_extension("key"))),
             (_, Some(ca), Some(pki)) => Some(self.named_ca(pki, ca).has_key),
             _ => None,
         }
@@ -222,7 +228,9 @@ impl Collector {
     fn anchors(&self, path: &Path, location: &Location) -> Anchors {
         match (location.role.ca, &location.pki) {
             (Some(ca), Some(pki)) => self.named_anchors(pki, ca),
-            _ if location.role.kind == Kind::File => Anchors::Beside(self.anchors_beside(path)),
+            _ if location.role.kind == CertificateKind::File => {
+                Anchors::Beside(self.anchors_beside(path))
+            }
             _ => Anchors::None,
         }
     }
@@ -323,11 +331,12 @@ enum Contents {
     Kubeconfig(Kubeconfig),
 }
 
-fn contents(bytes: &[u8], found: &Found, role: &Role) -> Result<Contents, Reason> {
+fn contents(bytes: &[u8], found: &FoundFile, role: &Role) -> Result<Contents, Reason> {
     let is_conf = found.path.extension().is_some_and(|extension| extension == "conf");
     // A `.conf` that kubeadm does not know may belong to any program, such as cloud.conf.
-    let may_be_foreign = !found.is_named && is_conf && role.kind == Kind::UserKubeconfig;
-    let is_kubeconfig = is_conf && role.kind != Kind::File || role.kind == Kind::UserKubeconfig;
+    let may_be_foreign = !found.is_named && is_conf && role.kind == CertificateKind::UserKubeconfig;
+    let is_kubeconfig = is_conf && role.kind != CertificateKind::File
+        || role.kind == CertificateKind::UserKubeconfig;
     match parse::form(bytes) {
         Form::Kubeconfig => read_kubeconfig(bytes, role),
         _ if may_be_foreign => Ok(Contents::Foreign),
@@ -344,7 +353,7 @@ fn contents(bytes: &[u8], found: &Found, role: &Role) -> Result<Contents, Reason
 /// True where keys or requests alone are nothing to complain about: by the ending in what
 /// `certwatch check pki/*` names because a shell does, and in the `.pem` files of a directory, of
 /// which many are keys. A `.crt` without a certificate is wrong.
-fn may_hold_none(found: &Found, role: &Role) -> bool {
+fn may_hold_none(found: &FoundFile, role: &Role) -> bool {
     let ends_with = |endings: &[&str]| {
         found
             .path
@@ -352,13 +361,13 @@ fn may_hold_none(found: &Found, role: &Role) -> bool {
             .is_some_and(|extension| endings.iter().any(|known| extension == *known))
     };
     ends_with(&["csr", "key", "pub"])
-        || !found.is_named && role.kind == Kind::File && ends_with(&["pem"])
+        || !found.is_named && role.kind == CertificateKind::File && ends_with(&["pem"])
 }
 
 fn read_kubeconfig(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
     let config = kubeconfig::read(bytes)?;
     // A component's kubeconfig without any user is of no use to it.
-    if config.users.is_empty() && !config.has_other_users && role.kind == Kind::Leaf {
+    if config.users.is_empty() && !config.has_other_users && role.kind == CertificateKind::Leaf {
         return Err(Reason::NoCertificate);
     }
     Ok(Contents::Kubeconfig(config))

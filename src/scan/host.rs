@@ -28,12 +28,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Host {
     /// `None` for this machine's own root.
     root: Option<OwnedFd>,
-    watch: Watch,
+    watch: HangGuard,
 }
 
 /// How long places are waited for, and which of them do not answer.
 #[derive(Clone, Debug)]
-pub(super) struct Watch {
+pub(super) struct HangGuard {
     /// Where the root directory is seen from here.
     pub(super) root: PathBuf,
     pub(super) hangs: Arc<Hangs>,
@@ -44,7 +44,7 @@ pub(super) struct Watch {
 
 /// What a path leads to, links followed; also the identity that ends loops.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     Directory(Identity),
     File,
     /// Neither; its name in words.
@@ -57,7 +57,7 @@ pub(super) struct Identity(u64, u64);
 
 /// An entry of a directory.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct DirEntry {
     pub(super) name: OsString,
     /// Known to be a regular file, without a further look.
     pub(super) is_file: bool,
@@ -66,7 +66,7 @@ pub(super) struct Entry {
 impl Host {
     /// # Errors
     /// The root is no directory that can be opened.
-    pub(super) fn new(watch: Watch) -> io::Result<Self> {
+    pub(super) fn new(watch: HangGuard) -> io::Result<Self> {
         if watch.root == Path::new("/") {
             return Ok(Self { root: None, watch });
         }
@@ -97,7 +97,7 @@ impl Host {
     }
 
     /// What `path` leads to.
-    pub(super) fn kind(&self, path: &Path) -> Result<Kind, Reason> {
+    pub(super) fn kind(&self, path: &Path) -> Result<FileKind, Reason> {
         self.enter(path)?;
         Ok(kind(&self.stat(path).map_err(|error| self.reason(path, error))?))
     }
@@ -116,17 +116,19 @@ impl Host {
     }
 
     /// The entries of a directory, sorted by name.
-    pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, Reason> {
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<DirEntry>, Reason> {
         self.enter(path)?;
-        let read = || -> Result<Vec<Entry>, Errno> {
+        let read = || -> Result<Vec<DirEntry>, Errno> {
             let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let mut entries = Vec::new();
             for entry in Dir::read_from(&directory)? {
                 let entry = entry?;
                 let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
                 if name != "." && name != ".." {
-                    entries
-                        .push(Entry { name, is_file: entry.file_type() == FileType::RegularFile });
+                    entries.push(DirEntry {
+                        name,
+                        is_file: entry.file_type() == FileType::RegularFile,
+                    });
                 }
             }
             entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -142,9 +144,9 @@ impl Host {
     pub(super) fn read(&self, path: &Path, is_file: bool) -> Result<Vec<u8>, Reason> {
         if !is_file {
             match self.kind(path)? {
-                Kind::File => {}
-                Kind::Directory(_) => return Err(Reason::NotAFile("directory")),
-                Kind::Other(name) => return Err(Reason::NotAFile(name)),
+                FileKind::File => {}
+                FileKind::Directory(_) => return Err(Reason::NotAFile("directory")),
+                FileKind::Other(name) => return Err(Reason::NotAFile(name)),
             }
         }
         let mut last = Err(Reason::Changed);
@@ -185,7 +187,7 @@ impl Host {
         let file =
             self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).map_err(failed)?;
         let before = sys::fstat(&file).map_err(failed)?;
-        if let Kind::Other(name) = kind(&before) {
+        if let FileKind::Other(name) = kind(&before) {
             return Err(Reason::NotAFile(name));
         }
         let size = u64::try_from(before.st_size).unwrap_or(u64::MAX);
@@ -242,15 +244,15 @@ impl Host {
     }
 }
 
-fn kind(stat: &Stat) -> Kind {
+fn kind(stat: &Stat) -> FileKind {
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Directory(identity(stat)),
-        FileType::Fifo => Kind::Other("FIFO"),
-        FileType::Socket => Kind::Other("socket"),
-        FileType::CharacterDevice | FileType::BlockDevice => Kind::Other("device"),
-        FileType::Symlink => Kind::Other("symbolic link"),
-        FileType::Unknown => Kind::Other("file of unknown kind"),
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory(identity(stat)),
+        FileType::Fifo => FileKind::Other("FIFO"),
+        FileType::Socket => FileKind::Other("socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => FileKind::Other("device"),
+        FileType::Symlink => FileKind::Other("symbolic link"),
+        FileType::Unknown => FileKind::Other("file of unknown kind"),
     }
 }
 

@@ -29,18 +29,18 @@ use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
 pub use collect::plain;
-use host::{Host, Watch};
+use host::{HangGuard, Host};
 use pool::{GivenUp, Limits};
 use search::{Area, NodeFlags, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
-use walk::{Found, State, Walk};
+use walk::{FileState, FoundFile, Walk};
 
 /// Longest time for one file, and for one directory of a search.
 const STEP_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to scan.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct ScanRequest {
     /// The node's root directory: `/`, or where a node's file system is mounted.
     pub root: PathBuf,
     /// kubeadm's places and those of other distributions.
@@ -100,12 +100,16 @@ impl From<Lost> for ScanError {
 ///
 /// # Errors
 /// Only if nothing can be said at all; whatever is wrong with a single file is in the inventory.
-pub fn scan(request: &Request, hangs: &Arc<Hangs>, now: UnixTime) -> Result<Inventory, ScanError> {
+pub fn scan(
+    request: &ScanRequest,
+    hangs: &Arc<Hangs>,
+    now: UnixTime,
+) -> Result<Inventory, ScanError> {
     // One that hangs must leave time for the others.
     let job = STEP_LIMIT.min(request.timeout / 4);
     let deadline = Instant::now() + request.timeout;
     let limits = Limits { job, deadline, claim: Claim::Standard };
-    let watch = Watch {
+    let watch = HangGuard {
         root: request.root.clone(),
         hangs: hangs.clone(),
         begun: now,
@@ -133,17 +137,17 @@ pub fn scan(request: &Request, hangs: &Arc<Hangs>, now: UnixTime) -> Result<Inve
 }
 
 /// Beside, like all that may hang.
-fn open_root(watch: Watch, limits: Limits) -> Result<Host, ScanError> {
+fn open_root(watch: HangGuard, limits: Limits) -> Result<Host, ScanError> {
     let (path, hangs) = (watch.root.clone(), watch.hangs.clone());
     let mut opened = Err(io::ErrorKind::TimedOut.into());
-    let open = move |_: &Step| Host::new(watch.clone());
-    pool::run(&Arc::new(vec![Step]), limits, &hangs, open, |_, host| opened = host)
+    let open = move |_: &SingleJob| Host::new(watch.clone());
+    pool::run(&Arc::new(vec![SingleJob]), limits, &hangs, open, |_, host| opened = host)
         .map_err(ScanError::NoThread)?;
     opened.map_err(|source| ScanError::Root { path, source })
 }
 
 /// What has to be watched to notice a change of what a scan of `request` sees.
-pub fn watched_places(request: &Request) -> Vec<Watched> {
+pub fn watched_places(request: &ScanRequest) -> Vec<Watched> {
     let standard = request.standard && !request.only_paths;
     let mut areas = if standard { standard_areas() } else { Vec::new() };
     areas.extend(request.paths.iter().cloned().map(Area::Named));
@@ -153,7 +157,7 @@ pub fn watched_places(request: &Request) -> Vec<Watched> {
 }
 
 /// Files of one directory share their luck.
-impl pool::Job for Found {
+impl pool::Job for FoundFile {
     fn place(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.path.parent().hash(&mut hasher);
@@ -163,16 +167,16 @@ impl pool::Job for Found {
 
 /// A job of which there is one.
 #[derive(Clone)]
-struct Step;
+struct SingleJob;
 
-impl pool::Job for Step {
+impl pool::Job for SingleJob {
     fn place(&self) -> u64 {
         0
     }
 }
 
 struct Scan<'a> {
-    request: &'a Request,
+    request: &'a ScanRequest,
     collector: Arc<Collector>,
     limits: Limits,
     hangs: &'a Arc<Hangs>,
@@ -195,7 +199,7 @@ impl Scan<'_> {
     }
 
     /// The files of all areas, each once.
-    fn search(&self, areas: Vec<Area>) -> Result<Vec<Found>, ScanError> {
+    fn search(&self, areas: Vec<Area>) -> Result<Vec<FoundFile>, ScanError> {
         let is_one = areas.len() == 1;
         let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
         let max_files = self.request.max_files;
@@ -208,22 +212,23 @@ impl Scan<'_> {
         let mut found = Vec::new();
         let left = self.each(areas, search, |mut files| found.append(&mut files))?;
         found.extend(left.into_iter().map(|(area, reason)| {
-            let state =
-                State::Problem(self.collector.host.known_to_hang(area.path()).unwrap_or(reason));
-            Found { path: area.path().into(), state, is_named: false }
+            let state = FileState::Problem(
+                self.collector.host.known_to_hang(area.path()).unwrap_or(reason),
+            );
+            FoundFile { path: area.path().into(), state, is_named: false }
         }));
         Ok(if is_one { found } else { unique(found) })
     }
 
     /// What the files hold.
-    fn items(&self, found: Vec<Found>) -> Result<Vec<Item>, ScanError> {
+    fn items(&self, found: Vec<FoundFile>) -> Result<Vec<Item>, ScanError> {
         let mut items = Vec::with_capacity(found.len());
         let collector = self.collector.clone();
-        let read = move |file: &Found| collector.file(file);
+        let read = move |file: &FoundFile| collector.file(file);
         let left = self.each(found, read, |mut of_file| items.append(&mut of_file))?;
         items.extend(left.into_iter().map(|(file, reason)| {
             let reason = match file.state {
-                State::Problem(reason) => reason,
+                FileState::Problem(reason) => reason,
                 _ => self.collector.host.known_to_hang(&file.path).unwrap_or(reason),
             };
             self.collector.not_read(&file.path, reason)
@@ -238,7 +243,7 @@ impl Scan<'_> {
     ) -> Result<Option<R>, ScanError> {
         let host = self.collector.host.clone();
         let mut result = None;
-        self.each(vec![Step], move |_: &Step| work(&host), |it| result = Some(it))?;
+        self.each(vec![SingleJob], move |_: &SingleJob| work(&host), |it| result = Some(it))?;
         Ok(result)
     }
 
@@ -283,7 +288,7 @@ impl Scan<'_> {
     }
 }
 
-fn unique(found: Vec<Found>) -> Vec<Found> {
+fn unique(found: Vec<FoundFile>) -> Vec<FoundFile> {
     let mut seen: HashSet<&OsStr> = HashSet::with_capacity(found.len());
     let is_first: Vec<bool> = found.iter().map(|file| seen.insert(file.path.as_os_str())).collect();
     found
@@ -301,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_is_watched_lies_below_the_root_of_the_request() {
-        let mut request = Request {
+        let mut request = ScanRequest {
             root: "/mnt/n1".into(),
             standard: true,
             paths: vec!["/srv/*.pem".to_owned()],

@@ -50,10 +50,10 @@ pub(super) enum GivenUp {
 struct Shared<J, R, W> {
     jobs: Arc<Vec<J>>,
     work: W,
-    state: Mutex<State<R>>,
+    state: Mutex<PoolState<R>>,
 }
 
-struct State<R> {
+struct PoolState<R> {
     next: usize,
     /// Jobs like one that hung: they may hang as well, so all others come first.
     suspects: Vec<usize>,
@@ -213,7 +213,7 @@ where
 
 impl<J: Job, R, W> Shared<J, R, W> {
     fn new(jobs: Arc<Vec<J>>, work: W) -> Self {
-        let state = State {
+        let state = PoolState {
             next: 0,
             suspects: Vec::new(),
             suspicious: HashSet::new(),
@@ -237,7 +237,7 @@ impl<J: Job, R, W> Shared<J, R, W> {
         Some(index)
     }
 
-    fn choose(&self, state: &mut State<R>) -> Option<usize> {
+    fn choose(&self, state: &mut PoolState<R>) -> Option<usize> {
         while state.next < self.jobs.len() {
             let index = state.next;
             state.next += 1;
@@ -272,7 +272,7 @@ impl<J: Job, R, W> Shared<J, R, W> {
     }
 
     /// No thread leaves the state half-changed, so a panic in one spoils nothing.
-    fn state(&self) -> MutexGuard<'_, State<R>> {
+    fn state(&self) -> MutexGuard<'_, PoolState<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

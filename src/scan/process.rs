@@ -7,7 +7,7 @@ use crate::domain::model::{Content, Entry, Item, Loopback, Place, Reason};
 use crate::domain::role;
 use crate::domain::time::UnixTime;
 use crate::parse::manifest;
-use crate::parse::process::{self, Owner};
+use crate::parse::process::{self, ProcessOwner};
 use crate::sys;
 
 use super::host::Host;
@@ -40,13 +40,13 @@ fn api_server(host: &Host, version: Option<Version>, pid: u32, now: UnixTime) ->
     }
     let (status, cgroup) = (read("status")?, read("cgroup")?);
     match process::owner(&status, &cgroup) {
-        Owner::Container | Owner::Other => None,
-        Owner::Root | Owner::Unknown if !process::is_large_enough(&status) => None,
-        Owner::Unknown => {
+        ProcessOwner::Container | ProcessOwner::Other => None,
+        ProcessOwner::Root | ProcessOwner::Unknown if !process::is_large_enough(&status) => None,
+        ProcessOwner::Unknown => {
             let cgroup = process::cgroup(&cgroup).into_boxed_str();
             Some(Content::Problem(Reason::UnknownOwner(cgroup)))
         }
-        Owner::Root | Owner::StaticPod => {
+        ProcessOwner::Root | ProcessOwner::StaticPod => {
             let ticks = process::started_after_boot(&read("stat")?)?;
             let started = sys::after_boot(ticks, now)?;
             let lifetime = Loopback::lifetime_in(version);

@@ -10,7 +10,7 @@ use glob::{MatchOptions, Pattern};
 use crate::domain::layout::{self, KUBELET_CURRENT};
 use crate::domain::model::Reason;
 
-use super::host::{Host, Identity, Kind};
+use super::host::{FileKind, Host, Identity};
 
 /// How deep directories may be nested below a searched place.
 const MAX_DEPTH: u32 = 16;
@@ -24,15 +24,15 @@ const MATCHING: MatchOptions = MatchOptions {
 
 /// A file to read, or why a place cannot be searched.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundFile {
     pub(super) path: Arc<Path>,
-    pub(super) state: State,
+    pub(super) state: FileState,
     /// Named by a person, not found in a directory: then what is in it must be a certificate.
     pub(super) is_named: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum State {
+pub(super) enum FileState {
     /// Known to be a regular file.
     File,
     /// Has to be looked at before it is opened.
@@ -47,7 +47,7 @@ pub(super) struct Walk<'a> {
     exclude: &'a [Pattern],
     limit: usize,
     seen_directories: HashSet<Identity>,
-    found: Vec<Found>,
+    found: Vec<FoundFile>,
 }
 
 impl<'a> Walk<'a> {
@@ -56,7 +56,7 @@ impl<'a> Walk<'a> {
         Self { host, exclude, limit, seen_directories: HashSet::new(), found: Vec::new() }
     }
 
-    pub(super) fn into_found(self) -> Vec<Found> {
+    pub(super) fn into_found(self) -> Vec<FoundFile> {
         self.found
     }
 
@@ -67,25 +67,25 @@ impl<'a> Walk<'a> {
             return self.glob(place);
         }
         match self.host.kind(path) {
-            Ok(Kind::Directory(_)) => self.named_directory(path),
-            Ok(Kind::File) => self.add(path.into(), State::File, true),
-            Ok(Kind::Other(name)) => {
-                self.add(path.into(), State::Problem(Reason::NotAFile(name)), true);
+            Ok(FileKind::Directory(_)) => self.named_directory(path),
+            Ok(FileKind::File) => self.add(path.into(), FileState::File, true),
+            Ok(FileKind::Other(name)) => {
+                self.add(path.into(), FileState::Problem(Reason::NotAFile(name)), true);
             }
-            Err(reason) => self.add(path.into(), State::Problem(reason), true),
+            Err(reason) => self.add(path.into(), FileState::Problem(reason), true),
         }
     }
 
     /// A file that may be absent.
     pub(super) fn optional(&mut self, path: &Path) {
         if !self.is_excluded(path) && self.host.exists(path) {
-            self.push(path.to_owned(), State::Unseen);
+            self.push(path.to_owned(), FileState::Unseen);
         }
     }
 
     /// A file that must be there and is not.
     pub(super) fn missing(&mut self, path: &Path) {
-        self.push(path.to_owned(), State::Problem(Reason::Missing));
+        self.push(path.to_owned(), FileState::Problem(Reason::Missing));
     }
 
     /// Everything below directories whose path `wanted` accepts. They may be absent, or be one and
@@ -104,12 +104,15 @@ impl<'a> Walk<'a> {
                 for entry in entries {
                     let child = path.join(&entry.name);
                     if wanted(&child) {
-                        self.push(child, if entry.is_file { State::File } else { State::Unseen });
+                        self.push(
+                            child,
+                            if entry.is_file { FileState::File } else { FileState::Unseen },
+                        );
                     }
                 }
             }
             Err(Reason::Missing) => {}
-            Err(reason) => self.push(path.to_owned(), State::Problem(reason)),
+            Err(reason) => self.push(path.to_owned(), FileState::Problem(reason)),
         }
     }
 
@@ -133,7 +136,7 @@ impl<'a> Walk<'a> {
         let before = self.found.len();
         let Ok(pattern) = Pattern::new(place) else {
             // Checked where it comes from: the configuration and the command line.
-            return self.add(Path::new(place).into(), State::Problem(Reason::Missing), true);
+            return self.add(Path::new(place).into(), FileState::Problem(Reason::Missing), true);
         };
         let parts: Vec<Component<'_>> = Path::new(place).components().collect();
         let fixed =
@@ -155,7 +158,7 @@ impl<'a> Walk<'a> {
             pattern.matches_path_with(path, MATCHING) && path.extension() != Some(OsStr::new("key"))
         });
         if self.found.len() == before {
-            self.add(Path::new(place).into(), State::Problem(Reason::Missing), true);
+            self.add(Path::new(place).into(), FileState::Problem(Reason::Missing), true);
         }
     }
 
@@ -169,13 +172,13 @@ impl<'a> Walk<'a> {
         wanted: &dyn Fn(&Path) -> bool,
     ) {
         match self.host.kind(path) {
-            Ok(Kind::Directory(identity)) if self.seen_directories.insert(identity) => {}
+            Ok(FileKind::Directory(identity)) if self.seen_directories.insert(identity) => {}
             Ok(_) | Err(Reason::Missing | Reason::BrokenLink) => return,
-            Err(reason) => return self.push(path.to_owned(), State::Problem(reason)),
+            Err(reason) => return self.push(path.to_owned(), FileState::Problem(reason)),
         }
         let entries = match self.host.list(path) {
             Ok(entries) => entries,
-            Err(reason) => return self.push(path.to_owned(), State::Problem(reason)),
+            Err(reason) => return self.push(path.to_owned(), FileState::Problem(reason)),
         };
         for entry in entries {
             if self.found.len() > self.limit {
@@ -184,7 +187,7 @@ impl<'a> Walk<'a> {
             let child = path.join(&entry.name);
             if entry.is_file {
                 if wanted(&child) {
-                    self.push(child, State::File);
+                    self.push(child, FileState::File);
                 }
             } else {
                 self.other_child(child, depth, leads_on, wanted);
@@ -201,12 +204,12 @@ impl<'a> Walk<'a> {
         wanted: &dyn Fn(&Path) -> bool,
     ) {
         match self.host.kind(&child) {
-            Ok(Kind::Directory(_)) => {}
+            Ok(FileKind::Directory(_)) => {}
             // It may be a directory with anything in it.
             Err(reason @ (Reason::TimedOut(_) | Reason::Hangs(_))) => {
-                return self.push(child, State::Problem(reason));
+                return self.push(child, FileState::Problem(reason));
             }
-            _ if wanted(&child) => return self.push(child, State::Unseen),
+            _ if wanted(&child) => return self.push(child, FileState::Unseen),
             _ => return,
         }
         // `..data` and `..2026_01_01` are how the kubelet swaps a mounted Secret; the files are
@@ -217,12 +220,12 @@ impl<'a> Walk<'a> {
             return;
         }
         if depth == 0 {
-            return self.push(child, State::Problem(Reason::TooDeep(MAX_DEPTH)));
+            return self.push(child, FileState::Problem(Reason::TooDeep(MAX_DEPTH)));
         }
         self.descend(&child, depth - 1, leads_on, wanted);
     }
 
-    fn push(&mut self, path: PathBuf, state: State) {
+    fn push(&mut self, path: PathBuf, state: FileState) {
         if !self.is_leftover(&path) {
             self.add(path.into(), state, false);
         }
@@ -235,15 +238,18 @@ impl<'a> Walk<'a> {
             && leftovers(self.host, directory)(&name.to_string_lossy())
     }
 
-    fn add(&mut self, path: Arc<Path>, state: State, is_named: bool) {
+    fn add(&mut self, path: Arc<Path>, state: FileState, is_named: bool) {
         if self.found.len() > self.limit || self.is_excluded(&path) {
             return;
         }
         let is_over = self.found.len() == self.limit;
         let limit = self.limit as u64;
-        let state =
-            if is_over { State::Problem(Reason::TooMany { what: "files", limit }) } else { state };
-        self.found.push(Found { path, state, is_named });
+        let state = if is_over {
+            FileState::Problem(Reason::TooMany { what: "files", limit })
+        } else {
+            state
+        };
+        self.found.push(FoundFile { path, state, is_named });
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Directory {
 }
 
 /// What a name stands for.
-pub(super) enum Content {
+pub(super) enum FileContent {
     Absent,
     Bytes(Vec<u8>),
     /// No file that can hold a state; why, as the rest of a sentence.
@@ -74,21 +74,21 @@ impl Directory {
 
     /// # Errors
     /// It is there and cannot be read: that is no reason to begin anew.
-    pub(super) fn read(&self, name: &str) -> Result<Content, StoreError> {
+    pub(super) fn read(&self, name: &str) -> Result<FileContent, StoreError> {
         let failed = |source| refused("read", self.at(name), source);
         // Looked at before it is opened: opening a device can do anything.
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(Content::Absent),
+            Err(Errno::NOENT) => return Ok(FileContent::Absent),
             Err(source) => return Err(failed(source)),
             Ok(stat) if !is_regular(&stat) => {
-                return Ok(Content::Unusable("is not a regular file"));
+                return Ok(FileContent::Unusable("is not a regular file"));
             }
             Ok(_) => {}
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map_err(failed)?;
         if !is_regular(&rustix::fs::fstat(&fd).map_err(failed)?) {
-            return Ok(Content::Unusable("is not a regular file"));
+            return Ok(FileContent::Unusable("is not a regular file"));
         }
         let mut bytes = Vec::new();
         File::from(fd)
@@ -97,9 +97,9 @@ impl Directory {
             .map_err(|error| failed(errno(&error)))?;
         let is_whole = bytes.len() as u64 <= MAX_BYTES;
         Ok(if is_whole {
-            Content::Bytes(bytes)
+            FileContent::Bytes(bytes)
         } else {
-            Content::Unusable("is larger than 16 MiB")
+            FileContent::Unusable("is larger than 16 MiB")
         })
     }
 

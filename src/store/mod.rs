@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::UnixTime;
 
-use dir::{Content, Directory, MAX_BYTES, errno, refused};
+use dir::{Directory, FileContent, MAX_BYTES, errno, refused};
 pub use error::StoreError;
 
 /// The version of the file that this program writes, and the only one it reads.
@@ -74,7 +74,7 @@ impl<S: Default> Loaded<S> {
 }
 
 #[derive(Serialize)]
-struct Written<'a, S> {
+struct StateFileRef<'a, S> {
     version: u32,
     state: &'a S,
 }
@@ -85,7 +85,7 @@ struct Header {
 }
 
 #[derive(Deserialize)]
-struct Body<S> {
+struct StateFile<S> {
     state: S,
 }
 
@@ -123,7 +123,7 @@ impl Store {
     /// What the operating system refused; the state that was saved before is still there.
     pub fn save<S: Serialize>(&mut self, state: &S) -> Result<(), StoreError> {
         let unwritable = |why: String| StoreError::Unwritable { path: self.dir.at(STATE), why };
-        let mut bytes = serde_json::to_vec(&Written { version: VERSION, state })
+        let mut bytes = serde_json::to_vec(&StateFileRef { version: VERSION, state })
             .map_err(|error| unwritable(format!("is no JSON: {error}")))?;
         bytes.push(b'\n');
         if bytes.len() as u64 > MAX_BYTES {
@@ -187,12 +187,12 @@ fn take(lock: &mut File, dir: &Directory) -> Result<(), StoreError> {
 }
 
 /// The state in the file, or what is wrong with it.
-fn understood<S: DeserializeOwned>(content: Content) -> Result<Option<S>, String> {
+fn understood<S: DeserializeOwned>(content: FileContent) -> Result<Option<S>, String> {
     let bytes = match content {
-        Content::Absent => return Ok(None),
-        Content::Unusable(why) => return Err(why.to_owned()),
-        Content::Bytes(bytes) if bytes.is_empty() => return Err("is empty".to_owned()),
-        Content::Bytes(bytes) => bytes,
+        FileContent::Absent => return Ok(None),
+        FileContent::Unusable(why) => return Err(why.to_owned()),
+        FileContent::Bytes(bytes) if bytes.is_empty() => return Err("is empty".to_owned()),
+        FileContent::Bytes(bytes) => bytes,
     };
     // The version by itself first: the rest of another one can be anything.
     let Header { version } = serde_json::from_slice(&bytes)
@@ -200,7 +200,7 @@ fn understood<S: DeserializeOwned>(content: Content) -> Result<Option<S>, String
     if version != VERSION {
         return Err(format!("has version {version}; this certwatch knows version {VERSION}"));
     }
-    let Body { state } = serde_json::from_slice(&bytes)
+    let StateFile { state } = serde_json::from_slice(&bytes)
         .map_err(|error| format!("is not a state of this certwatch ({})", place(&error)))?;
     Ok(Some(state))
 }

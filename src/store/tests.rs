@@ -93,7 +93,7 @@ fn a_glance_at_the_lock_keeps_nobody_out() {
 
 #[test]
 fn every_beginning_of_a_state_is_set_aside() {
-    let whole = serde_json::to_vec(&Written { version: VERSION, state: &state() }).unwrap();
+    let whole = serde_json::to_vec(&StateFileRef { version: VERSION, state: &state() }).unwrap();
     for length in 0..whole.len() {
         let dir = with(&whole[..length]);
         assert!(matches!(peek::<State>(dir.path()), Err(StoreError::Unusable { .. })));
@@ -208,7 +208,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(mut bytes: Vec<u8>, at: usize, byte: u8, torn: bool) {
         if !torn {
-            bytes = serde_json::to_vec(&Written { version: VERSION, state: &state() }).unwrap();
+            bytes = serde_json::to_vec(&StateFileRef { version: VERSION, state: &state() }).unwrap();
             let at = at % bytes.len();
             bytes[at] = byte;
         }

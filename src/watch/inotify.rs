@@ -40,10 +40,10 @@ pub(super) struct Inotify {
     watcher: Mutex<RecommendedWatcher>,
     /// A watch is being set. `notify` does that in the thread that takes the kernel's events.
     is_setting: AtomicBool,
-    shared: Arc<Shared>,
+    shared: Arc<SharedWatches>,
 }
 
-struct Shared {
+struct SharedWatches {
     watches: Mutex<Watches>,
     touched: Notify,
 }
@@ -75,7 +75,7 @@ impl Inotify {
     /// What the kernel refused, in words.
     pub(super) fn new() -> Result<Self, String> {
         let watches = Mutex::new(Watches::new());
-        let shared = Arc::new(Shared { watches, touched: Notify::new() });
+        let shared = Arc::new(SharedWatches { watches, touched: Notify::new() });
         let hears = shared.clone();
         let handler = move |event: notify::Result<Event>| {
             if hears.counts(event) {
@@ -149,7 +149,7 @@ impl Inotify {
     }
 }
 
-impl Shared {
+impl SharedWatches {
     /// False for what nobody has to look at: that somebody reads, and other names beside a place.
     fn counts(&self, event: notify::Result<Event>) -> bool {
         // Lost watches are found by the next look, and it follows from this hint.

@@ -27,7 +27,7 @@ use crate::hangs::{Claim, Hangs};
 
 pub use debounce::Debounce;
 use inotify::Inotify;
-use survey::{Found, Means, Places, Survey};
+use survey::{Means, Survey, SurveyResult, WatchTargets};
 
 /// Longest wait for a look at the directories; one on a dead server hangs for ever. Whoever waits
 /// does nothing else, so it is short; what comes later is taken in the next time.
@@ -65,11 +65,11 @@ pub enum Mode {
 
 /// Watches the places of a scan. Only within a tokio runtime.
 pub struct Watcher {
-    places: Arc<Places>,
+    places: Arc<WatchTargets>,
     poll: Duration,
     /// How long a look is waited for.
     patience: Duration,
-    state: State,
+    state: WatchMode,
     debounce: Debounce,
     /// When the files are compared next, where there is no inotify.
     next_poll: Option<Instant>,
@@ -87,7 +87,7 @@ struct Looking {
     thread: ThreadId,
 }
 
-enum State {
+enum WatchMode {
     Watching(Arc<Inotify>),
     Comparing { why: String, fingerprint: Option<u64> },
 }
@@ -101,7 +101,7 @@ impl Watcher {
         poll: Duration,
         hangs: &Arc<Hangs>,
     ) -> Self {
-        let places = Places { own, places, hangs: hangs.clone() };
+        let places = WatchTargets { own, places, hangs: hangs.clone() };
         let mut watcher = Self::blind(places, poll, PATIENCE);
         watcher.look(true).await;
         watcher
@@ -110,19 +110,19 @@ impl Watcher {
     /// Watches these places from now on. A look that goes on is still waited for: were it dropped, nobody would
     /// give up its thread if that hangs, and each change of the places would leave one behind.
     pub async fn turn_to(&mut self, places: Vec<Watched>) {
-        let Places { own, hangs, .. } = &*self.places;
-        self.places = Arc::new(Places { own: own.clone(), places, hangs: hangs.clone() });
+        let WatchTargets { own, hangs, .. } = &*self.places;
+        self.places = Arc::new(WatchTargets { own: own.clone(), places, hangs: hangs.clone() });
         self.look(true).await;
     }
 
     /// One that has not looked yet.
-    fn blind(places: Places, poll: Duration, patience: Duration) -> Self {
+    fn blind(places: WatchTargets, poll: Duration, patience: Duration) -> Self {
         let why = "the first look at the directories is not done".to_owned();
         Self {
             places: Arc::new(places),
             poll,
             patience,
-            state: State::Comparing { why, fingerprint: None },
+            state: WatchMode::Comparing { why, fingerprint: None },
             debounce: Debounce::default(),
             next_poll: None,
             looking: None,
@@ -170,8 +170,8 @@ impl Watcher {
     /// How changes are noticed now.
     pub fn mode(&self) -> Mode {
         match &self.state {
-            State::Watching(inotify) => Mode::Inotify { directories: inotify.count() },
-            State::Comparing { why, .. } => Mode::Polling { why: why.clone() },
+            WatchMode::Watching(inotify) => Mode::Inotify { directories: inotify.count() },
+            WatchMode::Comparing { why, .. } => Mode::Polling { why: why.clone() },
         }
     }
 
@@ -190,7 +190,7 @@ impl Watcher {
                 is_other |= self.wait_for_look().await;
             }
         }
-        let is_watching = matches!(self.state, State::Watching(_));
+        let is_watching = matches!(self.state, WatchMode::Watching(_));
         let next = match &self.looking {
             Some(_) => Some(self.poll.min(self.step_limit)),
             None if is_watching && self.silent.is_empty() => None,
@@ -206,9 +206,9 @@ impl Watcher {
             return true;
         }
         let means = match &self.state {
-            State::Watching(inotify) => Means::Inotify(Some(inotify.clone())),
-            State::Comparing { .. } if tries_inotify => Means::Inotify(None),
-            State::Comparing { why, .. } => Means::Compare(why.clone()),
+            WatchMode::Watching(inotify) => Means::Inotify(Some(inotify.clone())),
+            WatchMode::Comparing { .. } if tries_inotify => Means::Inotify(None),
+            WatchMode::Comparing { why, .. } => Means::Compare(why.clone()),
         };
         match in_a_thread(&self.places, means) {
             Ok(looking) => self.looking = Some(looking),
@@ -243,7 +243,7 @@ impl Watcher {
             return false;
         }
         self.looking = None;
-        if let State::Watching(inotify) = &self.state
+        if let WatchMode::Watching(inotify) = &self.state
             && inotify.is_setting()
         {
             self.compare_instead("a directory does not answer".to_owned());
@@ -252,7 +252,7 @@ impl Watcher {
     }
 
     fn cannot_look(&mut self, because: &str) {
-        if let State::Comparing { why, .. } = &mut self.state {
+        if let WatchMode::Comparing { why, .. } = &mut self.state {
             because.clone_into(why);
         }
         if !std::mem::replace(&mut self.has_told_blind, true) {
@@ -268,19 +268,19 @@ impl Watcher {
         self.has_told_blind = false;
         self.take_silent(survey.silent);
         match survey.found {
-            Found::Watched { inotify, is_other } => {
+            SurveyResult::Watched { inotify, is_other } => {
                 let is_new = !matches!(
-                    &self.state, State::Watching(known) if Arc::ptr_eq(known, &inotify)
+                    &self.state, WatchMode::Watching(known) if Arc::ptr_eq(known, &inotify)
                 );
-                self.become_state(State::Watching(inotify));
+                self.become_state(WatchMode::Watching(inotify));
                 is_new || is_other
             }
-            Found::Compared { why, fingerprint } => {
+            SurveyResult::Compared { why, fingerprint } => {
                 let new = Some(fingerprint);
                 let is_other = !matches!(
-                    &self.state, State::Comparing { fingerprint, .. } if *fingerprint == new
+                    &self.state, WatchMode::Comparing { fingerprint, .. } if *fingerprint == new
                 );
-                self.become_state(State::Comparing { why, fingerprint: new });
+                self.become_state(WatchMode::Comparing { why, fingerprint: new });
                 is_other
             }
         }
@@ -301,19 +301,19 @@ impl Watcher {
 
     fn compare_instead(&mut self, why: String) {
         let fingerprint = match &self.state {
-            State::Comparing { fingerprint, .. } => *fingerprint,
-            State::Watching(_) => None,
+            WatchMode::Comparing { fingerprint, .. } => *fingerprint,
+            WatchMode::Watching(_) => None,
         };
-        self.become_state(State::Comparing { why, fingerprint });
+        self.become_state(WatchMode::Comparing { why, fingerprint });
         self.next_poll = Some(Instant::now() + self.poll);
     }
 
-    fn become_state(&mut self, new: State) {
+    fn become_state(&mut self, new: WatchMode) {
         match (&self.state, &new) {
-            (State::Watching(_), State::Comparing { why, .. }) => {
+            (WatchMode::Watching(_), WatchMode::Comparing { why, .. }) => {
                 tracing::warn!(why, "changes of files are noticed later: inotify does not work");
             }
-            (State::Comparing { .. }, State::Watching(inotify)) => {
+            (WatchMode::Comparing { .. }, WatchMode::Watching(inotify)) => {
                 tracing::debug!(
                     directories = inotify.count(),
                     "changes of files are noticed at once"
@@ -337,7 +337,7 @@ pub fn list(places: &[PathBuf]) -> String {
 }
 
 /// A look that may hang, given up by whoever waits for it.
-fn in_a_thread(places: &Arc<Places>, means: Means) -> io::Result<Looking> {
+fn in_a_thread(places: &Arc<WatchTargets>, means: Means) -> io::Result<Looking> {
     if places.hangs.room(Claim::Standard) == 0 {
         return Err(io::Error::other(format!("{} of them hang", places.hangs.count())));
     }
@@ -360,9 +360,9 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// Waits for a touch that counts. Nothing is lost if it is dropped.
-async fn touched(state: &State) {
+async fn touched(state: &WatchMode) {
     match state {
-        State::Watching(inotify) => inotify.touched().await,
-        State::Comparing { .. } => std::future::pending().await,
+        WatchMode::Watching(inotify) => inotify.touched().await,
+        WatchMode::Comparing { .. } => std::future::pending().await,
     }
 }

@@ -28,7 +28,7 @@ const MAX_DIRECTORIES: usize = 2000;
 const MAX_FILES: usize = 20_000;
 
 /// Where to look.
-pub(super) struct Places {
+pub(super) struct WatchTargets {
     /// A directory to leave alone.
     pub(super) own: Option<PathBuf>,
     pub(super) places: Vec<Watched>,
@@ -36,7 +36,7 @@ pub(super) struct Places {
 }
 
 /// What a look found.
-pub(super) enum Found {
+pub(super) enum SurveyResult {
     Watched {
         inotify: Arc<Inotify>,
         /// Other directories than before.
@@ -48,7 +48,7 @@ pub(super) enum Found {
 
 /// What a look found, and whether it is all there is.
 pub(super) struct Survey {
-    pub(super) found: Found,
+    pub(super) found: SurveyResult,
     pub(super) is_cut: bool,
     /// What was left out because it does not answer, in order.
     pub(super) silent: Vec<PathBuf>,
@@ -63,7 +63,7 @@ pub(super) enum Means {
     Compare(String),
 }
 
-pub(super) fn survey(places: &Places, means: Means) -> Survey {
+pub(super) fn survey(places: &WatchTargets, means: Means) -> Survey {
     let why = match means {
         Means::Compare(why) => why,
         Means::Inotify(old) => match watch(places, old) {
@@ -71,27 +71,27 @@ pub(super) fn survey(places: &Places, means: Means) -> Survey {
             Err(why) => why,
         },
     };
-    let mut look = Look::new(None, places);
+    let mut look = SurveyWalk::new(None, places);
     // Without watches nothing can be refused.
     let _ = look.at(&places.places);
-    let found = Found::Compared { why, fingerprint: look.fingerprint };
+    let found = SurveyResult::Compared { why, fingerprint: look.fingerprint };
     Survey { found, is_cut: look.is_cut, silent: look.silent.into_iter().collect() }
 }
 
-fn watch(places: &Places, old: Option<Arc<Inotify>>) -> Result<Survey, String> {
+fn watch(places: &WatchTargets, old: Option<Arc<Inotify>>) -> Result<Survey, String> {
     let inotify = match old {
         Some(inotify) => inotify,
         None => Arc::new(Inotify::new()?),
     };
-    let mut look = Look::new(Some(&inotify), places);
+    let mut look = SurveyWalk::new(Some(&inotify), places);
     look.at(&places.places)?;
-    let Look { watches, is_cut, silent, .. } = look;
+    let SurveyWalk { watches, is_cut, silent, .. } = look;
     let is_other = inotify.keep(watches);
     let silent = silent.into_iter().collect();
-    Ok(Survey { found: Found::Watched { inotify, is_other }, is_cut, silent })
+    Ok(Survey { found: SurveyResult::Watched { inotify, is_other }, is_cut, silent })
 }
 
-struct Look<'a> {
+struct SurveyWalk<'a> {
     inotify: Option<&'a Inotify>,
     own: Option<&'a Path>,
     hangs: &'a Hangs,
@@ -104,8 +104,8 @@ struct Look<'a> {
     queue: VecDeque<(PathBuf, u32)>,
 }
 
-impl<'a> Look<'a> {
-    fn new(inotify: Option<&'a Inotify>, places: &'a Places) -> Self {
+impl<'a> SurveyWalk<'a> {
+    fn new(inotify: Option<&'a Inotify>, places: &'a WatchTargets) -> Self {
         Self {
             inotify,
             own: places.own.as_deref(),

@@ -36,7 +36,8 @@ async fn patient_beside(
 ) -> Watcher {
     let of = |(path, search)| Watched { path, search, is_awaited: true, is_named: false };
     let places = places.into_iter().map(of).collect();
-    let mut watcher = Watcher::blind(Places { own, places, hangs: Arc::default() }, poll, SOON);
+    let mut watcher =
+        Watcher::blind(WatchTargets { own, places, hangs: Arc::default() }, poll, SOON);
     watcher.look(true).await;
     watcher
 }
@@ -320,7 +321,7 @@ fn a_look_without_an_end_is_made_again() {
 fn a_watch_that_cannot_be_set_is_no_inotify() {
     run(async {
         let mut node = Node::new().await;
-        let State::Watching(inotify) = &node.watcher.state else { panic!("no inotify") };
+        let WatchMode::Watching(inotify) = &node.watcher.state else { panic!("no inotify") };
         inotify.hangs_while_setting();
         let (_back, thread) = hang_at(&node.watcher.places.hangs, &node.at("kubernetes/pki/etcd"));
         let (_send, survey) = oneshot::channel();
@@ -397,7 +398,7 @@ fn a_distribution_is_watched_only_if_it_is_there() {
         let path = root.path().join("rancher");
         let search = Search::Below;
         let place = Watched { path: path.clone(), search, is_awaited: false, is_named: false };
-        let places = Places { own: None, places: vec![place], hangs: Arc::default() };
+        let places = WatchTargets { own: None, places: vec![place], hangs: Arc::default() };
         let mut watcher = Watcher::blind(places, MINUTE, SOON);
         watcher.refresh().await;
         assert_eq!(watcher.mode(), Mode::Inotify { directories: 0 });

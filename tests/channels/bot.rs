@@ -1,6 +1,6 @@
 //! Slack's `chat.postMessage`.
 
-use certwatch::config::channels::{Slack, SlackBy};
+use certwatch::config::channels::{SlackBy, SlackConfig};
 use certwatch::domain::policy::Severity;
 use certwatch::notify::{Failure, Receipt, slack};
 
@@ -26,7 +26,7 @@ impl Bot {
             threads: self.threads,
             api: server.url("/api/"),
         };
-        let settings = Slack { by, min_severity: Severity::Warning };
+        let settings = SlackConfig { by, min_severity: Severity::Warning };
         let message = if thread.is_some() { hostile(20) } else { sample() };
         run(slack::send(&settings, &direct(), thread, &message))
     }

@@ -1,6 +1,8 @@
 //! PagerDuty, the generic webhook, the heartbeat, and how an Alertmanager refuses.
 
-use certwatch::config::channels::{Alertmanager, Heartbeat, PagerDuty, Webhook};
+use certwatch::config::channels::{
+    AlertmanagerConfig, HeartbeatConfig, PagerDutyConfig, WebhookConfig,
+};
 use certwatch::domain::message::{Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::notify::{Failure, alertmanager, heartbeat, pagerduty, webhook};
@@ -13,7 +15,7 @@ use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
 fn page(server: &Server, key: &str, message: &Message) -> Result<(), Failure> {
     let escape_control = Safe::new();
-    let settings = PagerDuty {
+    let settings = PagerDutyConfig {
         routing_key: escape_control.keep("key", key),
         url: server.url("/v2/enqueue"),
         min_severity: Severity::Warning,
@@ -75,7 +77,7 @@ fn pagerduty_says_why_not() {
 
 fn hook(url: &str, key: Option<&str>, message: &Message) -> Result<(), Failure> {
     let escape_control = Safe::new();
-    let settings = Webhook {
+    let settings = WebhookConfig {
         url: escape_control.keep("url", url),
         key: key.map(|key| escape_control.keep("key", key)),
         client: None,
@@ -132,7 +134,7 @@ fn a_renewal_that_went_well_is_no_alarm() {
 
 fn tell(url: &str, token: Option<&str>) -> Result<(), Failure> {
     let escape_control = Safe::new();
-    let settings = Alertmanager {
+    let settings = AlertmanagerConfig {
         urls: vec![url.to_owned()],
         token: token.map(|token| escape_control.keep("token", token)),
         client: None,
@@ -173,7 +175,7 @@ fn a_token_is_sent_to_who_may_see_it_only() {
 fn beat(url: &str, is_well: bool, text: &str) -> Result<(), Failure> {
     let escape_control = Safe::new();
     run(heartbeat::send(
-        &Heartbeat { url: escape_control.keep("url", url) },
+        &HeartbeatConfig { url: escape_control.keep("url", url) },
         &direct(),
         is_well,
         text,

@@ -22,8 +22,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use certwatch::config::Http;
-use certwatch::config::channels::{Proxy, Secret};
+use certwatch::config::HttpConfig;
+use certwatch::config::channels::{ProxyConfig, Secret};
 use certwatch::notify::{Failure, FailureKind, Network};
 use tempfile::TempDir;
 
@@ -52,7 +52,10 @@ impl Safe {
 
 /// Whatever the environment of the tests says of proxies.
 fn direct() -> Network {
-    Network { http: Http { proxy: Proxy::Off, ..Http::default() }, ..Network::default() }
+    Network {
+        http: HttpConfig { proxy: ProxyConfig::Off, ..HttpConfig::default() },
+        ..Network::default()
+    }
 }
 
 /// Runs a channel as the daemon does: one thread, and blocking work beside it.

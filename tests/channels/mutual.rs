@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use certwatch::config::channels::{Alertmanager, Client, Secret, Webhook};
+use certwatch::config::channels::{AlertmanagerConfig, ClientCertificate, Secret, WebhookConfig};
 use certwatch::domain::policy::Severity;
 use certwatch::notify::{Failure, Network, alertmanager, webhook};
 
@@ -46,25 +46,26 @@ impl Site {
         Network { ca_file: Some(ca_file), ..Network::default() }
     }
 
-    fn keep(&self, pair: &Pair) -> Client {
+    fn keep(&self, pair: &Pair) -> ClientCertificate {
         let certificate = self.escape_control.file("client.crt", &pair.certificate);
-        Client { certificate, key: self.escape_control.keep("client.key", &pair.key) }
+        ClientCertificate { certificate, key: self.escape_control.keep("client.key", &pair.key) }
     }
 
     fn good(&self) -> Pair {
         self.clients.leaf("certwatch", "", &[], Days(-1, 9))
     }
 
-    fn hook(&self, port: u16, client: Option<Client>) -> Result<(), Failure> {
+    fn hook(&self, port: u16, client: Option<ClientCertificate>) -> Result<(), Failure> {
         let url = self.escape_control.keep("url", &format!("https://127.0.0.1:{port}/SECRET"));
-        let settings = Webhook { url, key: None, client, min_severity: Severity::Warning };
+        let settings = WebhookConfig { url, key: None, client, min_severity: Severity::Warning };
         run(webhook::send(&settings, &self.network(), &sample()))
     }
 }
 
-fn tell(url: &str, client: Option<Client>, network: &Network) -> Result<(), Failure> {
+fn tell(url: &str, client: Option<ClientCertificate>, network: &Network) -> Result<(), Failure> {
     let urls = vec![url.to_owned()];
-    let settings = Alertmanager { urls, token: None, client, min_severity: Severity::Warning };
+    let settings =
+        AlertmanagerConfig { urls, token: None, client, min_severity: Severity::Warning };
     run(alertmanager::send(&settings, network, url, &sample(), NOW))
 }
 
@@ -90,13 +91,13 @@ fn who_is_asked_presents_its_certificate() {
 
 #[test]
 fn it_is_presented_to_the_target_through_a_proxy() {
-    use certwatch::config::Http;
-    use certwatch::config::channels::Proxy as Setting;
+    use certwatch::config::HttpConfig;
+    use certwatch::config::channels::ProxyConfig as Setting;
     let site = Site::new();
     let server = site.server(&BOTH);
     let proxy = Proxy::start(Manner::Honest(None));
     let setting = Setting::Url(format!("http://127.0.0.1:{}", proxy.port));
-    let http = Http { proxy: setting, ..Http::default() };
+    let http = HttpConfig { proxy: setting, ..HttpConfig::default() };
     let network = Network { http, ..site.network() };
     let url = format!("https://am.example.org:{}", server.port);
     assert_eq!(tell(&url, Some(site.keep(&site.good())), &network), Ok(()));
@@ -136,7 +137,7 @@ fn who_refuses_it_is_told_of() {
 fn a_pair_that_cannot_be_used_is_said_before_anybody_is_asked() {
     let site = Site::new();
     let good = site.good();
-    let why = |client: Client| {
+    let why = |client: ClientCertificate| {
         let failure = site.hook(1, Some(client)).unwrap_err();
         assert_eq!(failure.kind, TRANSIENT, "{failure:?}");
         let reason = failure.reason;
@@ -156,8 +157,11 @@ fn a_pair_that_cannot_be_used_is_said_before_anybody_is_asked() {
         with(&good.certificate, &"x".repeat(20_000)),
         // As `openssl x509 -text` fills it.
         with(&format!("{}{}", "x\n".repeat(9_000), good.certificate), &good.key),
-        why(Client { certificate: "/nonexistent".into(), key: Secret::File("/k".into()) }),
-        why(Client { certificate: "/dev/null".into(), key: Secret::File("/k".into()) }),
+        why(ClientCertificate {
+            certificate: "/nonexistent".into(),
+            key: Secret::File("/k".into()),
+        }),
+        why(ClientCertificate { certificate: "/dev/null".into(), key: Secret::File("/k".into()) }),
         {
             let client = site.keep(&good);
             let key = site.escape_control.0.path().join("client.key");

@@ -3,12 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use certwatch::config::Http;
+use certwatch::config::HttpConfig;
 use certwatch::config::channels::{
-    Alertmanager, Heartbeat, PagerDuty, Proxy as Setting, Slack, SlackBy, Webhook,
+    AlertmanagerConfig, HeartbeatConfig, PagerDutyConfig, ProxyConfig as Setting, SlackBy,
+    SlackConfig, WebhookConfig,
 };
 use certwatch::domain::policy::Severity;
-use certwatch::notify::http::{self, Answer, Endpoint, Request};
+use certwatch::notify::http::{self, Endpoint, HttpRequest, HttpResponse};
 use certwatch::notify::{
     Failure, Network, Receipt, alertmanager, heartbeat, pagerduty, slack, webhook,
 };
@@ -23,9 +24,9 @@ use crate::{PERMANENT, Safe, TRANSIENT, assert_fails, run};
 /// `user:pass SECRET`
 const LOGIN: &str = "Basic dXNlcjpwYXNzIFNFQ1JFVA==";
 
-fn through(port: u16) -> Http {
+fn through(port: u16) -> HttpConfig {
     let proxy = Setting::Url(format!("http://127.0.0.1:{port}"));
-    Http { proxy, ..Http::default() }
+    HttpConfig { proxy, ..HttpConfig::default() }
 }
 
 /// A CA, a server of any name below `example.org`, and the file of the CA.
@@ -43,7 +44,7 @@ impl Site {
         Self { server: Server::tls(&pair, move |_| reply.clone()), ca_file, escape_control }
     }
 
-    fn network(&self, http: Http) -> Network {
+    fn network(&self, http: HttpConfig) -> Network {
         Network { ca_file: Some(self.ca_file.clone()), http, ..Network::default() }
     }
 
@@ -52,15 +53,16 @@ impl Site {
         format!("https://hooks.example.org:{}{path}", self.server.port)
     }
 
-    fn post(&self, http: Http) -> Result<Answer, Failure> {
+    fn post(&self, http: HttpConfig) -> Result<HttpResponse, Failure> {
         post(&self.url("/SECRET"), &self.network(http))
     }
 }
 
-fn post(url: &str, network: &Network) -> Result<Answer, Failure> {
+fn post(url: &str, network: &Network) -> Result<HttpResponse, Failure> {
     let endpoint = Endpoint::in_clear_too("Slack", url)?;
     let timeout = Duration::from_secs(2);
-    let request = Request { timeout, ..Request::json(endpoint, &json!({"text": "PLAINTEXT"})) };
+    let request =
+        HttpRequest { timeout, ..HttpRequest::json(endpoint, &json!({"text": "PLAINTEXT"})) };
     http::post(&request.with("Authorization", "Bearer PLAINTEXT".to_owned()), network)
 }
 
@@ -116,7 +118,7 @@ fn http_goes_in_the_absolute_form() {
     let escape_control = Safe::new();
     let secret = escape_control
         .keep("proxy", &format!("http://user:pass%20SECRET@127.0.0.1:{}", proxy.port));
-    let http = Http { proxy: Setting::Secret(secret), ..Http::default() };
+    let http = HttpConfig { proxy: Setting::Secret(secret), ..HttpConfig::default() };
     let target = format!("am.example.org:{}", server.port);
     let network = Network { http, ..Network::default() };
     let sent = post(&format!("http://{target}/api/v2/alerts?x=1"), &network);
@@ -138,7 +140,10 @@ fn a_login_is_for_the_proxy_alone() {
     let proxy = Proxy::start(Manner::Honest(Some(LOGIN)));
     let keep = |login: &str| {
         let url = format!("http://{login}127.0.0.1:{}", proxy.port);
-        Http { proxy: Setting::Secret(site.escape_control.keep("proxy", &url)), ..Http::default() }
+        HttpConfig {
+            proxy: Setting::Secret(site.escape_control.keep("proxy", &url)),
+            ..HttpConfig::default()
+        }
     };
     assert_eq!(site.post(keep("user:pass%20SECRET@")).map(|it| it.status), Ok(200));
     assert_eq!(site.server.received()[0].header("proxy-authorization"), None);
@@ -223,7 +228,7 @@ fn a_proxy_that_is_not_there_is_not_gone_around() {
     let address = host_address();
     let url = format!("http://{address}:{}/SECRET", server.port);
     let network = |proxy: &str| Network {
-        http: Http { proxy: Setting::Url(proxy.to_owned()), ..Http::default() },
+        http: HttpConfig { proxy: Setting::Url(proxy.to_owned()), ..HttpConfig::default() },
         ..Network::default()
     };
     let refused = post(&url, &network(&format!("http://127.0.0.1:{port}")));
@@ -244,9 +249,9 @@ fn a_proxy_that_is_not_there_is_not_gone_around() {
         );
     }
     let escape_control = Safe::new();
-    let bad = Http {
+    let bad = HttpConfig {
         proxy: Setting::Secret(escape_control.keep("p", "socks5://u:SECRET@x")),
-        ..Http::default()
+        ..HttpConfig::default()
     };
     let result = post(&url, &Network { http: bad, ..Network::default() });
     assert_fails(result, TRANSIENT, &["http.proxy-file is no http:// URL of a proxy"]);
@@ -265,7 +270,7 @@ fn who_is_excepted_is_reached_without_it() {
     let server = Server::start(|_| say(200, "ok"));
     let proxy = Proxy::start(Manner::Honest(None));
     let network = |no_proxy: &[&str]| Network {
-        http: Http {
+        http: HttpConfig {
             no_proxy: no_proxy.iter().map(|it| (*it).to_owned()).collect(),
             ..through(proxy.port)
         },
@@ -299,21 +304,21 @@ fn each_channel_goes_through_it() {
     let min_severity = Severity::Warning;
 
     let by = SlackBy::Webhook(keep("hook", "/services/SECRET"));
-    let sent = run(slack::send(&Slack { by, min_severity }, &network, None, &test()));
+    let sent = run(slack::send(&SlackConfig { by, min_severity }, &network, None, &test()));
     assert_eq!(sent, Ok(Receipt::default()));
-    let hook = Webhook { url: keep("url", "/SECRET"), key: None, client: None, min_severity };
+    let hook = WebhookConfig { url: keep("url", "/SECRET"), key: None, client: None, min_severity };
     assert_eq!(run(webhook::send(&hook, &network, &sample())), Ok(()));
     let url = ok.url("");
     let urls = vec![url.clone()];
-    let settings = Alertmanager { urls, token: None, client: None, min_severity };
+    let settings = AlertmanagerConfig { urls, token: None, client: None, min_severity };
     assert_eq!(run(alertmanager::send(&settings, &network, &url, &sample(), NOW)), Ok(()));
-    let beat = Heartbeat { url: keep("beat", "/SECRET") };
+    let beat = HeartbeatConfig { url: keep("beat", "/SECRET") };
     assert_eq!(run(heartbeat::send(&beat, &network, true, "well")), Ok(()));
     assert_eq!(proxy.seen().len(), 4);
 
     let taken = Site::new(say(202, "{}"));
     let key = taken.escape_control.keep("key", "SECRET");
-    let page = PagerDuty { routing_key: key, url: taken.url("/v2/enqueue"), min_severity };
+    let page = PagerDutyConfig { routing_key: key, url: taken.url("/v2/enqueue"), min_severity };
     let network = taken.network(through(proxy.port));
     assert_eq!(run(pagerduty::send(&page, &network, &single())), Ok(()));
 
@@ -322,7 +327,7 @@ fn each_channel_goes_through_it() {
     let (channel, api) = ("C1".to_owned(), posted.url("/api"));
     let by = SlackBy::Bot { token, channel, threads: true, api };
     let network = posted.network(through(proxy.port));
-    let sent = run(slack::send(&Slack { by, min_severity }, &network, None, &test()));
+    let sent = run(slack::send(&SlackConfig { by, min_severity }, &network, None, &test()));
     assert_eq!(sent, Ok(Receipt { thread: Some("1.2".to_owned()) }));
     assert_eq!(proxy.seen().len(), 6);
 }
@@ -351,9 +356,9 @@ fn in_an_environment() {
     let Ok(url) = std::env::var("CERTWATCH_TEST_URL") else { return };
     let ca_file = std::env::var_os("CERTWATCH_TEST_CA").map(Into::into);
     let http = match std::env::var("CERTWATCH_TEST_PROXY").as_deref() {
-        Ok("none") => Http { proxy: Setting::Off, ..Http::default() },
+        Ok("none") => HttpConfig { proxy: Setting::Off, ..HttpConfig::default() },
         Ok(port) => through(port.parse().unwrap()),
-        Err(_) => Http::default(),
+        Err(_) => HttpConfig::default(),
     };
     match post(&url, &Network { ca_file, http, ..Network::default() }) {
         Ok(answer) => println!("GOT {}", answer.body),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use certwatch::notify::http::{self, Answer, Endpoint, Request};
+use certwatch::notify::http::{self, Endpoint, HttpRequest, HttpResponse};
 use certwatch::notify::{Failure, Network};
 use serde_json::json;
 
@@ -15,13 +15,16 @@ fn network(ca_file: Option<&Path>) -> Network {
     Network { ca_file: ca_file.map(Path::to_owned), ..direct() }
 }
 
-fn post(url: &str, ca_file: Option<&Path>) -> Result<Answer, Failure> {
+fn post(url: &str, ca_file: Option<&Path>) -> Result<HttpResponse, Failure> {
     let endpoint = Endpoint::new("Slack", url)?;
     let timeout = Duration::from_secs(2);
-    http::post(&Request { timeout, ..Request::json(endpoint, &json!({})) }, &network(ca_file))
+    http::post(
+        &HttpRequest { timeout, ..HttpRequest::json(endpoint, &json!({})) },
+        &network(ca_file),
+    )
 }
 
-fn post_to(reply: Reply) -> Result<Answer, Failure> {
+fn post_to(reply: Reply) -> Result<HttpResponse, Failure> {
     post(&Server::start(move |_| reply.clone()).url("/SECRET"), None)
 }
 
@@ -71,7 +74,7 @@ fn root() -> (Authority, std::path::PathBuf, Safe) {
     (authority, path, escape_control)
 }
 
-fn tls(pair: &Pair, host: &str, ca_file: &Path) -> Result<Answer, Failure> {
+fn tls(pair: &Pair, host: &str, ca_file: &Path) -> Result<HttpResponse, Failure> {
     let server = Server::tls(pair, |_| say(200, "ok"));
     post(&format!("https://{host}:{}/SECRET", server.port), Some(ca_file))
 }
@@ -106,6 +109,7 @@ fn tls_is_trusted_by_ca_name_and_date() {
 fn headers_that_http_does_not_allow_are_final() {
     let server = Server::start(|_| say(200, "ok"));
     let endpoint = Endpoint::new("Slack", &server.url("/")).unwrap();
-    let request = Request::json(endpoint, &json!({})).with("Authorization", "SECRET\nx".to_owned());
+    let request =
+        HttpRequest::json(endpoint, &json!({})).with("Authorization", "SECRET\nx".to_owned());
     assert_fails(http::post(&request, &network(None)), PERMANENT, &["what HTTP does not allow"]);
 }

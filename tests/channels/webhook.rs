@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use certwatch::config::channels::{Slack, SlackBy};
+use certwatch::config::channels::{SlackBy, SlackConfig};
 use certwatch::domain::message::Message;
 use certwatch::domain::policy::Severity;
 use certwatch::notify::{Failure, Receipt, slack};
@@ -15,7 +15,7 @@ use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 fn post(url: &str, message: &Message) -> Result<Receipt, Failure> {
     let escape_control = Safe::new();
     let by = SlackBy::Webhook(escape_control.keep("url", url));
-    let settings = Slack { by, min_severity: Severity::Warning };
+    let settings = SlackConfig { by, min_severity: Severity::Warning };
     run(slack::send(&settings, &direct(), Some("1.2"), message))
 }
 

@@ -13,13 +13,13 @@ use crate::domain::ledger::{DeliveryMode, OpenAlert, ReceiverId, ReceiverSpec};
 use crate::domain::policy::Severity;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
-use crate::monitor::{Memory, ScanNote, node_name};
+use crate::monitor::{MonitorState, ScanNote, node_name};
 use crate::notify::route;
 use crate::renew;
 use crate::report::escape;
 use crate::report::lines::{columns, line};
 use crate::{monitor, store, sys};
-use renewal::Renewals;
+use renewal::RenewalStatus;
 
 const NO_STATUS: &str =
     "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run";
@@ -35,7 +35,7 @@ pub fn run(args: &StatusArgs) -> Exit {
         Ok(config) => (config, None),
         Err(errors) => (salvaged(args.config.as_deref()), Some(errors)),
     };
-    let why = match store::peek::<Memory>(&config.daemon.state_dir) {
+    let why = match store::peek::<MonitorState>(&config.daemon.state_dir) {
         Ok(Some(memory)) => return show(&config, refused.is_some(), &memory, args.output),
         Ok(None) => NO_STATUS.to_owned(),
         Err(error) => error.to_string(),
@@ -51,7 +51,12 @@ fn salvaged(path: Option<&Path>) -> Config {
     config::salvage(path.unwrap_or(Path::new(config::DEFAULT_PATH)))
 }
 
-fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFormat) -> Exit {
+fn show(
+    config: &Config,
+    config_refused: bool,
+    memory: &MonitorState,
+    output: StatusFormat,
+) -> Exit {
     let specs = match config_refused {
         true => memory.ledger.receivers.keys().map(remembered).collect(),
         false => route::receivers(&config.channels),
@@ -59,7 +64,8 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
     let now = sys::now();
     let in_use = store::is_in_use(&config.daemon.state_dir);
     let schedule = monitor::schedule(config);
-    let renewals = Renewals::of(schedule.as_ref(), renewals(config), memory.scan.as_ref(), now);
+    let renewals =
+        RenewalStatus::of(schedule.as_ref(), renewals(config), memory.scan.as_ref(), now);
     let status = Status {
         config_refused,
         ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)
@@ -72,7 +78,7 @@ fn show(config: &Config, config_refused: bool, memory: &Memory, output: StatusFo
 }
 
 /// What is remembered of renewals, which is root's alone.
-fn renewals(config: &Config) -> Result<renew::Memory, String> {
+fn renewals(config: &Config) -> Result<renew::RenewerState, String> {
     let memory = store::peek(&config.renew.state_dir).map_err(|error| error.to_string())?;
     Ok(memory.unwrap_or_default())
 }
@@ -91,15 +97,15 @@ struct Status<'a> {
     schema_version: u32,
     node: String,
     config_refused: bool,
-    daemon: Daemon<'a>,
-    last_scan: Option<Scan<'a>>,
-    renewal: Renewals,
-    firing: Vec<Firing<'a>>,
-    receivers: Vec<Receiver>,
+    daemon: DaemonStatus<'a>,
+    last_scan: Option<ScanStatus<'a>>,
+    renewal: RenewalStatus,
+    firing: Vec<AlertStatus<'a>>,
+    receivers: Vec<ReceiverStatus>,
 }
 
 #[derive(Serialize)]
-struct Daemon<'a> {
+struct DaemonStatus<'a> {
     running: bool,
     pid: u32,
     version: &'a str,
@@ -109,7 +115,7 @@ struct Daemon<'a> {
 }
 
 #[derive(Serialize)]
-struct Scan<'a> {
+struct ScanStatus<'a> {
     #[serde(serialize_with = "rfc3339")]
     at: Option<UnixTime>,
     took_ms: u64,
@@ -122,7 +128,7 @@ struct Scan<'a> {
 }
 
 #[derive(Serialize)]
-struct Firing<'a> {
+struct AlertStatus<'a> {
     id: String,
     severity: Severity,
     codes: &'a [String],
@@ -139,7 +145,7 @@ struct Firing<'a> {
 }
 
 #[derive(Serialize)]
-struct Receiver {
+struct ReceiverStatus {
     receiver: String,
     #[serde(skip)]
     shown: String,
@@ -165,9 +171,9 @@ impl<'a> Status<'a> {
     fn of(
         node: String,
         specs: &[ReceiverSpec],
-        memory: &'a Memory,
+        memory: &'a MonitorState,
         is_in_use: bool,
-        renewal: Renewals,
+        renewal: RenewalStatus,
         now: UnixTime,
     ) -> Self {
         let writer = &memory.writer;
@@ -178,17 +184,20 @@ impl<'a> Status<'a> {
         Self {
             schema_version: 1,
             config_refused: false,
-            daemon: Daemon {
+            daemon: DaemonStatus {
                 running: is_in_use && !writer.watch.is_empty(),
                 pid: writer.pid,
                 version: &writer.version,
                 since: writer.since,
                 watch: &writer.watch,
             },
-            last_scan: memory.scan.as_ref().map(Scan::of),
+            last_scan: memory.scan.as_ref().map(ScanStatus::of),
             renewal,
-            firing: firing.into_iter().map(|(id, open)| Firing::of(id.on(&node), open)).collect(),
-            receivers: specs.iter().map(|spec| Receiver::of(spec, memory, now)).collect(),
+            firing: firing
+                .into_iter()
+                .map(|(id, open)| AlertStatus::of(id.on(&node), open))
+                .collect(),
+            receivers: specs.iter().map(|spec| ReceiverStatus::of(spec, memory, now)).collect(),
             node,
         }
     }
@@ -250,7 +259,7 @@ impl<'a> Status<'a> {
     }
 }
 
-impl Daemon<'_> {
+impl DaemonStatus<'_> {
     /// It should run, and does not.
     fn has_gone(&self) -> bool {
         self.since.is_some() && !self.running
@@ -272,7 +281,7 @@ impl Daemon<'_> {
     }
 }
 
-impl<'a> Scan<'a> {
+impl<'a> ScanStatus<'a> {
     fn of(note: &'a ScanNote) -> Self {
         let next = note.next.as_ref();
         Self {
@@ -301,7 +310,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-impl<'a> Firing<'a> {
+impl<'a> AlertStatus<'a> {
     fn of(id: String, open: &'a OpenAlert) -> Self {
         let words = &open.text;
         Self {
@@ -331,8 +340,8 @@ impl<'a> Firing<'a> {
     }
 }
 
-impl Receiver {
-    fn of(spec: &ReceiverSpec, memory: &Memory, now: UnixTime) -> Self {
+impl ReceiverStatus {
+    fn of(spec: &ReceiverSpec, memory: &MonitorState, now: UnixTime) -> Self {
         let known = memory.ledger.receivers.get(&spec.id);
         let health = known.map(|it| it.health.clone()).unwrap_or_default();
         let state = match health.failing_since {

@@ -5,11 +5,11 @@ use serde::Serialize;
 use crate::domain::renewal::schedule::Schedule;
 use crate::domain::renewal::words::outcome_headline;
 use crate::domain::renewal::{Journal, Outcome};
-use crate::domain::role::{self, Renewer};
+use crate::domain::role::{self, RenewedBy};
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::monitor::ScanNote;
-use crate::renew::Memory;
+use crate::renew::RenewerState;
 use crate::report::lines::{columns, line};
 
 use super::{ago, rfc3339};
@@ -19,7 +19,7 @@ const SHOWN: usize = 5;
 
 /// What is printed; the names of the fields are those of the JSON.
 #[derive(Serialize)]
-pub(super) struct Renewals {
+pub(super) struct RenewalStatus {
     enabled: bool,
     running: Option<Running>,
     next: Option<NextRenewalStatus>,
@@ -54,17 +54,17 @@ struct Last {
     ended: Option<UnixTime>,
 }
 
-impl Renewals {
+impl RenewalStatus {
     /// `memory` is that of renewals, or why it is not known.
     pub(super) fn of(
         schedule: Option<&Schedule>,
-        memory: Result<Memory, String>,
+        memory: Result<RenewerState, String>,
         scan: Option<&ScanNote>,
         now: UnixTime,
     ) -> Self {
         let (memory, unknown) = match memory {
             Ok(memory) => (memory, None),
-            Err(why) => (Memory::default(), Some(why)),
+            Err(why) => (RenewerState::default(), Some(why)),
         };
         Self {
             enabled: schedule.is_some(),
@@ -122,7 +122,7 @@ impl NextRenewalStatus {
     /// What the last scan found to end next, if kubeadm renews it.
     fn of(schedule: &Schedule, scan: &ScanNote, now: UnixTime) -> Option<Self> {
         let (name, end) = scan.next.as_ref()?;
-        role::kubeadm(name).filter(|role| role.renewer == Renewer::Kubeadm)?;
+        role::kubeadm(name).filter(|role| role.renewer == RenewedBy::Kubeadm)?;
         Some(Self { name: name.clone(), at: Some(schedule.begins_at(*end, now)) })
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     use crate::domain::renewal::{MaintenanceWindow, Step, Task};
     use crate::domain::time::Span;
 
-    fn shown(renewals: &Renewals) -> String {
+    fn shown(renewals: &RenewalStatus) -> String {
         let mut out = String::new();
         renewals.table(&mut out, NOW + Span::hours(3));
         out
@@ -187,8 +187,8 @@ mod tests {
         let restored = Task::Restore("2026-11-01T02-00-00Z".to_owned());
         let history =
             vec![journal(restored, Outcome::Renewed), journal(Task::Renew, Outcome::RolledBack)];
-        let memory = Memory { current: Some(running), history, ..Memory::default() };
-        let renewals = Renewals::of(None, Ok(memory), None, NOW);
+        let memory = RenewerState { current: Some(running), history, ..RenewerState::default() };
+        let renewals = RenewalStatus::of(None, Ok(memory), None, NOW);
         insta::assert_snapshot!(shown(&renewals));
     }
 
@@ -205,7 +205,7 @@ mod tests {
             offset: NodeOffset::default(),
         };
         let next = |schedule: Option<&Schedule>, scan: &ScanNote| {
-            shown(&Renewals::of(schedule, Ok(Memory::default()), Some(scan), NOW))
+            shown(&RenewalStatus::of(schedule, Ok(RenewerState::default()), Some(scan), NOW))
         };
         // Due on 2026-12-03, a Thursday.
         let said = next(Some(&schedule), &scan("apiserver", 40));
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_may_not_be_read_is_said() {
         let why = Err("this user may not read it".to_owned());
-        let said = shown(&Renewals::of(None, why, None, NOW));
+        let said = shown(&RenewalStatus::of(None, why, None, NOW));
         assert!(said.ends_with("Past renewals are not known: this user may not read it\n"));
     }
 }

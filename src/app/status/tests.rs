@@ -37,8 +37,8 @@ fn texts(value: &Value, path: String, out: &mut Vec<String>) {
     }
 }
 
-fn memory() -> Memory {
-    let mut memory = Memory::default();
+fn memory() -> MonitorState {
+    let mut memory = MonitorState::default();
     memory.writer.version = "0.1.0".to_owned();
     memory.writer.watch = "inotify".to_owned();
     memory.writer.since = Some(NOW);
@@ -62,9 +62,9 @@ fn memory() -> Memory {
     memory
 }
 
-fn shown(memory: &Memory, renewals: renew::Memory) -> [String; 2] {
+fn shown(memory: &MonitorState, renewals: renew::RenewerState) -> [String; 2] {
     let specs: Vec<_> = memory.ledger.receivers.keys().map(remembered).collect();
-    let renewals = Renewals::of(None, Ok(renewals), memory.scan.as_ref(), NOW);
+    let renewals = RenewalStatus::of(None, Ok(renewals), memory.scan.as_ref(), NOW);
     let status = Status::of("cp1".to_owned(), &specs, memory, true, renewals, NOW);
     [status.table(NOW), status.json()]
 }
@@ -84,10 +84,10 @@ fn no_state_file_drives_a_terminal() {
             ..journal(Task::Renew, Outcome::NeedsOperator)
         };
         let restored = Task::Restore("2026-11-01T02-00-00Z".to_owned());
-        renew::Memory {
+        renew::RenewerState {
             current: Some(running),
             history: vec![journal(restored, Outcome::RolledBack)],
-            ..renew::Memory::default()
+            ..renew::RenewerState::default()
         }
     };
     let states = forged(&memory());
@@ -109,7 +109,7 @@ fn no_state_file_drives_a_terminal() {
 
 #[test]
 fn a_reason_that_renewals_are_not_known_is_one_line() {
-    let renewals = Renewals::of(None, Err(HOSTILE.to_owned()), None, NOW);
+    let renewals = RenewalStatus::of(None, Err(HOSTILE.to_owned()), None, NOW);
     let mut out = String::new();
     renewals.table(&mut out, NOW);
     assert_safe(&out);

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{errors, parse};
 use crate::config::channels::{
-    Alertmanager, Channels, Client, Email, Heartbeat, Http, Login, PagerDuty, Proxy, Secret,
-    Security, Slack, SlackBy, Webhook,
+    AlertmanagerConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig, HttpConfig,
+    Login, PagerDutyConfig, ProxyConfig, Secret, Security, SlackBy, SlackConfig, WebhookConfig,
 };
 use crate::domain::policy::Severity;
 
@@ -28,38 +28,38 @@ prop_compose! {
         to in prop::collection::btree_set("[a-z]{1,8}@[a-z]{1,8}\\.org", 1..4),
         login in prop::option::of(("[a-z@.]{1,20}", secret())),
         min_severity in severity(),
-    ) -> Email {
+    ) -> EmailConfig {
         let login = login.map(|(user, password)| Login { user, password });
         let from = "Certwatch <certwatch@example.org>".to_owned();
         let to = to.into_iter().collect();
-        Email { server, port, security, from, to, login, min_severity }
+        EmailConfig { server, port, security, from, to, login, min_severity }
     }
 }
 
-fn slack() -> impl Strategy<Value = Slack> {
+fn slack() -> impl Strategy<Value = SlackConfig> {
     let bot = (secret(), "[#A-Z0-9]{1,12}", any::<bool>()).prop_map(|(token, channel, threads)| {
         SlackBy::Bot { token, channel, threads, api: "https://slack.example.org/api".to_owned() }
     });
     let by = prop_oneof![secret().prop_map(SlackBy::Webhook), bot];
-    (by, severity()).prop_map(|(by, min_severity)| Slack { by, min_severity })
+    (by, severity()).prop_map(|(by, min_severity)| SlackConfig { by, min_severity })
 }
 
-fn client() -> impl Strategy<Value = Option<Client>> {
+fn client() -> impl Strategy<Value = Option<ClientCertificate>> {
     let pair = ("(/[a-z ]{1,8}){1,3}", secret())
-        .prop_map(|(path, key)| Client { certificate: PathBuf::from(path), key });
+        .prop_map(|(path, key)| ClientCertificate { certificate: PathBuf::from(path), key });
     prop::option::of(pair)
 }
 
-pub(super) fn http() -> impl Strategy<Value = Http> {
+pub(super) fn http() -> impl Strategy<Value = HttpConfig> {
     let proxy = prop_oneof![
-        Just(Proxy::Environment),
-        Just(Proxy::Off),
-        "http://[a-z]{1,8}(:3128)?/?".prop_map(Proxy::Url),
-        secret().prop_map(Proxy::Secret),
+        Just(ProxyConfig::Environment),
+        Just(ProxyConfig::Off),
+        "http://[a-z]{1,8}(:3128)?/?".prop_map(ProxyConfig::Url),
+        secret().prop_map(ProxyConfig::Secret),
     ];
     let entry = "\\*|\\.?[a-z]{1,8}\\.org(:443)?|10\\.0\\.0\\.0/8|\\[::1\\]:80";
     (proxy, prop::collection::vec(entry, 0..3))
-        .prop_map(|(proxy, no_proxy)| Http { proxy, no_proxy })
+        .prop_map(|(proxy, no_proxy)| HttpConfig { proxy, no_proxy })
 }
 
 prop_compose! {
@@ -68,19 +68,19 @@ prop_compose! {
         slack in prop::option::of(slack()),
         webhook in prop::option::of((secret(), prop::option::of(secret()), client(), severity())
             .prop_map(|(url, key, client, min_severity)| {
-                Webhook { url, key, client, min_severity }
+                WebhookConfig { url, key, client, min_severity }
             })),
         alertmanager in prop::option::of((prop::option::of(secret()), client(), severity())
-            .prop_map(|(token, client, min_severity)| Alertmanager {
+            .prop_map(|(token, client, min_severity)| AlertmanagerConfig {
                 urls: vec!["https://a.example.org".into(), "https://127.0.0.1:9093".into()],
                 token,
                 client,
                 min_severity,
             })),
         pagerduty in prop::option::of((secret(), severity()).prop_map(|(routing_key, min_severity)| {
-            PagerDuty { routing_key, url: "https://events.eu.pagerduty.com/v2/enqueue".into(), min_severity }
+            PagerDutyConfig { routing_key, url: "https://events.eu.pagerduty.com/v2/enqueue".into(), min_severity }
         })),
-        heartbeat in prop::option::of(secret().prop_map(|url| Heartbeat { url })),
+        heartbeat in prop::option::of(secret().prop_map(|url| HeartbeatConfig { url })),
     ) -> Channels {
         Channels { email, slack, webhook, alertmanager, pagerduty, heartbeat }
     }
@@ -243,9 +243,9 @@ fn a_proxy_that_is_refused_is_not_the_same_as_none() {
     for text in ["proxy = 'https://p'", "proxy = 3", "proxy-file = 'p'", "proxy-credential = '/p'"]
     {
         let proxy = salvaged(&format!("[http]\n{text}"));
-        assert_eq!(proxy, Proxy::Url(String::new()), "{text}");
+        assert_eq!(proxy, ProxyConfig::Url(String::new()), "{text}");
     }
-    assert_eq!(salvaged("[http]\nx = 1"), Proxy::Environment);
+    assert_eq!(salvaged("[http]\nx = 1"), ProxyConfig::Environment);
 }
 
 #[test]

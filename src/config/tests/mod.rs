@@ -37,7 +37,7 @@ fn every_key_is_read() {
     assert_eq!(config.node.as_deref(), Some("cp-1"));
     assert_eq!(
         config.scan,
-        Scan {
+        ScanConfig {
             standard: false,
             paths: vec!["/a".into(), "/b/**/*.crt".into()],
             exclude: vec!["**/old/*".into()],

@@ -4,10 +4,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::parse;
-use crate::config::{Alerts, Config, Daemon, Renew, Scan};
+use crate::config::{AlertsConfig, Config, DaemonConfig, RenewConfig, ScanConfig};
 use crate::domain::policy::{Policy, Thresholds};
 use crate::domain::renewal::MaintenanceWindow;
-use crate::domain::renewal::copy::{ListedCopy, User};
+use crate::domain::renewal::copy::{ListedCopy, SystemUser};
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
 
@@ -121,11 +121,11 @@ prop_compose! {
         let timeout = Duration::from_secs(timeout);
         Config {
             node,
-            scan: Scan { standard, paths, exclude, max_files, timeout },
+            scan: ScanConfig { standard, paths, exclude, max_files, timeout },
             policy: Policy { leaf, ca, short_lived, rotation_percent },
-            daemon: Daemon { interval, ..Daemon::default() },
+            daemon: DaemonConfig { interval, ..DaemonConfig::default() },
             renew,
-            alerts: Alerts::default(),
+            alerts: AlertsConfig::default(),
             http,
             channels,
         }
@@ -144,10 +144,10 @@ fn copy_path() -> impl Strategy<Value = PathBuf> {
     "/[a-z .\"'-]{0,3}[a-z]".prop_map(PathBuf::from)
 }
 
-fn owner() -> impl Strategy<Value = User> {
+fn owner() -> impl Strategy<Value = SystemUser> {
     prop_oneof![
-        (0..u32::MAX).prop_map(User::Uid),
-        "[a-z_][a-zA-Z0-9_.$@\\\\-]{0,8}".prop_map(User::Name),
+        (0..u32::MAX).prop_map(SystemUser::Uid),
+        "[a-z_][a-zA-Z0-9_.$@\\\\-]{0,8}".prop_map(SystemUser::Name),
     ]
 }
 
@@ -163,13 +163,13 @@ prop_compose! {
         paths in prop::collection::vec("/[a-zA-Z\"\\\\ é-]{1,20}", 3),
         copies in prop::collection::hash_map(copy_path(), prop::option::of(owner()), 0..3),
         keep_backups in 1..=50_usize,
-    ) -> Renew {
+    ) -> RenewConfig {
         let [kubeadm, state_dir, request_file] = [0, 1, 2].map(|at| paths[at].clone().into());
         let before = Span::seconds(deadline.as_seconds() + more.as_seconds());
         let before = before.min(Span::days(36_500));
         let copies =
             copies.into_iter().map(|(path, owner)| ListedCopy { path, owner }).collect();
-        Renew {
+        RenewConfig {
             enabled, before, restart, windows, deadline, copies, kubeadm, state_dir, keep_backups,
             request_file,
         }

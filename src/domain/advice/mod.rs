@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::model::{Item, Reason};
 use super::policy::{self, FindingKind};
-use super::role::{Kind, Renewer, Role};
+use super::role::{CertificateKind, RenewedBy, Role};
 use super::text::escape_control;
 use super::time::UnixTime;
 pub use remedy::{Remedy, remedy};
@@ -75,7 +75,7 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
 /// What it is, in words that go on after a name: `serving certificate of kube-apiserver`.
 pub fn title(role: &Role) -> String {
     match role.kind {
-        Kind::ClusterCa | Kind::File => role.title.to_owned(),
+        CertificateKind::ClusterCa | CertificateKind::File => role.title.to_owned(),
         _ if role.title.contains(role.owner) => role.title.to_owned(),
         _ if role.title.contains(" of ") || role.title.contains(", ") => {
             format!("{} ({})", role.title, role.owner)
@@ -128,17 +128,17 @@ pub fn automatic(
         _ if policy::is_externally_managed(item) => {
             "Nothing on this node can renew it: its CA's key is elsewhere.".to_owned()
         }
-        Renewer::Kubeadm => renewed.map_or(nobody, |at| certwatch_renews(at, now)),
-        Renewer::Hand => nobody,
-        Renewer::Kubelet if expires < Some(now) => {
+        RenewedBy::Kubeadm => renewed.map_or(nobody, |at| certwatch_renews(at, now)),
+        RenewedBy::Hand => nobody,
+        RenewedBy::Kubelet if expires < Some(now) => {
             "The kubelet should have renewed it by itself, and can no longer.".to_owned()
         }
-        Renewer::Kubelet if is_rotation_overdue(item, now) => {
+        RenewedBy::Kubelet if is_rotation_overdue(item, now) => {
             "The kubelet should have renewed it by itself.".to_owned()
         }
-        Renewer::Kubelet => "The kubelet renews it by itself.".to_owned(),
-        Renewer::Restart => format!("Any restart of {} renews it.", item.role.owner),
-        Renewer::Service(name) => format!("{name} renews it only when {name} starts."),
+        RenewedBy::Kubelet => "The kubelet renews it by itself.".to_owned(),
+        RenewedBy::Restart => format!("Any restart of {} renews it.", item.role.owner),
+        RenewedBy::Service(name) => format!("{name} renews it only when {name} starts."),
     }
 }
 
@@ -160,7 +160,7 @@ fn is_rotation_overdue(item: &Item, now: UnixTime) -> bool {
 /// The verb for its end: its own, or its CA's.
 fn ends(item: &Item, own: &str, with_ca: &str) -> String {
     match item.role.kind {
-        Kind::Process => format!("its in-memory loopback certificate {own}"),
+        CertificateKind::Process => format!("its in-memory loopback certificate {own}"),
         _ if policy::ends_with_ca(item) => format!("{with_ca} with its CA"),
         _ => own.to_owned(),
     }
@@ -169,7 +169,10 @@ fn ends(item: &Item, own: &str, with_ca: &str) -> String {
 fn unusable(item: &Item, reason: &Reason) -> String {
     let role = item.role;
     let what = what_is_wrong(reason, role);
-    if role.kind == Kind::Leaf && COMPONENTS.contains(&role.owner) && reason.breaks_its_user() {
+    if role.kind == CertificateKind::Leaf
+        && COMPONENTS.contains(&role.owner)
+        && reason.breaks_its_user()
+    {
         return format!("{what}: at its next start {} fails", role.owner);
     }
     what
@@ -191,7 +194,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Empty => "the file is empty".to_owned(),
         Reason::Hangs(since) => format!("it has not answered since {since}"),
         Reason::LinkLoop => "symbolic links that lead back to themselves".to_owned(),
-        Reason::Missing if role.kind == Kind::File => "nothing is there".to_owned(),
+        Reason::Missing if role.kind == CertificateKind::File => "nothing is there".to_owned(),
         Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),

@@ -9,7 +9,7 @@ use super::show;
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
-use crate::domain::role::{self, Kind, Renewer};
+use crate::domain::role::{self, CertificateKind, RenewedBy};
 use crate::domain::text::{escape_control, shell_word};
 
 /// What to do about a finding.
@@ -68,23 +68,27 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
     match role.kind {
         _ if policy::ends_with_ca(item) => plan_ca_rotation(),
-        Kind::Ca => plan_ca_rotation(),
-        Kind::ClusterCa if layout::is_node_kubeconfig(&item.place.path) => plan_ca_rotation(),
-        Kind::ClusterCa => words("get a new kubeconfig from whoever runs that cluster"),
-        Kind::File if is_ca => match role.renewer {
-            Renewer::Service(name) => {
+        CertificateKind::Ca => plan_ca_rotation(),
+        CertificateKind::ClusterCa if layout::is_node_kubeconfig(&item.place.path) => {
+            plan_ca_rotation()
+        }
+        CertificateKind::ClusterCa => words("get a new kubeconfig from whoever runs that cluster"),
+        CertificateKind::File if is_ca => match role.renewer {
+            RenewedBy::Service(name) => {
                 words(&format!("{name} does not renew its CA by itself: see its documentation"))
             }
             _ => words("have it renewed by whoever issued it, and then all it signed"),
         },
-        Kind::KubeletClient if matches!(kind, FindingKind::Expired(_)) => recover_kubelet(item),
-        Kind::UserKubeconfig => words(
+        CertificateKind::KubeletClient if matches!(kind, FindingKind::Expired(_)) => {
+            recover_kubelet(item)
+        }
+        CertificateKind::UserKubeconfig => words(
             "if it is a copy of admin.conf, run `certwatch renew admin.conf`, which refreshes root's copy too; \
              if it is a person's own, have it renewed by whoever issued it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
         _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
-        _ if role.renewer == Renewer::Kubeadm => renew(role.id, kind),
+        _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
         _ if role.command.is_empty() => words("have it renewed by whoever issued it"),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
@@ -117,8 +121,8 @@ fn plan_ca_rotation() -> Remedy {
 fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
     let alone = match item.role.renewer {
         _ if policy::is_externally_managed(item) => external_ca(),
-        Renewer::Kubeadm => words(&format!("run `{}`", item.role.command)),
-        _ if item.role.kind == Kind::KubeletClient => recover_kubelet(item),
+        RenewedBy::Kubeadm => words(&format!("run `{}`", item.role.command)),
+        _ if item.role.kind == CertificateKind::KubeletClient => recover_kubelet(item),
         _ => words("have it made anew by that CA"),
     };
     words(&format!(
@@ -137,7 +141,7 @@ fn check_by_hand(item: &Item, ca: &Path) -> Remedy {
         _ => format!("see whether openssl can check it against {}", show(ca)),
     };
     match item.role.renewer {
-        Renewer::Kubeadm if !policy::is_externally_managed(item) => words(&format!(
+        RenewedBy::Kubeadm if !policy::is_externally_managed(item) => words(&format!(
             "{by_openssl}; certwatch does not renew it by itself, `certwatch renew {} --force` does",
             item.role.id
         )),
@@ -148,7 +152,7 @@ fn check_by_hand(item: &Item, ca: &Path) -> Remedy {
 /// kubeadm writes the cluster's CA into the kubeconfigs that it renews.
 fn foreign_ca(item: &Item) -> Remedy {
     match layout::locate(&item.place.path).role {
-        role if role.renewer == Renewer::Kubeadm => Remedy::Command(role.command.to_owned()),
+        role if role.renewer == RenewedBy::Kubeadm => Remedy::Command(role.command.to_owned()),
         _ => words("put the cluster's CA into its certificate-authority-data"),
     }
 }
@@ -220,7 +224,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         }
         _ if policy::is_externally_managed(item)
             && reason.breaks_its_user()
-            && item.role.kind != Kind::Ca =>
+            && item.role.kind != CertificateKind::Ca =>
         {
             external_ca()
         }
@@ -237,17 +241,19 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
 fn mend_role(item: &Item, reason: &Reason) -> Remedy {
     let role = item.role;
     match role.kind {
-        _ if role.renewer == Renewer::Kubeadm => words(&format!(
+        _ if role.renewer == RenewedBy::Kubeadm => words(&format!(
             "restore it from a backup; or move away what is left of it, its .key too, and run \
              `kubeadm init phase {} --config FILE` (FILE: the cluster's ClusterConfiguration, as in the \
              ConfigMap kubeadm-config)",
             kubeadm_phase(role.id)
         )),
-        Kind::Ca => {
+        CertificateKind::Ca => {
             words("copy it from another control-plane node or a backup; never make a new one")
         }
-        Kind::KubeletClient => recover_kubelet(item),
-        Kind::Leaf => words("restore it from a backup, or join the node to its cluster again"),
+        CertificateKind::KubeletClient => recover_kubelet(item),
+        CertificateKind::Leaf => {
+            words("restore it from a backup, or join the node to its cluster again")
+        }
         _ if *reason == Reason::Missing => words("restore it, or name another place"),
         _ => look_at(item),
     }

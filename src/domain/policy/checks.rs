@@ -2,7 +2,7 @@
 
 use crate::domain::layout;
 use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer};
-use crate::domain::role::{Kind, Renewer};
+use crate::domain::role::{CertificateKind, RenewedBy};
 use crate::domain::time::{Span, UnixTime};
 
 use super::inventory_index::InventoryIndex;
@@ -31,13 +31,13 @@ pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<
 /// here depends on, and certwatch does not know their CA, only one of that name: a warning.
 pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Finding> {
     match &certificate.signer {
-        Signer::Refused(ca) if item.role.kind != Kind::UserKubeconfig => Some(Finding {
+        Signer::Refused(ca) if item.role.kind != CertificateKind::UserKubeconfig => Some(Finding {
             severity: Severity::Critical,
             kind: FindingKind::WrongSigner(ca.clone()),
         }),
         Signer::Unchecked { ca, algorithm } => {
             let severity = match item.role.kind {
-                Kind::File | Kind::UserKubeconfig => Severity::Warning,
+                CertificateKind::File | CertificateKind::UserKubeconfig => Severity::Warning,
                 _ => Severity::Unknown,
             };
             let (ca, algorithm) = (ca.path.clone(), algorithm.clone());
@@ -55,7 +55,7 @@ pub(super) fn retired(
     certificate: &Certificate,
     index: &InventoryIndex<'_>,
 ) -> Finding {
-    if item.role.kind != Kind::Ca || !index.is_retired(&item.place.path, certificate) {
+    if item.role.kind != CertificateKind::Ca || !index.is_retired(&item.place.path, certificate) {
         return expiry;
     }
     Finding { severity: Severity::Warning, kind: FindingKind::Retired }
@@ -79,7 +79,7 @@ pub(super) fn rotation_overdue(
 ) -> Option<Finding> {
     let due = rotation_due(certificate, policy);
     let has_ended = super::expires(item).is_some_and(|end| end < now);
-    (item.role.kind == Kind::KubeletClient && due <= now && !has_ended)
+    (item.role.kind == CertificateKind::KubeletClient && due <= now && !has_ended)
         .then_some(Finding { severity: Severity::Warning, kind: FindingKind::RotationOverdue(due) })
 }
 
@@ -101,7 +101,7 @@ pub(super) fn stale_copy(
     certificate: &Certificate,
     index: &InventoryIndex<'_>,
 ) -> Option<Finding> {
-    if item.role.kind != Kind::UserKubeconfig
+    if item.role.kind != CertificateKind::UserKubeconfig
         || !matches!(item.place.entry, Entry::User { index: 0, .. })
     {
         return None;
@@ -115,9 +115,8 @@ pub(super) fn stale_copy(
 /// and that is gone or broken is worse.
 pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
     let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
-        (true, Kind::Leaf | Kind::Ca | Kind::KubeletClient, _) | (true, _, Renewer::Kubeadm) => {
-            Severity::Critical
-        }
+        (true, CertificateKind::Leaf | CertificateKind::Ca | CertificateKind::KubeletClient, _)
+        | (true, _, RenewedBy::Kubeadm) => Severity::Critical,
         _ => Severity::Unknown,
     };
     Finding { severity, kind: FindingKind::Unusable(reason.clone()) }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::layout;
 use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256, Signer};
-use crate::domain::role::Kind;
+use crate::domain::role::CertificateKind;
 
 /// An index over the whole inventory, for checks that compare.
 pub(super) struct InventoryIndex<'a> {
@@ -35,7 +35,9 @@ struct ClusterCa<'a> {
 }
 
 fn ca_with_a_row(item: &Item) -> Option<Sha256> {
-    item.certificate().filter(|_| item.role.kind == Kind::Ca).map(|certificate| certificate.sha256)
+    item.certificate()
+        .filter(|_| item.role.kind == CertificateKind::Ca)
+        .map(|certificate| certificate.sha256)
 }
 
 impl<'a> InventoryIndex<'a> {
@@ -63,7 +65,7 @@ impl<'a> InventoryIndex<'a> {
         let path = &item.place.path;
         self.signers.extend(certificate.signer.verified().map(|ca| ca.sha256));
         self.has_unchecked |= matches!(certificate.signer, Signer::Unchecked { .. });
-        if item.role.kind == Kind::Ca {
+        if item.role.kind == CertificateKind::Ca {
             *self.cas_in.entry(path).or_default() += 1;
         }
         if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
@@ -80,7 +82,7 @@ impl<'a> InventoryIndex<'a> {
                     self.servers.insert(server);
                 }
             }
-            (_, Kind::Ca) if item.role.id == "ca" => {
+            (_, CertificateKind::Ca) if item.role.id == "ca" => {
                 // One that lies elsewhere has its role from this node's API server.
                 let home = layout::kubernetes_dir(path).unwrap_or(Path::new(layout::KUBERNETES));
                 let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
@@ -98,7 +100,7 @@ impl<'a> InventoryIndex<'a> {
 
     /// True for a kubeconfig's copy of a CA that has its own row.
     pub(super) fn is_repeated(&self, item: &Item) -> bool {
-        item.role.kind == Kind::ClusterCa
+        item.role.kind == CertificateKind::ClusterCa
             && item.certificate().is_some_and(|certificate| self.cas.contains(&certificate.sha256))
     }
 

@@ -5,7 +5,7 @@ mod inventory_index;
 mod thresholds;
 
 use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason};
-use super::role::{Kind, Renewer};
+use super::role::{CertificateKind, RenewedBy};
 use super::time::{Span, UnixTime};
 use inventory_index::InventoryIndex;
 use serde::{Deserialize, Serialize};
@@ -249,7 +249,8 @@ fn steps(item: &Item, policy: &Policy) -> Option<thresholds::Steps> {
 
 /// True where kubeadm would renew but lacks the CA's key: what kubeadm calls externally managed.
 pub fn is_externally_managed(item: &Item) -> bool {
-    let is_kubeadms = item.role.kind == Kind::Ca || item.role.renewer == Renewer::Kubeadm;
+    let is_kubeadms =
+        item.role.kind == CertificateKind::Ca || item.role.renewer == RenewedBy::Kubeadm;
     is_kubeadms && item.has_key == Some(false)
 }
 
@@ -295,7 +296,7 @@ fn of_certificate(
         checks::stale_copy(item, certificate, index),
     ];
     let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
-    if item.role.kind == Kind::MinorLeaf {
+    if item.role.kind == CertificateKind::MinorLeaf {
         findings
             .iter_mut()
             .for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
@@ -315,7 +316,7 @@ fn turning_points(item: &Item, policy: &Policy) -> Vec<UnixTime> {
     points.push(end + Span::seconds(1));
     if let Some(certificate) = item.certificate() {
         points.push(certificate.not_before);
-        if item.role.kind == Kind::KubeletClient {
+        if item.role.kind == CertificateKind::KubeletClient {
             points.push(checks::rotation_due(certificate, policy));
         }
     }

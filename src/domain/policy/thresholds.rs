@@ -1,7 +1,7 @@
 //! How many days before the end something is said.
 
 use crate::domain::model::{Certificate, Item};
-use crate::domain::role::{Kind, Renewer};
+use crate::domain::role::{CertificateKind, RenewedBy};
 use crate::domain::time::Span;
 
 use super::{Policy, Severity};
@@ -87,7 +87,7 @@ impl Steps {
 /// The steps for a certificate: by its role, and by its length of life.
 pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> Steps {
     let life = certificate.lifetime();
-    if item.role.renewer == Renewer::Kubelet {
+    if item.role.renewer == RenewedBy::Kubelet {
         // Before the kubelet must have rotated it, the little that is left of its life says nothing.
         let late = life.fraction(100 - i32::from(policy.rotation_percent), 100);
         return Steps::of_thresholds(&policy.leaf.within(late));
@@ -96,12 +96,15 @@ pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> 
         return Steps::of_life(life);
     }
     let is_ca = match item.role.kind {
-        Kind::Ca | Kind::ClusterCa => true,
+        CertificateKind::Ca | CertificateKind::ClusterCa => true,
         // A self-made CA of one year would be a warning from its first day on a ladder of one year.
-        Kind::File | Kind::UserKubeconfig => {
+        CertificateKind::File | CertificateKind::UserKubeconfig => {
             certificate.is_ca && life > policy.ca.warning().fraction(2, 1)
         }
-        Kind::KubeletClient | Kind::Leaf | Kind::MinorLeaf | Kind::Process => false,
+        CertificateKind::KubeletClient
+        | CertificateKind::Leaf
+        | CertificateKind::MinorLeaf
+        | CertificateKind::Process => false,
     };
     Steps::of_thresholds(if is_ca { &policy.ca } else { &policy.leaf })
 }

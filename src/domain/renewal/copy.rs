@@ -16,19 +16,19 @@ pub struct ListedCopy {
     /// The file; absolute.
     pub path: PathBuf,
     /// Whose it is; root's if nobody is named.
-    pub owner: Option<User>,
+    pub owner: Option<SystemUser>,
 }
 
 /// A user, as a person names one.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum User {
+pub enum SystemUser {
     /// By number.
     Uid(u32),
     /// By name.
     Name(String),
 }
 
-impl fmt::Display for User {
+impl fmt::Display for SystemUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uid(uid) => write!(f, "user {uid}"),
@@ -68,7 +68,7 @@ impl Standing {
 
 /// A user's certificate in a copy.
 #[derive(Clone, Copy, Debug)]
-pub struct Held<'a> {
+pub struct CopiedCredential<'a> {
     /// What it says.
     pub certificate: &'a Certificate,
     /// The CA of this cluster was seen to have signed it: not refused, and not left unchecked.
@@ -79,7 +79,7 @@ pub struct Held<'a> {
 
 /// What is known of admin.conf when a copy is judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Admin<'a> {
+pub struct AdminCertificate<'a> {
     /// Its certificate now.
     pub certificate: &'a Certificate,
     /// The one that this renewal replaces, or is about to.
@@ -99,7 +99,7 @@ pub enum Refusal {
     NotValid,
 }
 
-impl Held<'_> {
+impl CopiedCredential<'_> {
     /// Whether this user may be given what admin.conf has.
     ///
     /// Where others than root can reach the file, it must give them at least that today: be valid, or
@@ -110,7 +110,7 @@ impl Held<'_> {
     /// The first reason against it.
     pub fn may_receive(
         self,
-        admin: Admin<'_>,
+        admin: AdminCertificate<'_>,
         file: Standing,
         now: UnixTime,
     ) -> Result<(), Refusal> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::domain::layout::as_known;
 use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
-use crate::domain::role::{self, Renewer, Role};
+use crate::domain::role::{self, RenewedBy, Role};
 use crate::domain::time::{Span, UnixTime};
 
 use super::blocker::Blocker;
@@ -135,7 +135,7 @@ fn memory_ends(inventory: &Inventory, policy: &RenewalPolicy) -> impl Iterator<I
 
 /// When the next certificate will be due, if none is at `now`.
 pub fn next_due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Option<UnixTime> {
-    let leaves = inventory.items.iter().filter(|item| item.role.renewer == Renewer::Kubeadm);
+    let leaves = inventory.items.iter().filter(|item| item.role.renewer == RenewedBy::Kubeadm);
     let due_at = |item: &Item| {
         let certificate = item.certificate()?;
         Some(ends(certificate) - policy.lead(certificate.lifetime()))

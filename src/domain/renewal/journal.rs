@@ -45,7 +45,7 @@ pub struct Journal {
     #[serde(default)]
     pub back_until: Option<UnixTime>,
     /// What changes on disk, known once the staged files have been looked at.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FileChange>,
     /// What is done now, or is to be done next.
     pub step: Step,
     /// What went wrong first, and in which step.
@@ -87,7 +87,7 @@ pub struct Live {
 
 /// A file that is replaced.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Change {
+pub struct FileChange {
     /// Below the directory that stands for `/etc/kubernetes`: `pki/etcd/server.key`. The key of a
     /// pair stands before its certificate.
     pub path: PathBuf,

@@ -66,7 +66,7 @@ pub enum KeyAlgorithm {
 
 /// A version of kubeadm's API.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Api {
+pub enum ApiVersion {
     /// `kubeadm.k8s.io/v1beta2`
     V1beta2,
     /// `kubeadm.k8s.io/v1beta3`
@@ -77,7 +77,7 @@ pub enum Api {
 
 /// A configuration for kubeadm.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Written {
+pub struct KubeadmConfig {
     /// Its text: a ClusterConfiguration and an InitConfiguration.
     pub text: String,
     /// What the API version of this kubeadm cannot say.
@@ -95,7 +95,7 @@ pub enum Loss {
 
 /// Why no configuration can be made: what is missing, as a clause without a full stop.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum KubeadmConfigError {
     /// No API version of this kubeadm's is known.
     #[error("kubeadm {0} reads no version of its configuration that is known here")]
     NoApi(Version),
@@ -138,7 +138,7 @@ impl KeyAlgorithm {
     }
 }
 
-impl Api {
+impl ApiVersion {
     /// All of them, the newest first.
     pub const ALL: [Self; 3] = [Self::V1beta4, Self::V1beta3, Self::V1beta2];
 
@@ -204,20 +204,23 @@ nodeRegistration:
 ///
 /// # Errors
 /// It cannot be told what is there: kubeadm would do something else.
-pub fn write(config: &ClusterConfig, kubeadm: Version) -> Result<Written, Refusal> {
-    let api = Api::newest(kubeadm).ok_or(Refusal::NoApi(kubeadm))?;
+pub fn write(
+    config: &ClusterConfig,
+    kubeadm: Version,
+) -> Result<KubeadmConfig, KubeadmConfigError> {
+    let api = ApiVersion::newest(kubeadm).ok_or(KubeadmConfigError::NoApi(kubeadm))?;
     if config.algorithm == KeyAlgorithm::EcdsaP384 && !kubeadm.has(Feature::KeysOnP384) {
-        return Err(Refusal::Algorithm(config.algorithm, kubeadm));
+        return Err(KubeadmConfigError::Algorithm(config.algorithm, kubeadm));
     }
-    Ok(Written { text: text(config, api, Some(kubeadm))?, losses: losses(config, api) })
+    Ok(KubeadmConfig { text: text(config, api, Some(kubeadm))?, losses: losses(config, api) })
 }
 
 /// The text to keep for the day on which the API does not answer, in the newest API version, which can say all of it.
 ///
 /// # Errors
 /// Something in it is not what it should be.
-pub fn keep(config: &ClusterConfig) -> Result<String, Refusal> {
-    text(config, Api::V1beta4, config.kubernetes)
+pub fn keep(config: &ClusterConfig) -> Result<String, KubeadmConfigError> {
+    text(config, ApiVersion::V1beta4, config.kubernetes)
 }
 
 /// A text of [`write()`]'s for a kubeadm that works on the staging copy, seen as /etc/kubernetes: there the certificates of
@@ -236,8 +239,8 @@ pub fn for_stage(text: &str) -> String {
 
 const CERTIFICATES_DIR: &str = "certificatesDir: \"";
 
-fn losses(config: &ClusterConfig, api: Api) -> Vec<Loss> {
-    if api == Api::V1beta4 {
+fn losses(config: &ClusterConfig, api: ApiVersion) -> Vec<Loss> {
+    if api == ApiVersion::V1beta4 {
         return Vec::new();
     }
     let validity = config.validity.filter(|it| *it != YEAR).map(Loss::Validity);
@@ -246,9 +249,14 @@ fn losses(config: &ClusterConfig, api: Api) -> Vec<Loss> {
     validity.into_iter().chain(size).collect()
 }
 
-fn text(config: &ClusterConfig, api: Api, kubernetes: Option<Version>) -> Result<String, Refusal> {
+fn text(
+    config: &ClusterConfig,
+    api: ApiVersion,
+    kubernetes: Option<Version>,
+) -> Result<String, KubeadmConfigError> {
     let dir = &config.certificates_dir;
-    let plain = certificates_dir(dir).ok_or_else(|| Refusal::CertificatesDir(dir.clone()))?;
+    let plain =
+        certificates_dir(dir).ok_or_else(|| KubeadmConfigError::CertificatesDir(dir.clone()))?;
     let dir = Path::new(KUBERNETES).join(plain);
     // What is no UTF-8 is shown by a character that is not in the path.
     let is_text = |text: &str| Path::new(text) == dir;
@@ -267,9 +275,9 @@ fn text(config: &ClusterConfig, api: Api, kubernetes: Option<Version>) -> Result
 }
 
 /// Before v1beta4 there was a gate for ECDSA, from kubeadm 1.19 on, and nothing else.
-fn keys_and_validity(config: &ClusterConfig, api: Api) -> String {
+fn keys_and_validity(config: &ClusterConfig, api: ApiVersion) -> String {
     let algorithm = config.algorithm;
-    if api != Api::V1beta4 {
+    if api != ApiVersion::V1beta4 {
         let is_ecdsa = algorithm == KeyAlgorithm::EcdsaP256;
         return if is_ecdsa {
             "featureGates:\n  PublicKeysECDSA: true\n".to_owned()
@@ -288,7 +296,7 @@ fn go_duration(span: Span) -> String {
     format!("{}h{}m{}s", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
-fn etcd(out: &mut String, etcd: &Etcd) -> Result<(), Refusal> {
+fn etcd(out: &mut String, etcd: &Etcd) -> Result<(), KubeadmConfigError> {
     let external = match etcd {
         Etcd::Local => {
             out.push_str("etcd:\n  local:\n    dataDir: /var/lib/etcd\n");
@@ -297,7 +305,7 @@ fn etcd(out: &mut String, etcd: &Etcd) -> Result<(), Refusal> {
         Etcd::External(external) => external,
     };
     if external.endpoints.is_empty() {
-        return Err(Refusal::NoEndpoints);
+        return Err(KubeadmConfigError::NoEndpoints);
     }
     out.push_str("etcd:\n  external:\n    endpoints:\n");
     for endpoint in &external.endpoints {
@@ -328,9 +336,9 @@ fn quoted(
     field: &'static str,
     text: &str,
     is_right: impl Fn(&str) -> bool,
-) -> Result<String, Refusal> {
+) -> Result<String, KubeadmConfigError> {
     if text.chars().any(is_unsafe) || !is_right(text) {
-        return Err(Refusal::Odd(field, text.to_owned()));
+        return Err(KubeadmConfigError::Odd(field, text.to_owned()));
     }
     Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }

@@ -15,7 +15,7 @@ use super::blocker::Blocker;
 use super::plan::{
     Plan, RenewReason, Renewal, RestartPolicy, RestartReason, Skip, SkipReason, SkipRestartReason,
 };
-use super::{Change, Component, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
+use super::{Component, Fault, FaultKind, FileChange, Journal, Live, Outcome, Step, Task};
 
 /// Once components were made to use the new files, what ends within this time is not put back: it has to outlive the
 /// next attempt, or the person who removes the cause.
@@ -33,7 +33,7 @@ pub struct Done {
     /// For the person who reads the outcome: a proof, or what is left to do.
     pub note: Option<String>,
     /// What will change on disk: of [`Step::Inspect`] alone.
-    pub changes: Vec<Change>,
+    pub changes: Vec<FileChange>,
 }
 
 impl Done {

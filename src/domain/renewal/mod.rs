@@ -30,7 +30,7 @@ pub mod words;
 use serde::{Deserialize, Serialize};
 
 pub use component::Component;
-pub use journal::{Change, Journal, Live, Outcome, Step, Task};
+pub use journal::{FileChange, Journal, Live, Outcome, Step, Task};
 pub use machine::Done;
 pub use maintenance_window::MaintenanceWindow;
 

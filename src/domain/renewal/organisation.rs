@@ -3,21 +3,21 @@
 
 /// What kubeadm 1.29, and no other, does to the organisation as it renews (`loadCertConfigMutators` in its
 /// `renewal/manager.go`), or as it upgrades a node (admin.conf).
-struct Step {
+struct OrganisationChange {
     names: &'static [&'static str],
     from: &'static [&'static str],
     to: &'static [&'static str],
 }
 
-const STEPS: [Step; 2] = [
+const STEPS: [OrganisationChange; 2] = [
     // kubernetes/kubernetes#121305 and #121837: bound to cluster-admin by a ClusterRoleBinding, which can be taken back.
-    Step {
+    OrganisationChange {
         names: &["admin.conf", "apiserver-kubelet-client"],
         from: &["system:masters"],
         to: &["kubeadm:cluster-admins"],
     },
     // kubernetes/kubernetes#119859 and #120521: etcd asks for the signature of its CA alone.
-    Step {
+    OrganisationChange {
         names: &["apiserver-etcd-client", "etcd-healthcheck-client"],
         from: &["system:masters"],
         to: &[],
@@ -27,8 +27,9 @@ const STEPS: [Step; 2] = [
 /// Whether a certificate `name` of the organisations `before` may be replaced by one of `after`, by a renewal.
 /// Both are sorted.
 pub fn may_follow(name: &str, before: &[&str], after: &[&str]) -> bool {
-    let is_step =
-        |step: &Step| step.names.contains(&name) && (step.from, step.to) == (before, after);
+    let is_step = |step: &OrganisationChange| {
+        step.names.contains(&name) && (step.from, step.to) == (before, after)
+    };
     before == after || STEPS.iter().any(is_step)
 }
 

@@ -10,7 +10,7 @@ use super::leftover::Leftover;
 use super::plan::{
     Outage, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason, SkipRestartReason,
 };
-use super::{Change, Component, Fault, Journal, Live, Outcome, Step, Task};
+use super::{Component, Fault, FileChange, Journal, Live, Outcome, Step, Task};
 
 /// 2026-11-23T12:00:00Z.
 pub(crate) const NOW: UnixTime = UnixTime::new(1_795_435_200);
@@ -83,7 +83,7 @@ pub(crate) fn plan() -> Plan {
 pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
     let names = ["apiserver", "apiserver-etcd-client", "front-proxy-client", "scheduler.conf"];
     let live = |component, restart| Live { component, restart };
-    let change = |path: &str| Change {
+    let change = |path: &str| FileChange {
         path: path.into(),
         before: Some("00".repeat(32)),
         after: "ff".repeat(32),

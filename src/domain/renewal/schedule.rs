@@ -2,7 +2,7 @@
 
 use crate::domain::model::{Inventory, Item};
 use crate::domain::policy;
-use crate::domain::role::Renewer;
+use crate::domain::role::RenewedBy;
 use crate::domain::time::{Span, UnixTime};
 
 use super::decide;
@@ -67,7 +67,7 @@ impl Schedule {
 
     /// When this certificate is renewed, if certwatch can: for those who are told of its end.
     pub fn begins_for(&self, item: &Item, now: UnixTime) -> Option<UnixTime> {
-        let is_ours = item.role.renewer == Renewer::Kubeadm
+        let is_ours = item.role.renewer == RenewedBy::Kubeadm
             && !policy::is_externally_managed(item)
             && !policy::ends_with_ca(item);
         let certificate = item.certificate().filter(|_| is_ours)?;

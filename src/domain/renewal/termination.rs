@@ -25,7 +25,7 @@ pub struct Grace {
 
 /// What a static pod asks for itself.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Asked {
+pub struct GraceSettings {
     /// `--shutdown-delay-duration` and `--shutdown-watch-termination-grace-period` of an API server: for the one it goes
     /// on to listen, for the other it ends its watches one by one.
     pub drain: Duration,
@@ -35,7 +35,7 @@ pub struct Asked {
 
 impl Grace {
     /// What a component is given that asks for this.
-    pub fn of(component: Component, asked: Asked) -> Self {
+    pub fn of(component: Component, asked: GraceSettings) -> Self {
         let bound = component.hangs_after().max(asked.period.min(MOST));
         match component {
             Component::Apiserver => {
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn an_api_server_is_killed_once_nobody_listens() {
-        let grace = Grace::of(Component::Apiserver, Asked::default());
+        let grace = Grace::of(Component::Apiserver, GraceSettings::default());
         assert!(!grace.is_over(seconds(29), None), "it listens");
         assert!(!grace.is_over(seconds(5), Some(seconds(1))));
         assert!(grace.is_over(seconds(5), Some(IN_FLIGHT)));
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_that_is_to_drain_does_so() {
-        let asked = Asked { drain: seconds(70), period: seconds(100) };
+        let asked = GraceSettings { drain: seconds(70), period: seconds(100) };
         let grace = Grace::of(Component::Apiserver, asked);
         assert!(!grace.is_over(seconds(69), Some(seconds(69))));
         assert!(grace.is_over(seconds(70), Some(IN_FLIGHT)));
@@ -102,8 +102,8 @@ mod tests {
         prop_oneof![0_u64..1_000_000, Just(0), Just(u64::MAX)].prop_map(Duration::from_millis)
     }
 
-    fn asked() -> impl Strategy<Value = Asked> {
-        (duration(), duration()).prop_map(|(drain, period)| Asked { drain, period })
+    fn asked() -> impl Strategy<Value = GraceSettings> {
+        (duration(), duration()).prop_map(|(drain, period)| GraceSettings { drain, period })
     }
 
     proptest! {

@@ -10,14 +10,14 @@ use lettre::transport::smtp;
 use rustls::CertificateError;
 
 use super::Failure;
-use crate::config::channels::{Email, Secret, Security};
+use crate::config::channels::{EmailConfig, Secret, Security};
 use crate::domain::text::escape_control;
 use crate::domain::time::Span;
 use crate::notify::tls;
 
 /// How far an attempt has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub(super) enum SmtpPhase {
     Lookup,
     Connect,
     Tls,
@@ -54,8 +54,8 @@ impl From<smtp::Error> for SmtpError {
 
 /// The server, how far it has come with it, and what must not be told.
 pub(super) struct Site<'a> {
-    pub(super) step: Step,
-    settings: &'a Email,
+    pub(super) step: SmtpPhase,
+    settings: &'a EmailConfig,
     to: &'a str,
     bound: Duration,
     /// There is one for HTTP, which mail does not go through.
@@ -64,8 +64,8 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(settings: &'a Email, to: &'a str, bound: Duration) -> Self {
-        Self { step: Step::Lookup, settings, to, bound, has_proxy: false, secrets: Vec::new() }
+    pub(super) fn new(settings: &'a EmailConfig, to: &'a str, bound: Duration) -> Self {
+        Self { step: SmtpPhase::Lookup, settings, to, bound, has_proxy: false, secrets: Vec::new() }
     }
 
     /// A server may say back what it was told.
@@ -130,16 +130,16 @@ impl<'a> Site<'a> {
     fn hint(&self, code: u16, said: &str) -> String {
         let said = said.to_lowercase();
         let hint = match self.step {
-            Step::Login => &format!("is the password in {} right?", self.secret()),
+            SmtpPhase::Login => &format!("is the password in {} right?", self.secret()),
             _ if code == 530 && said.contains("starttls") => "set email.security to \"starttls\"",
             _ if code == 530 || said.contains("authentication required") => {
                 "it wants a login: set email.user"
             }
-            Step::Recipient if said.contains("relay") => {
+            SmtpPhase::Recipient if said.contains("relay") => {
                 "it takes mail for others only after a login, or from hosts that it knows"
             }
-            Step::Sender => "email.from has to be an address that it lets this node use",
-            Step::Recipient => "is email.to right?",
+            SmtpPhase::Sender => "email.from has to be an address that it lets this node use",
+            SmtpPhase::Recipient => "is email.to right?",
             _ => return String::new(),
         };
         format!("; {hint}")
@@ -150,7 +150,7 @@ impl<'a> Site<'a> {
             return self.of_tls(error);
         }
         match error.kind() {
-            _ if self.step == Step::Lookup => {
+            _ if self.step == SmtpPhase::Lookup => {
                 self.transient("cannot be resolved: is email.server right, and does DNS work here?")
             }
             io::ErrorKind::ConnectionRefused => {
@@ -189,17 +189,17 @@ impl<'a> Site<'a> {
     fn timed_out(&self) -> Failure {
         let bound = Span::seconds(i64::try_from(self.bound.as_secs()).unwrap_or(i64::MAX));
         let what = match self.step {
-            Step::Lookup => "its name was not resolved",
-            Step::Connect => "it did not take the connection: is a firewall in between?",
-            Step::Tls => "it did not finish the TLS handshake",
-            Step::Greeting if self.settings.security != Security::Tls => {
+            SmtpPhase::Lookup => "its name was not resolved",
+            SmtpPhase::Connect => "it did not take the connection: is a firewall in between?",
+            SmtpPhase::Tls => "it did not finish the TLS handshake",
+            SmtpPhase::Greeting if self.settings.security != Security::Tls => {
                 "it did not greet; if it waits for TLS, as on port 465, set email.security to \"tls\""
             }
-            Step::Greeting => "it did not greet",
-            Step::Login => "it did not answer to the login",
-            Step::Sender | Step::Recipient | Step::Data => "it did not answer",
+            SmtpPhase::Greeting => "it did not greet",
+            SmtpPhase::Login => "it did not answer to the login",
+            SmtpPhase::Sender | SmtpPhase::Recipient | SmtpPhase::Data => "it did not answer",
             // The next attempt has the same Message-ID, by which servers and clients know it.
-            Step::Content => "it did not confirm the mail, which may come twice",
+            SmtpPhase::Content => "it did not confirm the mail, which may come twice",
         };
         self.transient(&format!("took longer than {bound}: {what}"))
     }
@@ -207,28 +207,30 @@ impl<'a> Site<'a> {
     /// What the server was asked for.
     fn object(&self) -> String {
         match self.step {
-            Step::Lookup | Step::Connect | Step::Greeting => "the connection".to_owned(),
-            Step::Tls => "STARTTLS".to_owned(),
-            Step::Login => {
+            SmtpPhase::Lookup | SmtpPhase::Connect | SmtpPhase::Greeting => {
+                "the connection".to_owned()
+            }
+            SmtpPhase::Tls => "STARTTLS".to_owned(),
+            SmtpPhase::Login => {
                 let user = self.settings.login.as_ref().map_or("", |login| &login.user);
                 format!("the login of {}", escape_control(user))
             }
-            Step::Sender => format!("the sender {}", escape_control(&self.settings.from)),
-            Step::Recipient => format!("the recipient {}", escape_control(self.to)),
-            Step::Data | Step::Content => "the mail".to_owned(),
+            SmtpPhase::Sender => format!("the sender {}", escape_control(&self.settings.from)),
+            SmtpPhase::Recipient => format!("the recipient {}", escape_control(self.to)),
+            SmtpPhase::Data | SmtpPhase::Content => "the mail".to_owned(),
         }
     }
 
     /// When it happened, after a verb.
     fn moment(&self) -> &'static str {
         match self.step {
-            Step::Lookup | Step::Connect | Step::Greeting => "at the greeting",
-            Step::Tls => "at the start of TLS",
-            Step::Login => "at the login",
-            Step::Sender => "at the sender's address",
-            Step::Recipient => "at the recipient's address",
-            Step::Data => "before the mail",
-            Step::Content => "at the end of the mail",
+            SmtpPhase::Lookup | SmtpPhase::Connect | SmtpPhase::Greeting => "at the greeting",
+            SmtpPhase::Tls => "at the start of TLS",
+            SmtpPhase::Login => "at the login",
+            SmtpPhase::Sender => "at the sender's address",
+            SmtpPhase::Recipient => "at the recipient's address",
+            SmtpPhase::Data => "before the mail",
+            SmtpPhase::Content => "at the end of the mail",
         }
     }
 
@@ -246,7 +248,7 @@ impl<'a> Site<'a> {
     }
 
     fn transient(&self, what: &str) -> Failure {
-        let is_unreached = matches!(self.step, Step::Lookup | Step::Connect);
+        let is_unreached = matches!(self.step, SmtpPhase::Lookup | SmtpPhase::Connect);
         let hint = match self.has_proxy && is_unreached {
             true => {
                 "; mail does not go through the proxy, which is for HTTP: use a mail server that this node reaches"

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use mailbox::mailbox;
 
 use super::{ATTEMPT, Failure, Network, Receipt};
-use crate::config::channels::Email;
+use crate::config::channels::EmailConfig;
 use crate::domain::message::Message;
 
 /// What one attempt may cost.
@@ -37,7 +37,7 @@ impl Bounds {
 /// # Errors
 /// The server could not be reached or trusted, or did not take the mail.
 pub async fn send(
-    settings: &Email,
+    settings: &EmailConfig,
     network: &Network,
     to: &str,
     message: &Message,
@@ -48,7 +48,7 @@ pub async fn send(
 /// The bounds are an argument for the tests of servers that never answer, or never end.
 async fn send_within(
     bounds: Bounds,
-    settings: &Email,
+    settings: &EmailConfig,
     network: &Network,
     to: &str,
     message: &Message,

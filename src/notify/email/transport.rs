@@ -19,9 +19,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::bounded_stream::BoundedStream;
-use super::failure::{Site, SmtpError, Step};
+use super::failure::{Site, SmtpError, SmtpPhase};
 use super::{Bounds, Failure};
-use crate::config::channels::{Email, Login, Security};
+use crate::config::channels::{EmailConfig, Login, Security};
 use crate::notify::{Network, http, secret, tls};
 use crate::{beside, sys};
 
@@ -35,7 +35,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// What has to be read from the disk first.
-struct Prepared {
+struct SmtpCredentials {
     roots: Vec<CertificateDer<'static>>,
     login: Option<(String, secret::Revealed)>,
 }
@@ -43,7 +43,7 @@ struct Prepared {
 /// Hands `letter`, which is for `to`, over, within `bounds`.
 pub(super) async fn deliver(
     bounds: Bounds,
-    settings: &Email,
+    settings: &EmailConfig,
     network: &Network,
     to: &str,
     letter: &Letter,
@@ -73,7 +73,7 @@ pub(super) async fn deliver(
 }
 
 /// Reads what is needed, on a thread that may block.
-async fn prepare(settings: &Email, network: &Network) -> Result<Prepared, Failure> {
+async fn prepare(settings: &EmailConfig, network: &Network) -> Result<SmtpCredentials, Failure> {
     let (security, login) = (settings.security, settings.login.clone());
     let (ca_file, hangs) = (network.ca_file.clone(), network.hangs.clone());
     let read = move || {
@@ -85,7 +85,7 @@ async fn prepare(settings: &Email, network: &Network) -> Result<Prepared, Failur
             secret::enter(&hangs, &secret::file(&login.password))?;
             Ok((login.user, secret::read(&login.password)?))
         };
-        Ok(Prepared { roots, login: login.map(reveal).transpose()? })
+        Ok(SmtpCredentials { roots, login: login.map(reveal).transpose()? })
     };
     let prepared = beside::visit("mail", &network.hangs, secret::LIMIT, read).await;
     prepared.unwrap_or_else(|lost| {
@@ -94,15 +94,15 @@ async fn prepare(settings: &Email, network: &Network) -> Result<Prepared, Failur
 }
 
 async fn hand_over(
-    settings: &Email,
-    prepared: &Prepared,
+    settings: &EmailConfig,
+    prepared: &SmtpCredentials,
     most: usize,
     letter: &Letter,
-    step: &mut Step,
+    step: &mut SmtpPhase,
 ) -> Result<AsyncSmtpConnection, SmtpError> {
     let mut connection = connect(settings, prepared, most, step).await?;
     if let Some((user, password)) = &prepared.login {
-        *step = Step::Login;
+        *step = SmtpPhase::Login;
         if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
             return Err(SmtpError::NoLogin);
         }
@@ -111,15 +111,15 @@ async fn hand_over(
     }
     // Not lettre's `send`: after a refusal that one waits for the answer to its QUIT.
     let envelope = letter.envelope();
-    *step = Step::Sender;
+    *step = SmtpPhase::Sender;
     connection.command(Mail::new(envelope.from().cloned(), vec![])).await?;
-    *step = Step::Recipient;
+    *step = SmtpPhase::Recipient;
     for to in envelope.to() {
         connection.command(Rcpt::new(to.clone(), vec![])).await?;
     }
-    *step = Step::Data;
+    *step = SmtpPhase::Data;
     connection.command(Data).await?;
-    *step = Step::Content;
+    *step = SmtpPhase::Content;
     connection.message(&letter.formatted()).await?;
     Ok(connection)
 }
@@ -127,10 +127,10 @@ async fn hand_over(
 /// A connection on which the server has greeted, protected as the settings say. At most `most` bytes
 /// are read from it.
 async fn connect(
-    settings: &Email,
-    prepared: &Prepared,
+    settings: &EmailConfig,
+    prepared: &SmtpCredentials,
     most: usize,
-    step: &mut Step,
+    step: &mut SmtpPhase,
 ) -> Result<AsyncSmtpConnection, SmtpError> {
     let (stream, peer) = open(settings, step).await?;
     let hello = hello_name(&sys::host_name(), stream.local_addr()?);
@@ -140,37 +140,40 @@ async fn connect(
     };
     match settings.security {
         Security::Tls => {
-            *step = Step::Tls;
+            *step = SmtpPhase::Tls;
             let name = ServerName::try_from(host(settings).to_owned())
                 .map_err(|_| SmtpError::NoServerName)?;
             let tls = connector(&prepared.roots)?.connect(name, stream).await?;
-            *step = Step::Greeting;
+            *step = SmtpPhase::Greeting;
             Ok(greet(Box::new(BoundedStream::new(tls, peer, most))).await?)
         }
         Security::StartTls => {
-            *step = Step::Greeting;
+            *step = SmtpPhase::Greeting;
             let mut connection =
                 greet(Box::new(BoundedStream::before_tls(stream, peer, most))).await?;
             if !connection.server_info().supports_feature(Extension::StartTls) {
                 return Err(SmtpError::NoStartTls);
             }
-            *step = Step::Tls;
+            *step = SmtpPhase::Tls;
             let parameters = parameters(host(settings), &prepared.roots)?;
             connection.starttls(parameters, &hello).await?;
             Ok(connection)
         }
         Security::None => {
-            *step = Step::Greeting;
+            *step = SmtpPhase::Greeting;
             Ok(greet(Box::new(BoundedStream::new(stream, peer, most))).await?)
         }
     }
 }
 
 /// The first address of the server that answers.
-async fn open(settings: &Email, step: &mut Step) -> Result<(TcpStream, SocketAddr), SmtpError> {
+async fn open(
+    settings: &EmailConfig,
+    step: &mut SmtpPhase,
+) -> Result<(TcpStream, SocketAddr), SmtpError> {
     let addresses: Vec<_> =
         tokio::net::lookup_host((host(settings), settings.port)).await?.collect();
-    *step = Step::Connect;
+    *step = SmtpPhase::Connect;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
@@ -219,11 +222,11 @@ fn hello_name(host_name: &str, local: SocketAddr) -> ClientId {
     }
 }
 
-fn host(settings: &Email) -> &str {
+fn host(settings: &EmailConfig) -> &str {
     settings.server.trim_start_matches('[').trim_end_matches(']')
 }
 
-fn is_local(settings: &Email) -> bool {
+fn is_local(settings: &EmailConfig) -> bool {
     let host = host(settings);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

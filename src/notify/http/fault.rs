@@ -20,14 +20,14 @@ const BROKEN: &str = "broke off the TLS handshake";
 const UNREACHABLE: &str = "cannot be reached";
 
 /// What is known of an attempt that failed.
-pub(super) struct Attempt<'a> {
+pub(super) struct FailedAttempt<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) via: Option<&'a Via>,
     /// With a client certificate.
     pub(super) presents: bool,
 }
 
-impl Attempt<'_> {
+impl FailedAttempt<'_> {
     /// The failure of an attempt that ended with `error`.
     pub(super) fn explain(&self, error: &ureq::Error) -> Failure {
         let Some(via) = self.via else { return self.of(self.endpoint, error) };

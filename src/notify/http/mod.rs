@@ -19,13 +19,13 @@ use ureq::unversioned::transport::{Connector as _, RustlsConnector, TcpConnector
 use ureq::{Agent, Body};
 
 pub use self::endpoint::Endpoint;
-use self::fault::Attempt;
+use self::fault::FailedAttempt;
 use self::proxy::Via;
 pub use self::proxy::{check as check_proxy, is_asked_for as is_proxy_asked_for};
 use self::tunnel::{ProxyResolver, Tunnel};
 use super::{ATTEMPT, Failure, FailureKind, Network, secret, tls};
 use crate::beside;
-use crate::config::channels::Client;
+use crate::config::channels::ClientCertificate;
 
 const USER_AGENT: &str = concat!("certwatch/", env!("CARGO_PKG_VERSION"));
 
@@ -36,7 +36,7 @@ const MAX_ANSWER: u64 = 64 << 10;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// One POST.
-pub struct Request {
+pub struct HttpRequest {
     /// Whom it is for.
     pub endpoint: Endpoint,
     /// Headers, `Content-Type` among them. They may hold secrets.
@@ -44,14 +44,14 @@ pub struct Request {
     /// The body.
     pub body: Vec<u8>,
     /// What is presented to the peer, if it asks.
-    pub client: Option<Client>,
+    pub client: Option<ClientCertificate>,
     /// Longest time for all of it.
     pub timeout: Duration,
 }
 
 /// What the other side said. It was reached; whether it agrees is in the status.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The HTTP status, never a redirect.
     pub status: u16,
     /// How long the other side wants to be left alone, 1 s to 1 h.
@@ -62,7 +62,7 @@ pub struct Answer {
     pub is_whole: bool,
 }
 
-impl Request {
+impl HttpRequest {
     /// `body` as JSON to `endpoint`.
     pub fn json(endpoint: Endpoint, body: &serde_json::Value) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Request {
     }
 }
 
-impl Answer {
+impl HttpResponse {
     /// True for 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -114,7 +114,7 @@ struct Line {
 ///
 /// # Errors
 /// A file cannot be read, no answer came, or it was a redirect.
-pub async fn send(request: Request, network: &Network) -> Result<Answer, Failure> {
+pub async fn send(request: HttpRequest, network: &Network) -> Result<HttpResponse, Failure> {
     let limit = request.timeout + GRACE;
     let (request, network) = (Arc::new(request), network.clone());
     let (endpoint, of_files, hangs) = (&request.endpoint, request.clone(), network.hangs.clone());
@@ -135,13 +135,16 @@ pub async fn send(request: Request, network: &Network) -> Result<Answer, Failure
 ///
 /// # Errors
 /// As [`send`].
-pub fn post(request: &Request, network: &Network) -> Result<Answer, Failure> {
+pub fn post(request: &HttpRequest, network: &Network) -> Result<HttpResponse, Failure> {
     ask(request, &line(request, network)?)
 }
 
 /// # Errors
 /// A client certificate cannot be presented to `endpoint`, since there is no TLS.
-pub fn check_client(endpoint: &Endpoint, client: Option<&Client>) -> Result<(), Failure> {
+pub fn check_client(
+    endpoint: &Endpoint,
+    client: Option<&ClientCertificate>,
+) -> Result<(), Failure> {
     match client {
         Some(_) if !endpoint.is_tls() => Err(endpoint.permanent(
             "has an http:// URL, where no client certificate can be presented: set an https:// one",
@@ -150,7 +153,7 @@ pub fn check_client(endpoint: &Endpoint, client: Option<&Client>) -> Result<(), 
     }
 }
 
-fn line(request: &Request, network: &Network) -> Result<Line, Failure> {
+fn line(request: &HttpRequest, network: &Network) -> Result<Line, Failure> {
     let endpoint = &request.endpoint;
     check_client(endpoint, request.client.as_ref())?;
     let via =
@@ -159,7 +162,7 @@ fn line(request: &Request, network: &Network) -> Result<Line, Failure> {
     Ok(Line { via, agent })
 }
 
-fn ask(request: &Request, Line { via, agent }: &Line) -> Result<Answer, Failure> {
+fn ask(request: &HttpRequest, Line { via, agent }: &Line) -> Result<HttpResponse, Failure> {
     let endpoint = &request.endpoint;
     let mut call = agent.post(endpoint.url());
     for (name, value) in &request.headers {
@@ -171,15 +174,16 @@ fn ask(request: &Request, Line { via, agent }: &Line) -> Result<Answer, Failure>
     {
         call = call.header("Proxy-Authorization", login);
     }
-    let attempt = Attempt { endpoint, via: via.as_deref(), presents: request.client.is_some() };
+    let attempt =
+        FailedAttempt { endpoint, via: via.as_deref(), presents: request.client.is_some() };
     let response = call.send(&request.body).map_err(|error| attempt.explain(&error))?;
     answer(&attempt, response)
 }
 
 fn answer(
-    attempt: &Attempt<'_>,
+    attempt: &FailedAttempt<'_>,
     mut response: ureq::http::Response<Body>,
-) -> Result<Answer, Failure> {
+) -> Result<HttpResponse, Failure> {
     let status = response.status().as_u16();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(via) = attempt.via.filter(|_| !attempt.endpoint.is_tls())
@@ -194,10 +198,14 @@ fn answer(
     let mut body = Vec::new();
     let is_whole = response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body).is_ok();
     let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Answer { status, retry_after, body, is_whole })
+    Ok(HttpResponse { status, retry_after, body, is_whole })
 }
 
-fn agent(request: &Request, network: &Network, via: Option<&Arc<Via>>) -> Result<Agent, Failure> {
+fn agent(
+    request: &HttpRequest,
+    network: &Network,
+    via: Option<&Arc<Via>>,
+) -> Result<Agent, Failure> {
     let is_tls = request.endpoint.is_tls();
     // Reading the CAs each time costs milliseconds, and a renewed file needs no restart.
     let roots =
@@ -230,7 +238,7 @@ fn agent(request: &Request, network: &Network, via: Option<&Arc<Via>>) -> Result
 }
 
 /// The certificate and key, read anew, so that a renewed pair needs no restart.
-fn identity(client: &Client, network: &Network) -> Result<ClientCert, Failure> {
+fn identity(client: &ClientCertificate, network: &Network) -> Result<ClientCert, Failure> {
     let pair = tls::pair(client, &network.hangs)?;
     let chain: Vec<_> = pair.chain.iter().map(|it| Certificate::from_der(it).to_owned()).collect();
     // `pair` has read it already.

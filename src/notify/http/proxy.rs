@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Endpoint, Failure, Network};
-use crate::config::Http;
-use crate::config::channels::{Proxy as Setting, Secret};
+use crate::config::HttpConfig;
+use crate::config::channels::{ProxyConfig as Setting, Secret};
 use crate::domain::proxy::{self, Exception, Proxy};
 use crate::domain::text::escape_control;
 use crate::notify::{FailureKind, secret};
@@ -97,7 +97,7 @@ pub fn check(network: &Network) -> Result<(), Failure> {
 }
 
 /// True if the configuration or the environment asks for a proxy.
-pub fn is_asked_for(http: &Http) -> bool {
+pub fn is_asked_for(http: &HttpConfig) -> bool {
     match &http.proxy {
         Setting::Off => false,
         Setting::Url(_) | Setting::Secret(_) => true,
@@ -128,14 +128,14 @@ fn named(network: &Network, is_tls: bool) -> Result<Option<(String, String)>, Fa
     })
 }
 
-fn understood(named: &str, url: &str, http: &Http) -> Result<Proxy, Failure> {
+fn understood(named: &str, url: &str, http: &HttpConfig) -> Result<Proxy, Failure> {
     let refuse = || Failure { reason: format!("{named} {NO_PROXY_URL}"), kind: mends(http) };
     Proxy::parse(url).ok_or_else(refuse)
 }
 
 /// A file that is mended takes effect with the next attempt, and nobody tells us of that: a password may be
 /// replaced here later than at the proxy.
-fn mends(http: &Http) -> FailureKind {
+fn mends(http: &HttpConfig) -> FailureKind {
     match http.proxy {
         Setting::Secret(_) => FailureKind::Transient(None),
         _ => FailureKind::Permanent,

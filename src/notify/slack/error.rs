@@ -5,7 +5,7 @@
 //! <https://docs.slack.dev/reference/methods/chat.postMessage>.
 
 use crate::notify::Failure;
-use crate::notify::http::{Answer, Endpoint};
+use crate::notify::http::{Endpoint, HttpResponse};
 
 /// Longest word that is repeated in a message.
 const MAX_WORD: usize = 40;
@@ -71,7 +71,7 @@ pub(super) fn is_thread_gone(word: &str) -> bool {
 }
 
 /// The failure that `answer` is, which said `word`.
-pub(super) fn explain(endpoint: &Endpoint, answer: &Answer, word: &str) -> Failure {
+pub(super) fn explain(endpoint: &Endpoint, answer: &HttpResponse, word: &str) -> Failure {
     let word = showable(word);
     let Some((meaning, is_transient)) = meaning(&word) else {
         return unknown(endpoint, answer, &word);
@@ -83,7 +83,7 @@ pub(super) fn explain(endpoint: &Endpoint, answer: &Answer, word: &str) -> Failu
     endpoint.permanent(&why)
 }
 
-fn unknown(endpoint: &Endpoint, answer: &Answer, word: &str) -> Failure {
+fn unknown(endpoint: &Endpoint, answer: &HttpResponse, word: &str) -> Failure {
     let said = if word.is_empty() { String::new() } else { format!(" and {word}") };
     let meaning = match answer.status {
         429 => LIMITED,
@@ -111,7 +111,8 @@ mod tests {
 
     fn explained(status: u16, word: &str) -> Failure {
         let endpoint = Endpoint::new("Slack", "https://hooks.slack.com/services/SECRET").unwrap();
-        let answer = Answer { status, retry_after: None, body: word.to_owned(), is_whole: true };
+        let answer =
+            HttpResponse { status, retry_after: None, body: word.to_owned(), is_whole: true };
         explain(&endpoint, &answer, word)
     }
 

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use self::blocks::payload;
-use super::http::{self, Answer, Endpoint, Request};
+use super::http::{self, Endpoint, HttpRequest, HttpResponse};
 use super::{Failure, Network, Receipt, secret};
-use crate::config::channels::{Slack, SlackBy};
+use crate::config::channels::{SlackBy, SlackConfig};
 use crate::domain::message::Message;
 
 const NAME: &str = "Slack";
@@ -24,7 +24,7 @@ const NAME: &str = "Slack";
 /// # Errors
 /// Slack did not take it.
 pub async fn send(
-    settings: &Slack,
+    settings: &SlackConfig,
     network: &Network,
     thread: Option<&str>,
     message: &Message,
@@ -48,7 +48,7 @@ pub async fn send(
 
 async fn by_webhook(endpoint: Endpoint, network: &Network, payload: &Value) -> Result<(), Failure> {
     rate_limit::wait(&endpoint).await?;
-    let answer = http::send(Request::json(endpoint.clone(), payload), network).await?;
+    let answer = http::send(HttpRequest::json(endpoint.clone(), payload), network).await?;
     if answer.status == 200 && answer.body == "ok" {
         return Ok(());
     }
@@ -102,7 +102,7 @@ impl Bot<'_> {
         payload: &Value,
     ) -> Result<Result<String, (Failure, String)>, Failure> {
         rate_limit::wait(&self.endpoint).await?;
-        let request = Request::json(self.endpoint.clone(), payload)
+        let request = HttpRequest::json(self.endpoint.clone(), payload)
             .with("Authorization", format!("Bearer {}", self.token.expose()));
         let answer = http::send(request, network).await?;
         check_whole(&self.endpoint, &answer)?;
@@ -116,7 +116,7 @@ impl Bot<'_> {
 }
 
 /// Only the body says whether Slack has taken the message.
-fn check_whole(endpoint: &Endpoint, answer: &Answer) -> Result<(), Failure> {
+fn check_whole(endpoint: &Endpoint, answer: &HttpResponse) -> Result<(), Failure> {
     if answer.status == 200 && !answer.is_whole {
         return Err(answer.transient(endpoint, "closed the connection within its answer"));
     }
@@ -124,7 +124,7 @@ fn check_whole(endpoint: &Endpoint, answer: &Answer) -> Result<(), Failure> {
 }
 
 /// The word of a webhook's refusal: the body, or in it as JSON if too much was posted.
-fn word(answer: &Answer) -> String {
+fn word(answer: &HttpResponse) -> String {
     let json: Posted = serde_json::from_str(&answer.body).unwrap_or_default();
     if json.error.is_empty() { answer.body.clone() } else { json.error }
 }

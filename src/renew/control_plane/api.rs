@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::http::{Answer, Client, Pair};
+use super::http::{Client, ComponentResponse, TlsMaterial};
 use super::pod::read_file;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::clock::NodeLease;
@@ -15,7 +15,7 @@ use crate::parse::credential;
 use crate::renew::files::shown;
 
 /// The API server as one user sees it. It is not `Debug`: it holds a key.
-pub(super) struct Api {
+pub(super) struct ApiClient {
     client: Client,
     server: SocketAddr,
     user: String,
@@ -30,7 +30,7 @@ pub(super) struct Lease {
     pub(super) renewed: UnixTime,
 }
 
-impl Api {
+impl ApiClient {
     /// The API server at `server`, whatever server the kubeconfig names: what is to be proved is that
     /// this node's takes the credential.
     ///
@@ -42,7 +42,7 @@ impl Api {
             read_file(kubeconfig).map_err(|error| format!("{user} cannot be read: {error}"))?;
         let credential = credential::read(&bytes)
             .ok_or_else(|| format!("{user} has no certificate and key embedded in it"))?;
-        let client = Client::presenting(&Pair {
+        let client = Client::presenting(&TlsMaterial {
             ca: &credential.ca,
             certificate: &credential.certificate,
             key: &credential.key,
@@ -54,7 +54,7 @@ impl Api {
     ///
     /// # Errors
     /// No answer, or the credential was refused; as a clause.
-    pub(super) fn get(&self, path: &str) -> Result<Answer, String> {
+    pub(super) fn get(&self, path: &str) -> Result<ComponentResponse, String> {
         let Self { client, server, user } = self;
         let answer = client.get(&format!("https://{server}{path}"));
         let answer = answer.map_err(|why| format!("the API server did not answer: {why}"))?;

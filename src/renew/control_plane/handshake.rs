@@ -23,7 +23,7 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 /// # Errors
 /// It presented none within 3 s; why, as a clause.
 pub(super) fn served(address: SocketAddr) -> Result<Sha256, String> {
-    let seen = Arc::new(Seen::new());
+    let seen = Arc::new(CertificateRecorder::new());
     let end = shake(address, &seen);
     // A server that demands a certificate of ours presents its own first, and refuses then.
     match (seen.leaf.get(), end) {
@@ -33,7 +33,7 @@ pub(super) fn served(address: SocketAddr) -> Result<Sha256, String> {
     }
 }
 
-fn shake(address: SocketAddr, seen: &Arc<Seen>) -> io::Result<()> {
+fn shake(address: SocketAddr, seen: &Arc<CertificateRecorder>) -> io::Result<()> {
     let until = Instant::now() + HANDSHAKE;
     let mut stream = Bounded { stream: TcpStream::connect_timeout(&address, HANDSHAKE)?, until };
     let mut tls = connection(address, Arc::clone(seen)).map_err(io::Error::other)?;
@@ -44,7 +44,10 @@ fn shake(address: SocketAddr, seen: &Arc<Seen>) -> io::Result<()> {
     tls.complete_io(&mut stream).map(drop)
 }
 
-fn connection(address: SocketAddr, seen: Arc<Seen>) -> Result<ClientConnection, Error> {
+fn connection(
+    address: SocketAddr,
+    seen: Arc<CertificateRecorder>,
+) -> Result<ClientConnection, Error> {
     let config = ClientConfig::builder_with_provider(Arc::clone(&seen.provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -55,12 +58,12 @@ fn connection(address: SocketAddr, seen: Arc<Seen>) -> Result<ClientConnection, 
 
 /// Accepts any certificate, and remembers it once the server has signed with its key.
 #[derive(Debug)]
-struct Seen {
+struct CertificateRecorder {
     provider: Arc<CryptoProvider>,
     leaf: OnceLock<Sha256>,
 }
 
-impl Seen {
+impl CertificateRecorder {
     fn new() -> Self {
         Self { provider: Arc::new(rustls::crypto::ring::default_provider()), leaf: OnceLock::new() }
     }
@@ -70,7 +73,7 @@ impl Seen {
     }
 }
 
-impl ServerCertVerifier for Seen {
+impl ServerCertVerifier for CertificateRecorder {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

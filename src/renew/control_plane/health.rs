@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::ControlPlane;
-use super::api::Api;
-use super::http::{Answer, Client, Pair};
+use super::api::ApiClient;
+use super::http::{Client, ComponentResponse, TlsMaterial};
 use super::pod::{Pod, read_file};
 use crate::domain::renewal::Component;
 use crate::domain::text::escape_control;
@@ -41,9 +41,9 @@ impl ControlPlane {
     }
 
     /// The API server, as kubeadm's administrator.
-    pub(super) fn admin(&self) -> Result<Api, String> {
+    pub(super) fn admin(&self) -> Result<ApiClient, String> {
         let server = self.api_server().ok_or("there is no API server on this node")?;
-        Api::new(&self.paths.kubernetes.join("admin.conf"), server)
+        ApiClient::new(&self.paths.kubernetes.join("admin.conf"), server)
     }
 
     /// A client of etcd's, with the pair that kubeadm made for health checks or with the server's own,
@@ -57,19 +57,19 @@ impl ControlPlane {
             let stem = self.paths.pki().join("etcd").join(name);
             let certificate = read(&stem.with_extension("crt"))?;
             let key = read(&stem.with_extension("key"))?;
-            Client::presenting(&Pair { ca: &ca, certificate: &certificate, key: &key })
+            Client::presenting(&TlsMaterial { ca: &ca, certificate: &certificate, key: &key })
         });
         let [first, second] = pairs;
         first.or(second)
     }
 }
 
-fn is_ok(answer: &Answer) -> Result<(), String> {
+fn is_ok(answer: &ComponentResponse) -> Result<(), String> {
     if answer.status == 200 { Ok(()) } else { Err(refusal(answer)) }
 }
 
 /// The status, and the names of the checks that failed: `[-]etcd failed: reason withheld`.
-fn refusal(answer: &Answer) -> String {
+fn refusal(answer: &ComponentResponse) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let failed: Vec<&str> = text
         .lines()
@@ -86,7 +86,7 @@ fn refusal(answer: &Answer) -> String {
 }
 
 /// etcd says `{"health":"true"}`; the text, not the word, since 3.0.
-pub(super) fn says_healthy(answer: &Answer) -> Result<(), String> {
+pub(super) fn says_healthy(answer: &ComponentResponse) -> Result<(), String> {
     let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let is_healthy = said["health"] == "true" || said["health"] == true;
     if answer.status == 200 && is_healthy {
@@ -99,8 +99,8 @@ pub(super) fn says_healthy(answer: &Answer) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: body.as_bytes().to_vec() }
+    fn answer(status: u16, body: &str) -> ComponentResponse {
+        ComponentResponse { status, body: body.as_bytes().to_vec() }
     }
 
     #[test]

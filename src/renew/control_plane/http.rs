@@ -24,7 +24,7 @@ const REQUEST: Duration = Duration::from_secs(3);
 const MAX_ANSWER: u64 = 4 << 20;
 
 /// What was said.
-pub(super) struct Answer {
+pub(super) struct ComponentResponse {
     /// The HTTP status.
     pub(super) status: u16,
     /// The body, or its first 4 MiB.
@@ -32,7 +32,7 @@ pub(super) struct Answer {
 }
 
 /// Whom to trust, and what to present; all PEM. It is not `Debug`: it may hold a key.
-pub(super) struct Pair<'a> {
+pub(super) struct TlsMaterial<'a> {
     /// The CA that must have signed the server's certificate.
     pub(super) ca: &'a [u8],
     /// The client certificate.
@@ -55,7 +55,7 @@ impl Client {
     ///
     /// # Errors
     /// The certificate and the key cannot be read, or do not belong together; as a clause.
-    pub(super) fn presenting(pair: &Pair<'_>) -> Result<Self, String> {
+    pub(super) fn presenting(pair: &TlsMaterial<'_>) -> Result<Self, String> {
         let roots = chain(pair.ca);
         let identity = identity(pair)?;
         let trust = RootCerts::Specific(Arc::new(roots));
@@ -82,7 +82,7 @@ impl Client {
     ///
     /// # Errors
     /// There was no whole answer within 3 s; where and why, as a clause.
-    pub(super) fn get(&self, url: &str) -> Result<Answer, String> {
+    pub(super) fn get(&self, url: &str) -> Result<ComponentResponse, String> {
         read(self.0.get(url).call()).map_err(|error| explain(url, &error))
     }
 
@@ -90,17 +90,17 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(super) fn post(&self, url: &str, json: &str) -> Result<Answer, String> {
+    pub(super) fn post(&self, url: &str, json: &str) -> Result<ComponentResponse, String> {
         let sent = self.0.post(url).header("Content-Type", "application/json").send(json);
         read(sent).map_err(|error| explain(url, &error))
     }
 }
 
-fn read(answer: Result<Response<Body>, ureq::Error>) -> Result<Answer, ureq::Error> {
+fn read(answer: Result<Response<Body>, ureq::Error>) -> Result<ComponentResponse, ureq::Error> {
     let mut response = answer?;
     let mut body = Vec::new();
     response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body)?;
-    Ok(Answer { status: response.status().as_u16(), body })
+    Ok(ComponentResponse { status: response.status().as_u16(), body })
 }
 
 fn explain(url: &str, error: &ureq::Error) -> String {
@@ -118,7 +118,7 @@ fn chain(text: &[u8]) -> Vec<Certificate<'static>> {
 }
 
 /// ureq panics over a pair that does not belong together, so this is found out first.
-fn identity(pair: &Pair<'_>) -> Result<ClientCert, String> {
+fn identity(pair: &TlsMaterial<'_>) -> Result<ClientCert, String> {
     let chain = chain(pair.certificate);
     let ders = chain.iter().map(|it| CertificateDer::from(it.der().to_vec())).collect();
     let key = PrivateKeyDer::from_pem_slice(pair.key)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::kubernetes::Version;
-use crate::domain::renewal::termination::{Asked, Grace};
+use crate::domain::renewal::termination::{Grace, GraceSettings};
 use crate::domain::renewal::{Component, Fault};
 use crate::parse::duration;
 use crate::parse::manifest::{self, StaticPod};
@@ -77,7 +77,7 @@ impl Pod {
         let length = |text| duration::read(text).unwrap_or(Duration::MAX);
         let drain = flags.into_iter().filter_map(|flag| self.spec.flag(flag)).map(length);
         let period = self.spec.termination_grace_period.unwrap_or_default();
-        let asked = Asked {
+        let asked = GraceSettings {
             drain: drain.fold(Duration::ZERO, Duration::saturating_add),
             period: Duration::from_secs(period.into()),
         };

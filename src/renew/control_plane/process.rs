@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::renewal::{Component, Fault};
-use crate::parse::process::{Owner, is_called, owner, program, started_after_boot};
+use crate::parse::process::{ProcessOwner, is_called, owner, program, started_after_boot};
 
 /// One process. Its number may be given to another; with its start it names one alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,7 +47,7 @@ fn find_in(proc: &Path, component: Component) -> Result<Option<Process>, Fault> 
 pub(super) fn kubelet_started() -> Option<SystemTime> {
     let is_kubelet = |at: &Path| {
         let is_called = is_called(&fs::read(at.join("comm")).ok()?, "kubelet");
-        Some(is_called && owner_of(at)? == Owner::Root)
+        Some(is_called && owner_of(at)? == ProcessOwner::Root)
     };
     processes(Path::new("/proc"), is_kubelet).iter().map(Process::started).max()
 }
@@ -69,10 +69,13 @@ fn processes(proc: &Path, is_it: impl Fn(&Path) -> Option<bool>) -> Vec<Process>
 fn is_static_pod_s(at: &Path, name: &str) -> Option<bool> {
     // In a static pod it does not matter as whom it runs: kubeadm has control planes that are not root's. Only where
     // that may be another's it does.
-    Some(owner_of(at)? == Owner::StaticPod && program(&fs::read(at.join("cmdline")).ok()?)? == name)
+    Some(
+        owner_of(at)? == ProcessOwner::StaticPod
+            && program(&fs::read(at.join("cmdline")).ok()?)? == name,
+    )
 }
 
-fn owner_of(at: &Path) -> Option<Owner> {
+fn owner_of(at: &Path) -> Option<ProcessOwner> {
     let status = fs::read(at.join("status")).unwrap_or_default();
     Some(owner(&status, &fs::read(at.join("cgroup")).ok()?))
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::api::{Api, Lease};
+use super::api::{ApiClient, Lease};
 use super::handshake::served;
 use super::pod::{Pod, ServingEndpoint, read_file};
 use super::process::{self, Process};
@@ -51,7 +51,7 @@ impl ControlPlane {
         let process = process.ok_or_else(|| format!("no process of {} runs", pod.component))?;
         self.is_younger(pod, &process)?;
         let server = self.api_server().ok_or("there is no API server on this node")?;
-        let lease = Api::new(&pod.kubeconfig(), server)?.lease(pod.component)?;
+        let lease = ApiClient::new(&pod.kubeconfig(), server)?.lease(pod.component)?;
         let role = match lease {
             _ if !pod.elects_leader() => "needs no lease".to_owned(),
             None => "its version has no lease to show that it works".to_owned(),

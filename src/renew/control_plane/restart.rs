@@ -22,7 +22,7 @@ const NOTICED: Duration = Duration::from_secs(30);
 pub(super) const STARTS: Duration = Duration::from_secs(330);
 
 /// A component that has ended.
-struct Ended {
+struct StoppedComponent {
     component: Component,
     old: Option<Process>,
 }
@@ -40,7 +40,7 @@ impl ControlPlane {
         ended.await_next()
     }
 
-    fn end(&self, pod: &Pod) -> Result<Ended, Fault> {
+    fn end(&self, pod: &Pod) -> Result<StoppedComponent, Fault> {
         let old = process::find(pod.component)?;
         let begun = old.map(|old| Termination::begin(&old, pod.grace(), pod.listener()));
         let has_ended = match begun {
@@ -51,7 +51,7 @@ impl ControlPlane {
         if !has_ended {
             self.move_manifest(pod, old)?;
         }
-        Ok(Ended { component: pod.component, old })
+        Ok(StoppedComponent { component: pod.component, old })
     }
 
     /// The way for what cannot be signalled, does not end, or does not run: the kubelet stops a pod
@@ -74,7 +74,7 @@ impl ControlPlane {
     }
 }
 
-impl Ended {
+impl StoppedComponent {
     fn await_next(&self) -> Result<(), Fault> {
         let Self { component, old } = *self;
         let started = wait(STARTS, || match process::find(component) {

@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::domain::renewal::Component;
-    use crate::domain::renewal::termination::{Asked, IN_FLIGHT};
+    use crate::domain::renewal::termination::{GraceSettings, IN_FLIGHT};
 
     /// Ends at once.
     const WELL_BEHAVED: &str = "sys.exit(0)";
@@ -140,7 +140,7 @@ time.sleep(60)"
 
         fn terminate(&self, component: Component) -> Termination {
             let process = Process::of_child(&self.child);
-            let grace = Grace::of(component, Asked::default());
+            let grace = Grace::of(component, GraceSettings::default());
             Termination::begin(&process, grace, Some(self.address)).unwrap()
         }
 
@@ -208,7 +208,7 @@ time.sleep(60)"
     fn a_port_that_was_never_open_was_not_closed() {
         let program = Program::start(HANGS);
         let process = Process::of_child(&program.child);
-        let grace = Grace::of(Component::Apiserver, Asked::default());
+        let grace = Grace::of(Component::Apiserver, GraceSettings::default());
         // Nobody listens there: it is a port of this test's that is closed again.
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for address in [None, Some(closed)] {

@@ -14,7 +14,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
 use super::handshake::served;
-use super::http::{Client, Pair};
+use super::http::{Client, TlsMaterial};
 use super::pod::Pod;
 use super::{ControlPlane, parked_manifest, put_manifests_back};
 use crate::domain::kubernetes::Version;
@@ -129,8 +129,11 @@ fn a_client_proves_itself_and_is_choosy() {
     let url = format!("https://{}/", serve(pki.demanding(&server)));
     let with = |ca: &Pki, leaf: &Leaf| {
         let (ca, key) = (ca.ca.pem(), leaf.key.serialize_pem());
-        let pair =
-            Pair { ca: ca.as_bytes(), certificate: leaf.pem.as_bytes(), key: key.as_bytes() };
+        let pair = TlsMaterial {
+            ca: ca.as_bytes(),
+            certificate: leaf.pem.as_bytes(),
+            key: key.as_bytes(),
+        };
         Client::presenting(&pair)?.get(&url)
     };
     assert_eq!(with(&pki, &client).map(|it| it.body), Ok(b"hello".to_vec()));
@@ -162,10 +165,11 @@ fn a_pair_that_does_not_match_is_refused_and_no_panic() {
     let pki = Pki::new();
     let (one, two) = (pki.leaf(), pki.leaf());
     let (ca, key) = (pki.ca.pem(), two.key.serialize_pem());
-    let pair = Pair { ca: ca.as_bytes(), certificate: one.pem.as_bytes(), key: key.as_bytes() };
+    let pair =
+        TlsMaterial { ca: ca.as_bytes(), certificate: one.pem.as_bytes(), key: key.as_bytes() };
     let refused = Client::presenting(&pair).err().unwrap();
     assert!(refused.contains("do not belong together"), "{refused}");
-    assert!(Client::presenting(&Pair { certificate: b"", ..pair }).is_err());
+    assert!(Client::presenting(&TlsMaterial { certificate: b"", ..pair }).is_err());
 }
 
 fn node() -> (TempDir, NodePaths) {

@@ -10,12 +10,12 @@ const KEY: [&str; 2] = ["client-key", "client-key-data"];
 
 /// A client certificate and its key, each a key and a value of a kubeconfig. It is not `Debug`: it
 /// may hold a private key.
-pub(super) struct Pair {
+pub(super) struct UserCredentials {
     certificate: (&'static str, String),
     key: (&'static str, String),
 }
 
-impl Pair {
+impl UserCredentials {
     /// The pair within a kubeconfig of kubeadm's.
     pub(super) fn of(kubeconfig: &str) -> Option<Self> {
         let value = |wanted: &str| {
@@ -42,7 +42,7 @@ impl Pair {
 }
 
 /// `text` with another pair; `None` if it does not have exactly one.
-pub(super) fn with_pair(text: &str, pair: &Pair) -> Option<String> {
+pub(super) fn with_pair(text: &str, pair: &UserCredentials) -> Option<String> {
     let (mut certificates, mut keys) = (0, 0);
     let replaced = text.lines().map(|line| {
         let key = field(line).filter(|(_, value)| is_whole(value)).map_or("", |(key, _)| key);
@@ -81,22 +81,22 @@ mod tests {
 
     #[test]
     fn only_the_pair_changes_and_comes_back() {
-        let pair = Pair::in_file(Path::new("/k/current.pem"));
+        let pair = UserCredentials::in_file(Path::new("/k/current.pem"));
         let named = with_pair(CONF, &pair).unwrap();
         let expected = CONF
             .replace("client-certificate-data: QUJD", "client-certificate: /k/current.pem")
             .replace("client-key-data: S0VZ", "client-key: /k/current.pem");
         assert_eq!(named, expected);
-        let embedded = Pair::of(CONF).unwrap();
+        let embedded = UserCredentials::of(CONF).unwrap();
         assert_eq!(embedded.certificate().unwrap(), b"ABC");
         assert_eq!(with_pair(&named, &embedded).unwrap(), CONF);
     }
 
     #[test]
     fn a_pair_that_is_not_there_is_not_made_up() {
-        assert!(Pair::of("unknown command").is_none());
-        assert!(Pair::of("client-certificate-data: QUJD\nclient-key-data:\n").is_none());
-        let pair = Pair::of(CONF).unwrap();
+        assert!(UserCredentials::of("unknown command").is_none());
+        assert!(UserCredentials::of("client-certificate-data: QUJD\nclient-key-data:\n").is_none());
+        let pair = UserCredentials::of(CONF).unwrap();
         assert!(with_pair("users: []\n", &pair).is_none());
         assert!(with_pair(&format!("{CONF}{CONF}"), &pair).is_none(), "whose pair is it?");
         // The value in further lines would stay behind.
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_first_field_of_an_entry_may_be_the_pairs() {
         let user = "- user:\n    client-key: a\n    client-certificate: a\n";
-        let pair = Pair::in_file(Path::new("b"));
+        let pair = UserCredentials::in_file(Path::new("b"));
         assert_eq!(with_pair(user, &pair).unwrap(), user.replace(": a", ": b"));
     }
 }

@@ -33,7 +33,7 @@ fn text(version: &str, fields: &str) -> String {
 fn a_node_on_which_nothing_was_kept_tells_by_itself() {
     let node = node();
     let Settled { config, source, notes } = settled(&node, None).unwrap();
-    assert_eq!((source, config.etcd, notes.len()), (Source::Node, Etcd::Local, 1));
+    assert_eq!((source, config.etcd, notes.len()), (ClusterConfigSource::Node, Etcd::Local, 1));
     assert!(notes[0].contains("(ECDSA-P256 keys, valid for 14 d, etcd here)"), "{notes:?}");
     assert_eq!(config.algorithm, KeyAlgorithm::EcdsaP256);
     assert!(!node.paths.cluster_config().exists(), "what was made up is not kept");
@@ -47,7 +47,7 @@ fn a_kept_copy_of_any_api_version_does() {
         let fields = "kubernetesVersion: v1.20.2\nfeatureGates: {PublicKeysECDSA: true}";
         fs::write(node.paths.cluster_config(), text(version, fields)).unwrap();
         let Settled { config, source, .. } = settled(&node, None).unwrap();
-        assert_eq!(source, Source::Kept);
+        assert_eq!(source, ClusterConfigSource::Kept);
         let written = write(&config, kubeadm().unwrap()).unwrap().text;
         for line in [
             "apiVersion: kubeadm.k8s.io/v1beta4",
@@ -64,7 +64,7 @@ fn a_kept_copy_that_is_damaged_is_told_and_not_used() {
     let node = node();
     fs::write(node.paths.cluster_config(), text("v9", "")).unwrap();
     let Settled { source, notes, .. } = settled(&node, None).unwrap();
-    assert_eq!(source, Source::Node);
+    assert_eq!(source, ClusterConfigSource::Node);
     assert!(
         notes[1].contains("the kept copy cannot be used") && notes[1].contains("v9"),
         "{notes:?}"
@@ -78,7 +78,10 @@ fn what_a_person_gives_comes_first_and_is_understood_or_refused() {
     let given = node.path("given.yaml");
     fs::write(&given, text("v1beta3", "")).unwrap();
     let by_hand = settled(&node, Some(&given)).unwrap();
-    assert_eq!((by_hand.source, by_hand.config.algorithm), (Source::Given, KeyAlgorithm::Rsa2048));
+    assert_eq!(
+        (by_hand.source, by_hand.config.algorithm),
+        (ClusterConfigSource::Given, KeyAlgorithm::Rsa2048)
+    );
     for (fields, why) in [
         (
             "certificatesDir: /srv/pki",
@@ -124,18 +127,18 @@ fn a_kept_copy_grows_old() {
         super::keep(&node.paths, &settled).unwrap();
     };
     let path = node.paths.cluster_config();
-    keep(Source::Node);
+    keep(ClusterConfigSource::Node);
     assert!(!path.exists());
-    keep(Source::Api);
+    keep(ClusterConfigSource::Api);
     let now = sys::now();
     assert!(is_recent(&node.paths.work, now) && !is_recent(&node.paths.work, now + KEPT_AGE));
     let old = SystemTime::UNIX_EPOCH;
     fs::File::open(&path).unwrap().set_modified(old).unwrap();
     let written = || fs::metadata(&path).unwrap().modified().unwrap();
-    keep(Source::Kept);
+    keep(ClusterConfigSource::Kept);
     assert_eq!(written(), old);
     assert!(!is_recent(&node.paths.work, now));
-    keep(Source::Given);
+    keep(ClusterConfigSource::Given);
     assert_ne!(written(), old);
     assert_eq!(mode(&path), 0o600);
 }

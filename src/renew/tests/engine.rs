@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::testing::{Leaf, Node, words};
 use super::*;
 use crate::domain::renewal::plan::{Plan, RestartPolicy};
-use crate::domain::renewal::{Change, Component};
+use crate::domain::renewal::{Component, FileChange};
 
 fn no_copies() -> Arc<Copies> {
     Arc::new(Copies::new(Vec::new()))
@@ -223,7 +223,7 @@ fn what_did_not_match_before_is_not_put_back() {
         ] {
             fs::write(node.live(path), content).unwrap();
         }
-        let changes = file_paths.into_iter().zip(before).map(|(path, before)| Change {
+        let changes = file_paths.into_iter().zip(before).map(|(path, before)| FileChange {
             path: path.into(),
             before,
             after: sum(path).unwrap(),
@@ -268,7 +268,7 @@ fn pairs_that_do_not_match_are_noted_for_the_daemon() {
     assert_eq!(renewer.memory().mismatched, [PAIRS[0]]);
     renewer.recover(&mut |_| ()).unwrap();
     renewer.note_mismatched().unwrap();
-    let saved = crate::store::peek::<Memory>(&node.paths.work).unwrap().unwrap();
+    let saved = crate::store::peek::<RenewerState>(&node.paths.work).unwrap().unwrap();
     assert_eq!(saved.mismatched, [""; 0]);
 }
 

@@ -143,11 +143,11 @@ fn acl_and_attributes_of_the_old_file_stay() {
     assert_eq!(found, [Some(acl()), Some(b"mine".to_vec()), None]);
     // An edit of a file keeps them too.
     let opened = File::open(dir.path()).unwrap();
-    let owner = Owner::of(&sys::stat(&to).unwrap());
+    let owner = Ownership::of(&sys::stat(&to).unwrap());
     write_at(&opened, Path::new("to"), b"newer", owner).unwrap();
     assert_eq!((get(&to, ACL), get(&to, NOTE)), (Some(acl()), Some(b"mine".to_vec())));
     // One that becomes this user's alone does not: with a key in it, nobody else reads it.
-    write(&to, b"newest", Owner::private()).unwrap();
+    write(&to, b"newest", Ownership::private()).unwrap();
     assert_eq!((get(&to, ACL), get(&to, NOTE), mode(&to)), (None, Some(b"mine".to_vec()), 0o600));
 }
 

@@ -12,24 +12,24 @@ use crate::parse::pem;
 const SERVER: &str = "kube-apiserver";
 const ADMIN: &str = "kubernetes-admin";
 
-fn look(node: &Node, name: &str) -> Result<Vec<Change>, Fault> {
+fn look(node: &Node, name: &str) -> Result<Vec<FileChange>, Fault> {
     inspect(&node.paths, &words(&[name]), NOW, true)
 }
 
 /// What is said of an apiserver that was staged so.
-fn of_pair(make: impl FnOnce(&Node) -> Pair) -> Result<Vec<Change>, Fault> {
+fn of_pair(make: impl FnOnce(&Node) -> Pair) -> Result<Vec<FileChange>, Fault> {
     let node = Node::new();
     stage::stage(&node.paths).unwrap();
     node.put_pair(&node.paths.stage(), &make(&node));
     look(&node, "apiserver")
 }
 
-fn of_leaf(leaf: &Leaf) -> Result<Vec<Change>, Fault> {
+fn of_leaf(leaf: &Leaf) -> Result<Vec<FileChange>, Fault> {
     of_pair(|node| node.ca.sign(leaf))
 }
 
 /// What is said of an admin.conf that was staged so.
-fn of_conf(make: impl FnOnce(&Node, String) -> String) -> Result<Vec<Change>, Fault> {
+fn of_conf(make: impl FnOnce(&Node, String) -> String) -> Result<Vec<FileChange>, Fault> {
     let node = Node::new();
     stage::stage(&node.paths).unwrap();
     let conf = node.conf(&node.ca.sign(&Leaf::new(ADMIN, 365)));
@@ -51,7 +51,7 @@ fn unchecked(Pair(certificate, key): Pair) -> Pair {
     Pair(format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"), key)
 }
 
-fn refused(result: Result<Vec<Change>, Fault>, why: &str) {
+fn refused(result: Result<Vec<FileChange>, Fault>, why: &str) {
     let fault = result.expect_err(why);
     assert!(fault.what.contains(why), "{fault}");
 }

@@ -5,13 +5,13 @@ use super::super::testing::Node;
 use super::*;
 
 /// Two changed files on the stage; the second is new.
-fn staged() -> (Node, Vec<Change>) {
+fn staged() -> (Node, Vec<FileChange>) {
     let node = Node::new();
     super::super::stage::stage(&node.paths).unwrap();
     let changes = ["pki/apiserver.key", "pki/new.crt"].map(|path| {
         fs::write(node.staged(path), format!("new {path}")).unwrap();
         let sum = |tree: &Path| files::sha256(&tree.join(path)).unwrap();
-        Change {
+        FileChange {
             path: PathBuf::from(path),
             before: sum(&node.paths.kubernetes),
             after: sum(&node.paths.stage()).unwrap(),
@@ -20,7 +20,7 @@ fn staged() -> (Node, Vec<Change>) {
     (node, changes.to_vec())
 }
 
-fn forward(node: &Node, changes: &[Change]) -> Result<Vec<PathBuf>, Fault> {
+fn forward(node: &Node, changes: &[FileChange]) -> Result<Vec<PathBuf>, Fault> {
     install(&node.paths.stage(), &node.paths.kubernetes, changes, Direction::Forward)
 }
 
@@ -112,7 +112,7 @@ fn nothing_takes_its_place_before_all_is_written() {
     let (node, mut changes) = staged();
     let sum = changes[1].after.clone();
     // A file that cannot be written, for it lies where there is no directory.
-    changes.push(Change { path: "nowhere/new.crt".into(), before: None, after: sum });
+    changes.push(FileChange { path: "nowhere/new.crt".into(), before: None, after: sum });
     fs::create_dir(node.staged("nowhere")).unwrap();
     fs::copy(node.staged("pki/new.crt"), node.staged("nowhere/new.crt")).unwrap();
     assert_eq!(forward(&node, &changes).unwrap_err().kind, FaultKind::Untouched);
@@ -124,7 +124,7 @@ fn nothing_takes_its_place_before_all_is_written() {
 }
 
 /// Three pairs, and what changes of them.
-fn pairs() -> (Node, Vec<Change>) {
+fn pairs() -> (Node, Vec<FileChange>) {
     let node = Node::new();
     let file_paths: Vec<PathBuf> = ["a", "b", "c"]
         .iter()
@@ -135,12 +135,12 @@ fn pairs() -> (Node, Vec<Change>) {
     file_paths.iter().for_each(|path| fs::write(node.paths.stage().join(path), "new").unwrap());
     let [before, after] = [b"old", b"new"].map(|text| files::hex_sha256(text));
     let change =
-        |path: PathBuf| Change { path, before: Some(before.clone()), after: after.clone() };
+        |path: PathBuf| FileChange { path, before: Some(before.clone()), after: after.clone() };
     (node, file_paths.into_iter().map(change).collect())
 }
 
-fn contents(node: &Node, changes: &[Change]) -> Vec<String> {
-    let read = |it: &Change| fs::read_to_string(node.paths.kubernetes.join(&it.path)).unwrap();
+fn contents(node: &Node, changes: &[FileChange]) -> Vec<String> {
+    let read = |it: &FileChange| fs::read_to_string(node.paths.kubernetes.join(&it.path)).unwrap();
     changes.iter().map(read).collect()
 }
 
@@ -154,7 +154,7 @@ fn hidden(node: &Node) -> Vec<std::ffi::OsString> {
 fn whichever_file_cannot_be_put_every_pair_stays_whole() {
     for spoilt in 0..6 {
         let (node, changes) = pairs();
-        let todo: Vec<&Change> = changes.iter().collect();
+        let todo: Vec<&FileChange> = changes.iter().collect();
         let stage = node.paths.stage();
         let units = prepare(&stage, &node.paths.kubernetes, &todo, Direction::Forward).unwrap();
         let [target, aside] =
@@ -187,7 +187,7 @@ fn going_back_leaves_whole_pairs_as_well() {
         fs::create_dir_all(backup.join("pki")).unwrap();
         changes.iter().for_each(|it| fs::write(backup.join(&it.path), "old").unwrap());
         install(&stage, &node.paths.kubernetes, &changes, Direction::Forward).unwrap();
-        let todo: Vec<&Change> = changes.iter().collect();
+        let todo: Vec<&FileChange> = changes.iter().collect();
         let units = prepare(&backup, &node.paths.kubernetes, &todo, Direction::Back).unwrap();
         let [target, aside] =
             [node.paths.kubernetes.join(&changes[spoilt].path), node.path("aside")];

@@ -37,8 +37,8 @@ fn judge(
     replaced: u8,
     file: Standing,
 ) -> Result<(), Refusal> {
-    let held = Held { certificate: held, is_verified: true, is_pair: true };
-    let admin = Admin { certificate: admin, replaced: Some(Sha256([replaced; 32])) };
+    let held = CopiedCredential { certificate: held, is_verified: true, is_pair: true };
+    let admin = AdminCertificate { certificate: admin, replaced: Some(Sha256([replaced; 32])) };
     held.may_receive(admin, file, UnixTime::new(100))
 }
 
@@ -114,9 +114,9 @@ proptest! {
         if !is_for_clients {
             certificate.client_auth = ClientAuth::Excluded;
         }
-        let held = Held { certificate: &certificate, is_verified, is_pair };
+        let held = CopiedCredential { certificate: &certificate, is_verified, is_pair };
         let replaced = replaced.map(|sum| Sha256([sum; 32]));
-        let admin = Admin { certificate: &admin, replaced };
+        let admin = AdminCertificate { certificate: &admin, replaced };
         let is_given = held.may_receive(admin, file(uid, mode), UnixTime::new(100)).is_ok();
         let is_replaced = replaced == Some(certificate.sha256);
         let is_valid = (from..=to).contains(&100);

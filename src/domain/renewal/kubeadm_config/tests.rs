@@ -18,18 +18,18 @@ fn version(text: &str) -> Version {
 fn the_newest_version_that_kubeadm_reads_is_written() {
     for (kubeadm, api) in [
         ("v1.14.0", None),
-        ("v1.20.2", Some(Api::V1beta2)),
-        ("v1.22.0", Some(Api::V1beta3)),
-        ("v1.30.9", Some(Api::V1beta3)),
-        ("v1.31.0", Some(Api::V1beta4)),
-        ("v1.38.0-alpha.1", Some(Api::V1beta4)),
+        ("v1.20.2", Some(ApiVersion::V1beta2)),
+        ("v1.22.0", Some(ApiVersion::V1beta3)),
+        ("v1.30.9", Some(ApiVersion::V1beta3)),
+        ("v1.31.0", Some(ApiVersion::V1beta4)),
+        ("v1.38.0-alpha.1", Some(ApiVersion::V1beta4)),
         ("v2.0.0", None),
     ] {
         let kubeadm = version(kubeadm);
-        assert_eq!(Api::newest(kubeadm), api, "{kubeadm}");
+        assert_eq!(ApiVersion::newest(kubeadm), api, "{kubeadm}");
         let written = write(&config(), kubeadm);
         match api {
-            None => assert_eq!(written, Err(Refusal::NoApi(kubeadm))),
+            None => assert_eq!(written, Err(KubeadmConfigError::NoApi(kubeadm))),
             Some(api) => {
                 let text = written.unwrap().text;
                 assert_eq!(text.matches(&format!("apiVersion: {}\n", api.name())).count(), 2);
@@ -70,7 +70,7 @@ fn what_an_old_kubeadm_cannot_be_told_is_told_to_people_or_refused() {
         assert_eq!(of(size, "v1.31.0"), Ok(Vec::new()));
     }
     for kubeadm in ["v1.20.2", "v1.31.0", "v1.33.5"] {
-        let refusal = Refusal::Algorithm(KeyAlgorithm::EcdsaP384, version(kubeadm));
+        let refusal = KubeadmConfigError::Algorithm(KeyAlgorithm::EcdsaP384, version(kubeadm));
         assert_eq!(of(KeyAlgorithm::EcdsaP384, kubeadm), Err(refusal));
     }
     assert_eq!(of(KeyAlgorithm::EcdsaP384, "v1.34.0"), Ok(Vec::new()));
@@ -92,19 +92,25 @@ fn what_does_not_belong_there_is_refused() {
         ["a:2379", "https://", "https://user:secret@a:2379", "https://a\nb: c", "unix:///a"]
     {
         let refusal = external(endpoint, "/ca").unwrap_err();
-        assert_eq!(refusal, Refusal::Odd("an endpoint of etcd", endpoint.to_owned()));
+        assert_eq!(refusal, KubeadmConfigError::Odd("an endpoint of etcd", endpoint.to_owned()));
     }
     for file in ["ca.crt", "/ca\ncertFile: /x", "/\u{202e}ca", ""] {
-        assert_eq!(external("https://a", file), Err(Refusal::Odd("caFile", file.to_owned())));
+        assert_eq!(
+            external("https://a", file),
+            Err(KubeadmConfigError::Odd("caFile", file.to_owned()))
+        );
     }
     let none = Etcd::External(ExternalEtcd::default());
-    assert_eq!(keep(&ClusterConfig { etcd: none, ..config() }), Err(Refusal::NoEndpoints));
+    assert_eq!(
+        keep(&ClusterConfig { etcd: none, ..config() }),
+        Err(KubeadmConfigError::NoEndpoints)
+    );
     let at = |dir: &str| keep(&ClusterConfig { certificates_dir: dir.into(), ..config() });
     for dir in ["/etc/kubernetes", "/etc", "/srv/../x", "pki"] {
-        assert_eq!(at(dir), Err(Refusal::CertificatesDir(dir.into())));
+        assert_eq!(at(dir), Err(KubeadmConfigError::CertificatesDir(dir.into())));
     }
     let lines = "/srv/a\nb: c";
-    assert_eq!(at(lines), Err(Refusal::Odd("certificatesDir", lines.to_owned())));
+    assert_eq!(at(lines), Err(KubeadmConfigError::Odd("certificatesDir", lines.to_owned())));
 }
 
 /// kubeadm sees a copy of the tree as /etc/kubernetes, and nothing else of the node.

@@ -63,8 +63,8 @@ fn position(component: Component) -> usize {
     Component::ALL.iter().position(|it| *it == component).unwrap()
 }
 
-fn change() -> Change {
-    Change { path: "pki/apiserver.crt".into(), before: None, after: String::new() }
+fn change() -> FileChange {
+    FileChange { path: "pki/apiserver.crt".into(), before: None, after: String::new() }
 }
 
 impl Pod {

@@ -11,9 +11,9 @@ use tempfile::NamedTempFile;
 
 use super::sample;
 use super::server::{Act, Server, polite};
-use crate::config::Http;
-use crate::config::channels::Proxy;
-use crate::config::channels::{Email, Login, Secret, Security};
+use crate::config::HttpConfig;
+use crate::config::channels::ProxyConfig;
+use crate::config::channels::{EmailConfig, Login, Secret, Security};
 use crate::domain::policy::Severity;
 use crate::notify::email::{Bounds, send_within};
 use crate::notify::{ATTEMPT, Failure, FailureKind, Network};
@@ -29,8 +29,8 @@ impl From<Duration> for Bounds {
     }
 }
 
-fn settings(port: u16, security: Security) -> Email {
-    Email {
+fn settings(port: u16, security: Security) -> EmailConfig {
+    EmailConfig {
         server: "127.0.0.1".to_owned(),
         port,
         security,
@@ -41,16 +41,16 @@ fn settings(port: u16, security: Security) -> Email {
     }
 }
 
-fn try_within(bound: impl Into<Bounds>, settings: &Email) -> Result<(), Failure> {
+fn try_within(bound: impl Into<Bounds>, settings: &EmailConfig) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let message = sample::mixed();
-    let http = Http { proxy: Proxy::Off, ..Http::default() };
+    let http = HttpConfig { proxy: ProxyConfig::Off, ..HttpConfig::default() };
     let network = Network { http, ..Network::default() };
     let result = send_within(bound.into(), settings, &network, "ops@example.org", &message);
     runtime.block_on(result).map(drop)
 }
 
-fn failure(bound: impl Into<Bounds>, settings: &Email) -> Failure {
+fn failure(bound: impl Into<Bounds>, settings: &EmailConfig) -> Failure {
     let failure = try_within(bound, settings).unwrap_err();
     let reason = &failure.reason;
     let plain = format!("\0cert\0{PASSWORD}");
@@ -69,12 +69,12 @@ fn at(word: &'static str, act: Act, bound: impl Into<Bounds>) -> Failure {
     failure(bound, &settings(server.port, Security::None))
 }
 
-fn with_login(port: u16, file: &NamedTempFile) -> Email {
+fn with_login(port: u16, file: &NamedTempFile) -> EmailConfig {
     fs::write(file.path(), PASSWORD).unwrap();
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600)).unwrap();
     let password = Secret::File(file.path().to_owned());
     let login = Some(Login { user: "cert".to_owned(), password });
-    Email { login, ..settings(port, Security::None) }
+    EmailConfig { login, ..settings(port, Security::None) }
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn no_login_in_clear_but_on_loopback() {
     try_within(ATTEMPT, &settings).unwrap();
     assert!(server.heard().contains("AUTH PLAIN"));
     for host in ["192.0.2.1", "mail.example.org", "localhost.example.org", "2001:db8::1"] {
-        let settings = Email { server: host.to_owned(), ..settings.clone() };
+        let settings = EmailConfig { server: host.to_owned(), ..settings.clone() };
         let failure = failure(ATTEMPT, &settings);
         assert_eq!(failure.kind, FailureKind::Permanent);
         assert!(failure.reason.contains("in clear text"), "{}", failure.reason);
@@ -250,7 +250,7 @@ fn no_login_in_clear_but_on_loopback() {
 fn without_starttls_nothing_is_said() {
     let server = Server::new(polite);
     let file = NamedTempFile::new().unwrap();
-    let settings = Email { security: Security::StartTls, ..with_login(server.port, &file) };
+    let settings = EmailConfig { security: Security::StartTls, ..with_login(server.port, &file) };
     let failure = failure(ATTEMPT, &settings);
     assert!(failure.reason.starts_with("offers no STARTTLS"), "{}", failure.reason);
     assert_eq!(failure.kind, FailureKind::Permanent);
@@ -290,7 +290,8 @@ fn who_is_not_there_may_come() {
     let failure = failure(ATTEMPT, &settings(port, Security::None));
     assert_eq!(failure.kind, FailureKind::Transient(None));
     assert!(failure.reason.starts_with("refuses connections"), "{}", failure.reason);
-    let settings = Email { server: "no such host".to_owned(), ..settings(port, Security::None) };
+    let settings =
+        EmailConfig { server: "no such host".to_owned(), ..settings(port, Security::None) };
     let failure = self::failure(ATTEMPT, &settings);
     assert_eq!(failure.kind, FailureKind::Transient(None));
     assert!(failure.reason.starts_with("cannot be resolved"), "{}", failure.reason);
@@ -313,18 +314,20 @@ fn a_server_that_cannot_be_reached_is_not_looked_for_behind_the_proxy() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         settings(listener.local_addr().unwrap().port(), Security::None)
     };
-    let nowhere = Email { server: "nobody.invalid".to_owned(), ..settings(25, Security::None) };
-    let why = |settings: &Email, proxy: Proxy| {
-        let network = Network { http: Http { proxy, ..Http::default() }, ..Network::default() };
+    let nowhere =
+        EmailConfig { server: "nobody.invalid".to_owned(), ..settings(25, Security::None) };
+    let why = |settings: &EmailConfig, proxy: ProxyConfig| {
+        let network =
+            Network { http: HttpConfig { proxy, ..HttpConfig::default() }, ..Network::default() };
         let message = sample::mixed();
         let sent = send_within(SOON.into(), settings, &network, "ops@example.org", &message);
         runtime.block_on(sent).unwrap_err().reason
     };
     let words = "mail does not go through the proxy";
     for settings in [&closed, &nowhere] {
-        let asked = why(settings, Proxy::Url("http://proxy.example.org:3128".to_owned()));
+        let asked = why(settings, ProxyConfig::Url("http://proxy.example.org:3128".to_owned()));
         assert!(asked.contains(words), "{asked}");
-        let off = why(settings, Proxy::Off);
+        let off = why(settings, ProxyConfig::Off);
         assert!(!off.contains(words), "{off}");
     }
 }

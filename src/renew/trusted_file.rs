@@ -7,12 +7,12 @@ use rustix::fs::{self as sys, AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::domain::renewal::copy::Standing;
-use crate::fs::trusted::{self, Entry, Untrusted};
+use crate::fs::trusted::{self, ResolvedPath, Untrusted};
 
-use super::files::{self, Owner};
+use super::files::{self, Ownership};
 
 /// Why a file is not used.
-pub(super) enum Refusal {
+pub(super) enum Untrustworthy {
     /// The system says no.
     Io(io::Error),
     /// It belongs to this user, and not to the one that was named.
@@ -23,13 +23,13 @@ pub(super) enum Refusal {
     Mount(String),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for Untrustworthy {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<Untrusted> for Refusal {
+impl From<Untrusted> for Untrustworthy {
     fn from(error: Untrusted) -> Self {
         match error {
             error if error.is_of_the_system() => Self::Io(error.into()),
@@ -40,34 +40,36 @@ impl From<Untrusted> for Refusal {
 }
 
 /// A regular file that nobody but root and its owner can change or replace.
-pub(super) struct Held {
-    entry: Entry,
+pub(super) struct TrustedFile {
+    entry: ResolvedPath,
     stat: Stat,
     /// All of it.
     pub(super) bytes: Vec<u8>,
 }
 
-impl Held {
+impl TrustedFile {
     /// Opens the file `path` of the user `owner`, on a way that is root's or `owner`'s: see [`trusted::entry`].
     ///
     /// # Errors
     /// It is not there, or is not to be trusted.
-    pub(super) fn open(path: &Path, owner: u32) -> Result<Self, Refusal> {
+    pub(super) fn open(path: &Path, owner: u32) -> Result<Self, Untrustworthy> {
         let entry = trusted::entry(path, owner)?;
-        let Some(looked_at) = entry.stat else { return Err(Refusal::Io(Errno::NOENT.into())) };
+        let Some(looked_at) = entry.stat else {
+            return Err(Untrustworthy::Io(Errno::NOENT.into()));
+        };
         if looked_at.st_uid != owner {
-            return Err(Refusal::Owner(looked_at.st_uid));
+            return Err(Untrustworthy::Owner(looked_at.st_uid));
         }
         let (bytes, stat) = files::open_read(&entry.dir, Path::new(&entry.name), OFlags::NOFOLLOW)?;
         let held = Self { entry, stat, bytes };
         // What was looked at lies on a file system that is believed.
         if identity(&looked_at)[..2] != identity(&held.stat)[..2] {
-            return Err(Refusal::Io(changed()));
+            return Err(Untrustworthy::Io(changed()));
         }
         if held.standing().is_closed_file(owner) {
             return Ok(held);
         }
-        Err(Refusal::Place(
+        Err(Untrustworthy::Place(
             "others can write it, or it has a second name (a hard link); see `ls -l`".to_owned(),
         ))
     }
@@ -82,12 +84,12 @@ impl Held {
     /// Another file lies there now, or it was written or given to somebody since it was opened; or it
     /// cannot be written.
     pub(super) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let Entry { dir, name, .. } = &self.entry;
+        let ResolvedPath { dir, name, .. } = &self.entry;
         let now = sys::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if identity(&now) != identity(&self.stat) {
             return Err(changed());
         }
-        files::write_at(dir, Path::new(name), bytes, Owner::of(&self.stat))
+        files::write_at(dir, Path::new(name), bytes, Ownership::of(&self.stat))
     }
 }
 
@@ -111,5 +113,5 @@ fn identity(stat: &Stat) -> [i128; 5] {
 }
 
 #[cfg(test)]
-#[path = "tests/held.rs"]
+#[path = "tests/trusted_file.rs"]
 mod tests;

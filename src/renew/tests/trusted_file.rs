@@ -23,10 +23,10 @@ fn home() -> (TempDir, std::path::PathBuf) {
 
 /// What it says of a place that it does not trust.
 fn refused(path: &Path) -> String {
-    match Held::open(path, me()) {
-        Err(Refusal::Place(why) | Refusal::Mount(why)) => why,
-        Err(Refusal::Io(error)) => error.to_string(),
-        Err(Refusal::Owner(uid)) => format!("owner {uid}"),
+    match TrustedFile::open(path, me()) {
+        Err(Untrustworthy::Place(why) | Untrustworthy::Mount(why)) => why,
+        Err(Untrustworthy::Io(error)) => error.to_string(),
+        Err(Untrustworthy::Owner(uid)) => format!("owner {uid}"),
         Ok(_) => panic!("{} was opened", path.display()),
     }
 }
@@ -34,7 +34,7 @@ fn refused(path: &Path) -> String {
 #[test]
 fn it_is_replaced_with_its_owner_and_mode() {
     let (_dir, path) = home();
-    let held = Held::open(&path, me()).ok().unwrap();
+    let held = TrustedFile::open(&path, me()).ok().unwrap();
     assert_eq!(held.bytes, b"old");
     held.replace(b"new").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -64,7 +64,7 @@ fn a_swap_between_look_and_write_is_noticed() {
         let _ = fs::remove_file(&path);
         fs::write(&path, "old").unwrap();
         set_mode(&path, 0o600);
-        let held = Held::open(&path, me()).ok().unwrap();
+        let held = TrustedFile::open(&path, me()).ok().unwrap();
         swap();
         let before = fs::read(&path).unwrap();
         assert!(held.replace(b"new").unwrap_err().to_string().contains("changed it just now"));
@@ -78,7 +78,7 @@ fn a_directory_that_is_moved_away_takes_the_write_with_it() {
     let (dir, path) = home();
     let kube = path.parent().unwrap();
     let (moved, trap) = (dir.path().join("moved"), dir.path().join("trap"));
-    let held = Held::open(&path, me()).ok().unwrap();
+    let held = TrustedFile::open(&path, me()).ok().unwrap();
     fs::rename(kube, &moved).unwrap();
     fs::create_dir(&trap).unwrap();
     fs::write(trap.join("config"), "root's").unwrap();
@@ -114,7 +114,7 @@ fn what_others_can_change_is_not_trusted() {
 fn a_sticky_directory_is_as_good_as_a_closed_one() {
     let (_dir, path) = home();
     set_mode(path.parent().unwrap(), 0o1777);
-    assert!(Held::open(&path, me()).is_ok());
+    assert!(TrustedFile::open(&path, me()).is_ok());
 }
 
 /// `tests/copies.rs` has those that need root, with links of others.
