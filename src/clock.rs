@@ -1,4 +1,4 @@
-//! An alarm clock: it rings at a moment of the wall clock, and when somebody sets that clock.
+//! A timer on the wall clock: it fires at a moment, and when somebody sets that clock.
 //!
 //! The loop's own timers count the time that the machine is awake. A certificate expires by the
 //! wall clock, also after a suspend of a week, and so does the next look at it.
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// What the clock may differ from our count before it counts as set.
 const DRIFT: Span = Span::seconds(2);
 
-/// Why the alarm rings.
+/// Why the timer fires.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TimerEvent {
     /// The moment is there.
@@ -36,7 +36,7 @@ pub enum TimerEvent {
     ClockChanged,
 }
 
-/// The alarm clock, for one loop.
+/// The timer, for one loop.
 pub struct WallClockTimer {
     at: UnixTime,
     /// `None` where the kernel gives none.
@@ -52,7 +52,7 @@ impl Default for WallClockTimer {
 }
 
 impl WallClockTimer {
-    /// An alarm that is due in the far future. Only within a tokio runtime.
+    /// A timer that is due in the far future. Only within a tokio runtime.
     pub fn new() -> Self {
         Self::with(new_timer().ok())
     }
@@ -63,7 +63,7 @@ impl WallClockTimer {
         wall_clock
     }
 
-    /// Sets the moment at which it rings; one that has passed rings at once.
+    /// Sets the moment at which it fires; one that has passed fires at once.
     pub fn set(&mut self, at: UnixTime) {
         self.at = at;
         let Some(timer) = &self.timer else { return };
@@ -80,7 +80,7 @@ impl WallClockTimer {
         }
     }
 
-    /// Waits until it rings. When it rang as [`TimerEvent::Due`], [`Self::set`] it anew before the next
+    /// Waits until it fires. When it fired as [`TimerEvent::Due`], [`Self::set`] it anew before the next
     /// wait. To drop this future is harmless.
     pub async fn next_event(&mut self) -> TimerEvent {
         if std::mem::take(&mut self.was_set) {

@@ -7,7 +7,7 @@
 //! command line and [`exit`] the end. Imports point down only:
 //!
 //! ```text
-//! main -> app -> daemon -> keeper -> { scan, report, notify, store, watch, clock, log, systemd }
+//! main -> app -> daemon -> monitor -> { scan, report, notify, store, watch, clock, log, systemd }
 //!              -> config -> parse -> domain
 //! ```
 

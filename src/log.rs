@@ -236,7 +236,7 @@ fn colour_of(level: Level) -> &'static str {
     }
 }
 
-/// Like [`crate::domain::text::safe`], but as long as it is: a message is our own.
+/// Like [`crate::domain::text::escape_control`], but as long as it is: a message is our own.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

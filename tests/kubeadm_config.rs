@@ -26,7 +26,7 @@ use certwatch::renew::cluster_config::{ClusterConfigSource, Settled, hand_over, 
 use certwatch::renew::control_plane::ControlPlane;
 use certwatch::renew::{NodePaths, inspect, kubeadm, stage};
 use certwatch::sys;
-use common::kubeadm::{FILES, MadeNode};
+use common::made::{FILES, MadeNode};
 
 const ETCD: &str = "etcd:\n  external:\n    endpoints: ['https://10.0.0.9:2379', 'https://[fd00::9]:2379']\n    \
     caFile: /etc/etcd/ca.crt\n    certFile: /etc/etcd/client.crt\n    keyFile: /etc/etcd/client.key\n";
@@ -131,7 +131,7 @@ impl Node {
     }
 
     fn places(&self) -> &NodePaths {
-        &self.made.places
+        &self.made.paths
     }
 
     /// `path` of the node's as it is on this machine.

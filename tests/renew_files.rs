@@ -43,7 +43,7 @@ impl Node {
     fn new() -> Self {
         let config = common::kubeadm::config();
         let made = MadeNode::new(&common::kubeadm::program(), &config, &FILES);
-        Self { places: made.places.clone(), made }
+        Self { places: made.paths.clone(), made }
     }
 
     fn live(&self, below: &str) -> PathBuf {

@@ -21,7 +21,10 @@ fuzz_target!(|input: (&[u8], &[u8], &str)| {
     }
     // One hierarchy that is not known is enough.
     let mixed = format!("2:cpu:/any/x\n1:name=systemd:/{below}\n");
-    assert!(!matches!(owner(status, mixed.as_bytes()), ProcessOwner::Root | ProcessOwner::StaticPod));
+    assert!(!matches!(
+        owner(status, mixed.as_bytes()),
+        ProcessOwner::Root | ProcessOwner::StaticPod
+    ));
     assert!(
         kubeadm_verb(bytes).bytes().all(|it| it == b' ' || it == b'-' || it.is_ascii_lowercase())
     );

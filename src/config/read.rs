@@ -91,7 +91,7 @@ fn thresholds(section: &mut Section<'_, '_>) -> Policy {
     }
 }
 
-/// A ladder and its critical stage, with the setting that holds the stages.
+/// Thresholds and the critical one, with the setting that holds the stages.
 fn expiry_thresholds(
     section: &mut Section<'_, '_>,
     [stages, critical]: [&'static str; 2],

@@ -1,4 +1,4 @@
-//! What the loop does before it waits again: deliveries, the alarm, the service manager.
+//! What the loop does before it waits again: deliveries, the timer, the service manager.
 
 use super::{AT_ONCE, Daemon, Event, IDLE, log};
 use crate::domain::ledger::Delivery;
@@ -9,7 +9,7 @@ use crate::{sys, systemd};
 const BROKE_OFF: &str = "an internal error broke off the attempt; see the log";
 
 impl Daemon {
-    /// Begins all deliveries that are due, and sets the alarm for the next.
+    /// Begins all deliveries that are due, and sets the timer for the next.
     pub(super) fn dispatch(&mut self) {
         let now = sys::now();
         self.say_alive();
@@ -29,7 +29,7 @@ impl Daemon {
         self.say_status(now);
     }
 
-    /// One alarm for all that has to be done at some time.
+    /// One timer for all that has to be done at some time.
     fn set_timer(&mut self, next: Option<UnixTime>, now: UnixTime) {
         // While a scan goes on, its end is the next wake.
         let is_idle = |at: &UnixTime| !self.scans.is_under_way() || *at > now;

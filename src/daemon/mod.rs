@@ -1,7 +1,7 @@
 //! `certwatch run`: one loop that owns everything.
 //!
 //! It waits for one of a few things (`Wake`) and then acts. Scans and deliveries run beside it and
-//! come back as events; nothing else touches the keeper.
+//! come back as events; nothing else touches the monitor.
 
 mod dispatch;
 mod log;

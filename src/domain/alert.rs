@@ -42,7 +42,7 @@ pub struct Alert {
 pub struct Level {
     /// The worst of its findings.
     pub severity: Severity,
-    /// The step of the ladder it has reached; below zero once it has expired.
+    /// The threshold it has reached; below zero once it has expired.
     pub stage: Option<Span>,
     /// The stable names of its findings, worst first.
     pub codes: Vec<String>,

@@ -64,9 +64,9 @@ impl Monitor {
     pub fn renewals_ended(&mut self, renewals: &RenewerState) -> Vec<Notice> {
         self.learn_of(&renewals.attempts);
         let newest = renewals.history.first().map(|journal| journal.id.clone());
-        let Some(told) = self.memory.renewals.told.clone() else {
+        let Some(told) = self.memory.renewals.notified.clone() else {
             // What ended before anybody watched is no news.
-            self.memory.renewals.told = Some(newest.unwrap_or_default());
+            self.memory.renewals.notified = Some(newest.unwrap_or_default());
             return Vec::new();
         };
         // By their order and not by their names: the clock may have been set back in between.
@@ -74,7 +74,7 @@ impl Monitor {
         let mut news: Vec<Notice> = unknown.clone().map(|journal| self.notice(journal)).collect();
         news.reverse();
         unknown.for_each(|journal| self.learn(journal));
-        self.memory.renewals.told = newest.or(Some(told));
+        self.memory.renewals.notified = newest.or(Some(told));
         self.tell(&news);
         news
     }

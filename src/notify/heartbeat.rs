@@ -8,7 +8,7 @@ use super::http::{self, Endpoint, HttpRequest};
 use super::{Failure, Network, secret};
 use crate::config::channels::HeartbeatConfig;
 
-/// Longest time for one beat: it says little, and the next one comes soon.
+/// Longest time for one heartbeat: it says little, and the next one comes soon.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Most bytes of a text; more is cut off there.

@@ -263,7 +263,7 @@ pub fn restart(paths: &NodePaths) -> Result<(), Fault> {
     })
 }
 
-/// Nothing of what it says gets into a fault but through [`Output::said`], which leaves out keys.
+/// Nothing of what it says gets into a fault but through [`Output::summary`], which leaves out keys.
 fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Output, Fault> {
     let mut command = program::command(program)?;
     command.args(arguments);

@@ -1,7 +1,7 @@
 //! A clock that was wrong: nothing that was told in "the future" silences an alert.
 //!
 //! faketime sets the clock of one process. That the daemon hears of a clock that is set while it
-//! runs is tested where its alarm is; that no order of clocks silences an alert, by the properties
+//! runs is tested where its timer is; that no order of clocks silences an alert, by the properties
 //! of the ledger.
 
 use std::process::Command;

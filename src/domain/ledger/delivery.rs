@@ -43,7 +43,7 @@ pub struct Delivery {
 /// What is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    /// Words.
+    /// A message.
     Message(Box<Message>),
     /// That certwatch is well, or not.
     Heartbeat {

@@ -151,7 +151,7 @@ impl Health {
     }
 }
 
-/// Twice as long after each failure, up to 15 minutes; half of it more or less by `dice`, so that
+/// Twice as long after each failure, up to 15 minutes; half of it more or less by `random`, so that
 /// fifty nodes do not come back at once.
 fn pause(failures: u32, random: u32) -> Span {
     let doubled = FIRST_PAUSE << failures.saturating_sub(1).min(16);

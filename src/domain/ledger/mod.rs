@@ -260,7 +260,7 @@ impl Ledger {
         self.forget(now);
     }
 
-    /// Notes that `delivery` was not taken. `dice` is any number: it spreads the next attempts.
+    /// Notes that `delivery` was not taken. `random` is any number: it spreads the next attempts.
     pub fn failed(
         &mut self,
         delivery: &Delivery,

@@ -9,7 +9,7 @@ use super::inventory_index::InventoryIndex;
 use super::thresholds::Steps;
 use super::{Finding, FindingKind, Policy, Severity};
 
-/// Expired, or on a step of the ladder. notAfter itself is still valid (RFC 5280, 4.1.2.5).
+/// Expired, or past a threshold. notAfter itself is still valid (RFC 5280, 4.1.2.5).
 pub(super) fn expires_at(at: UnixTime, steps: &Steps, now: UnixTime) -> Option<Finding> {
     if now > at {
         return Some(Finding { severity: Severity::Critical, kind: FindingKind::Expired(at) });

@@ -84,11 +84,11 @@ pub struct Finding {
 pub enum FindingKind {
     /// Its last second has passed.
     Expired(UnixTime),
-    /// It expires within the ladder.
+    /// It expires within the thresholds.
     Expires {
         /// Its last second.
         at: UnixTime,
-        /// The step of the ladder it is on.
+        /// The threshold it has passed.
         stage: Span,
     },
     /// A kubeconfig whose cluster CA is not the cluster's CA.

@@ -57,7 +57,7 @@ fn codes(assessment: &Assessment) -> Vec<(Severity, &'static str)> {
 }
 
 #[test]
-fn the_ladder_of_a_leaf() {
+fn the_thresholds_of_a_leaf() {
     let end = 400 * DAY;
     for (left, expected) in [
         (31 * DAY, vec![]),

@@ -14,7 +14,7 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// A ladder of `stages` before the end; from `critical` before the end on it is critical.
+    /// Thresholds at `stages` before the end; from `critical` before the end on it is critical.
     /// The stages are sorted, longest first; the longest is where warnings begin.
     pub fn new(mut stages: Vec<Span>, critical: Span) -> Self {
         stages.sort_unstable_by(|a, b| b.cmp(a));
@@ -32,7 +32,7 @@ impl Thresholds {
         self.critical
     }
 
-    /// The same ladder in at most `span`, critical in the last half of it.
+    /// The same thresholds in at most `span`, critical in the last half of it.
     fn within(&self, span: Span) -> Self {
         let stages = self.stages.iter().map(|stage| (*stage).min(span)).collect();
         Self::new(stages, self.critical.min(span.fraction(1, 2)))
@@ -61,7 +61,7 @@ impl Steps {
     }
 
     /// A third of the life left is a warning, a sixth is critical: a certificate of 24 hours would
-    /// be on the last step of any ladder of days for all its life.
+    /// be past every threshold of days for all its life.
     fn of_life(life: Span) -> Self {
         Self(vec![
             (life.fraction(1, 3), Severity::Warning),
@@ -97,7 +97,7 @@ pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> 
     }
     let is_ca = match item.role.kind {
         CertificateKind::Ca | CertificateKind::ClusterCa => true,
-        // A self-made CA of one year would be a warning from its first day on a ladder of one year.
+        // A self-made CA of one year would be a warning from its first day with a threshold of one year.
         CertificateKind::File | CertificateKind::UserKubeconfig => {
             certificate.is_ca && life > policy.ca.warning().fraction(2, 1)
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::kubernetes::{Feature, Version};
 use crate::domain::time::Span;
 
-/// A static pod of the control plane, in the order in which they are made live: each relies on those
+/// A static pod of the control plane, in the order in which they are activated: each relies on those
 /// before it (`cmd/kubeadm/app/phases/upgrade/staticpods.go` goes the same way).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -152,7 +152,7 @@ impl Plan {
 
     /// Overrides at `now` what may be a kubeadm, if that has been in the way for as long as people are given to look at
     /// it, which is as long as the same is not tried again; no kubeadm works for that long. `since` is when the first
-    /// obstacle was met, `ends` when the first of what is due ends, if that is known.
+    /// blocker was met, `ends` when the first of what is due ends, if that is known.
     pub fn wait_no_longer(&mut self, since: UnixTime, ends: Option<UnixTime>, now: UnixTime) {
         let is_over = |blocker: &Blocker| {
             let Blocker::KubeadmUnclear { started, .. } = blocker else { return false };

@@ -5,7 +5,7 @@
 //! | backup, stage, inspect | the end: nothing was touched |
 //! | install, before its first file | the end: nothing was touched |
 //! | install | the backup is put back; unless the old certificates are over: then it is tried once more, and what is new stays, pair by pair |
-//! | make live, verify | the backup is put back, made live and verified; unless the old certificates are over or nearly so: then the new ones stay |
+//! | activate, verify | the backup is put back, activated and verified; unless the old certificates are over or nearly so: then the new ones stay |
 //! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
 //! | going back | the end: a person has to look |
 

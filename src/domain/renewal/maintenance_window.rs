@@ -1,4 +1,4 @@
-//! When a renewal that nobody asked for may begin: times of the week, in UTC, and each node's turn.
+//! When a renewal that nobody asked for may begin: times of the week, in UTC, and each node's offset.
 
 use std::fmt;
 
@@ -23,10 +23,10 @@ pub struct MaintenanceWindow {
     end: u16,
 }
 
-/// The longest that a node waits for its turn.
+/// The longest that a node waits for its offset.
 const SPREAD: Span = Span::hours(1);
 
-/// A node's turn, by its name: which part of a common wait is its own, in 65,536ths. The control planes of a
+/// A node's offset, by its name: which part of a common wait is its own, in 65,536ths. The control planes of a
 /// cluster were made together and have the same windows, and are not to restart all API servers at once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct NodeOffset(u16);
@@ -93,18 +93,18 @@ impl MaintenanceWindow {
     }
 }
 
-/// The first moment from `from` on that is in one of `windows`, at a node's turn; `from` itself if there are
+/// The first moment from `from` on that is in one of `windows`, at a node's offset; `from` itself if there are
 /// none.
 fn next_open(windows: &[MaintenanceWindow], offset: NodeOffset, from: UnixTime) -> UnixTime {
     windows.iter().map(|window| window.next_open(offset, from)).min().unwrap_or(from)
 }
 
-/// When what becomes due at `due` is renewed: at the node's turn, in the first window from then on.
+/// When what becomes due at `due` is renewed: at the node's offset, in the first window from then on.
 pub fn begin_after(due: UnixTime, windows: &[MaintenanceWindow], offset: NodeOffset) -> UnixTime {
     next_open(windows, offset, due + offset.part_of(SPREAD))
 }
 
-/// When to renew what ends at `ends`: at the node's turn, in the first window that is open in its last `before`,
+/// When to renew what ends at `ends`: at the node's offset, in the first window that is open in its last `before`,
 /// but not later than `deadline` ahead of its end, window or not. Never before `now`.
 pub fn begin_at(
     ends: UnixTime,

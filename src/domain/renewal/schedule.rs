@@ -1,4 +1,4 @@
-//! When the daemon renews without being asked.
+//! The schedule: when the daemon renews without being asked.
 
 use crate::domain::model::{Inventory, Item};
 use crate::domain::policy;

@@ -8,7 +8,7 @@ use crate::sys;
 
 use super::super::control_plane::put_manifests_back;
 use super::super::{pairs, stage};
-use super::{Progress, Renewer};
+use super::{Renewer, StepObserver};
 
 /// How long a kubeadm may go on whose certwatch was killed: it renews ten certificates in two seconds, on a busy machine
 /// in more. One that is not ours may go on for longer.
@@ -22,7 +22,7 @@ impl Renewer {
     ///
     /// # Errors
     /// A manifest cannot be put back, or what was found not be kept.
-    pub fn recover(&mut self, progress: &mut Progress<'_>) -> Result<Vec<Journal>, Fault> {
+    pub fn recover(&mut self, progress: &mut StepObserver<'_>) -> Result<Vec<Journal>, Fault> {
         put_manifests_back(&self.paths)?;
         let mut ended = Vec::new();
         if let Some(mut journal) = self.memory.current.take() {
@@ -52,7 +52,7 @@ impl Renewer {
     }
 
     /// Of pairs that do not match, those of which a pair that does is still on this node.
-    fn repair(&mut self, progress: &mut Progress<'_>) -> Result<Option<Journal>, Fault> {
+    fn repair(&mut self, progress: &mut StepObserver<'_>) -> Result<Option<Journal>, Fault> {
         let (names, told) = pairs::find(&self.paths, sys::now())?;
         if names.is_empty() {
             return Ok(None);

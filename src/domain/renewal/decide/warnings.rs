@@ -2,13 +2,13 @@
 
 use super::Judge;
 use crate::domain::renewal::plan::{Outage, Plan, RenewReason, Renewal};
-use crate::domain::role::{self, Kind};
+use crate::domain::role::{self, CertificateKind};
 use crate::domain::time::Span;
 
 impl Judge<'_> {
     pub(super) fn warnings(&self, plan: &mut Plan) {
         let leaf_end = self.now + self.leaf_lifetime();
-        for ca in self.inventory.items.iter().filter(|item| item.role.kind == Kind::Ca) {
+        for ca in self.inventory.items.iter().filter(|item| item.role.kind == CertificateKind::Ca) {
             let Some(certificate) = ca.certificate() else { continue };
             let signs = |renewal: &Renewal| {
                 role::kubeadm(renewal.name)

@@ -123,7 +123,7 @@ fn what_lies_in_another_directory_is_on_the_stage_for_kubeadm() {
         ("/etc/kubernetes2", "/etc/kubernetes2", "/etc/kubernetes/elsewhere/etc/kubernetes2"),
     ] {
         let config = ClusterConfig { certificates_dir: dir.into(), ..config() };
-        let Written { text, .. } = write(&config, version("v1.37.2")).unwrap();
+        let KubeadmConfig { text, .. } = write(&config, version("v1.37.2")).unwrap();
         let line = |dir: &str| format!("certificatesDir: \"{dir}\"\n");
         assert!(text.contains(&line(written)), "{text}");
         let on_stage = for_stage(&text);

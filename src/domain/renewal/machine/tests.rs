@@ -68,7 +68,7 @@ fn change() -> FileChange {
 }
 
 impl Pod {
-    /// `number` is that among those that are made live together.
+    /// `number` is that among those that are activated together.
     fn after(self, set: Set, fate: Fate, takes: bool, number: usize) -> Self {
         let is_even = |how_far: usize| (how_far >> number).is_multiple_of(2);
         match fate {
@@ -128,7 +128,7 @@ impl World {
         let are_down = [Some(live.component), partner].map(|it| it.map(position));
         let is_up = |(at, pod): (usize, &Pod)| pod.is_up || are_down.contains(&Some(at));
         assert!(self.pods.iter().enumerate().all(is_up), "another one goes down: {self:?}");
-        assert!(self.disk.iter().all(|file| *file == set), "half a set is made live: {self:?}");
+        assert!(self.disk.iter().all(|file| *file == set), "half a set is activated: {self:?}");
         let reloads = live.component.reloads(Version::parse("v1.20.2"));
         for (number, at) in are_down.into_iter().flatten().enumerate() {
             self.pods[at] = self.pods[at].after(set, fate, live.restart || reloads, number);
@@ -218,7 +218,7 @@ fn plan(restart: RestartPolicy, ends_in: i64) -> Plan {
     plan.skip_restart = reloads.map(|it| (it, SkipRestartReason::Reloads)).to_vec();
     match restart {
         RestartPolicy::None => {
-            plan.skip_restart.extend(holds.map(|it| (it, SkipRestartReason::Forbidden)))
+            plan.skip_restart.extend(holds.map(|it| (it, SkipRestartReason::Forbidden)));
         }
         _ => plan.restart = holds.map(|it| (it, RestartReason::HoldsKubeconfig)).to_vec(),
     }
@@ -547,7 +547,7 @@ fn policy() -> impl Strategy<Value = RestartPolicy> {
 
 proptest! {
     /// Whatever fails and however often it is killed: it ends, and what it says is so. That nothing
-    /// is renewed before the backup, that only a whole set is made live, and that at most one pod is
+    /// is renewed before the backup, that only a whole set is activated, and that at most one pod is
     /// down at a time, the world asserts at each step.
     #[test]
     fn what_it_says_is_so(
@@ -557,7 +557,7 @@ proptest! {
     ) {
         let (journal, world, steps) = run(begin(restart, ends_in), &fates);
         assert_is_true(&journal, &world, ends_in);
-        // What was put back is made live and verified before anybody says so.
+        // What was put back is activated and verified before anybody says so.
         if journal.outcome() == Some(Outcome::RolledBack) {
             let last = steps.iter().rposition(|step| *step == Step::RollBack).unwrap();
             for index in 0..journal.live.len() {

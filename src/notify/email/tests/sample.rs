@@ -118,7 +118,7 @@ pub(super) fn test() -> Message {
     }
 }
 
-/// What strangers can put into names, paths and words, as far as `escape_control()` lets it through.
+/// What strangers can put into names, paths and words, as far as `escape_control` lets it through.
 pub(super) fn hostile() -> Message {
     let markup = "<script>alert(1)</script> & \"quotes\" 'single' </pre>`<b>`";
     let mut message = Message {
