@@ -60,7 +60,8 @@ fn attempt(scenario: &Scenario, bench: &Bench<'_>, results: &mut Results) -> Opt
             None
         }
         Err(payload) => {
-            let said = format!("FAILED: {}", words(payload.as_ref()));
+            let here = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+            let said = format!("FAILED: {}", words(payload.as_ref()).replace(here, ""));
             results.add(scenario.columns[0], &said);
             for column in &scenario.columns[1..] {
                 results.add(column, "not measured");
