@@ -9,4 +9,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 [[ -d /sys/fs/cgroup/systemd && -d /sys/fs/cgroup/memory ]] ||
     die "needs cgroup v1 (boot with systemd.unified_cgroup_hierarchy=0): Kubernetes 1.20 is of that time, and nodes share it"
 grep -qw overlay /proc/filesystems || modprobe overlay || die "needs overlayfs"
+# A node takes a dozen of the 128 that root has otherwise; the tenth finds its containerd without the CRI.
+(($(</proc/sys/fs/inotify/max_user_instances) >= 1024)) || echo 1024 >/proc/sys/fs/inotify/max_user_instances
 packages systemd-container iproute2 util-linux strace
