@@ -49,6 +49,9 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
 
 /// The name of the type that a line defines, outside of any function and `impl`.
 fn type_name(line: &str) -> Option<&str> {
+    if line.starts_with(' ') {
+        return None;
+    }
     let rest = match line.strip_prefix("pub") {
         Some(rest) => rest.strip_prefix('(').map_or(rest, |rest| rest.split_once(')').unwrap().1),
         None => line,

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{self, KUBERNETES, Location, PKI_NAMES};
+use crate::domain::layout::{KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, CertificateKind, Role};
 use crate::parse::kubeconfig::{self, Kubeconfig, PemSource};
 use crate::parse::x509::{self, Anchor, Authority, Issuers};
 use crate::parse::{self, Form, pem};
 
+use super::flags::NodeFlags;
 use super::host::Host;
-use super::search::NodeFlags;
 use super::walk::{FileState, FoundFile};
 
 /// Most certificates that are judged of one file; the bundle of all public CAs has about 150.
@@ -81,14 +81,7 @@ impl Collector {
     }
 
     fn locate(&self, path: &Path) -> Location {
-        let location = layout::locate_in(path, self.flags.certificates_dir.as_deref());
-        let is_at = |file: &Option<PathBuf>| file.as_deref() == Some(path);
-        match self.flags.etcd.each_ref().map(is_at) {
-            _ if location.role != &role::OTHER => location,
-            [true, _] => Location { role: &role::EXTERNAL_ETCD_CA, pki: None },
-            [_, true] => Location { role: &role::ETCD_CLIENT, pki: None },
-            [false, false] => location,
-        }
+        self.flags.locate(path)
     }
 
     /// A place that was not read, without a look at it or around it.

@@ -5,6 +5,7 @@
 //! while it hangs (`hangs.rs`).
 
 mod collect;
+mod flags;
 mod host;
 mod pool;
 mod process;
@@ -29,9 +30,10 @@ use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
 pub use collect::plain;
+use flags::{NodeFlags, node_flags};
 use host::{HangGuard, Host};
 use pool::{GivenUp, Limits};
-use search::{Area, NodeFlags, kubelet_leftovers, standard_areas};
+use search::{Area, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
 use walk::{FileState, FoundFile, Walk};
 
@@ -118,7 +120,7 @@ pub fn scan(
     let host = open_root(watch, limits)?;
     let collector = Arc::new(Collector::new(Arc::new(host), NodeFlags::default()));
     let scan = Scan { collector, limits, hangs, request };
-    let flags = scan.step(search::node_flags)?.unwrap_or_default();
+    let flags = scan.step(node_flags)?.unwrap_or_default();
     let collector = Arc::new(Collector::new(scan.collector.host.clone(), flags));
     let scan = Scan { collector, ..scan };
     if request.only_paths {

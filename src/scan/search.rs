@@ -3,13 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::domain::layout::{
-    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, LIVE_IN_UNIT, MANIFEST_DIRS,
-    PKI_NAMES, ROOT_KUBECONFIG, Search, Watched,
+    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
+    Search, Watched,
 };
 use crate::domain::model::Reason;
 
-use crate::parse::manifest;
-
+use super::flags::NodeFlags;
 use super::host::Host;
 use super::pool;
 use super::walk::{Walk, is_pattern, leftovers};
@@ -89,35 +88,6 @@ fn watched_by_name(place: &Path) -> Watched {
     let is_one_level = place.parent() == Some(&base);
     let search = if is_one_level { Search::FilesOf } else { Search::Below };
     Watched { path: base, search, is_awaited: true, is_named: true }
-}
-
-/// What the flags in the manifest of this node's API server say of files.
-#[derive(Clone, Debug, Default)]
-pub(super) struct NodeFlags {
-    /// Its certificates, if they are in neither of kubeadm's own directories.
-    pub(super) certificates_dir: Option<PathBuf>,
-    /// The CA that it knows etcd by, and what it presents to it, wherever they are.
-    pub(super) etcd: [Option<PathBuf>; 2],
-}
-
-/// Where no manifest can be read, all is as kubeadm has it.
-pub(super) fn node_flags(host: &Host) -> NodeFlags {
-    read_flags(host).unwrap_or_default()
-}
-
-fn read_flags(host: &Host) -> Option<NodeFlags> {
-    // certwatch-renew.service shows the first without manifests.
-    let dirs = [KUBERNETES, LIVE_IN_UNIT].into_iter().map(Path::new);
-    let dirs = dirs.flat_map(|kubernetes| MANIFEST_DIRS.map(|dir| kubernetes.join(dir)));
-    let mut paths = dirs.map(|dir| dir.join("kube-apiserver.yaml"));
-    let pod = manifest::read(&paths.find_map(|path| host.read(&path, false).ok())?)?;
-    let dir = pod.certificates_dir().filter(|dir| layout::kubeadm_pki(dir).is_none());
-    let dir = dir.and_then(|dir| layout::certificates_dir(&dir));
-    let file = |flag| Some(pod.on_host(Path::new(pod.flag(flag)?))).filter(|it| it.is_absolute());
-    Some(NodeFlags {
-        certificates_dir: dir.map(|dir| Path::new(KUBERNETES).join(dir)),
-        etcd: ["etcd-cafile", "etcd-certfile"].map(file),
-    })
 }
 
 /// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.

@@ -62,8 +62,8 @@ node_reboot() {
 # node_settle NODE: waits until its systemd is done with booting.
 node_settle() {
     local state
-    state=$(node_run "$1" systemctl is-system-running --wait) || [[ $state == degraded ]] || {
-        echo "systemd is $state"
+    state=$(node_run "$1" timeout "$PATIENCE" systemctl is-system-running --wait) || [[ $state == degraded ]] || {
+        echo "systemd is ${state:-not done with booting after $PATIENCE s}"
         return 1
     }
 }

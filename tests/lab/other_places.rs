@@ -12,8 +12,7 @@ const YEAR: Duration = Duration::from_secs(360 * 86_400);
 /// Makes the cluster's configuration in `$1` known to the cluster.
 const TELL: &str = r#"
     kubectl -n kube-system create configmap kubeadm-config --from-file=ClusterConfiguration="$1" --dry-run=client -o yaml |
-        kubectl replace --validate=false -f -
-    rm -rf /root/.kube/cache"#;
+        kubectl replace -f -"#;
 
 /// As after `certificatesDir: /etc/k8s-certs`. In the directory of manifests, the kubelet would take sed's own file for one.
 const MOVE_CERTIFICATES: &str = r"

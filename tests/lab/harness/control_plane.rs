@@ -198,12 +198,13 @@ impl Node<'_> {
         }
     }
 
-    /// Files with a private key, or the name of one that certwatch had begun to write, where none belongs.
+    /// Files with a private key, or the name of one that certwatch had begun to write, where none belongs. What kubectl
+    /// keeps of the API's description has the words, and no key.
     pub(crate) fn stray_keys(&self) -> Vec<String> {
         let line = r"
             grep -rlIE -e 'PRIVATE KEY|client-key-data' /etc /home /opt /root /run /srv /tmp /var/cache /var/log /var/tmp \
                 /var/lib/certwatch* /var/lib/kubelet /var/lib/systemd 2>/dev/null |
-                grep -vE '^(/etc/kubernetes/pki/|/etc/kubernetes/[a-z-]*\.conf$|/var/lib/kubelet/pki/|/root/\.kube/config$)' |
+                grep -vE '^(/etc/kubernetes/pki/|/etc/kubernetes/[a-z-]*\.conf$|/var/lib/kubelet/pki/|/root/\.kube/(config$|cache/))' |
                 grep -vE '^(/etc/ssh/|/var/lib/certwatch-renew/(backups|kubelet-before)/)' || true
             find /etc/kubernetes /root/.kube -name '.certwatch-*' 2>/dev/null || true";
         self.run(&["bash", "-c", line]).lines().map(ToOwned::to_owned).collect()
