@@ -1,7 +1,7 @@
 //! From files to items: read, parse, check signatures, and tell what kubeconfigs refer to.
 
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::domain::layout::{KUBERNETES, Location, PKI_NAMES};
@@ -13,6 +13,7 @@ use crate::parse::{self, Form, pem};
 
 use super::flags::NodeFlags;
 use super::host::Host;
+use super::paths::lexical;
 use super::walk::{FileState, FoundFile};
 
 /// Most certificates that are judged of one file; the bundle of all public CAs has about 150.
@@ -382,25 +383,4 @@ fn blocks(bytes: &[u8]) -> Result<Ders, Reason> {
         1..=MAX_CERTIFICATES => Ok(ders),
         _ => Err(Reason::TooMany { what: "certificates", limit: MAX_CERTIFICATES as u64 }),
     }
-}
-
-/// `/a/./b` as `/a/b`. `..` stays: behind a link it leads elsewhere than the text says.
-pub fn plain(path: &Path) -> PathBuf {
-    path.components().filter(|part| *part != Component::CurDir).collect()
-}
-
-/// `/a/b/../c` as `/a/c`, by the text alone: so client-go resolves the paths of a kubeconfig
-/// (`filepath.Join`).
-fn lexical(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            _ => out.push(part),
-        }
-    }
-    out
 }

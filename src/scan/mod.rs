@@ -7,6 +7,7 @@
 mod collect;
 mod flags;
 mod host;
+mod paths;
 mod pool;
 mod process;
 mod search;
@@ -29,9 +30,9 @@ use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
-pub use collect::plain;
 use flags::{NodeFlags, node_flags};
 use host::{HangGuard, Host};
+pub use paths::plain;
 use pool::{GivenUp, Limits};
 use search::{Area, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
