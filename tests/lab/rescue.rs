@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{CERTWATCH, Cluster, KUBELET_CLIENT, Node, Run, WORK, YEAR, wait_for};
 
-/// What kubernetes.io says ("Certificate Management with kubeadm", "Troubleshooting kubeadm"), with the
-/// command of 1.20, and typed by somebody who knows it by heart. Nothing runs, so nothing has to be
-/// restarted but the kubelet.
+/// What kubernetes.io says ("Certificate Management with kubeadm", "Troubleshooting kubeadm"), typed by somebody who knows
+/// it by heart. Nothing runs, so nothing has to be restarted but the kubelet.
 const DOCUMENTED: &str = r#"
     config=$1 pem=/var/lib/kubelet/pki/kubelet-client-current.pem
     cp -a /etc/kubernetes /root/kubernetes-before
     kubeadm certs renew all --config "$config" >/dev/null
     mkdir /root/kubelet-before
     mv /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki/kubelet-client* /root/kubelet-before
-    (umask 077 && kubeadm alpha kubeconfig user --org system:nodes --client-name system:node:cp1 \
-        --config "$config" >/etc/kubernetes/kubelet.conf)
+    user() { kubeadm kubeconfig user "$@" 2>/dev/null || kubeadm alpha kubeconfig user "$@"; } # alpha before 1.22
+    (umask 077 && user --org system:nodes --client-name system:node:cp1 --config "$config" >/etc/kubernetes/kubelet.conf)
     systemctl restart kubelet
     until kubectl get nodes >/dev/null 2>&1; do sleep 0.2; done
     until [ -e $pem ]; do sleep 0.2; done

@@ -17,7 +17,11 @@ fn want_verbosity(node: Node<'_>, verbosity: &str) {
     let script = format!(
         "config=$(kubectl -n kube-system get configmap kubeadm-config -o jsonpath='{{.data.ClusterConfiguration}}' |
             sed '/^scheduler:/,$d')
-        printf '%s\nscheduler:\n  extraArgs:\n    v: \"{verbosity}\"\n' \"$config\" |
+        case $config in
+            *v1beta4*) flag='  - {{name: v, value: \"{verbosity}\"}}' ;;
+            *) flag='    v: \"{verbosity}\"' ;;
+        esac
+        printf '%s\nscheduler:\n  extraArgs:\n%s\n' \"$config\" \"$flag\" |
             python3 -c 'import json, sys; print(json.dumps({{\"data\": {{\"ClusterConfiguration\": sys.stdin.read()}}}}))' >/root/patch
         kubectl -n kube-system patch configmap kubeadm-config --patch \"$(cat /root/patch)\""
     );
