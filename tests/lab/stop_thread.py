@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Stops one thread of a process, by its name, as no signal can; the others go on. Needs root.
 
-Usage: stop_thread.py PID NAME. Waits for the thread, at most 10 s. Prints "stopped" once it is; lets it go on when
-its standard input closes.
+Usage: stop_thread.py PID NAME. Waits, at most 60 s, for the thread, and until it waits for others: one that is
+stopped at work may hold a lock of the allocator, and then all of the process stands. Prints "stopped" once it is; lets
+it go on when its standard input closes.
 """
 
 import ctypes
@@ -10,7 +11,9 @@ import os
 import sys
 import time
 
-SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+FUTEX = "202"  # its number on x86-64
+LOOKS = 5  # a wait for a lock is shorter
 
 pid, name = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
@@ -23,23 +26,47 @@ def ptrace(request, thread):
         sys.exit(f"ptrace: {os.strerror(ctypes.get_errno())}")
 
 
+def read(thread, what):
+    try:
+        with open(f"/proc/{pid}/task/{thread}/{what}") as file:
+            return file.read().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has just ended
+
+
 def find():
     for thread in os.listdir(f"/proc/{pid}/task"):
-        try:
-            with open(f"/proc/{pid}/task/{thread}/comm") as comm:
-                if comm.read().strip() == name:
-                    return int(thread)
-        except FileNotFoundError:
-            pass  # it has just ended
+        if read(thread, "comm") == [name]:
+            return int(thread)
 
 
-end = time.monotonic() + 10
-while not (thread := find()):
+def wait_in(thread):
+    """Where it waits: its stack and instruction pointers, if it is in a futex."""
+    call = read(thread, "syscall")
+    return call[-2:] if call[:1] == [FUTEX] else None
+
+
+def stop():
+    """True if the thread is stopped where it waits for others."""
+    thread = find()
+    place = thread and wait_in(thread)
+    for _ in range(LOOKS):
+        time.sleep(0.01)
+        if not place or wait_in(thread) != place:
+            return False
+    ptrace(SEIZE, thread)
+    ptrace(INTERRUPT, thread)
+    os.waitpid(thread, WALL)
+    if wait_in(thread) == place:
+        return True
+    ptrace(DETACH, thread)
+    return False
+
+
+end = time.monotonic() + 60
+while not stop():
     if time.monotonic() > end:
-        sys.exit(f"no thread {name}")
+        sys.exit(f"no thread {name} that waits")
     time.sleep(0.01)
-ptrace(SEIZE, thread)
-ptrace(INTERRUPT, thread)
-os.waitpid(thread, WALL)
 print("stopped", flush=True)
 sys.stdin.read()  # whose end is ours, and the kernel lets go of the thread
