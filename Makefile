@@ -42,7 +42,7 @@ check-deb: deb ## lintian, piuparts, and whether it is built again with the same
 	packaging/check.sh
 
 .PHONY: deny
-deny: ## licences, sources and bans of all dependencies
+deny: ## licenses, sources and bans of all dependencies
 	tests/deny.sh
 
 .PHONY: bench

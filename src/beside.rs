@@ -18,7 +18,7 @@ use crate::hangs::{Claim, Hangs};
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// The work panicked.
-    #[error("an internal error broke it off; please report it")]
+    #[error("internal error; please report it")]
     BrokeOff,
     /// The system gives no thread.
     #[error("no thread can be started: {0}")]
@@ -32,7 +32,7 @@ pub enum Missed {
     #[error(transparent)]
     Lost(#[from] Lost),
     /// It does not answer.
-    #[error("{} does not answer; is its file system away?", escape_control(&.0.to_string_lossy()))]
+    #[error("{} does not respond; is its file system unavailable?", escape_control(&.0.to_string_lossy()))]
     Hangs(PathBuf),
 }
 

@@ -21,75 +21,74 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Look at every certificate of this node once, print a judgement, and exit with it
+    /// Check every certificate of this node once, print a report, and exit with its status
     ///
-    /// Without PATH it looks where kubeadm keeps certificates: /etc/kubernetes/pki and ssl,
-    /// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; where k3s, RKE2, k0s and
-    /// MicroK8s keep theirs; at running API servers; and at what `paths` in the configuration
-    /// names.
+    /// Without PATH it checks the places of kubeadm: /etc/kubernetes/pki and ssl,
+    /// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; those of k3s, RKE2, k0s and
+    /// MicroK8s; running API servers; and `scan.paths` of the configuration.
     ///
-    /// Exit status: 0 all is well, 1 a warning, 2 critical, 3 something could not be judged, or
-    /// wrong usage.
+    /// Exit status: 0 ok, 1 warning, 2 critical, 3 something could not be judged, or wrong
+    /// usage.
     Check(CheckArgs),
     /// Check, show or print the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
-    /// For certwatch itself: look at one copy of admin.conf, or refresh it
+    /// Internal: inspect or refresh one copy of admin.conf
     #[command(hide = true)]
     Copy(CopyArgs),
-    /// Try the ways in which people are told
+    /// Test the notification channels
     #[command(subcommand)]
     Notify(NotifyVerb),
-    /// Renew the certificates of this node that are due, and see to it that they are used
+    /// Renew the certificates of this node that are due, and prove that they are in use
     ///
-    /// kubeadm renews them in a copy. The copy is checked and put in place, what does not read it by
-    /// itself is restarted, one component at a time, and everything is proved to use it. If anything
-    /// fails, the old files are put back and proved as well. --dry-run shows the plan and changes
+    /// kubeadm renews them in a copy. The copy is checked and installed, components that do not reload
+    /// their files are restarted one at a time, and each is proved to use the new ones. If anything
+    /// fails, the old files are restored and proved as well. --dry-run shows the plan and changes
     /// nothing.
     ///
-    /// Exit status: 0 if it is done or nothing is to do, 1 if it failed or something stands in the way.
+    /// Exit status: 0 if it succeeded or there was nothing to do, 1 if it failed or was blocked.
     Renew(RenewArgs),
-    /// Put a backup of a renewal back, by the same steps; without BACKUP, list them
+    /// Restore the backup of a renewal, by the same steps; without BACKUP, list the backups
     ///
-    /// Exit status: 0 if it is done, 1 if it failed.
+    /// Exit status: 0 if it succeeded, 1 if it failed.
     Restore(RestoreArgs),
-    /// Watch the certificates of this node and tell people ahead of their end: the daemon
+    /// Run the daemon: watch the certificates of this node and notify people before they expire
     ///
-    /// It scans at its start, every hour, and whenever something changes on disk. SIGHUP lets it read
-    /// its configuration again; SIGTERM ends it.
+    /// It scans at its start, every hour, and whenever files change. SIGHUP reloads the configuration;
+    /// SIGTERM stops the daemon.
     Run(RunArgs),
-    /// Show what the daemon knows: the last scan, what fires, and how people are told
+    /// Show the status of the daemon: the last scan, open alerts, renewals and channels
     ///
-    /// With a configuration that is wrong it shows what the daemon holds on to, and says so.
+    /// If the configuration file is invalid, it shows what the daemon still uses, and says so.
     ///
     /// Exit status: 0 if a status was shown and the daemon runs, or only `check --notify` is used;
-    /// 1 if the daemon does not run though it did, or there is no status.
+    /// 1 if the daemon is not running although it was, or there is no status.
     Status(StatusArgs),
 }
 
 /// The command line of `check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Judge these files, directories or globs (with **) alone
+    /// Check only these files, directories or globs (with **)
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
-    /// Judge as of this time, such as 2027-01-01T00:00:00Z
+    /// Evaluate as of this time, such as 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "in")]
     pub at: Option<UnixTime>,
-    /// Judge as of this long from now, such as 90d
+    /// Evaluate as of this long from now, such as 90d
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub r#in: Option<Span>,
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Look at the node whose root directory is mounted here
+    /// Root directory of the node, if it is mounted elsewhere
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
-    /// Tell people as the daemon would, once and with the same memory: for cron. What could not be
-    /// delivered is said on standard error and does not change the exit status
+    /// Notify like the daemon, once and with the same state: for cron. Failed deliveries are reported on
+    /// standard error and do not change the exit status
     #[arg(long, conflicts_with_all = ["paths", "at", "in"])]
     pub notify: bool,
 }
@@ -125,25 +124,25 @@ pub struct RenewArgs {
     /// Renew all that kubeadm can renew, due or not
     #[arg(long)]
     pub all: bool,
-    /// Go on in spite of what stands in the way and says so
+    /// Override the blockers that can be overridden
     #[arg(long)]
     pub force: bool,
     /// Show the plan and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Bring a node back whose certificates have expired, the kubelet's included
+    /// Recover a node whose certificates have expired, the kubelet's included
     #[arg(long)]
     pub rescue: bool,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = StatusFormat::Table, value_name = "FORMAT")]
     pub output: StatusFormat,
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Go by this ClusterConfiguration of kubeadm's, and not by what the API server or a kept copy says
+    /// Use this ClusterConfiguration instead of the one from the API server or the saved copy
     #[arg(long, value_name = "FILE")]
     pub cluster_config: Option<PathBuf>,
-    /// For the service: only if `renew.enabled`, within windows, and not again at once after a failure
+    /// For the service: only if `renew.enabled`, within windows, and not soon after a failure
     #[arg(long, hide = true, conflicts_with_all = ["names", "all", "force", "dry_run", "rescue"])]
     pub auto: bool,
     /// For the service: it already sees the copy as /etc/kubernetes, and the live tree below /run
@@ -154,19 +153,19 @@ pub struct RenewArgs {
 /// The command line of `restore`.
 #[derive(Args, Debug)]
 pub struct RestoreArgs {
-    /// Put this backup back
+    /// The backup to restore
     #[arg(value_name = "BACKUP")]
     pub backup: Option<String>,
-    /// List the backups, the newest first
+    /// List the backups, newest first
     #[arg(long, conflicts_with = "backup")]
     pub list: bool,
-    /// Go on in spite of what stands in the way and says so
+    /// Override the blockers that can be overridden
     #[arg(long)]
     pub force: bool,
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = StatusFormat::Table, value_name = "FORMAT")]
     pub output: StatusFormat,
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -174,10 +173,10 @@ pub struct RestoreArgs {
 /// The command line of `run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Look at the node whose root directory is mounted here
+    /// Root directory of the node, if it is mounted elsewhere
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
     /// Where and how to log
@@ -191,15 +190,15 @@ pub struct RunArgs {
 /// The command line of `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
-    /// How to print
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = StatusFormat::Table, value_name = "FORMAT")]
     pub output: StatusFormat,
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
-/// How to print a status.
+/// Output format of a status.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum StatusFormat {
     /// For people.
@@ -208,32 +207,32 @@ pub enum StatusFormat {
     Json,
 }
 
-/// What to do with the ways in which people are told.
+/// What to do with the notification channels.
 #[derive(Debug, Subcommand)]
 pub enum NotifyVerb {
-    /// Tell everybody that a unit of systemd has failed: for OnFailure=
+    /// Report the failure of a systemd unit to all channels: for OnFailure=
     ///
-    /// systemd says how it failed in MONITOR_SERVICE_RESULT and MONITOR_EXIT_STATUS. What may pass is
-    /// tried again for some minutes.
+    /// systemd passes the reason in MONITOR_SERVICE_RESULT and MONITOR_EXIT_STATUS. Temporary errors
+    /// are retried for some minutes.
     ///
-    /// Exit status: 0 if all were told, 1 if one was not.
+    /// Exit status: 0 if all were notified, 1 if one was not.
     Failure(FailureArgs),
-    /// Send one real message, marked as a test, through each channel, and say how each went
+    /// Send one real message, marked as a test, through each channel, and report the results
     ///
-    /// The heartbeat is tried only where it is named: one from here would hide that the daemon is
+    /// The heartbeat is tested only if it is named: one sent from here could hide that the daemon is
     /// dead.
     ///
-    /// Exit status: 0 if all were taken, 1 if one was not.
+    /// Exit status: 0 if all were delivered, 1 if one was not.
     Test(TestArgs),
 }
 
 /// The command line of `notify test`.
 #[derive(Args, Debug)]
 pub struct TestArgs {
-    /// Try these alone: email, slack, webhook, alertmanager, pagerduty, heartbeat
+    /// Test only these: email, slack, webhook, alertmanager, pagerduty, heartbeat
     #[arg(value_name = "CHANNEL")]
     pub channels: Vec<String>,
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -244,7 +243,7 @@ pub struct FailureArgs {
     /// The unit that has failed, such as certwatch.service
     #[arg(long)]
     pub unit: String,
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -252,7 +251,7 @@ pub struct FailureArgs {
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
-    /// Say everything that is wrong with the configuration
+    /// Report every error in the configuration
     Check(ConfigCheckArgs),
     /// Print the example configuration, with every key and its default
     Default,
@@ -263,10 +262,10 @@ pub enum ConfigVerb {
 /// The command line of `config check`.
 #[derive(Args, Debug)]
 pub struct ConfigCheckArgs {
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Leave out whether the secrets that it names can be read
+    /// Skip checking whether its secrets can be read
     #[arg(long)]
     pub no_secrets: bool,
 }
@@ -274,7 +273,7 @@ pub struct ConfigCheckArgs {
 /// Which configuration.
 #[derive(Args, Debug)]
 pub struct ConfigFile {
-    /// Read this configuration file
+    /// Path of the configuration file
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -56,7 +56,7 @@ fn tell(states: &[NotifyState<'_>]) {
     static WARNED: Once = Once::new();
     if let Err(error) = send(states) {
         WARNED.call_once(|| {
-            tracing::warn!(%error, "the service manager cannot be told how this service is");
+            tracing::warn!(%error, "cannot notify the service manager");
         });
     }
 }

@@ -138,7 +138,7 @@ fn an_alert_is_one_from_its_beginning_to_its_end() {
 
     // Told again with fewer days left, it is the same.
     let mut later = alert(now, Severity::Warning, AlertChange::Still);
-    later.firing[0].text.brief = "expires in 9 d".to_owned();
+    later.firing[0].text.summary = "expires in 9 d".to_owned();
     real.send(&later).unwrap();
     assert_eq!(real.active()[0]["annotations"]["summary"], "cp1: apiserver expires in 9 d");
     assert_eq!(real.active().len(), 1);
@@ -178,5 +178,5 @@ fn refusals_are_told() {
     let alert = alert(sys::now(), Severity::Warning, AlertChange::New);
     let wrong = send_to(&format!("{}/wrong/", real.url), &alert).unwrap_err();
     assert_eq!(wrong.kind, FailureKind::Permanent);
-    assert!(wrong.reason.starts_with("Alertmanager (127.0.0.1) answered HTTP 404"), "{wrong:?}");
+    assert!(wrong.reason.starts_with("Alertmanager (127.0.0.1) returned HTTP 404"), "{wrong:?}");
 }

@@ -185,7 +185,8 @@ fn only_roots_links_are_followed() {
     for owner in [0, ANNA] {
         let left = homes.left(&link, owner);
         assert!(
-            left.contains("is a symbolic link, and others than root can change it") || owner == 0,
+            left.contains("is a symbolic link, and users other than root can change it")
+                || owner == 0,
             "{left}"
         );
         assert!(homes.refresh(&link, owner).is_err());
@@ -223,7 +224,7 @@ fn a_second_name_of_a_file_of_somebody_else_is_not_written() {
     fs::remove_file(&path).unwrap();
     let others = homes.file(&homes.dir.path().join("annas"), &homes.before, ANNA);
     fs::hard_link(&others, &path).unwrap();
-    homes.is_left_alone(&path, ANNA, "a second name (a hard link)");
+    homes.is_left_alone(&path, ANNA, "more than one hard link");
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn directories_that_others_can_write_are_not_trusted() {
     let path = homes.annas(&homes.before);
     for mode in [0o775, 0o757] {
         fs::set_permissions(homes.kube(), fs::Permissions::from_mode(mode)).unwrap();
-        homes.is_left_alone(&path, ANNA, "others than its owner can write to /");
+        homes.is_left_alone(&path, ANNA, "users other than its owner can write to /");
     }
     fs::set_permissions(homes.kube(), fs::Permissions::from_mode(0o755)).unwrap();
     chown(homes.kube(), Some(OTHER), Some(OTHER)).unwrap();
@@ -252,7 +253,7 @@ fn a_writer_by_acl_is_a_writer() {
     let mut setfacl = Command::new("setfacl");
     let status = setfacl.args(["-m", &format!("u:{OTHER}:rwx")]).arg(homes.kube()).status();
     assert!(status.unwrap().success());
-    homes.is_left_alone(&path, ANNA, "others than its owner can write to /");
+    homes.is_left_alone(&path, ANNA, "users other than its owner can write to /");
 }
 
 /// Swaps directories and files beneath root's hands, as fast as it can, as Anna: whatever comes of a refresh,
@@ -394,7 +395,7 @@ fn the_plan_comes_to_its_end() {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for path in ["/root/.kube/config", "/home/anna/.kube/config"] {
             let told = format!(
-                "{path} is not refreshed: it did not answer within 5 s; is its file system away?"
+                "{path} is not refreshed: it did not respond within 5 s; is its file system unavailable?"
             );
             assert!(words.contains(&told), "{verb:?}: {words}");
         }
@@ -441,14 +442,14 @@ fn the_others_are_written() {
     let copies = Copies::new(paths[..2].iter().map(listed).collect());
     let copies = copies.by(Path::new(env!("CARGO_BIN_EXE_certwatch")));
     let said = copies.refresh(&places, &paths, None);
-    assert!(said[0].contains("it did not answer within 5 s"), "{said:?}");
+    assert!(said[0].contains("it did not respond within 5 s"), "{said:?}");
     assert_eq!(said[1], "/root/well has the new certificate");
     assert!(said[2].contains("it is no longer in renew.kubeconfig-copies"), "{said:?}");
     let new = fs::read_to_string("/etc/kubernetes/admin.conf").unwrap();
     assert_eq!(fs::read_to_string("/root/well").unwrap(), new);
     let found = copies.look(&places, true);
     assert_eq!(found.stale, [PathBuf::from("/root/well")]);
-    assert!(found.left[0].contains("it did not answer before"), "{found:?}");
+    assert!(found.left[0].contains("it did not respond before"), "{found:?}");
 }
 
 /// They have a share each, so the last of many is looked at as long as the first.
@@ -474,7 +475,7 @@ fn the_last_has_its_share() {
     assert_eq!(found.stale, [PathBuf::from("/root/well")], "{found:?}");
     assert_eq!(found.left.len(), dead.len());
     for (path, left) in dead.iter().zip(&found.left) {
-        let told = format!("{} is not refreshed: it did not answer within", path.display());
+        let told = format!("{} is not refreshed: it did not respond within", path.display());
         assert!(left.starts_with(&told), "{left}");
     }
 }
@@ -541,7 +542,7 @@ fn a_signal_ends_it() {
             assert!(!status.success(), "{status}");
             let mut said = String::new();
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            assert!(verb.len() == 2 || said.contains("asked to stop: nothing was begun"), "{said}");
+            assert!(verb.len() == 2 || said.contains("stopping: no renewal had started"), "{said}");
         }
     }
 }

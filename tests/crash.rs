@@ -74,7 +74,7 @@ impl fmt::Display for Totals {
         write!(
             out,
             "{} kills ({} within a write), {} changes of the node, {} messages, {} of them repeats \
-             with the same id, 0 alerts lost, {} ends not told; longest run {:?}",
+             with the same id, 0 alerts lost, {} RESOLVED not sent; longest run {:?}",
             self.kills,
             self.torn_writes,
             self.changes,
@@ -227,9 +227,9 @@ impl Campaign {
         let empty = serde_json::Map::new();
         let count = ledger["receivers"]["webhook"]["count"].as_u64().unwrap_or(0);
         assert!(count <= self.ids.len() as u64, "{plan:?}: more counted than received");
-        let told = ledger["receivers"]["webhook"]["told"].as_object().unwrap_or(&empty);
+        let told = ledger["receivers"]["webhook"]["notified"].as_object().unwrap_or(&empty);
         for told in told.values() {
-            let name = told["words"]["name"].as_str().unwrap();
+            let name = told["text"]["name"].as_str().unwrap();
             let is_known = self.believed.contains(name);
             assert!(is_known, "{plan:?}: {name} counts as told and is not");
         }
@@ -273,10 +273,10 @@ impl Campaign {
         let run = self.stage.certwatch(&["status", "-o", "json"]);
         let status: Value = serde_json::from_str(&run.stdout).ok()?;
         let open: BTreeSet<_> =
-            status["firing"].as_array()?.iter().map(|it| it["name"].as_str().unwrap()).collect();
+            status["alerts"].as_array()?.iter().map(|it| it["name"].as_str().unwrap()).collect();
         let wrong = self.node.iter().filter(|(_, days)| rank(**days) > 0).map(|it| it.0.as_str());
         let is_current = open == wrong.collect() && status["daemon"]["running"] == true;
-        status["receivers"][0]["queue"].as_u64().filter(|_| is_current)
+        status["receivers"][0]["pending"].as_u64().filter(|_| is_current)
     }
 }
 

@@ -61,9 +61,9 @@ fn a_full_disk_is_told_and_alerts_go_on_and_it_is_over_when_there_is_room() {
         let is_told = text.contains("apiserver expires in 5 d") && text.contains("disk is full");
         if is_told { Ok(text) } else { Err(stage.receiver.headlines()) }
     });
-    assert!(both.contains("cannot write down whom it has told what"), "{both}");
+    assert!(both.contains("cannot save the notification state"), "{both}");
     assert!(
-        daemon.read_log().contains("the disk is full; make room on it"),
+        daemon.read_log().contains("the disk is full; free some space"),
         "{}",
         daemon.read_log()
     );
@@ -85,7 +85,7 @@ fn a_full_disk_is_told_and_alerts_go_on_and_it_is_over_when_there_is_room() {
             .cloned()
             .ok_or(stage.receiver.headlines())
     });
-    assert!(daemon.read_log().contains("no longer: cannot write down whom it has told what"));
+    assert!(daemon.read_log().contains("no longer: cannot save the notification state"));
     let state = fs::read_to_string(its_state(&stage, &daemon).join("state.json")).unwrap();
     assert!(state.contains("apiserver"), "all that it has told meanwhile is on disk: {state}");
     assert_eq!(daemon.stop().0, Some(0));
@@ -136,12 +136,10 @@ fn without_watches_changes_are_seen_within_a_minute_and_it_says_so() {
     daemon.wait_for_log("DEBUG scanned");
     let status = stage.certwatch(&["status"]).stdout;
     let limit = "the limit LimitNOFILE or fs.inotify.max_user_instances is reached";
-    assert!(status.contains(&format!("sees changes by every 60 s ({limit})")), "{status}");
+    assert!(status.contains(&format!("file changes: every 60 s ({limit})")), "{status}");
     let log = daemon.read_log();
     assert!(
-        log.contains(&format!(
-            "WARN  changes of files are noticed every 60 s, not at once: {limit}"
-        )),
+        log.contains(&format!("WARN  file changes are noticed every 60 s, not at once: {limit}")),
         "{log}"
     );
     stage.renew("apiserver", SOON);
@@ -158,7 +156,7 @@ fn too_few_watches_are_no_better_than_none_and_it_says_so() {
     daemon.wait_for_log("DEBUG scanned");
     let status = stage.certwatch(&["status"]).stdout;
     let limit = "the limit fs.inotify.max_user_watches is reached";
-    assert!(status.contains(&format!("sees changes by every 60 s ({limit})")), "{status}");
+    assert!(status.contains(&format!("file changes: every 60 s ({limit})")), "{status}");
     stage.renew("apiserver", SOON);
     stage.receiver.wait_for_messages(1);
 }

@@ -256,7 +256,7 @@ fn a_daemon_beside_forty_dead_mounts_judges_kubernetes_and_stays() {
     let heard = manager.heard.len();
     manager.wait_for("WATCHDOG=1", heard);
     assert!(threads_of(&daemon) <= 40, "{}", threads_of(&daemon));
-    assert!(!daemon.read_log().contains("cannot look at this node"), "{}", daemon.read_log());
+    assert!(!daemon.read_log().contains("cannot scan this node"), "{}", daemon.read_log());
     assert_eq!(daemon.stop().0, Some(0));
 }
 
@@ -292,10 +292,10 @@ fn slow_stage(seconds: u32) -> (Stage, Vec<Hanging>) {
 fn reloads_while_a_directory_hangs_leave_no_threads_behind() {
     let (stage, _hanging) = slow_stage(4);
     let mut daemon = Daemon::start(&mut stage.run_command(), stage.path("log"));
-    daemon.wait_for_log("started; told is");
+    daemon.wait_for_log("started; notifications go to:");
     for reloads in 1..=12 {
         daemon.signal(Signal::HUP);
-        daemon.wait_for_logs("the configuration was read again", reloads);
+        daemon.wait_for_logs("configuration reloaded", reloads);
     }
     daemon.wait_for_log("DEBUG scanned");
     // For each of the four a scan's and the watcher's, and those that do not hang.
@@ -324,7 +324,7 @@ fn the_watchdog_is_not_fed_while_a_scan_does_not_end() {
         manager.hear();
         if fed(&manager) > 40 { Ok(()) } else { Err(manager.heard.clone()) }
     });
-    let overdue = "the scan has not ended after 80 s";
+    let overdue = "the scan has not finished after 80 s";
     wait::until(overdue, || {
         manager.hear();
         let log = daemon.read_log();
@@ -340,7 +340,7 @@ fn the_watchdog_is_not_fed_while_a_scan_does_not_end() {
         manager.wait_for("READY=1", heard);
     }
     assert_eq!(fed(&manager), before, "{:?}", manager.heard);
-    assert!(stage.receiver.headlines().iter().any(|it| it.contains("cannot look at this node")));
+    assert!(stage.receiver.headlines().iter().any(|it| it.contains("cannot scan this node")));
     // Once it has ended, all is well again.
     drop(stopper.stdin.take());
     stopper.wait().unwrap();
@@ -407,7 +407,7 @@ fn a_daemon_with_few_threads_goes_on_and_tells() {
     wait::until("a message of what hangs", || {
         let told = stage.receiver.posts("/hook");
         let is_it =
-            |body: &str| body.contains("pki/dead") && body.contains("has not answered since");
+            |body: &str| body.contains("pki/dead") && body.contains("has not responded since");
         if told.iter().any(|post| is_it(&post.body)) {
             Ok(())
         } else {
@@ -416,17 +416,17 @@ fn a_daemon_with_few_threads_goes_on_and_tells() {
     });
     let watch = stage.memory()["state"]["writer"]["watch"].as_str().unwrap().to_owned();
     let silent =
-        format!("{}: does not answer", stage.node.path("etc/kubernetes/pki/dead").display());
+        format!("{}: does not respond", stage.node.path("etc/kubernetes/pki/dead").display());
     assert!(watch.starts_with("inotify on ") && watch.contains(&silent), "{watch}");
 
     // It answers: that is seen without anybody who asks, and then judged and watched.
     hanging.answers();
-    daemon.wait_for_log("every directory answers again");
+    daemon.wait_for_log("every directory responds again");
     wait::until("a message that it is over", || {
         let told = stage.receiver.messages();
         let is_it = |it: &&Value| {
             it["certwatch"]["resolved"].to_string().contains("dead")
-                || it.to_string().contains("no longer there")
+                || it.to_string().contains("no longer exists")
         };
         if told.iter().any(|it| is_it(&it)) { Ok(()) } else { Err(stage.receiver.headlines()) }
     });
@@ -450,15 +450,15 @@ fn a_daemon_without_a_thread_ends_for_another_to_begin_and_that_is_told() {
     }
     assert_eq!(daemon.end().code(), Some(1));
     let log = daemon.read_log();
-    assert!(log.contains("cannot look at this node: there is no thread to scan with"), "{log}");
-    assert!(log.contains("ERROR the scans ended badly, one after the other"), "{log}");
+    assert!(log.contains("cannot scan this node: there is no thread to scan with"), "{log}");
+    assert!(log.contains("ERROR several scans in a row failed"), "{log}");
     assert!(!log.contains("internal error at"), "{log}");
     assert!(stage.memory()["state"]["given_up"].is_i64(), "{:#}", stage.memory());
 
     let mut next = start_with(&stage, uid, 20, "log.next");
     wait::until("a message of how it ended", || {
         let headlines = stage.receiver.headlines();
-        let is_it = |it: &String| it.contains("could not look at this node");
+        let is_it = |it: &String| it.contains("could not scan this node");
         if headlines.iter().any(is_it) { Ok(()) } else { Err(headlines) }
     });
     assert_eq!(next.stop().0, Some(0));
@@ -485,18 +485,18 @@ fn a_channel_whose_files_hang_holds_up_nobody_else() {
         let is_it = |it: &String| it.contains("apiserver expires in 5 d");
         if headlines.iter().any(is_it) { Ok(()) } else { Err(headlines) }
     });
-    daemon.wait_for_log("does not answer; is its file system away?");
+    daemon.wait_for_log("does not respond; is its file system unavailable?");
     assert!(threads_of(&daemon) < 8, "{}", threads_of(&daemon));
     assert_eq!(daemon.stop().0, Some(0));
 
     let checked = stage.command(&["config", "check"]).output().unwrap();
     let said = String::from_utf8(checked.stderr).unwrap();
-    assert!(said.contains("does not answer; is its file system away?"), "{said}");
+    assert!(said.contains("does not respond; is its file system unavailable?"), "{said}");
     let tried = stage.command(&["notify", "test"]).output().unwrap();
     let said = String::from_utf8(tried.stdout).unwrap();
     assert!(said.contains("ok      webhook"), "{said}");
     assert!(
-        said.contains("a secret cannot be read: ") && said.contains("does not answer"),
+        said.contains("a secret cannot be read: ") && said.contains("does not respond"),
         "{said}"
     );
 }

@@ -31,10 +31,10 @@ fn message() -> Message {
         name: "apiserver".to_owned(),
         title: "serving certificate of kube-apiserver".to_owned(),
         place: "/etc/kubernetes/pki/apiserver.crt".to_owned(),
-        brief: "expires in 5 d".to_owned(),
+        summary: "expires in 5 d".to_owned(),
         expires: Some(at + Span::days(5)),
         lines: vec!["expires in 5 d, on 2026-11-28; then kubectl is refused".to_owned()],
-        automatic: "Nothing renews it by itself.".to_owned(),
+        automatic: "Nothing renews it automatically.".to_owned(),
         remedies: vec![Remedy::Command(COMMAND.to_owned())],
     };
     Message {
@@ -250,6 +250,6 @@ fn where_starttls_was_taken_away_nothing_is_said_in_clear() {
     let settings = files.login(settings(server.port, Security::StartTls), "password");
     let failure = send(&settings, Some(&files.path("ca.crt")), "ops@example.org").unwrap_err();
     assert_eq!(failure.kind, FailureKind::Permanent);
-    assert!(failure.reason.contains("offers no STARTTLS"), "{}", failure.reason);
+    assert!(failure.reason.contains("does not offer STARTTLS"), "{}", failure.reason);
     assert_eq!(server.heard(), "");
 }

@@ -83,7 +83,10 @@ fn a_mistake_in_the_configuration_is_78() {
         let run = certwatch([verb, "--config", path.to_str().unwrap()]);
         assert_eq!((run.code, run.stdout.as_str()), (78, ""));
         assert!(run.stderr.contains("renew.deadline (its default) is not below renew.before"));
-        assert!(run.stderr.contains("renew.windows, entry 1, is not a window"), "{run:?}");
+        assert!(
+            run.stderr.contains("renew.windows, entry 1, is not a maintenance window"),
+            "{run:?}"
+        );
         assert!(!run.stderr.contains("at night"), "{run:?}");
     }
 }
@@ -92,7 +95,7 @@ fn a_mistake_in_the_configuration_is_78() {
 fn the_service_renews_nothing_unless_it_is_enabled() {
     let (dir, run) = renew("", &["--auto"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, ""));
-    let told = "certwatch: nothing is kept for a rescue: ";
+    let told = "certwatch: no cluster configuration is saved for a rescue: ";
     assert!(run.stderr.starts_with(told) && run.stderr.lines().count() == 1, "{run:?}");
     let memory = peek::<RenewerState>(&dir.path().join("renew")).unwrap().unwrap();
     assert_eq!((memory.current, memory.history), (None, Vec::new()));
@@ -159,18 +162,18 @@ fn a_dry_run_tells_what_an_earlier_run_has_left_and_changes_nothing() {
     interrupt(file.parent().unwrap());
     let before = fs::read(&file).unwrap();
     let (_, left) = leftovers(&path);
-    assert_eq!(left[0]["id"], "interrupted");
+    assert_eq!(left[0]["code"], "interrupted");
     let message = left[0]["message"].as_str().unwrap();
     assert!(message.contains("was interrupted while cleaning up"), "{message}");
     assert_eq!(fs::read(&file).unwrap(), before);
     fs::write(&file, "no JSON").unwrap();
     let (code, left) = leftovers(&path);
-    assert_eq!((code, &left[0]["id"]), (1, &"unreadable".into()));
+    assert_eq!((code, &left[0]["code"]), (1, &"unreadable".into()));
     let message = left[0]["message"].as_str().unwrap();
     assert!(message.contains("state.json is damaged"), "{message}");
     assert_eq!(fs::read(&file).unwrap(), b"no JSON");
     let run = certwatch(["renew", "--dry-run", "--config", path.to_str().unwrap()]);
-    assert!(run.stdout.contains("First, as an earlier run has left it"), "{run:?}");
+    assert!(run.stdout.contains("First, left by an earlier run"), "{run:?}");
 }
 
 /// A script reads one object, whatever happened on the way to it.
@@ -180,7 +183,7 @@ fn an_interrupted_renewal_is_no_second_object() {
     let (dir, path) = config("kubeadm = '/nowhere/kubeadm'\n");
     interrupt(&dir.path().join("renew"));
     let run = certwatch(["renew", "-o", "json", "--config", path.to_str().unwrap()]);
-    assert!(run.stderr.contains("an interrupted renewal has been brought to its end"), "{run:?}");
+    assert!(run.stderr.contains("an interrupted renewal was completed"), "{run:?}");
     let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(object["outcome"], serde_json::Value::Null);
 }
@@ -192,7 +195,7 @@ fn without_a_name_restore_lists_the_backups() {
     for arguments in [&["restore", "--config", path][..], &["restore", "--list", "--config", path]]
     {
         let run = certwatch(arguments);
-        assert!(run.code == 0 && run.stdout.starts_with("There is no backup in "), "{run:?}");
+        assert!(run.code == 0 && run.stdout.starts_with("No backups in "), "{run:?}");
     }
     let run = certwatch(["restore", "-o", "json", "--config", path]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "[]\n"));
@@ -217,7 +220,7 @@ fn one_that_is_asked_too_often_looks_at_nothing() {
     // It stays, so that the next request starts nobody.
     assert!(renewer.try_wait().unwrap().is_none(), "{said}");
     renewer.kill().and_then(|()| renewer.wait()).unwrap();
-    assert!(said.contains("too often in this hour"), "{said}");
+    assert!(said.contains("too many requests"), "{said}");
     assert_eq!(peek::<RenewerState>(&state_dir).unwrap().unwrap(), asked, "nothing was looked at");
     drop(Store::open(&state_dir).unwrap());
 }

@@ -174,7 +174,7 @@ fn later(node: &Node) -> Vec<FileChange> {
     let mut renewed = node.renew(&ALL);
     for _ in 0..10 {
         match renewed {
-            Err(fault) if fault.what.contains("ends no later") => renewed = node.renew(&ALL),
+            Err(fault) if fault.what.contains("expires no later") => renewed = node.renew(&ALL),
             _ => break,
         }
     }
@@ -214,7 +214,7 @@ fn what_kubeadm_fails_at_or_passes_over_is_told() {
             |node| {
                 fs::remove_file(node.live("pki/ca.key")).unwrap();
             },
-            "ends no later than before",
+            "expires no later than before",
         ),
         (
             "an external CA of etcd",
@@ -233,7 +233,7 @@ fn what_kubeadm_fails_at_or_passes_over_is_told() {
             "`kubeadm certs renew apiserver` failed on the copy",
         ),
         (
-            "a kubeconfig that names files",
+            "a kubeconfig that refers to files",
             "admin.conf",
             |node| {
                 let text = fs::read_to_string(node.live("admin.conf")).unwrap();

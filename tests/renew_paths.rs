@@ -225,7 +225,10 @@ fn replaced_without_capabilities() {
         is_stage_shown: false,
     };
     let found = preflight::blockers(&places, None, sys::now());
-    assert!(found.iter().any(|it| it.what().contains("admin.conf is another user's")), "{found:?}");
+    assert!(
+        found.iter().any(|it| it.what().contains("admin.conf belongs to another user")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -251,7 +254,7 @@ fn a_file_that_is_mounted_by_itself_is_seen() {
     let mut node = Node::new("");
     let key = node.live("pki/apiserver.key");
     node.mounts.push(Mount::new(&["--bind", node.at("new").to_str().unwrap()], &key));
-    assert_eq!(node.ids(), ["mount-point"]);
+    assert_eq!(node.ids(), ["mount_point"]);
     // That is why.
     assert!(files::replace(&node.at("kubeadm"), &key).is_err());
     assert_eq!(fs::read(node.at("new")).unwrap(), b"new");
@@ -310,7 +313,7 @@ fn a_file_system_that_a_user_has_mounted_is_not_believed() {
     fs::write(lies.join("kubeadm"), "#!/bin/sh\n").unwrap();
     node.places.kubeadm = lies.join("kubeadm");
     let found = node.blockers();
-    assert!(matches!(&found[..], [it] if it.id() == "path-not-trusted"), "{found:?}");
+    assert!(matches!(&found[..], [it] if it.id() == "untrusted_path"), "{found:?}");
     assert!(found[0].remedy().contains(&format!("umount {}", lies.display())), "{found:?}");
 }
 
@@ -322,7 +325,7 @@ fn a_part_of_the_tree_that_a_user_has_mounted_is_in_the_way() {
     fs::write(node.live("pki/etcd/peer.key"), "old").unwrap();
     let found = node.blockers();
     assert!(found.iter().any(|it| it.what().contains("has mounted")), "{found:?}");
-    assert!(found.iter().all(|it| it.id() == "path-not-trusted"), "{found:?}");
+    assert!(found.iter().all(|it| it.id() == "untrusted_path"), "{found:?}");
 }
 
 /// What becomes of a pair whose certificate cannot be put, with `apiserver.key` and `.crt` in `live`.
@@ -502,7 +505,7 @@ fn a_small_file_system_of_its_own_that_is_full_or_read_only_is_seen() {
         );
         fs::remove_file(dir.join("filler")).unwrap();
         run(Command::new("mount").args(["-o", "remount,ro"]).arg(&dir));
-        assert!(node.ids().contains(&"not-writable"), "{below}");
+        assert!(node.ids().contains(&"not_writable"), "{below}");
     }
 }
 

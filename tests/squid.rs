@@ -127,12 +127,13 @@ fn squid_lets_both_kinds_through_and_its_refusals_are_understood() {
     let nobody = refusal(&format!("http://{address}:1/"), &known);
     assert_eq!(nobody.kind, FailureKind::Transient(None));
     assert!(
-        nobody.reason.contains("the proxy 127.0.0.1 answered HTTP 503: it could not reach "),
+        nobody.reason.contains("the proxy 127.0.0.1 returned HTTP 503: it could not reach "),
         "{nobody:?}"
     );
-    for (login, words) in
-        [("user:wrong@", "check its user and password in http.proxy-file"), ("", "it wants a user")]
-    {
+    for (login, words) in [
+        ("user:wrong@", "check its user and password in http.proxy-file"),
+        ("", "it requires a user"),
+    ] {
         let network = squid.network(login, Some(ca_file.clone()));
         for url in [
             format!("https://{address}:{}/", tls.port),

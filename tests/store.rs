@@ -176,7 +176,7 @@ mod disks {
         let mut hog = std::fs::File::create(dir.join("hog")).unwrap();
         while hog.write_all(&[0; 4096]).is_ok() {}
         let said = store.save(&State::number(5)).unwrap_err().to_string();
-        assert!(said.contains("state.json: the disk is full; make room on it"), "{said}");
+        assert!(said.contains("state.json: the disk is full; free some space"), "{said}");
         assert_eq!(load(&store).n, 1);
         assert_eq!(dir.read_dir().unwrap().count(), 3, "nothing is left over");
         hog.set_len(0).unwrap();

@@ -76,7 +76,7 @@ fn place(path: &Path) -> Result<String, String> {
     let text = path.to_str().ok_or_else(|| format!("{shown}: a path must be UTF-8"))?;
     match Pattern::new(text) {
         Err(error) if scan::is_pattern(path.as_os_str()) && !path.exists() => {
-            Err(format!("{shown}: no such file, and no glob either: {}", error.msg))
+            Err(format!("{shown}: no such file or pattern: {}", error.msg))
         }
         _ => Ok(text.to_owned()),
     }

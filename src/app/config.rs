@@ -23,7 +23,7 @@ pub fn check(args: &ConfigCheckArgs) -> Result<String, String> {
     let unreadable = if args.no_secrets { Vec::new() } else { unreadable(&config, &shown) };
     match unreadable.is_empty() {
         true if path.exists() => Ok(format!("{shown}: ok\n")),
-        true => Ok(format!("there is no {shown}: it works without one\n")),
+        true => Ok(format!("{shown} does not exist; the defaults apply\n")),
         false => Err(unreadable.join("\n")),
     }
 }
@@ -152,9 +152,8 @@ mod tests {
         assert_eq!(
             why,
             format!(
-                "{shown}: [http]: http.proxy-file is no http:// URL of a proxy, http://user:password@host:port, \
-                 the only kind that certwatch knows\n\
-                 {shown}: [alertmanager]: the client certificate {certificate} holds no certificate in PEM"
+                "{shown}: [http]: http.proxy-file is not a proxy URL of the form http://user:password@host:port, the only kind that certwatch supports\n\
+                 {shown}: [alertmanager]: the client certificate {certificate} contains no PEM certificate"
             )
         );
         std::fs::write(&path, "[http]\nproxy-credential = 'no-such-credential'\n").unwrap();

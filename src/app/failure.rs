@@ -44,7 +44,7 @@ pub fn tell(args: &FailureArgs) -> Exit {
             if all_told { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
-            super::print_error(&format!("cannot begin: {error}"));
+            super::print_error(&format!("cannot start: {error}"));
             Exit::Failed
         }
     }
@@ -83,7 +83,7 @@ async fn tell_all(config: &Config, mut left: Vec<ReceiverSpec>, message: &Messag
 }
 
 fn print_error(spec: &ReceiverSpec, failure: &Failure) {
-    super::print_error(&format!("{} was not told: {}", spec.id.shown(), failure.reason));
+    super::print_error(&format!("{} was not notified: {}", spec.id.shown(), failure.reason));
 }
 
 fn delivery(spec: &ReceiverSpec, message: &Message) -> Delivery {
@@ -97,14 +97,14 @@ fn how() -> String {
     };
     let status = said("MONITOR_EXIT_STATUS");
     match said("MONITOR_SERVICE_RESULT").as_str() {
-        "" => "systemd does not say how".to_owned(),
+        "" => "systemd does not report how".to_owned(),
         "exit-code" => format!("it ended with status {status}"),
-        "signal" | "core-dump" => format!("it was ended by SIG{status}"),
-        "watchdog" => "it hung, and its watchdog ended it".to_owned(),
-        "timeout" => "it took longer than it may".to_owned(),
+        "signal" | "core-dump" => format!("it was killed by SIG{status}"),
+        "watchdog" => "it hung, and was killed by the watchdog".to_owned(),
+        "timeout" => "it timed out".to_owned(),
         "oom-kill" => "it ran out of memory".to_owned(),
-        "start-limit-hit" => "it was started again too often".to_owned(),
-        "resources" => "systemd could not prepare its surroundings".to_owned(),
+        "start-limit-hit" => "it was restarted too often".to_owned(),
+        "resources" => "systemd could not set up its environment".to_owned(),
         other => format!("systemd calls it {other}"),
     }
 }
@@ -115,11 +115,12 @@ fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
     let mut text = vec![format!("{shown} of {node} has failed: {how}.")];
     if unit == DAEMON {
         text.push(
-            "Until it runs again, nobody is told of the certificates of this node.".to_owned(),
+            "Until it runs again, nobody is notified about the certificates of this node."
+                .to_owned(),
         );
     }
     text.push(format!(
-        "To see why: journalctl -u {word}. Once that is mended: \
+        "To see why: journalctl -u {word}. Once it is fixed: \
          systemctl reset-failed {word} && systemctl restart {word}"
     ));
     Message {

@@ -16,15 +16,15 @@ use crate::notify::route::{self, DeliveryContext};
 use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::{monitor, sys};
 
-pub(super) const NO_CHANNEL: &str = "no channel is configured: nobody would be told. Fill in [email] or [slack] \
-                          in the configuration; `certwatch config default` shows how";
+pub(super) const NO_CHANNEL: &str = "no notification channel is configured. Fill in [email] or [slack] in the \
+                                     configuration; `certwatch config default` shows how";
 
 /// The other side of a heartbeat cannot tell a test from the daemon.
-const LEFT_OUT: &str = "left out: the heartbeat, since one from here would hide for a while that \
-                        the daemon is dead; to try it: certwatch notify test heartbeat\n";
+const LEFT_OUT: &str = "skipped: heartbeat, because one sent from here could hide that the daemon is dead; to \
+                        test it: certwatch notify test heartbeat\n";
 
-const ONLY_HEARTBEAT: &str = "no channel tells people: there is only the heartbeat, which \
-                              `certwatch notify test heartbeat` tries";
+const ONLY_HEARTBEAT: &str =
+    "only the heartbeat is configured; `certwatch notify test heartbeat` tests it";
 
 /// Sends the messages and prints how each went.
 pub fn test(args: &TestArgs) -> Exit {
@@ -52,7 +52,7 @@ pub fn test(args: &TestArgs) -> Exit {
             if all_went { Exit::Done } else { Exit::Failed }
         }
         Err(error) => {
-            super::print_error(&format!("cannot begin: {error}"));
+            super::print_error(&format!("cannot start: {error}"));
             Exit::Failed
         }
     }
@@ -69,7 +69,7 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<ReceiverSpec>, Str
         let mut known: Vec<_> = all.iter().map(|spec| route::channel(&spec.id)).collect();
         known.dedup();
         return Err(format!(
-            "{} is not configured; there is: {}",
+            "{} is not configured; configured are: {}",
             escape_control(unknown),
             known.join(", ")
         ));
@@ -117,7 +117,7 @@ fn line(spec: &ReceiverSpec, failure: Option<&Failure>, took: Duration) -> Strin
         }
         Some(Failure { reason, .. }) => writeln!(
             text,
-            "FAILED  {who} ({took})\n        {reason}\n        This may pass: the daemon would try again."
+            "FAILED  {who} ({took})\n        {reason}\n        This may be temporary: the daemon would retry."
         ),
     };
     text
@@ -137,11 +137,11 @@ fn delivery(node: &str, spec: &ReceiverSpec, now: UnixTime) -> Delivery {
         node: node.to_owned(),
         at: now,
         severity: Severity::Ok,
-        headline: "this is how certwatch tells you".to_owned(),
+        headline: "this is what a message from certwatch looks like".to_owned(),
         text: vec![
             format!("Somebody ran `certwatch notify test` on {node}. Nothing is wrong."),
-            "When a certificate of this node comes near its end, a message like this says which one, \
-             when it ends, what stops working then, and what to do."
+            "When a certificate of this node is about to expire, a message like this says which one, when it \
+             expires, what stops working then, and what to do."
                 .to_owned(),
         ],
         firing: Vec::new(),

@@ -35,7 +35,7 @@ const TOO_OFTEN: Duration = Duration::from_secs(60);
 /// Renews. What a crash has left is brought to its end first.
 pub(super) fn renew(job: &RenewalJob) -> Exit {
     if job.is_auto && is_asked_too_often(job) {
-        super::print_error("asked for renewals too often in this hour: nothing is looked at");
+        super::print_error("too many requests for renewals within the hour: this one is ignored");
         // Whoever asks without a pause gets one start a minute, and the service no failure.
         std::thread::sleep(TOO_OFTEN);
         return Exit::Done;
@@ -104,7 +104,10 @@ fn refresh_config(job: &RenewalJob, renewer: &mut Renewer) {
     renewer.note_look(sys::now());
     let kept = renewer.save().and_then(|()| cluster_config::refresh(&job.paths));
     if let Err(fault) = kept {
-        super::print_error(&format!("nothing is kept for a rescue: {}", fault.what));
+        super::print_error(&format!(
+            "no cluster configuration is saved for a rescue: {}",
+            fault.what
+        ));
     }
 }
 
@@ -321,11 +324,11 @@ fn recover(job: &RenewalJob, renewer: &mut Renewer) -> Result<(), Exit> {
             (StatusFormat::Table, Task::Repair) => {}
             (StatusFormat::Json, Task::Repair) => super::print_error(&headline),
             (StatusFormat::Table, _) => {
-                super::print_error("an interrupted renewal has been brought to its end");
+                super::print_error("an interrupted renewal was completed");
             }
-            (StatusFormat::Json, _) => super::print_error(&format!(
-                "an interrupted renewal has been brought to its end: {headline}"
-            )),
+            (StatusFormat::Json, _) => {
+                super::print_error(&format!("an interrupted renewal was completed: {headline}"))
+            }
         }
     }
     let needs_person = |journal: &&Journal| {

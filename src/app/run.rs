@@ -14,7 +14,7 @@ pub fn run(args: RunArgs) -> Exit {
     let runtime = match super::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            super::print_error(&format!("cannot begin: {error}"));
+            super::print_error(&format!("cannot start: {error}"));
             return Exit::Failed;
         }
     };

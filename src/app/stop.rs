@@ -11,12 +11,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::exit::Exit;
 use crate::renew::shutdown::{self, Stop};
 
-const ASKED: &str = "asked to stop: what has touched nothing yet ends, and all else is brought to its \
-                     end first, which can take minutes";
+const ASKED: &str = "stopping: a renewal that has changed nothing yet is cancelled, any other is completed \
+                     first, which can take minutes";
 
-const AT_ONCE: &str = "asked to stop: nothing was begun";
+const AT_ONCE: &str = "stopping: no renewal had started";
 
-const SHUTDOWN: &str = "the node shuts down: what was begun goes on after the next boot";
+const SHUTDOWN: &str = "the node is shutting down: the renewal continues after the next boot";
 
 /// From now on SIGHUP, SIGINT and SIGTERM do not end this process while a renewal is under way, but ask what is given
 /// to stop. Before and after it they end the process at once, whatever it waits for. Where the node shuts down they always

@@ -37,14 +37,14 @@ pub(super) fn everybody(
         Ok(monitor) => monitor,
         Err(error @ StoreError::Busy { .. }) => {
             super::print_error(&format!(
-                "nobody was told: {error}. If it is the daemon, it tells them"
+                "nobody was notified: {error}. If that is the daemon, it sends the notifications"
             ));
             return;
         }
-        Err(error) => return super::print_error(&format!("nobody was told: {error}")),
+        Err(error) => return super::print_error(&format!("nobody was notified: {error}")),
     };
     if monitor.specs.is_empty() {
-        return super::print_error("nobody was told: no channel is configured");
+        return super::print_error("nobody was notified: no notification channel is configured");
     }
     match super::runtime() {
         Ok(runtime) => {
@@ -52,7 +52,7 @@ pub(super) fn everybody(
             runtime.block_on(round.go(inventory));
             runtime.shutdown_background();
         }
-        Err(error) => super::print_error(&format!("nobody was told: {error}")),
+        Err(error) => super::print_error(&format!("nobody was notified: {error}")),
     }
 }
 
@@ -141,7 +141,7 @@ impl Round<'_> {
         for (id, receiver) in &self.monitor.memory().ledger.receivers {
             let health = &receiver.health;
             if let (Some(_), Some(reason)) = (health.failing_since, &health.reason) {
-                super::print_error(&format!("{} was not told: {reason}", id.shown()));
+                super::print_error(&format!("{} was not notified: {reason}", id.shown()));
             }
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigErrors> {
     };
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let problem = Problem::new("is not UTF-8 from here on", "expected UTF-8 text");
+        let problem = Problem::new("is not UTF-8 from here", "expected UTF-8 text");
         let position = Some(Position::of(error.as_bytes(), at));
         let place =
             ErrorLocation { file: escape_control(&path.to_string_lossy()).into_owned(), position };
@@ -46,7 +46,7 @@ impl ReadError {
         match self {
             Self::Io(error) => {
                 let what = format!("cannot be read, {}", error.kind());
-                ConfigErrors::of_file(path, what, "a file that this user may read")
+                ConfigErrors::of_file(path, what, "a file that this user can read")
             }
             Self::NotRegular => {
                 ConfigErrors::of_file(path, "is not a regular file", "a file with TOML in it")

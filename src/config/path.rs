@@ -12,8 +12,8 @@ pub(super) fn absolute(value: &DeValue<'_>) -> Result<String, Problem> {
     let pattern = text(value)?;
     if !pattern.starts_with('/') {
         return Err(wrong(
-            "is a relative path",
-            "one that begins with /: a service has another working directory and another ~ than you",
+            "is not an absolute path",
+            "one that begins with /: a service has its own working directory and home",
         ));
     }
     glob(pattern)
@@ -24,11 +24,11 @@ pub(super) fn file(value: &DeValue<'_>) -> Result<PathBuf, Problem> {
     let name = text(value)?;
     let path = Path::new(name);
     let (found, expected) = if !path.is_absolute() {
-        ("is a relative path", "one that begins with /")
+        ("is not an absolute path", "one that begins with /")
     } else if name.chars().any(char::is_control) {
-        ("has a control character", "a path of printable characters")
+        ("contains a control character", "a path of printable characters")
     } else if path.components().any(|part| part == Component::ParentDir) {
-        ("has a .. in it", "the path without detours: links could lead it elsewhere")
+        ("contains ..", "the path without ..: symbolic links could lead elsewhere")
     } else if name.ends_with('/') {
         ("ends with a slash", "the same path without it")
     } else {
@@ -42,20 +42,17 @@ pub(super) fn exclude(value: &DeValue<'_>) -> Result<String, Problem> {
     let pattern = text(value)?;
     if !pattern.starts_with('/') && !pattern.starts_with("**/") {
         let expected = "one that begins with / or **/: it is compared with whole paths";
-        return Err(wrong("would match nothing", expected));
+        return Err(wrong("cannot match anything", expected));
     }
     glob(pattern)
 }
 
 fn glob(pattern: &str) -> Result<String, Problem> {
     if pattern.chars().any(char::is_control) {
-        return Err(wrong("has a control character", "a path of printable characters"));
+        return Err(wrong("contains a control character", "a path of printable characters"));
     }
     if Path::new(pattern).components().any(|part| part == Component::ParentDir) {
-        return Err(wrong(
-            "has a .. in it",
-            "the path without detours: paths are compared as text",
-        ));
+        return Err(wrong("contains ..", "the path without ..: paths are compared as text"));
     }
     match glob::Pattern::new(pattern) {
         Ok(_) => Ok(pattern.to_owned()),

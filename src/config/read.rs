@@ -40,8 +40,8 @@ fn scan(section: &mut Section<'_, '_>) -> ScanConfig {
     let standard = section.take("standard", default.standard, value::flag);
     let paths = section.list("paths", default.paths, path::absolute);
     if !standard.value && paths.value.is_empty() {
-        let expected = "at least one path, or standard = true: nothing would be watched";
-        section.refuse_both(&standard, "is false and there is nothing in", &paths, expected);
+        let expected = "at least one path, or standard = true";
+        section.refuse_both(&standard, "is false and there are no", &paths, expected);
     }
     ScanConfig {
         standard: standard.value,
@@ -76,8 +76,8 @@ fn thresholds(section: &mut Section<'_, '_>) -> Policy {
     let short_lived =
         section.take("short-lived", default.short_lived, |time| value::span(time, &THRESHOLD));
     if stages.value.iter().max() > Some(&short_lived.value) {
-        let expected = "short-lived to be at least the longest stage: what lives between the two \
-                        would be a warning from its first day";
+        let expected = "short-lived to be at least the longest stage: a certificate with a lifetime between \
+                        the two would be a warning from its first day";
         section.refuse_both(&short_lived, "is below the longest stage of", &stages, expected);
     }
     let percent = default.rotation_percent;

@@ -52,7 +52,7 @@ pub(super) fn http(section: &mut Section<'_, '_>) -> HttpConfig {
     let plain = section.take("proxy", ProxyConfig::Environment, plain);
     let hidden = secret(section, "proxy-credential", "proxy-file");
     if hidden.value.is_some() && plain.value != ProxyConfig::Environment {
-        section.refuse_both(&hidden, "is there beside", &plain, "one of them");
+        section.refuse_both(&hidden, "conflicts with", &plain, "one of them");
     }
     // What goes by a refused file must not take a mistake for leave to connect without the proxy.
     let is_unusable = plain.is_unusable() || hidden.is_unusable();
@@ -91,18 +91,18 @@ fn email(section: &mut Section<'_, '_>) -> Option<EmailConfig> {
         section.refuse_or_require(&to, "is empty", "at least one address");
     }
     if let Some([first, second]) = twice(&to.value) {
-        let what = format!("holds one address twice, as entries {first} and {second}");
+        let what = format!("contains an address twice, as entries {first} and {second}");
         section.refuse(&to, &what, "each address once, whatever the name before it");
     }
     match (&user.value, &password.value) {
-        (Some(_), None) => section.require(&password, "where the password of email.user is"),
-        (None, Some(_)) => section.require(&user, "who logs in with this password"),
+        (Some(_), None) => section.require(&password, "the location of the password of email.user"),
+        (None, Some(_)) => section.require(&user, "the user that this password belongs to"),
         _ => {}
     }
     let is_local = server.value.as_deref().is_some_and(value::is_loopback);
     if security.value == Security::None && user.value.is_some() && !is_local {
-        let expected = "tls or starttls: the password would cross the network in clear text";
-        section.refuse_both(&security, "is none, against", &user, expected);
+        let expected = "tls or starttls: the password would be sent in clear text";
+        section.refuse_both(&security, "is none, but there is", &user, expected);
     }
     Some(EmailConfig {
         server: server.value?,
@@ -124,10 +124,11 @@ fn slack(section: &mut Section<'_, '_>) -> Option<SlackConfig> {
     let min_severity = min_severity(section);
     if webhook.value.is_some() && token.value.is_some() {
         let expected = "one of them: a webhook has its own channel";
-        section.refuse_both(&token, "is there beside", &webhook, expected);
+        section.refuse_both(&token, "conflicts with", &webhook, expected);
     }
     if token.value.is_none() {
-        section.require(&webhook, "where the webhook's URL is, or token-credential for a bot");
+        section
+            .require(&webhook, "the location of the webhook's URL, or token-credential for a bot");
         let by = SlackBy::Webhook(webhook.value?);
         return Some(SlackConfig { by, min_severity });
     }
@@ -141,7 +142,7 @@ fn webhook(section: &mut Section<'_, '_>) -> Option<WebhookConfig> {
     let key = secret(section, "key-credential", "key-file").value;
     let (client, _) = client(section);
     let min_severity = min_severity(section);
-    section.require(&url, "where the URL is: it may hold a secret");
+    section.require(&url, "the location of the URL, which may contain a secret");
     Some(WebhookConfig { url: url.value?, key, client, min_severity })
 }
 
@@ -155,12 +156,12 @@ fn alertmanager(section: &mut Section<'_, '_>) -> Option<AlertmanagerConfig> {
     }
     let in_clear = |url: &String| !value::is_private(url);
     if token.value.is_some() && urls.value.iter().any(in_clear) {
-        let expected = "https: the token would cross the network in clear text";
-        section.refuse_both(&urls, "holds an http URL, against", &token, expected);
+        let expected = "https: the token would be sent in clear text";
+        section.refuse_both(&urls, "contains an http URL, but there is", &token, expected);
     }
     if client.is_some() && urls.value.iter().any(|url| url.starts_with("http://")) {
-        let expected = "https: a certificate is presented in TLS alone";
-        section.refuse_both(&urls, "holds an http URL, against", &certificate, expected);
+        let expected = "https: client certificates need TLS";
+        section.refuse_both(&urls, "contains an http URL, but there is", &certificate, expected);
     }
     (!urls.value.is_empty()).then_some(AlertmanagerConfig {
         urls: urls.value,
@@ -174,13 +175,13 @@ fn pagerduty(section: &mut Section<'_, '_>) -> Option<PagerDutyConfig> {
     let routing_key = secret(section, "routing-key-credential", "routing-key-file");
     let url = section.take("url", PAGERDUTY.to_owned(), value::private_url).value;
     let min_severity = min_severity(section);
-    section.require(&routing_key, "where the integration key of the service is");
+    section.require(&routing_key, "the location of the integration key of the service");
     Some(PagerDutyConfig { routing_key: routing_key.value?, url, min_severity })
 }
 
 fn heartbeat(section: &mut Section<'_, '_>) -> Option<HeartbeatConfig> {
     let url = secret(section, "url-credential", "url-file");
-    section.require(&url, "where the URL is: who knows it can fake a heartbeat");
+    section.require(&url, "the location of the URL: whoever knows it can fake a heartbeat");
     Some(HeartbeatConfig { url: url.value? })
 }
 
@@ -194,7 +195,7 @@ fn client(section: &mut Section<'_, '_>) -> (Option<ClientCertificate>, Setting<
     let certificate = file(section, "client-cert");
     let key = secret(section, "client-key-credential", "client-key-file");
     match (&certificate.value, &key.value) {
-        (Some(_), None) => section.require(&key, "where the key of client-cert is"),
+        (Some(_), None) => section.require(&key, "the location of the key of client-cert"),
         (None, Some(_)) => section.require(&certificate, "the certificate of this key"),
         _ => {}
     }
@@ -211,7 +212,7 @@ fn secret(
     let name = section.take(credential, None, |name| value::credential(name).map(Some));
     let path = file(section, in_file);
     if name.value.is_some() && path.value.is_some() {
-        section.refuse_both(&path, "is there beside", &name, "one of them");
+        section.refuse_both(&path, "conflicts with", &name, "one of them");
     }
     if path.value.is_some() || path.is_unusable() {
         return path.map(|path| path.map(Secret::File));
@@ -226,7 +227,7 @@ fn file(section: &mut Section<'_, '_>, key: &'static str) -> Setting<Option<Path
 fn address(value: &toml::de::DeValue<'_>) -> Result<String, super::error::Problem> {
     let text = value::line(value)?;
     mailbox(&text).map(|_| text).map_err(|_| {
-        value::wrong("is no mail address", "ops@example.org or \"Ops <ops@example.org>\"")
+        value::wrong("is not a mail address", "ops@example.org or \"Ops <ops@example.org>\"")
     })
 }
 

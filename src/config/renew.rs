@@ -108,12 +108,13 @@ fn state_dir(
 ) -> PathBuf {
     let dir = section.take("state-dir", default, path::file);
     if dir.value.starts_with(KUBERNETES) {
-        let expected = "a directory elsewhere: backups there would be taken for what they are of";
+        let expected =
+            "a directory elsewhere: backups there would be mistaken for the files themselves";
         section.refuse(&dir, &format!("is below {KUBERNETES}"), expected);
     } else if dir.value == Path::new("/") {
         section.refuse(&dir, "is the root directory", "a directory of its own");
     } else if dir.value.starts_with(&daemons_dir.value) {
-        let expected = "a directory of its own, for root alone: backups hold keys";
+        let expected = "a directory of its own, for root only: backups contain keys";
         section.refuse_both(&dir, "is in", daemons_dir, expected);
     }
     dir.value
@@ -130,7 +131,7 @@ fn copies(section: &mut Section<'_, '_>, default: Vec<ListedCopy>) -> Vec<Listed
     let copies = section.list("kubeconfig-copies", default, copy);
     let mut paths = HashSet::new();
     if !copies.value.iter().all(|copy| paths.insert(&copy.path)) {
-        section.refuse(&copies, "names a file twice", "each file once, with its owner");
+        section.refuse(&copies, "lists a file twice", "each file once, with its owner");
     }
     copies.value
 }
@@ -144,7 +145,7 @@ fn copy(value: &DeValue<'_>) -> Result<ListedCopy, Problem> {
         };
     };
     if table.keys().any(|key| !["path", "owner"].contains(&key.get_ref().as_ref())) {
-        return Err(wrong("has another key than path and owner", COPY));
+        return Err(wrong("has a key other than path and owner", COPY));
     }
     let get = |key| table.get(key).map(toml::Spanned::get_ref);
     let path = get("path").ok_or_else(|| wrong("has no path", COPY))?;
@@ -168,9 +169,9 @@ fn user(value: &DeValue<'_>) -> Result<SystemUser, Problem> {
     let is_name = (1..=256).contains(&name.len()) && name.chars().all(is_plain);
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
     match name {
-        _ if is_name && is_number => Err(wrong("is a number in quotes", "it without quotes")),
+        _ if is_name && is_number => Err(wrong("is a quoted number", "the number without quotes")),
         name if is_name && !name.starts_with('-') => Ok(SystemUser::Name(name.to_string())),
-        _ => Err(wrong("is not the name of a user", expected)),
+        _ => Err(wrong("is not a user name", expected)),
     }
 }
 

@@ -126,12 +126,12 @@ fn beside(path: &Path) -> Result<Vec<PathBuf>, ConfigErrors> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {
             let what = format!("cannot be read, {}", error.kind());
-            return Err(ConfigErrors::of_file(&dir, what, "a directory that this user may read"));
+            return Err(ConfigErrors::of_file(&dir, what, "a directory that this user can read"));
         }
     };
     files.retain(|file| is_meant(file));
     if files.len() > MAX_FILES {
-        return Err(ConfigErrors::of_file(&dir, "holds too many files", "at most 100"));
+        return Err(ConfigErrors::of_file(&dir, "contains too many files", "at most 100"));
     }
     files.sort();
     Ok(files)

@@ -16,16 +16,16 @@ const MAX_DIGITS: usize = 15;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SpanError {
     /// A unit that is not always as long.
-    #[error("is in months or years, which differ in length")]
+    #[error("is in months or years, which vary in length")]
     Calendar,
     /// Part of a second.
     #[error("is not in whole seconds")]
     Fraction,
     /// A number alone.
-    #[error("has a number without a unit")]
+    #[error("contains a number without a unit")]
     NoUnit,
     /// Anything else.
-    #[error("is not a length of time")]
+    #[error("is not a duration")]
     NotATime,
     /// More than a signed 64-bit number of seconds.
     #[error("is out of range")]

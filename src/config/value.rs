@@ -64,7 +64,7 @@ pub(super) fn node_name(value: &DeValue<'_>) -> Result<String, Problem> {
     if (1..=253).contains(&name.len()) && name.chars().all(is_plain) {
         return Ok(name.to_owned());
     }
-    Err(wrong("is not a node's name", "1 to 253 letters, digits, \"-\", \".\" and \"_\""))
+    Err(wrong("is not a valid node name", "1 to 253 letters, digits, \"-\", \".\" and \"_\""))
 }
 
 /// One of a few words.
@@ -73,7 +73,7 @@ pub(super) fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Resul
     let expected = format!("one of {}", list.join(", "));
     let DeValue::String(text) = value else { return Err(wrong_kind(value, &expected)) };
     let found = words.iter().find(|(word, _)| word == text).map(|(_, it)| *it);
-    found.ok_or_else(|| wrong("is none of the words it can be", &expected))
+    found.ok_or_else(|| wrong("is invalid", &expected))
 }
 
 /// One line of text that is not empty.
@@ -82,7 +82,7 @@ pub(super) fn line(value: &DeValue<'_>) -> Result<String, Problem> {
     if (1..=1_000).contains(&line.len()) && !line.chars().any(is_unsafe) {
         return Ok(line.to_owned());
     }
-    Err(wrong("is empty, too long, or has control characters", "one line of text"))
+    Err(wrong("is empty, too long, or contains control characters", "one line of text"))
 }
 
 /// The name of a server, or its address.
@@ -93,7 +93,7 @@ pub(super) fn host(value: &DeValue<'_>) -> Result<String, Problem> {
     if is_plain || host.parse::<IpAddr>().is_ok() {
         return Ok(host.to_owned());
     }
-    Err(wrong("is no host", "a host name or an address, without a port"))
+    Err(wrong("is not a host name", "a host name or an address, without a port"))
 }
 
 /// The name of a credential: a file name, as systemd.exec(5) has it.
@@ -104,7 +104,7 @@ pub(super) fn credential(value: &DeValue<'_>) -> Result<String, Problem> {
         return Ok(name.to_owned());
     }
     let expected = "the name of a credential, such as \"smtp-password\": letters, digits, \"-\", \".\" \
-                    and \"_\". The secret itself belongs into that file";
+                    and \"_\". The secret itself goes into that file";
     Err(wrong("is not the name of a credential", expected))
 }
 
@@ -117,10 +117,7 @@ pub(super) fn url(value: &DeValue<'_>) -> Result<String, Problem> {
         Some(host) if !host.is_empty() && url.len() <= 2_000 && url.chars().all(is_plain) => {
             Ok(url.trim_end_matches('/').to_owned())
         }
-        _ => Err(wrong(
-            "is no URL that can be used",
-            "https://host:port/path, without user or query",
-        )),
+        _ => Err(wrong("is not a usable URL", "https://host:port/path, without user or query")),
     }
 }
 
@@ -130,7 +127,7 @@ pub(super) fn private_url(value: &DeValue<'_>) -> Result<String, Problem> {
     if is_private(&url) {
         return Ok(url);
     }
-    Err(wrong("is not https", "https://…; http only to this host itself"))
+    Err(wrong("is not https", "https://…; http only to this host"))
 }
 
 /// The URL of a proxy, without a user; `None` for `"none"`.
@@ -144,11 +141,11 @@ pub(super) fn proxy(value: &DeValue<'_>) -> Result<Option<String>, Problem> {
     let is_url = url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
     match Proxy::parse(url).filter(|_| is_url) {
         Some(proxy) if proxy.has_login() || url.contains('@') => Err(wrong(
-            "holds a user or a password",
+            "contains a user or a password",
             "the whole URL in the file that http.proxy-credential or http.proxy-file names",
         )),
         Some(_) => Ok(Some(url.to_owned())),
-        None => Err(wrong("is no URL of an HTTP proxy", expected)),
+        None => Err(wrong("is not the URL of an HTTP proxy", expected)),
     }
 }
 
@@ -159,7 +156,7 @@ pub(super) fn no_proxy(value: &DeValue<'_>) -> Result<String, Problem> {
                     \"10.0.0.0/8\"";
     match Exception::parse(entry) {
         Some(_) => Ok(entry.to_owned()),
-        None => Err(wrong("is no host name, address or network", expected)),
+        None => Err(wrong("is not a host name, address or network", expected)),
     }
 }
 

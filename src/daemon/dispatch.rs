@@ -6,7 +6,7 @@ use crate::domain::time::UnixTime;
 use crate::notify::{Failure, Receipt, route};
 use crate::{sys, systemd};
 
-const BROKE_OFF: &str = "an internal error broke off the attempt; see the log";
+const BROKE_OFF: &str = "internal error during the attempt; see the log";
 
 impl Daemon {
     /// Begins all deliveries that are due, and sets the timer for the next.

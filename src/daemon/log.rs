@@ -10,16 +10,16 @@ use crate::notify::{Failure, FailureKind, Receipt, route};
 pub(super) fn started(monitor: &Monitor) {
     let receivers: Vec<_> = monitor.specs.iter().map(|spec| spec.id.shown()).collect();
     let told = if receivers.is_empty() {
-        "nobody: no channel is configured, so this log is all there is".to_owned()
+        "none, this log is all there is".to_owned()
     } else {
         receivers.join(", ")
     };
-    tracing::info!(node = %monitor.node, version = env!("CARGO_PKG_VERSION"), "started; told is {told}");
+    tracing::info!(node = %monitor.node, version = env!("CARGO_PKG_VERSION"), "started; notifications go to: {told}");
 }
 
 /// Without inotify certwatch works, but later than people expect.
 pub(super) fn polling(why: &str, seconds: u64) {
-    tracing::warn!("changes of files are noticed every {seconds} s, not at once: {why}");
+    tracing::warn!("file changes are noticed every {seconds} s, not at once: {why}");
 }
 
 pub(super) fn ready(monitor: &Monitor, now: UnixTime) {
@@ -33,22 +33,22 @@ pub(super) fn seen(monitor: &Monitor, evaluation: &Evaluation, now: UnixTime) {
     }
     for open in &evaluation.closed {
         let name = &open.text.name;
-        tracing::info!(node = %monitor.node, place = %open.text.place, "{name}: no longer wrong");
+        tracing::info!(node = %monitor.node, place = %open.text.place, "{name}: resolved");
     }
     if let Some(then) = evaluation.scan_again {
-        tracing::debug!("something has to be seen again in {}", then - now);
+        tracing::debug!("next scan in {}", then - now);
     }
 }
 
 fn opened(node: &str, open: &OpenAlert) {
     let text = &open.text;
-    let (name, brief, place) = (&text.name, &text.brief, &text.place);
+    let (name, summary, place) = (&text.name, &text.summary, &text.place);
     let code = open.level.codes.first().map(String::as_str).unwrap_or_default();
     match open.level.severity {
-        Severity::Critical => tracing::error!(node, place, code, "CRITICAL: {name} {brief}"),
-        Severity::Unknown => tracing::error!(node, place, code, "UNKNOWN: {name} {brief}"),
+        Severity::Critical => tracing::error!(node, place, code, "CRITICAL: {name} {summary}"),
+        Severity::Unknown => tracing::error!(node, place, code, "UNKNOWN: {name} {summary}"),
         Severity::Warning | Severity::Ok => {
-            tracing::warn!(node, place, code, "WARNING: {name} {brief}");
+            tracing::warn!(node, place, code, "WARNING: {name} {summary}");
         }
     }
 }
@@ -70,20 +70,20 @@ pub(super) fn delivered(delivery: &Delivery, result: &Result<Receipt, Failure>) 
     match (&delivery.body, result) {
         (Body::Message(message), Ok(_)) if is_refresh(delivery, message) => {
             let count = message.firing.len();
-            tracing::debug!(receiver = %delivery.receiver.0, id, count, "told {to}: no change");
+            tracing::debug!(receiver = %delivery.receiver.0, id, count, "notified {to}: no change");
         }
         (Body::Message(message), Ok(_)) => {
             let what = format!("{} {}", message.tag(), message.headline);
-            tracing::info!(receiver = %delivery.receiver.0, id, "told {to}: {what}");
+            tracing::info!(receiver = %delivery.receiver.0, id, "notified {to}: {what}");
         }
         (Body::Heartbeat { is_well, .. }, Ok(_)) => {
             tracing::debug!(receiver = %delivery.receiver.0, is_well, "heartbeat");
         }
         (_, Err(Failure { reason, kind: FailureKind::Permanent })) => {
-            tracing::error!(receiver = %delivery.receiver.0, id, "{to} refuses: {reason}");
+            tracing::error!(receiver = %delivery.receiver.0, id, "{to} rejects messages: {reason}");
         }
         (_, Err(Failure { reason, .. })) => {
-            tracing::warn!(receiver = %delivery.receiver.0, id, "{to} is tried again: {reason}");
+            tracing::warn!(receiver = %delivery.receiver.0, id, "{to} failed, retrying: {reason}");
         }
     }
 }
@@ -107,7 +107,7 @@ mod tests {
             name: "apiserver".to_owned(),
             title: String::new(),
             place: String::new(),
-            brief: "expires in 5 d".to_owned(),
+            summary: "expires in 5 d".to_owned(),
             expires: None,
             lines: Vec::new(),
             automatic: String::new(),

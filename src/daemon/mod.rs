@@ -47,7 +47,7 @@ const AT_ONCE: usize = 8;
 const IDLE: Span = Span::hours(1);
 
 /// What is said of places that are not watched.
-const LEFT_TO_SCANS: &str = "does not answer, only the regular scans look there";
+const LEFT_TO_SCANS: &str = "not responding, only covered by the regular scans";
 
 /// How long a delivery that has begun may take to end when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -64,8 +64,8 @@ const FAREWELL: Duration = Duration::from_secs(40);
 pub enum RunError {
     /// Scans end badly, one after the other.
     #[error(
-        "the scans ended badly, one after the other, the last one so: {0}; certwatch ends, for the service \
-         manager to start it again"
+        "several scans in a row failed, the last one with: {0}; exiting, so that the service manager restarts \
+         certwatch"
     )]
     Blind(String),
     /// The configuration is wrong.
@@ -232,11 +232,11 @@ impl Daemon {
         match wake {
             Wake::Timer(TimerEvent::Due) => self.timer_is_due(),
             Wake::Timer(TimerEvent::ClockChanged) => {
-                tracing::warn!("the clock was set: everything is looked at again");
+                tracing::warn!("the clock was changed: scanning again");
                 self.start_scan();
             }
             Wake::Noticed(Noticed::Change) => {
-                tracing::debug!("something changed on disk");
+                tracing::debug!("files changed");
                 self.start_scan();
             }
             Wake::Noticed(Noticed::OtherWatch) => {
@@ -365,13 +365,13 @@ mod tests {
         let silent = ["/srv/a", "/srv/b", "/srv/c", "/srv/d"].map(PathBuf::from);
         assert_eq!(
             how(&inotify, &silent[..1]),
-            "inotify on 9 directories; /srv/a: does not answer, only the regular scans look there"
+            "inotify on 9 directories; /srv/a: not responding, only covered by the regular scans"
         );
         let polling = Mode::Polling { why: "the limit x is reached".to_owned() };
         assert_eq!(
             how(&polling, &silent),
             "every 60 s (the limit x is reached); /srv/a, /srv/b, /srv/c and 1 more: \
-             does not answer, only the regular scans look there"
+             not responding, only covered by the regular scans"
         );
     }
 }

@@ -13,7 +13,9 @@ impl Daemon {
                 for line in errors.to_string().lines() {
                     tracing::error!("{line}");
                 }
-                tracing::error!("the new configuration is refused; the old one stays in effect");
+                tracing::error!(
+                    "the new configuration is invalid; the previous one stays in effect"
+                );
                 self.monitor.config_is_refused(Some(&errors.to_string()));
             }
         }
@@ -25,12 +27,12 @@ impl Daemon {
         self.monitor.config_is_refused(None);
         let state_dir = self.monitor.config.daemon.state_dir.clone();
         if config.daemon.state_dir != state_dir {
-            tracing::warn!("daemon.state-dir has changed: that needs a restart");
+            tracing::warn!("daemon.state-dir has changed: restart certwatch to apply it");
             config.daemon.state_dir = state_dir;
         }
         self.monitor.configure(config);
         let places = scan::watched_places(&request(&self.monitor.config, &self.root));
         self.watcher.turn_to(places).await;
-        tracing::info!("the configuration was read again");
+        tracing::info!("configuration reloaded");
     }
 }

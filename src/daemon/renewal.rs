@@ -115,7 +115,7 @@ impl Daemon {
         } else if now - asked > PATIENCE {
             self.renewals.asked = None;
             self.monitor.renewals_hang(Some(
-                "a renewal was asked for ten minutes ago, and nobody has begun it; `certwatch renew` does",
+                "a renewal was requested ten minutes ago and has not started; start it with `certwatch renew`",
             ));
             self.reevaluate();
         }
@@ -127,8 +127,8 @@ impl Daemon {
         self.renewals.is_stuck = self.renewals.is_stuck(is_busy, now);
         match (was_stuck, self.renewals.is_stuck) {
             (false, true) => self.monitor.renewals_hang(Some(
-                "a certwatch has been renewing or restoring for more than an hour, and does not end; \
-                 its process is the one that has a file in the state directory of renewals open",
+                "a renewal or restoration has been running for more than an hour; its process is the one with \
+                 a file open in renew.state-dir",
             )),
             (true, false) => self.monitor.renewals_hang(None),
             _ => return,
@@ -206,15 +206,14 @@ impl Daemon {
                 self.renewals.asked = None;
                 return now + PATIENCE;
             }
-            Ok(()) => tracing::info!("asked for a renewal"),
+            Ok(()) => tracing::info!("requested a renewal"),
             Err(error) if self.renewals.is_optional => {
-                tracing::debug!("the renewer cannot be asked to look: {error}");
+                tracing::debug!("cannot request a look at interrupted renewals: {error}");
                 self.renewals.asked = None;
             }
             Err(error) => {
                 self.renewals.asked = None;
-                self.monitor
-                    .renewals_hang(Some(&format!("a renewal cannot be asked for: {error}")));
+                self.monitor.renewals_hang(Some(&format!("cannot request a renewal: {error}")));
                 self.reevaluate();
                 return now + PATIENCE;
             }
@@ -254,7 +253,8 @@ impl Daemon {
             self.monitor.renewals_hang(None);
         } else {
             self.monitor.renewals_hang(Some(
-                "a renewal was asked for, and the renewer ended before it had looked; see the log, or run `certwatch renew`",
+                "a renewal was requested, and the renewer exited before it had looked; see the log, or run \
+                 `certwatch renew`",
             ));
             self.reevaluate();
         }

@@ -33,7 +33,6 @@ pub struct Alert {
     /// It may be gone in a moment: somebody is writing the file.
     pub is_transient: bool,
     /// What to say.
-    #[serde(rename = "words")]
     pub text: AlertText,
 }
 
@@ -58,13 +57,12 @@ pub struct AlertText {
     /// Where it is; empty for what is no file.
     pub place: String,
     /// `expires in 5 d`: goes on after the name.
-    pub brief: String,
+    pub summary: String,
     /// When it really stops working.
     pub expires: Option<UnixTime>,
     /// What is wrong and what breaks, one sentence each, worst first.
     pub lines: Vec<String>,
     /// What happens without anybody.
-    #[serde(rename = "by_itself")]
     pub automatic: String,
     /// What to do.
     pub remedies: Vec<advice::Remedy>,
@@ -126,7 +124,7 @@ impl AlertText {
             name: self.name.clone(),
             title: self.title.clone(),
             place: self.place.clone(),
-            brief: String::new(),
+            summary: String::new(),
             expires: self.expires,
             lines: Vec::new(),
             automatic: String::new(),
@@ -246,7 +244,7 @@ fn of_row(
             name: names::name(&inventory.items, row.item).into_owned(),
             title: advice::title(item.role),
             place: names::place(&inventory.items, row.item).into_owned(),
-            brief: brief(item, row, now),
+            summary: summary(item, row, now),
             expires: row.expires,
             lines: facts().map(|kind| advice::message(item, kind, now)).collect(),
             automatic: advice::automatic(
@@ -260,10 +258,10 @@ fn of_row(
     }
 }
 
-fn brief(item: &Item, row: &Row, now: UnixTime) -> String {
+fn summary(item: &Item, row: &Row, now: UnixTime) -> String {
     let worst = row.findings.first().map(|finding| &finding.kind);
     let said = worst.into_iter().chain(row.end_behind_the_worst());
-    said.map(|kind| advice::brief(item, kind, now)).collect::<Vec<_>>().join(", and ")
+    said.map(|kind| advice::summary(item, kind, now)).collect::<Vec<_>>().join(", and ")
 }
 
 fn stage(kind: &FindingKind) -> Option<Span> {
@@ -283,28 +281,29 @@ fn is_transient(kind: &FindingKind) -> bool {
 }
 
 fn nothing_found() -> Alert {
-    let line = "no certificate was found: either this is no control-plane node, or certwatch looks \
-                in the wrong places";
+    let line = "no certificate was found: either this is not a control-plane node, or certwatch looks in the \
+                wrong places";
     let alert = of_certwatch(
-        "nothing_found",
+        "no_certificates_found",
         Severity::Unknown,
         "found nothing",
         line,
-        "name the places in `paths` of the configuration",
+        "list the places in `scan.paths` of the configuration",
     );
     // Whoever restores a backup moves all of /etc/kubernetes away for a moment.
     Alert { is_transient: true, ..alert }
 }
 
 fn too_many(count: usize, severity: Severity) -> Alert {
-    let line =
-        format!("{count} more certificates than the {MOST} that are told one by one are not well");
+    let line = format!(
+        "{count} more certificates have problems, beyond the {MOST} that are reported one by one"
+    );
     of_certwatch(
-        "too_many",
+        "too_many_alerts",
         severity,
-        "found more than it can tell",
+        "found more problems than it reports one by one",
         &line,
-        "see them all with `certwatch check`",
+        "list them all with `certwatch check`",
     )
 }
 
@@ -312,7 +311,7 @@ fn too_many(count: usize, severity: Severity) -> Alert {
 pub fn of_certwatch(
     code: &str,
     severity: Severity,
-    brief: &str,
+    summary: &str,
     line: &str,
     remedy: &str,
 ) -> Alert {
@@ -323,9 +322,9 @@ pub fn of_certwatch(
         is_transient: false,
         text: AlertText {
             name: "certwatch".to_owned(),
-            title: "the watcher itself".to_owned(),
+            title: "certwatch itself".to_owned(),
             place: String::new(),
-            brief: brief.to_owned(),
+            summary: summary.to_owned(),
             expires: None,
             lines: vec![line.to_owned()],
             automatic: String::new(),

@@ -108,7 +108,7 @@ const fn of_distribution(id: &'static str, name: &'static str, command: &'static
         kind: CertificateKind::File,
         renewer: RenewedBy::Service(name),
         ca: None,
-        breaks: "the components that use it refuse each other",
+        breaks: "the components that use it reject each other",
         command,
     }
 }
@@ -120,7 +120,7 @@ pub static KUBEADM: [Role; 11] = [
         "ca.crt",
         "admin's kubeconfig",
         "kubectl, kubeadm",
-        "kubectl and kubeadm are refused with it",
+        "kubectl and kubeadm are denied access with it",
         "kubeadm certs renew admin.conf",
     ),
     leaf(
@@ -128,7 +128,7 @@ pub static KUBEADM: [Role; 11] = [
         "ca.crt",
         "serving certificate",
         "kube-apiserver",
-        "kubectl, nodes and controllers refuse this API server",
+        "kubectl, nodes and controllers reject this API server",
         "kubeadm certs renew apiserver",
     ),
     leaf(
@@ -136,7 +136,7 @@ pub static KUBEADM: [Role; 11] = [
         "etcd/ca.crt",
         "client of etcd",
         "kube-apiserver",
-        "etcd refuses this API server, which then fails every request",
+        "etcd rejects this API server, which then fails every request",
         "kubeadm certs renew apiserver-etcd-client",
     ),
     leaf(
@@ -152,7 +152,7 @@ pub static KUBEADM: [Role; 11] = [
         "ca.crt",
         "kubeconfig",
         "controller-manager",
-        "CronJobs, Deployments and node health stop being handled, without a message",
+        "CronJobs, Deployments and node health are no longer handled, without a message",
         // The kernel cuts a process name to 15 characters, and pkill -x compares that.
         "kubeadm certs renew controller-manager.conf && pkill -x kube-controller",
     ),
@@ -161,7 +161,7 @@ pub static KUBEADM: [Role; 11] = [
         "etcd/ca.crt",
         "client of etcd",
         "etcdctl, probes",
-        "etcdctl and health checks with it are refused",
+        "etcdctl and health checks with it are rejected",
         "kubeadm certs renew etcd-healthcheck-client",
     ),
     leaf(
@@ -169,7 +169,7 @@ pub static KUBEADM: [Role; 11] = [
         "etcd/ca.crt",
         "peer certificate",
         "etcd",
-        "the other etcd members refuse this one, and the cluster can lose its quorum",
+        "the other etcd members reject this one, and the cluster can lose its quorum",
         "kubeadm certs renew etcd-peer",
     ),
     leaf(
@@ -177,7 +177,7 @@ pub static KUBEADM: [Role; 11] = [
         "etcd/ca.crt",
         "serving certificate",
         "etcd",
-        "API servers refuse this etcd member, and every request fails",
+        "API servers reject this etcd member, and every request fails",
         "kubeadm certs renew etcd-server",
     ),
     leaf(
@@ -193,7 +193,7 @@ pub static KUBEADM: [Role; 11] = [
         "ca.crt",
         "kubeconfig",
         "scheduler",
-        "no new pod is placed on any node, without a message",
+        "no new pod is scheduled, without a message",
         "kubeadm certs renew scheduler.conf && pkill -x kube-scheduler",
     ),
     leaf(
@@ -201,15 +201,20 @@ pub static KUBEADM: [Role; 11] = [
         "ca.crt",
         "break-glass access",
         "kubectl",
-        "the way in that ignores RBAC is shut",
+        "emergency access that bypasses RBAC is lost",
         "kubeadm certs renew super-admin.conf",
     ),
 ];
 
 /// The three CAs of a kubeadm cluster.
 pub static KUBEADM_CAS: [Role; 3] = [
-    ca("ca", "cluster CA", "cluster", "every certificate of the cluster is refused: nothing works"),
-    ca("etcd-ca", "etcd CA", "etcd", "API servers and etcd refuse each other: nothing works"),
+    ca(
+        "ca",
+        "cluster CA",
+        "cluster",
+        "every certificate of the cluster is rejected: nothing works",
+    ),
+    ca("etcd-ca", "etcd CA", "etcd", "API servers and etcd reject each other: nothing works"),
     ca(
         "front-proxy-ca",
         "front-proxy CA",
@@ -286,7 +291,7 @@ pub static USER_KUBECONFIG: Role = Role {
     kind: CertificateKind::UserKubeconfig,
     renewer: RenewedBy::Hand,
     ca: Some("ca.crt"),
-    breaks: "kubectl is refused with it",
+    breaks: "kubectl is denied access with it",
     command: "",
 };
 
@@ -322,7 +327,7 @@ pub static ETCD_CLIENT: Role = Role {
     kind: CertificateKind::Leaf,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "etcd refuses this API server, which then fails every request",
+    breaks: "etcd rejects this API server, which then fails every request",
     command: "",
 };
 
@@ -342,7 +347,7 @@ pub static OTHER: Role = Role {
     kind: CertificateKind::File,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "whatever uses it is refused",
+    breaks: "whatever uses it is rejected",
     command: "",
 };
 
@@ -354,7 +359,7 @@ pub static CHAIN: Role = Role {
     kind: CertificateKind::File,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "the certificate before it in the file is refused",
+    breaks: "the certificate before it in the file is rejected",
     command: "",
 };
 

@@ -107,7 +107,7 @@ impl Old {
         let fd = sys::openat(dir, name, flags, Mode::empty())?;
         let stat = sys::fstat(&fd)?;
         if (stat.st_dev, stat.st_ino, stat.st_nlink) != (self.stat.st_dev, self.stat.st_ino, 1) {
-            return Err(io::Error::other("somebody else replaced it just now"));
+            return Err(io::Error::other("it was replaced by somebody else just now"));
         }
         Ok(fd.into())
     }

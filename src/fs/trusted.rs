@@ -90,10 +90,10 @@ impl fmt::Display for Untrusted {
         let component = escape_control(&component);
         match self.why {
             Why::Owner(uid) => write!(out, "{component} belongs to user {uid}"),
-            Why::Writable => write!(out, "others than its owner can write to {component}"),
+            Why::Writable => write!(out, "users other than its owner can write to {component}"),
             Why::Link => write!(
                 out,
-                "{component} is a symbolic link, and others than root can change it or its directory"
+                "{component} is a symbolic link, and users other than root can change it or its directory"
             ),
             Why::Mounted(Some(uid)) => write!(
                 out,
@@ -103,7 +103,11 @@ impl fmt::Display for Untrusted {
                 write!(out, "{component} is mounted by FUSE, and it is not known by whom")
             }
             Why::NoMount(error) => {
-                write!(out, "{component}: its mount cannot be told: {}", io::Error::from(error))
+                write!(
+                    out,
+                    "{component}: its mount cannot be determined: {}",
+                    io::Error::from(error)
+                )
             }
             Why::System(error) => write!(out, "{component}: {}", io::Error::from(error)),
         }

@@ -30,7 +30,6 @@ pub struct Renewals {
     /// When it asked for one, and how that went.
     pub attempts: Vec<Attempt>,
     /// The name of the last one that people were told of; `None` before the first look.
-    #[serde(rename = "told")]
     pub notified: Option<String>,
 }
 

@@ -268,7 +268,7 @@ impl Monitor {
             text.push_str(&format!(
                 "{} {}: {}\n",
                 alert.text.name,
-                alert.text.brief,
+                alert.text.summary,
                 alert.text.lines.join("; ")
             ));
         }

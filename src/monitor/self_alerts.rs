@@ -41,14 +41,14 @@ impl SelfAlerts {
         let Some(why) = why else {
             let ended = self.0.remove(&kind);
             if let Some(alert) = &ended {
-                tracing::info!("no longer: {}", alert.text.brief);
+                tracing::info!("no longer: {}", alert.text.summary);
             }
             return ended.is_some();
         };
         let alert = kind.alert(why);
         let is_known = self.0.get(&kind).is_some_and(|known| known.text == alert.text);
         if !is_known {
-            tracing::error!("{}: {}", alert.text.brief, alert.text.lines.join("; "));
+            tracing::error!("{}: {}", alert.text.summary, alert.text.lines.join("; "));
         }
         self.0.insert(kind, alert);
         !is_known
@@ -60,7 +60,7 @@ impl SelfAlerts {
 
     /// What is wrong, in a few words each.
     pub(super) fn briefs(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().map(|kind| kind.brief()).filter(|brief| !brief.is_empty())
+        self.0.keys().map(|kind| kind.summary()).filter(|summary| !summary.is_empty())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -75,14 +75,14 @@ impl SelfAlerts {
 
 impl SelfAlert {
     /// In a few words, for one line with everything; empty if that line says so anyway.
-    pub(super) fn brief(self) -> &'static str {
+    pub(super) fn summary(self) -> &'static str {
         match self {
             Self::Blind => "",
-            Self::Config => "configuration refused, the old one is in effect",
-            Self::Pairs => "a key is not its certificate's",
+            Self::Config => "configuration invalid, the previous one is in effect",
+            Self::Pairs => "a key does not match its certificate",
             Self::RenewalState => "cannot read the state of renewals",
-            Self::Renewer => "nobody renews",
-            Self::Unsaved => "cannot write its state",
+            Self::Renewer => "renewer not responding",
+            Self::Unsaved => "cannot save its state",
         }
     }
 
@@ -92,43 +92,45 @@ impl SelfAlert {
             Self::Blind => of_certwatch(
                 "scan_failed",
                 Severity::Unknown,
-                "cannot look at this node",
+                "cannot scan this node",
                 &first,
                 "see `journalctl -u certwatch`",
             ),
             Self::Config => of_certwatch(
-                "config_refused",
+                "config_invalid",
                 Severity::Warning,
-                "still works with its old configuration",
-                &format!("the new one is wrong: {first}"),
-                "see all of it with `certwatch config check`, mend it, and run `systemctl reload certwatch`",
+                "still uses its previous configuration",
+                &format!("the new one is invalid: {first}"),
+                "see all of it with `certwatch config check`, fix it, and run `systemctl reload certwatch`",
             ),
             Self::Pairs => of_certwatch(
                 "key_mismatch",
                 Severity::Critical,
-                "found a key that is not its certificate's",
-                &format!("nobody can use {first} until its key and certificate match"),
-                "see what is in the way with `certwatch renew --dry-run`, then run `certwatch renew`",
+                "found a key that does not match its certificate",
+                &format!("{first} is unusable until its key and certificate match"),
+                "see the blockers with `certwatch renew --dry-run`, then run `certwatch renew`",
             ),
             Self::RenewalState => of_certwatch(
                 "renewal_state_unreadable",
                 Severity::Unknown,
-                "cannot tell whether a renewal is half-way",
+                "does not know whether a renewal is unfinished",
                 &first,
-                "run `certwatch renew --dry-run` as root, and then `certwatch renew`, which moves a damaged state aside",
+                "run `certwatch renew --dry-run` as root, and then `certwatch renew`, which moves a damaged \
+                 state aside",
             ),
             Self::Renewer => of_certwatch(
-                "renewer_silent",
+                "renewer_unresponsive",
                 Severity::Critical,
-                "cannot have anything renewed",
+                "cannot start renewals",
                 &first,
-                "see `systemctl status certwatch-renew.path certwatch-renew.service`, or renew by hand: `certwatch renew`",
+                "see `systemctl status certwatch-renew.path certwatch-renew.service`, or renew manually: \
+                 `certwatch renew`",
             ),
             Self::Unsaved => of_certwatch(
                 "state_unsaved",
                 Severity::Warning,
-                "cannot write down whom it has told what",
-                &format!("{first}. After a restart you are told again what you know"),
+                "cannot save the notification state",
+                &format!("{first}. After a restart you are notified again about known alerts"),
                 "make its state directory writable (`daemon.state-dir`)",
             ),
         }

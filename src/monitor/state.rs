@@ -60,7 +60,7 @@ impl Monitor {
     fn news_of_loss(&self, loaded: &Loaded<MonitorState>, now: UnixTime) -> Option<Notice> {
         let Loaded::SetAside { to, why } = loaded else { return None };
         let to = escape_control(&to.to_string_lossy()).into_owned();
-        tracing::error!(path = %to, "what certwatch remembered {why}; it was set aside");
+        tracing::error!(path = %to, "the state of certwatch {why}; it was set aside");
         Some(memory_lost(&self.node, &to, why, now))
     }
 
@@ -119,11 +119,11 @@ fn given_up(node: &str, why: &str, now: UnixTime) -> Notice {
         at: now,
         kind: MessageKind::News,
         severity: Severity::Critical,
-        headline: "certwatch could not look at this node, and ended".to_owned(),
+        headline: "certwatch could not scan this node, and exited".to_owned(),
         text: vec![
-            format!("Its scans ended badly, one after the other. The last one: {why}."),
-            "The service manager starts it again. If that does not help, see `journalctl -u certwatch`; \
-             until then nobody watches this node."
+            format!("Several scans in a row failed. The last one: {why}."),
+            "The service manager restarts it. If that does not help, see `journalctl -u certwatch`; \
+             until then this node is not watched."
                 .to_owned(),
         ],
     }
@@ -136,13 +136,13 @@ fn memory_lost(node: &str, to: &str, why: &str, now: UnixTime) -> Notice {
         at: now,
         kind: MessageKind::News,
         severity: Severity::Warning,
-        headline: "certwatch lost its memory".to_owned(),
+        headline: "certwatch lost its state".to_owned(),
         text: vec![
             format!(
-                "What certwatch remembered {why}. It was set aside as {to}, and certwatch began anew."
+                "The state of certwatch {why}. It was set aside as {to}, and certwatch started without it."
             ),
-            "You may be told of things again that you know already. What was mended in the \
-             meantime is not reported as over."
+            "You may be notified again about known alerts. What was fixed in the \
+             meantime is not reported as resolved."
                 .to_owned(),
         ],
     }

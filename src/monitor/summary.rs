@@ -26,8 +26,8 @@ pub(super) fn line(monitor: &Monitor, now: UnixTime) -> String {
 
 fn scan(monitor: &Monitor) -> String {
     match &monitor.memory.scan {
-        None => "the first scan has not ended".to_owned(),
-        Some(scan) if scan.failure.is_some() => "cannot look at this node".to_owned(),
+        None => "the first scan has not finished".to_owned(),
+        Some(scan) if scan.failure.is_some() => "cannot scan this node".to_owned(),
         Some(scan) => format!("{} certificates", scan.judged),
     }
 }
@@ -35,7 +35,7 @@ fn scan(monitor: &Monitor) -> String {
 /// How each channel is.
 fn channels(monitor: &Monitor) -> Vec<String> {
     if monitor.specs.is_empty() {
-        return vec!["nobody is told: no channel is configured".to_owned()];
+        return vec!["no notification channel is configured".to_owned()];
     }
     let mut channels: Vec<_> = monitor.specs.iter().map(|spec| route::channel(&spec.id)).collect();
     channels.dedup();
@@ -48,7 +48,7 @@ fn state(monitor: &Monitor, channel: &str) -> &'static str {
     let receivers = specs.filter_map(|spec| monitor.memory.ledger.receivers.get(&spec.id));
     let health: Vec<_> = receivers.map(|receiver| &receiver.health).collect();
     if health.iter().any(|it| it.failing_since.is_some()) {
-        "fails"
+        "failing"
     } else if health.iter().any(|it| it.last_success.is_some()) {
         "ok"
     } else {

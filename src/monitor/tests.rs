@@ -36,7 +36,7 @@ fn a_lost_memory_is_told() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("state.json"), "no JSON").unwrap();
     let monitor = Monitor::open(with_slack(&dir), Writer::default(), NOW).unwrap();
-    assert_eq!(told(&monitor), ["certwatch lost its memory"]);
+    assert_eq!(told(&monitor), ["certwatch lost its state"]);
 }
 
 #[test]

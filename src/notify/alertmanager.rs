@@ -59,10 +59,10 @@ pub async fn send(
 fn refusal(endpoint: &Endpoint, answer: &HttpResponse) -> Failure {
     let status = answer.status;
     let why = match status {
-        400 => format!("answered HTTP 400: {}", reason(&answer.body)),
-        401 | 403 => format!("answered HTTP {status}: set alertmanager.token, or another"),
-        404 | 405 => format!("answered HTTP {status}: is its URL right, and is it 0.16 or later?"),
-        _ => format!("answered HTTP {status}"),
+        400 => format!("returned HTTP 400: {}", reason(&answer.body)),
+        401 | 403 => format!("returned HTTP {status}: set alertmanager.token, or another"),
+        404 | 405 => format!("returned HTTP {status}: is its URL right, and is it 0.16 or later?"),
+        _ => format!("returned HTTP {status}"),
     };
     answer.failure(endpoint, &why)
 }
@@ -77,11 +77,7 @@ fn reason(body: &str) -> String {
         }
         _ => String::new(),
     };
-    if told.is_empty() {
-        "it gave no reason".to_owned()
-    } else {
-        escape_control(&told).into_owned()
-    }
+    if told.is_empty() { "no reason given".to_owned() } else { escape_control(&told).into_owned() }
 }
 
 /// The JSON to post: one object for each alert, and for each that has to end.

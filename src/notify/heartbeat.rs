@@ -38,13 +38,12 @@ pub async fn send(
     let answer = http::send(request, network).await?;
     // healthchecks.io answers so with HTTP 200, since senders seldom look.
     if answer.body.contains("(not found)") || matches!(answer.status, 404 | 410) {
-        return Err(endpoint
-            .permanent("knows no check of this URL: put that of an existing one into the secret"));
+        return Err(endpoint.permanent("has no check at this URL: use the URL of an existing one"));
     }
     if answer.is_success() {
         return Ok(());
     }
-    Err(answer.failure(&endpoint, &format!("answered HTTP {}", answer.status)))
+    Err(answer.failure(&endpoint, &format!("returned HTTP {}", answer.status)))
 }
 
 fn cut(text: &str) -> &str {

@@ -35,10 +35,10 @@ pub(super) fn named(alertname: &str, node: &str, worst: Severity) -> Value {
 pub(super) fn annotations(node: &str, text: &AlertText) -> Value {
     let remedies: Vec<String> = text.remedies.iter().map(ToString::to_string).collect();
     let texts = [
-        ("summary", format!("{node}: {} {}", text.name, text.brief)),
+        ("summary", format!("{node}: {} {}", text.name, text.summary)),
         ("title", text.title.clone()),
         ("description", text.lines.join("\n")),
-        ("by_itself", text.automatic.clone()),
+        ("automatic", text.automatic.clone()),
         ("remedy", remedies.join("\n")),
         ("expires", text.expires.map(|at| at.to_string()).unwrap_or_default()),
     ];

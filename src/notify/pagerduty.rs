@@ -42,13 +42,13 @@ fn refusal(endpoint: &Endpoint, answer: &HttpResponse, key: &str) -> Failure {
     let status = answer.status;
     match status {
         400 => {
-            let why = format!("answered HTTP 400: {}", reasons(&answer.body, key));
+            let why = format!("returned HTTP 400: {}", reasons(&answer.body, key));
             endpoint.permanent(&format!(
                 "{why}; is pagerduty.routing-key that of an Events API v2 integration?"
             ))
         }
-        429 => answer.transient(endpoint, "answered HTTP 429: too many events, certwatch waits"),
-        _ => answer.failure(endpoint, &format!("answered HTTP {status}")),
+        429 => answer.transient(endpoint, "returned HTTP 429: too many events, certwatch waits"),
+        _ => answer.failure(endpoint, &format!("returned HTTP {status}")),
     }
 }
 
@@ -58,7 +58,7 @@ fn reasons(body: &str, key: &str) -> String {
     let errors = body["errors"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let told: Vec<&str> = errors.filter(|error| !error.contains(key)).take(3).collect();
     if told.is_empty() {
-        "it gave no reason".to_owned()
+        "no reason given".to_owned()
     } else {
         escape_control(&told.join(", ")).into_owned()
     }
@@ -98,12 +98,12 @@ fn trigger(message: &Message, it: &Firing) -> Value {
         "what": text.title,
         "where": text.place,
         "findings": text.lines,
-        "by_itself": text.automatic,
+        "automatic": text.automatic,
         "remedy": remedies,
         "expires": text.expires.map(labels::moment),
         "since": labels::moment(it.since),
     });
-    let summary = format!("{}: {} {}", message.node, text.name, text.brief);
+    let summary = format!("{}: {} {}", message.node, text.name, text.summary);
     let mut event =
         event(message, &it.id.on(&message.node), &summary, severity(it.level.severity), &details);
     event["payload"]["component"] = json!(text.name);

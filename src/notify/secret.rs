@@ -65,7 +65,7 @@ pub(super) fn enter(hangs: &Arc<Hangs>, path: &Path) -> Result<(), Failure> {
     hangs.enter(path).map_err(|silent| {
         let path = escape_control(&path.to_string_lossy()).into_owned();
         Failure::transient(format!(
-            "{path} has not answered since {}; is its file system away?",
+            "{path} has not responded since {}; is its file system unavailable?",
             silent.0
         ))
     })
@@ -98,7 +98,7 @@ fn read_as(
     let closed = |mode: u32| match mode & 0o027 {
         0 => Ok(()),
         _ => Err(format!(
-            "has mode {:04o}, so that others can read or change it; `chmod 0600` it",
+            "has mode {:04o}, so that others can read or change it: `chmod 0600`",
             mode & 0o7777
         )),
     };
@@ -179,7 +179,7 @@ fn one_line(bytes: Vec<u8>) -> Result<Revealed, String> {
         return Err("is empty".to_owned());
     }
     if line.chars().any(char::is_control) {
-        return Err("holds more than one line of text".to_owned());
+        return Err("contains more than one line of text".to_owned());
     }
     Ok(Revealed(line.to_owned()))
 }

@@ -39,14 +39,14 @@ pub fn roots(
             let why = if found.errors.is_empty() { "" } else { " that can be read" };
             // Transient, as what follows: a file that appears mends it.
             return Err(Failure::transient(format!(
-                "alerts.ca-file, {path}, holds no certificate{why}"
+                "alerts.ca-file, {path}, contains no certificate{why}"
             )));
         }
         roots.extend(found.certs);
     }
     if roots.is_empty() {
         return Err(Failure::transient(
-            "no CA is known: install the package ca-certificates, or set alerts.ca-file",
+            "no trusted CA found: install the package ca-certificates, or set alerts.ca-file",
         ));
     }
     Ok(roots)
@@ -74,8 +74,8 @@ pub fn pair(client: &ClientCertificate, hangs: &Arc<Hangs>) -> Result<ClientIden
     };
     let bytes = secret::bytes(path).map_err(refuse)?;
     let blocks: Result<Vec<_>, _> = pem::certificates(&bytes).into_iter().collect();
-    let blocks = blocks.map_err(|_| refuse("has a damaged block in it".to_owned()))?;
-    let first = blocks.first().ok_or_else(|| refuse("holds no certificate in PEM".to_owned()))?;
+    let blocks = blocks.map_err(|_| refuse("contains a damaged block".to_owned()))?;
+    let first = blocks.first().ok_or_else(|| refuse("contains no PEM certificate".to_owned()))?;
     check_dates(&first.der, sys::now()).map_err(refuse)?;
     secret::enter(hangs, &secret::file(&client.key))?;
     let key = secret::read_text(&client.key)?;
@@ -86,14 +86,13 @@ pub fn pair(client: &ClientCertificate, hangs: &Arc<Hangs>) -> Result<ClientIden
             "the key in {} {}",
             secret::place(&client.key),
             match is_encrypted {
-                true =>
-                    "is encrypted: put it there without a passphrase, as `openssl pkey` writes it",
-                false => "is no private key in PEM",
+                true => "is encrypted: remove the passphrase, for example with `openssl pkey`",
+                false => "is not a PEM private key",
             }
         ))
     })?;
     CertifiedKey::from_der(ders.clone(), der, &rustls::crypto::ring::default_provider()).map_err(
-        |_| refuse(format!("and the key in {} do not belong together", secret::place(&client.key))),
+        |_| refuse(format!("and the key in {} do not match", secret::place(&client.key))),
     )?;
     Ok(ClientIdentity { chain: ders, key })
 }

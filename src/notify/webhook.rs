@@ -33,7 +33,7 @@ pub async fn send(
     if answer.is_success() {
         return Ok(());
     }
-    Err(answer.failure(&endpoint, &format!("answered HTTP {}", answer.status)))
+    Err(answer.failure(&endpoint, &format!("returned HTTP {}", answer.status)))
 }
 
 /// `sha256=` and the HMAC of the very bytes of the body.

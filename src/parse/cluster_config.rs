@@ -16,13 +16,13 @@ use crate::domain::time::Span;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unreadable {
     /// It is no YAML, or a field is not of its type; line and column in its document, if known.
-    #[error("it is no YAML, or not of the right form{}", place(*.0))]
+    #[error("not YAML, or not of the expected form{}", place(*.0))]
     Form(Option<(u64, u64)>),
     /// None of its documents is one.
-    #[error("it has no ClusterConfiguration of kubeadm")]
+    #[error("it contains no kubeadm ClusterConfiguration")]
     Missing,
     /// It is of an API version that did not exist when this was written.
-    #[error("it is of {}, which is not known here", escape_control(.0))]
+    #[error("its API version is {}, which certwatch does not know", escape_control(.0))]
     Api(String),
     /// A field has a value that is not known.
     #[error("its {} is `{}`, which is not known here", .0, escape_control(.1))]

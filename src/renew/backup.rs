@@ -184,15 +184,13 @@ fn copy_of(dir: &Path, path: &Path) -> Result<PathBuf, Fault> {
 fn read_list(paths: &NodePaths, id: &str) -> Result<Backup, Fault> {
     let path = directory(paths, id)?.join(LIST);
     let bytes = files::read(&path)?.ok_or_else(|| {
-        Fault::failed(format!(
-            "there is no backup {id}; see what there is with `certwatch restore`"
-        ))
+        Fault::failed(format!("no backup {id}; list the backups with `certwatch restore`"))
     })?;
     serde_json::from_slice(&bytes)
         .ok()
         .filter(|backup: &Backup| backup.version == VERSION && backup.id == id)
         .ok_or_else(|| {
-            Fault::failed(format!("{} cannot be understood; use another backup", shown(&path)))
+            Fault::failed(format!("{} cannot be parsed; use another backup", shown(&path)))
         })
 }
 
@@ -200,7 +198,7 @@ fn directory(paths: &NodePaths, id: &str) -> Result<PathBuf, Fault> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if id.is_empty() || id.len() > 100 || id.starts_with('.') || !id.chars().all(is_plain) {
         return Err(Fault::failed(format!(
-            "`{}` is no name of a backup",
+            "`{}` is not the name of a backup",
             crate::domain::text::escape_control(id)
         )));
     }

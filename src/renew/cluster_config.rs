@@ -106,19 +106,19 @@ fn find(
     if let Ok(Some(config)) = kept {
         return Ok(Settled { config, source: ClusterConfigSource::Kept, notes: Vec::new() });
     }
-    let damaged = kept.err().map(|fault| format!("the kept copy cannot be used: {}", fault.what));
+    let damaged = kept.err().map(|fault| format!("the saved copy cannot be used: {}", fault.what));
     match present::config(paths, plane, kubeadm) {
         Ok(present::Present { config, notes }) => {
             let notes = notes.into_iter().chain(damaged).collect();
             Ok(Settled { config, source: ClusterConfigSource::Node, notes })
         }
-        Err(why) => Err(Fault::failed(format!("{}; nothing was kept, and {why}", silent.what))),
+        Err(why) => Err(Fault::failed(format!("{}; no copy was kept, and {why}", silent.what))),
     }
 }
 
 fn from_api(text: &str) -> Result<Settled, Fault> {
     let config = cluster_config::read(text).map_err(|why| {
-        Fault::failed(format!("the ConfigMap kubeadm-config cannot be understood: {why}"))
+        Fault::failed(format!("the ConfigMap kubeadm-config cannot be parsed: {why}"))
     })?;
     Ok(Settled { config, source: ClusterConfigSource::Api, notes: Vec::new() })
 }
@@ -133,7 +133,7 @@ fn kept(paths: &NodePaths) -> Result<Option<ClusterConfig>, Fault> {
 fn read(path: &Path) -> Result<Option<String>, Fault> {
     let Some(bytes) = files::read(path)? else { return Ok(None) };
     let text = String::from_utf8(bytes)
-        .map_err(|_| Fault::failed(format!("{} is no text", shown(path))))?;
+        .map_err(|_| Fault::failed(format!("{} is not UTF-8 text", shown(path))))?;
     Ok(Some(text))
 }
 

@@ -104,7 +104,10 @@ impl Copies {
     ) -> CopyStatus {
         let path = &copy.path;
         if self.hung().contains(path) {
-            return CopyStatus::left(path, "it did not answer before; is its file system away?");
+            return CopyStatus::left(
+                path,
+                "it did not respond before; is its file system unavailable?",
+            );
         }
         let owner = match &copy.owner {
             None => Some(0),
@@ -119,13 +122,17 @@ impl Copies {
         let output = program::run(self.command(paths, path, owner, task), limit);
         match output {
             Ok(output) if output.is_success() => serde_json::from_str(&output.text())
-                .unwrap_or_else(|_| CopyStatus::left(path, "certwatch did not understand itself")),
+                .unwrap_or_else(|_| {
+                    CopyStatus::left(path, "internal error: unexpected output of a child process")
+                }),
             // Also if not even SIGKILL ends it.
             _ if begin.elapsed() >= limit => {
                 self.hung().insert(path.clone());
                 let seconds = limit.as_secs_f64().max(0.1);
                 let seconds = (seconds * 10.0).round() / 10.0;
-                let why = format!("it did not answer within {seconds} s; is its file system away?");
+                let why = format!(
+                    "it did not respond within {seconds} s; is its file system unavailable?"
+                );
                 CopyStatus::left(path, &why)
             }
             Ok(output) => CopyStatus::left(path, &output.summary()),

@@ -182,7 +182,8 @@ fn worst(users: &[CopyUser]) -> Option<&'static str> {
     }
     if is(Refusal::NotForClients) {
         return Some(
-            "its certificate is not one for clients (extended key usage), so that its owner is not admin today",
+            "its certificate is not a client certificate (extended key usage), so its owner does not have \
+             admin's rights today",
         );
     }
     is(Refusal::OtherUser).then_some("its user of this cluster is not the one of admin.conf")

@@ -160,7 +160,7 @@ impl Renewer {
 
     fn go_on(&self, journal: &Journal, done: Done) -> Result<Done, Fault> {
         if journal.step.is_harmless() && self.stop.is_asked() {
-            return Err(Fault::failed("it was asked to stop"));
+            return Err(Fault::failed("it was stopped"));
         }
         Ok(done)
     }

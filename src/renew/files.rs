@@ -227,7 +227,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
 /// A file that somebody else wrote since it was looked at: theirs may be the better one.
 pub(super) fn changed_by_others(path: &Path) -> Fault {
     Fault::failed(format!(
-        "somebody else changed {} meanwhile; nothing of it was replaced, so look at it and renew again",
+        "{} was changed by somebody else in the meantime; nothing was replaced, so check it and renew again",
         shown(path)
     ))
 }

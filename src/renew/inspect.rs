@@ -68,7 +68,7 @@ pub fn paths_of(kubernetes: &Path, name: &str) -> Result<Vec<PathBuf>, Fault> {
 
 fn role_of(name: &str) -> Result<&'static Role, Fault> {
     role::kubeadm(name)
-        .ok_or_else(|| Fault::failed(format!("kubeadm renews no `{}`", escape_control(name))))
+        .ok_or_else(|| Fault::failed(format!("kubeadm does not know `{}`", escape_control(name))))
 }
 
 fn is_kubeconfig(name: &str) -> bool {
@@ -94,7 +94,8 @@ fn nothing_else_changed(paths: &NodePaths, asked: &[PathBuf]) -> Result<(), Faul
             .map(|it| files::sha256(&it));
         if live? != staged? {
             return Err(Fault::failed(format!(
-                "{} differs between the staging copy and the live tree, though nobody asked for that; if somebody works on this node, wait and renew again",
+                "{} differs between the staging copy and the live tree, without having been requested; if \
+                 somebody works on this node, wait and renew again",
                 shown(path)
             )));
         }
@@ -161,8 +162,8 @@ impl CertificateCheck<'_> {
     }
 
     fn check_alone(&self, staged: &KeyPair, new: &Certificate) -> Result<(), Fault> {
-        self.must(staged.is_pair(), "has a key that is not its certificate's")?;
-        let unsigned = "was not signed by the CA of this node, as far as that can be checked";
+        self.must(staged.is_pair(), "has a key that does not match its certificate")?;
+        let unsigned = "is not verifiably signed by the CA of this node";
         self.must(is_signed(new), unsigned)?;
         self.must(!new.is_ca, "has become a CA")?;
         self.must(new.not_before <= self.now, "is not valid yet; look at the clock")?;
@@ -177,14 +178,14 @@ impl CertificateCheck<'_> {
         wants_later: bool,
     ) -> Result<(), Fault> {
         let same_name = values(old, &Attribute::Cn) == values(new, &Attribute::Cn);
-        self.must(same_name, "is for another common name than before")?;
-        self.must(self.may_follow(old, new), "is for another organisation than before")?;
-        self.must(sans(old) == sans(new), "is for other names or addresses (SANs) than before")?;
+        self.must(same_name, "has another common name than before")?;
+        self.must(self.may_follow(old, new), "has another organization than before")?;
+        self.must(sans(old) == sans(new), "has other names or addresses (SANs) than before")?;
         let was_for_clients = old.client_auth == ClientAuth::Allowed;
         let is_for_clients = !was_for_clients || new.client_auth == ClientAuth::Allowed;
-        self.must(is_for_clients, "is no longer one for clients (extended key usage)")?;
+        self.must(is_for_clients, "is no longer a client certificate (extended key usage)")?;
         let is_later = new.not_after > old.not_after || !wants_later;
-        self.must(is_later, "ends no later than before, though kubeadm said that it renewed it")
+        self.must(is_later, "expires no later than before, although kubeadm reported a renewal")
     }
 
     /// Only a restore may give back what a step has taken.

@@ -77,7 +77,7 @@ pub(super) fn state(kubernetes: &Path, changes: &[FileChange]) -> Option<String>
     let list = |all: Vec<&FileChange>| {
         all.iter().map(|it| shown(&kubernetes.join(&it.path))).collect::<Vec<_>>().join(", ")
     };
-    Some(format!("new, each with its key: {}; as before: {}", list(new), list(old)))
+    Some(format!("new, with their keys: {}; unchanged: {}", list(new), list(old)))
 }
 
 /// True if the live file is the new one, or may be what a crash has left of it.

@@ -50,7 +50,7 @@ enum View {
 /// be shown to it in none of the ways.
 pub fn renew(paths: &NodePaths, names: &[String], config: Option<&Path>) -> Result<(), Fault> {
     if let Some(name) = names.iter().find(|name| role::kubeadm(name).is_none()) {
-        return Err(Fault::failed(format!("kubeadm renews no `{}`", escape_control(name))));
+        return Err(Fault::failed(format!("kubeadm does not know `{}`", escape_control(name))));
     }
     // What does not say so is none.
     version(paths)?;
@@ -83,7 +83,7 @@ pub fn version(paths: &NodePaths) -> Result<Version, Fault> {
     found.ok_or_else(|| {
         let program = shown(&paths.kubeadm);
         Fault::failed(format!(
-            "`{program} version` does not say which version it is ({})",
+            "`{program} version` does not report a version ({})",
             output.summary()
         ))
     })
@@ -115,7 +115,7 @@ fn view(paths: &NodePaths) -> Result<View, Fault> {
             Ok(View::Shown)
         } else {
             Err(Fault::failed(format!(
-                "{KUBERNETES} is not the staging copy, as the unit should make it; install the unit anew"
+                "{KUBERNETES} is not the staging copy that the unit should mount; reinstall the unit"
             )))
         };
     }

@@ -111,8 +111,8 @@ pub fn rotate(paths: &NodePaths) -> Result<String, Fault> {
     let fresh = wait_until(ROTATION, || fresh(&current));
     let fresh = fresh.ok_or_else(|| {
         Fault::failed(format!(
-            "the kubelet has stored no certificate within {} s: {} is not there or is over. \
-             It goes on with the one in kubelet.conf. See `kubectl get csr` and `journalctl -u kubelet`",
+            "the kubelet has stored no certificate within {} s: {} does not exist or has expired. \
+             It keeps using the one in kubelet.conf. See `kubectl get csr` and `journalctl -u kubelet`",
             ROTATION.as_secs(),
             shown(&current)
         ))
@@ -126,7 +126,7 @@ pub fn rotate(paths: &NodePaths) -> Result<String, Fault> {
     }
     restart(paths)?;
     Ok(format!(
-        "the kubelet renews its certificate by itself again; the present one ends on {}",
+        "the kubelet renews its certificate automatically again; the present one expires on {}",
         fresh.not_after.date()
     ))
 }
@@ -172,7 +172,7 @@ pub(super) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
     names.into_iter().find(|name| name.len() > USER.len() && name.starts_with(USER)).ok_or_else(
         || {
             Fault::failed(format!(
-                "the node's name is not to be found: neither {} nor kubelet.conf has a certificate for {USER}NAME",
+                "the node's name is unknown: neither {} nor kubelet.conf has a certificate for {USER}NAME",
                 shown(&pki(paths).join(CURRENT))
             ))
         },
@@ -257,7 +257,7 @@ pub fn restart(paths: &NodePaths) -> Result<(), Fault> {
     let Some(address) = kubelet::healthz(&config) else { return Ok(()) };
     wait_until(START, || is_healthy(address).then_some(())).ok_or_else(|| {
         Fault::failed(format!(
-            "the kubelet was restarted and does not answer within {} s; see `journalctl -u kubelet`",
+            "the kubelet was restarted and does not respond within {} s; see `journalctl -u kubelet`",
             START.as_secs()
         ))
     })
@@ -282,7 +282,8 @@ fn pki(paths: &NodePaths) -> PathBuf {
 fn read(path: &Path) -> Result<String, Fault> {
     let bytes =
         files::read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
-    String::from_utf8(bytes).map_err(|_| Fault::failed(format!("{} is no text", shown(path))))
+    String::from_utf8(bytes)
+        .map_err(|_| Fault::failed(format!("{} is not UTF-8 text", shown(path))))
 }
 
 /// Puts `text` in the place of a file, for this user alone, all of it or nothing.
@@ -293,7 +294,7 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
 fn unusual(path: &Path) -> Fault {
     Fault::failed(format!(
         "{} is not as kubeadm writes it, with one certificate and one key of one user, each on a \
-         line of its own: give it a new certificate by hand",
+         line of its own: replace its certificate manually",
         shown(path)
     ))
 }

@@ -65,8 +65,8 @@ fn summary(config: &ClusterConfig) -> String {
     let etcd = if config.etcd == Etcd::Local { "here" } else { "elsewhere" };
     let validity = config.validity.map_or_else(|| "a year".to_owned(), |it| it.to_string());
     format!(
-        "the cluster's configuration is neither to be had from the API nor kept from before: kubeadm goes by the \
-         manifests and the certificates of this node ({} keys, valid for {validity}, etcd {etcd})",
+        "the cluster configuration is available neither from the API nor from a saved copy: it is derived \
+         from the manifests and certificates of this node ({} keys, valid for {validity}, etcd {etcd})",
         config.algorithm.name()
     )
 }
@@ -75,7 +75,7 @@ fn algorithm(leaves: &[Leaf]) -> Result<(KeyAlgorithm, Option<String>), String> 
     match present::keys(leaves) {
         Keys::Same(algorithm) => Ok((algorithm, None)),
         Keys::Mixed(algorithm) => {
-            let note = format!("the present keys are of several kinds: all new ones are {}", algorithm.name());
+            let note = format!("the present keys are of several types: all new ones are {}", algorithm.name());
             Ok((algorithm, Some(note)))
         }
         Keys::Unknown => Err(
@@ -111,8 +111,8 @@ fn validity(leaves: &[Leaf], kubeadm: Option<Version>) -> (Option<Span>, Option<
         Validity::Of(span) => (Some(span), None),
         Validity::AtMost(span) => {
             let note = format!(
-                "how long certificates were made for cannot be told from those that are there ({span} at most): \
-                 the new ones live a year"
+                "the validity period cannot be determined from the present certificates ({span} at most): \
+                 the new ones are valid for a year"
             );
             (None, Some(note).filter(|_| may_differ))
         }

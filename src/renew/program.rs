@@ -49,8 +49,7 @@ impl Output {
         let text = self.text();
         let lines = without_keys(&text);
         let last = lines[lines.len().saturating_sub(LINES)..].join("; ");
-        let end =
-            if self.is_late { "it took too long".to_owned() } else { self.status.to_string() };
+        let end = if self.is_late { "it timed out".to_owned() } else { self.status.to_string() };
         if last.is_empty() { end } else { format!("{end}; it said: {}", escape_control(&last)) }
     }
 }
@@ -117,7 +116,7 @@ pub(super) fn find(name: &str) -> Result<PathBuf, Fault> {
 pub(super) fn trusted(program: &Path) -> Result<PathBuf, Fault> {
     let shown = escape_control(&program.to_string_lossy()).into_owned();
     trusted::executable(program)
-        .map_err(|error| Fault::failed(format!("{shown} is not run: {error}")))
+        .map_err(|error| Fault::failed(format!("{shown} was not run: {error}")))
 }
 
 /// Runs `command` for at most `limit`, and ends all of its process group after that.
@@ -144,7 +143,7 @@ pub(super) fn run(mut command: Command, limit: Duration) -> Result<Output, Fault
     signal_group(&child, Signal::KILL);
     if !ends_within(&child, &mut reader, &mut output, GRACE) {
         return Err(Fault::failed(format!(
-            "{name} cannot be ended: it waits in the kernel; look at the disk (`dmesg`)"
+            "{name} cannot be killed: it is blocked in the kernel; check the disk (`dmesg`)"
         )));
     }
     let status = child.wait().map_err(|error| failed("wait for", &error))?;

@@ -70,7 +70,7 @@ impl TrustedFile {
             return Ok(held);
         }
         Err(Untrustworthy::Place(
-            "others can write it, or it has a second name (a hard link); see `ls -l`".to_owned(),
+            "others can write to it, or it has more than one hard link; see `ls -l`".to_owned(),
         ))
     }
 
@@ -94,7 +94,7 @@ impl TrustedFile {
 }
 
 fn changed() -> io::Error {
-    io::Error::other("somebody changed it just now; renew again")
+    io::Error::other("it was changed just now; renew again")
 }
 
 fn standing(stat: &Stat) -> Standing {

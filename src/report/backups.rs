@@ -15,7 +15,7 @@ use super::escape;
 pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
     let dir = escape_control(&dir.to_string_lossy()).into_owned();
     if backups.is_empty() {
-        return format!("There is no backup in {dir}: nothing has been renewed yet.\n");
+        return format!("No backups in {dir}: nothing has been renewed yet.\n");
     }
     let mut text = format!("Backups in {dir}, the newest first:\n\n");
     for backup in backups {
@@ -29,7 +29,7 @@ pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
             if backup.files.len() == 1 { "" } else { "s" }
         );
     }
-    text.push_str("\nPut one back with `certwatch restore BACKUP`.\n");
+    text.push_str("\nRestore one with `certwatch restore BACKUP`.\n");
     text
 }
 
@@ -69,9 +69,9 @@ mod tests {
 
         2026-11-23T10-00-00Z   3 d ago, 1 file
 
-        Put one back with `certwatch restore BACKUP`.
+        Restore one with `certwatch restore BACKUP`.
         ");
-        assert!(table(&[], Path::new("/b"), now).contains("no backup"));
+        assert!(table(&[], Path::new("/b"), now).contains("No backups in"));
         let json: serde_json::Value = serde_json::from_str(&json(&[backup])).unwrap();
         assert_eq!(
             (&json[0]["files"], &json[0]["at"]),

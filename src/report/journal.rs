@@ -52,7 +52,7 @@ impl Progress {
                 "copied the backup to the stage".to_owned()
             }
             Step::Stage if journal.task == Task::Repair => {
-                "copied what was found to the stage".to_owned()
+                "copied the matching halves to the stage".to_owned()
             }
             Step::Stage => "renewed a copy with kubeadm".to_owned(),
             Step::Inspect => "checked the staged files".to_owned(),
@@ -65,7 +65,7 @@ impl Progress {
             Step::Verify => "proved that everything uses the new files".to_owned(),
             Step::KubeletRotation => "turned the kubelet's rotation on again".to_owned(),
             Step::Copies => "refreshed the copies of admin.conf".to_owned(),
-            Step::RollBack => "put the old files back".to_owned(),
+            Step::RollBack => "rolled back the files".to_owned(),
             Step::ActivateOld(index) => format!("{} uses the old files", journal.live_name(index)),
             Step::VerifyOld => "proved that everything uses the old files".to_owned(),
             Step::CleanUp(_) => "cleaned up".to_owned(),

@@ -28,7 +28,7 @@ fn text(report: &Report<'_>) -> String {
             Some(worst) => {
                 let message = advice::message(item, &worst.kind, report.at);
                 let end = row.end_behind_the_worst().map_or_else(String::new, |end| {
-                    format!("; {}", advice::brief(item, end, report.at))
+                    format!("; {}", advice::summary(item, end, report.at))
                 });
                 format!("{}: {message}{end}{}", report.name(row), others(report))
             }

@@ -41,17 +41,13 @@ impl PlanReport<'_> {
         let _ =
             writeln!(out, "Renewal on {}, as planned at {}", escape_control(self.node), self.now);
         let leftovers: Vec<_> = self.plan.leftovers.iter().map(Leftover::words).collect();
-        section(
-            &mut out,
-            "First, as an earlier run has left it; then this is planned anew",
-            &leftovers,
-        );
+        section(&mut out, "First, left by an earlier run; then this is planned again", &leftovers);
         if self.plan.incomplete {
             out.push_str(
-                "\nSomething is due, or was named, that cannot be renewed here: see below.\n",
+                "\nSomething that is due or was requested cannot be renewed here: see below.\n",
             );
         } else if self.plan.is_empty() {
-            out.push_str("\nNothing has to be done.\n");
+            out.push_str("\nNothing to do.\n");
         }
         self.renewed(&mut out, width);
         self.restarted(&mut out, width);
@@ -59,7 +55,7 @@ impl PlanReport<'_> {
         section(&mut out, "Commands, in this order", &self.commands());
         section(&mut out, "Warnings", &self.plan.warnings);
         blockers(&mut out, "Overridden", &self.plan.overridden, width);
-        blockers(&mut out, "In the way, so that nothing is done", &self.plan.blockers, width);
+        blockers(&mut out, "Blocked", &self.plan.blockers, width);
         out
     }
 
@@ -210,7 +206,7 @@ mod tests {
         insta::assert_snapshot!(report(&idle).table(None), @r"
         Renewal on cp1, as planned at 2026-11-23T12:00:00Z
 
-        Nothing has to be done.
+        Nothing to do.
 
         NOT RENEWED  ENDS                  WHY NOT
         admin.conf   in 299 d, 2027-09-18  not due yet

@@ -51,16 +51,13 @@ struct PlanJson<'a> {
     renew: Vec<CertificateJson<'a>>,
     skip: Vec<CertificateJson<'a>>,
     restart: Vec<PodJson>,
-    #[serde(rename = "leave")]
-    skip_restart: Vec<PodJson>,
+    keep_running: Vec<PodJson>,
     copies: Vec<String>,
-    kubelet: bool,
+    renew_kubelet: bool,
     commands: Vec<String>,
-    #[serde(rename = "falls_short")]
     incomplete: bool,
     warnings: &'a [String],
     overridden: Vec<BlockerJson>,
-    #[serde(rename = "obstacles")]
     blockers: Vec<BlockerJson>,
 }
 
@@ -68,14 +65,14 @@ struct PlanJson<'a> {
 struct CertificateJson<'a> {
     name: &'a str,
     path: Option<String>,
-    ends: Option<String>,
+    expires: Option<String>,
     reason: &'static str,
     message: String,
 }
 
 #[derive(Serialize)]
 struct LeftoverJson {
-    id: &'static str,
+    code: &'static str,
     message: String,
 }
 
@@ -89,9 +86,8 @@ struct PodJson {
 
 #[derive(Serialize)]
 struct BlockerJson {
-    id: &'static str,
-    what: String,
-    #[serde(rename = "way_out")]
+    code: &'static str,
+    message: String,
     remedy: String,
 }
 
@@ -99,18 +95,17 @@ struct BlockerJson {
 struct OutcomeJson<'a> {
     id: &'a str,
     task: &'static str,
-    restored: Option<&'a str>,
-    outcome: Option<Outcome>,
+    restored_backup: Option<&'a str>,
+    result: Option<Outcome>,
     headline: String,
     text: Vec<String>,
-    begun: String,
-    ended: Option<String>,
-    names: &'a [String],
+    started_at: String,
+    finished_at: Option<String>,
+    certificates: &'a [String],
     components: Vec<LivePodJson>,
     kubelet: bool,
-    changed: Vec<String>,
-    fault: Option<FailureJson<'a>>,
-    #[serde(rename = "second_fault")]
+    changed_files: Vec<String>,
+    error: Option<FailureJson<'a>>,
     rollback_error: Option<FailureJson<'a>>,
     notes: &'a [String],
     resumed: u32,
@@ -125,8 +120,8 @@ struct LivePodJson {
 
 #[derive(Serialize)]
 struct FailureJson<'a> {
-    r#while: String,
-    what: &'a str,
+    step: String,
+    message: &'a str,
 }
 
 impl<'a> PlanJson<'a> {
@@ -154,20 +149,21 @@ impl<'a> PlanJson<'a> {
             message,
             outage,
         };
-        let restart =
-            restart.iter().map(|(it, why)| pod(it, why.id(), why.words(), report.plan.outage(*it)));
-        let skip_restart = skip_restart
+        let restart = restart
             .iter()
-            .map(|(it, why)| pod(it, why.id(), why.words().to_owned(), "none".to_owned()));
-        let left = |it: &Leftover| LeftoverJson { id: it.id(), message: it.words() };
+            .map(|(it, why)| pod(it, why.code(), why.words(), report.plan.outage(*it)));
+        let keep_running = skip_restart
+            .iter()
+            .map(|(it, why)| pod(it, why.code(), why.words().to_owned(), "none".to_owned()));
+        let left = |it: &Leftover| LeftoverJson { code: it.code(), message: it.words() };
         Self {
             leftovers: leftovers.iter().map(left).collect(),
             renew: renew.iter().map(CertificateJson::renewed).collect(),
             skip: skip.iter().map(CertificateJson::skipped).collect(),
             restart: restart.collect(),
-            skip_restart: skip_restart.collect(),
+            keep_running: keep_running.collect(),
             copies: copies.iter().map(|path| lossy(path)).collect(),
-            kubelet: *kubelet,
+            renew_kubelet: *kubelet,
             commands: report.commands(),
             incomplete: *incomplete,
             warnings,
@@ -182,8 +178,8 @@ impl<'a> CertificateJson<'a> {
         Self {
             name: renewal.name,
             path: Some(lossy(&renewal.path)),
-            ends: renewal.ends.map(|ends| ends.to_string()),
-            reason: renewal.why.id(),
+            expires: renewal.ends.map(|ends| ends.to_string()),
+            reason: renewal.why.code(),
             message: renewal.why.words().to_owned(),
         }
     }
@@ -192,8 +188,8 @@ impl<'a> CertificateJson<'a> {
         Self {
             name: &skip.name,
             path: None,
-            ends: skip.ends.map(|ends| ends.to_string()),
-            reason: skip.why.id(),
+            expires: skip.ends.map(|ends| ends.to_string()),
+            reason: skip.why.code(),
             message: skip.why.words(),
         }
     }
@@ -201,13 +197,13 @@ impl<'a> CertificateJson<'a> {
 
 impl BlockerJson {
     fn of(blocker: &Blocker) -> Self {
-        Self { id: blocker.id(), what: blocker.what(), remedy: blocker.remedy() }
+        Self { code: blocker.code(), message: blocker.what(), remedy: blocker.remedy() }
     }
 }
 
 impl<'a> OutcomeJson<'a> {
     fn of(journal: &'a Journal, backups: &Path) -> Self {
-        let (task, restored) = match &journal.task {
+        let (task, restored_backup) = match &journal.task {
             Task::Renew => ("renew", None),
             Task::Rescue => ("rescue", None),
             Task::Repair => ("repair", None),
@@ -216,17 +212,17 @@ impl<'a> OutcomeJson<'a> {
         Self {
             id: &journal.id,
             task,
-            restored,
-            outcome: journal.outcome(),
+            restored_backup,
+            result: journal.outcome(),
             headline: outcome_headline(journal),
             text: outcome_text(journal),
-            begun: journal.begun.to_string(),
-            ended: journal.ended.map(|ended| ended.to_string()),
-            names: &journal.names,
+            started_at: journal.begun.to_string(),
+            finished_at: journal.ended.map(|ended| ended.to_string()),
+            certificates: &journal.names,
             components: journal.live.iter().map(LivePodJson::of).collect(),
             kubelet: journal.kubelet,
-            changed: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
-            fault: FailureJson::of(journal.fault.as_ref(), journal),
+            changed_files: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
+            error: FailureJson::of(journal.fault.as_ref(), journal),
             rollback_error: FailureJson::of(journal.rollback_error.as_ref(), journal),
             notes: &journal.notes,
             resumed: journal.resumed,
@@ -244,7 +240,7 @@ impl LivePodJson {
 
 impl<'a> FailureJson<'a> {
     fn of(fault: Option<&'a (Step, Fault)>, journal: &Journal) -> Option<Self> {
-        fault.map(|(step, fault)| Self { r#while: step.doing(journal), what: &fault.what })
+        fault.map(|(step, fault)| Self { step: step.doing(journal), message: &fault.what })
     }
 }
 

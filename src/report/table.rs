@@ -108,7 +108,7 @@ impl<'a> TableLayout<'a> {
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         if self.report.assessment.rows.is_empty() {
-            return writeln!(out, "No certificate found: is this a control-plane node?");
+            return writeln!(out, "No certificates found: is this a control-plane node?");
         }
         self.heading(out)?;
         for (row, item) in self.report.shown() {

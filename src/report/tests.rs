@@ -76,7 +76,7 @@ fn nothing_found_is_said() {
     let nothing = Inventory::default();
     let printed = |format| print_as(&nothing, format, &PLAIN, ("cp1", Span::days(90)));
     assert_snapshot!(printed(Format::Table), @"
-    No certificate found: is this a control-plane node?
+    No certificates found: is this a control-plane node?
     Judged as of 2027-02-21T02:00:00Z, not of now.
     certwatch: UNKNOWN - 0 critical, 0 warnings, 0 unknown, 0 ok on cp1
     ");

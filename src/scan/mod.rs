@@ -75,10 +75,10 @@ pub enum ScanError {
     #[error("there is no thread to scan with: {0}")]
     NoThread(io::Error),
     /// A mistake of this program.
-    #[error("an internal error broke off the scan; please report it")]
+    #[error("internal error during the scan; please report it")]
     Panicked,
     /// It should have ended long ago.
-    #[error("the scan has not ended after {} s", .0.as_secs())]
+    #[error("the scan has not finished after {} s", .0.as_secs())]
     Overdue(Duration),
 }
 

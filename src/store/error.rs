@@ -11,7 +11,7 @@ use crate::domain::text::escape_control;
 pub enum StoreError {
     /// Another process holds the lock.
     #[error(
-        "another certwatch{} works with {}; stop that one, or set another daemon.state-dir",
+        "another certwatch{} uses {}; stop it, or set another daemon.state-dir",
         pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), shown(dir)
     )]
     Busy {
@@ -40,7 +40,7 @@ pub enum StoreError {
     },
     /// Others than root, or than the directory's owner, could lead root elsewhere; who and where, as a sentence.
     #[error(
-        "{0}: what root writes must be safe from others; close that to them, or set another state-dir"
+        "{0}: root's state must not be writable by others; fix its permissions, or set another state-dir"
     )]
     Untrusted(String),
     /// What is there is no state of this version; only looked at, so it stays.
@@ -53,7 +53,8 @@ pub enum StoreError {
     },
     /// What was remembered of renewals was no state, and was set aside: the next one begins anew.
     #[error(
-        "the journal of renewals {why} and is now {}: one that was under way is forgotten. Look at this node with `certwatch renew --dry-run`, and then run this again",
+        "the journal of renewals {why} and is now {}: one that was under way is forgotten. Look at this node \
+         with `certwatch renew --dry-run`, and then run this again",
         shown(path)
     )]
     Forgotten {
@@ -91,9 +92,9 @@ fn shown(path: &Path) -> String {
 /// The reason, and what to do about it.
 fn reason(error: Errno) -> String {
     let words = match error {
-        Errno::NOSPC => "the disk is full; make room on it (`df -h`, `df -i`)",
-        Errno::DQUOT => "the disk quota is used up; raise it or make room",
-        Errno::FBIG => "a limit of this process forbids a file of that size (LimitFSIZE=)",
+        Errno::NOSPC => "the disk is full; free some space (`df -h`, `df -i`)",
+        Errno::DQUOT => "the disk quota is used up; raise it or free some space",
+        Errno::FBIG => "the file size limit of this process is reached (LimitFSIZE=)",
         Errno::ROFS => {
             "the file system is read-only; mount it writable, or set another daemon.state-dir"
         }
@@ -101,10 +102,12 @@ fn reason(error: Errno) -> String {
             "permission denied; it must belong to the user that certwatch runs as"
         }
         Errno::NOENT => "it does not exist; create it, and restart certwatch if it was removed",
-        Errno::NOTDIR => "a part of the path is no directory; set another daemon.state-dir",
+        Errno::NOTDIR => "a part of the path is not a directory; set another daemon.state-dir",
         Errno::LOOP => "it is a symbolic link, and must not be one",
         Errno::IO => "the disk reports an error; see `dmesg`",
-        Errno::STALE => "the network file system lost it; mount it anew and restart certwatch",
+        Errno::STALE => {
+            "stale file handle; mount the network file system again and restart certwatch"
+        }
         other => return std::io::Error::from(other).to_string(),
     };
     words.to_owned()

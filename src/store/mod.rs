@@ -124,7 +124,7 @@ impl Store {
     pub fn save<S: Serialize>(&mut self, state: &S) -> Result<(), StoreError> {
         let unwritable = |why: String| StoreError::Unwritable { path: self.dir.at(STATE), why };
         let mut bytes = serde_json::to_vec(&StateFileRef { version: VERSION, state })
-            .map_err(|error| unwritable(format!("is no JSON: {error}")))?;
+            .map_err(|error| unwritable(format!("is not JSON: {error}")))?;
         bytes.push(b'\n');
         if bytes.len() as u64 > MAX_BYTES {
             return Err(unwritable("is larger than 16 MiB".to_owned()));
@@ -201,14 +201,14 @@ fn understood<S: DeserializeOwned>(content: FileContent) -> Result<Option<S>, St
         return Err(format!("has version {version}; this certwatch knows version {VERSION}"));
     }
     let StateFile { state } = serde_json::from_slice(&bytes)
-        .map_err(|error| format!("is not a state of this certwatch ({})", place(&error)))?;
+        .map_err(|error| format!("is not a valid state of this version ({})", place(&error)))?;
     Ok(Some(state))
 }
 
 /// Where and what, without the file's own words: the library quotes values.
 fn place(error: &serde_json::Error) -> String {
     let what = match error.classify() {
-        serde_json::error::Category::Eof => "it ends too soon",
+        serde_json::error::Category::Eof => "it is truncated",
         serde_json::error::Category::Syntax => "no JSON",
         serde_json::error::Category::Data => "unexpected content",
         serde_json::error::Category::Io => "unreadable",

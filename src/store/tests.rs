@@ -71,7 +71,7 @@ fn only_one_works_with_a_directory() {
     assert!(is_in_use(dir));
     let error = Store::open(dir).err().unwrap();
     assert!(matches!(error, StoreError::Busy { pid: Some(pid), .. } if pid == std::process::id()));
-    assert!(error.to_string().contains(&format!("(process {}) works with", std::process::id())));
+    assert!(error.to_string().contains(&format!("(process {}) uses", std::process::id())));
     drop(store);
     assert!(!is_in_use(dir));
     Store::open(dir).unwrap();
@@ -109,8 +109,11 @@ fn what_is_no_state_is_set_aside_with_the_reason() {
     for (text, expected) in [
         ("{\"version\":2,\"other\":1}", "has version 2; this certwatch knows version 1"),
         ("{\"version\":-1,\"state\":{}}", "is damaged (unexpected content at line 1 column 13)"),
-        ("{\"version\":1}", "is not a state of this certwatch (unexpected content"),
-        ("{\"version\":1,\"state\":{\"a\":\"secret\"}}", "is not a state of this certwatch (unexp"),
+        ("{\"version\":1}", "is not a valid state of this version (unexpected content"),
+        (
+            "{\"version\":1,\"state\":{\"a\":\"secret\"}}",
+            "is not a valid state of this version (unexp",
+        ),
         ("\u{0}\u{0}\u{0}", "is damaged (no JSON at line 1"),
         ("{\"version\":1,\"state\":{}} x", "is damaged (no JSON at line 1 column 26)"),
     ] {

@@ -117,7 +117,7 @@ impl Watcher {
 
     /// One that has not looked yet.
     fn blind(places: WatchTargets, poll: Duration, patience: Duration) -> Self {
-        let why = "the first look at the directories is not done".to_owned();
+        let why = "the directories have not been looked at yet".to_owned();
         Self {
             places: Arc::new(places),
             poll,
@@ -228,7 +228,7 @@ impl Watcher {
             // It broke off.
             Ok(Err(_)) => {
                 self.looking = None;
-                self.compare_instead("the directories cannot be looked at".to_owned());
+                self.compare_instead("the directories cannot be read".to_owned());
                 false
             }
             // It is taken the next time.
@@ -246,7 +246,7 @@ impl Watcher {
         if let WatchMode::Watching(inotify) = &self.state
             && inotify.is_setting()
         {
-            self.compare_instead("a directory does not answer".to_owned());
+            self.compare_instead("a directory does not respond".to_owned());
         }
         true
     }
@@ -256,7 +256,7 @@ impl Watcher {
             because.clone_into(why);
         }
         if !std::mem::replace(&mut self.has_told_blind, true) {
-            tracing::warn!("new directories are not noticed: {because}");
+            tracing::warn!("new directories go unnoticed: {because}");
         }
     }
 
@@ -289,9 +289,9 @@ impl Watcher {
     fn take_silent(&mut self, silent: Vec<PathBuf>) {
         if self.silent != silent {
             match &*silent {
-                [] => tracing::info!("every directory answers again, and is watched"),
+                [] => tracing::info!("every directory responds again, and is watched"),
                 silent => tracing::warn!(
-                    "{}: does not answer, and is not watched until it does",
+                    "{}: not responding, and not watched until it does",
                     list(silent)
                 ),
             }
@@ -311,13 +311,10 @@ impl Watcher {
     fn become_state(&mut self, new: WatchMode) {
         match (&self.state, &new) {
             (WatchMode::Watching(_), WatchMode::Comparing { why, .. }) => {
-                tracing::warn!(why, "changes of files are noticed later: inotify does not work");
+                tracing::warn!(why, "file changes are noticed later: inotify does not work");
             }
             (WatchMode::Comparing { .. }, WatchMode::Watching(inotify)) => {
-                tracing::debug!(
-                    directories = inotify.count(),
-                    "changes of files are noticed at once"
-                );
+                tracing::debug!(directories = inotify.count(), "file changes are noticed at once");
             }
             _ => {}
         }

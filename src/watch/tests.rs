@@ -330,7 +330,7 @@ fn a_watch_that_cannot_be_set_is_no_inotify() {
         assert!(node.watcher.give_up_look());
         assert_eq!(
             node.watcher.mode(),
-            Mode::Polling { why: "a directory does not answer".into() }
+            Mode::Polling { why: "a directory does not respond".into() }
         );
         // The next look takes new ones.
         node.watcher.step_limit = STEP_LIMIT;

@@ -64,7 +64,7 @@ fn slack_takes_any_number_of_hostile_alerts() {
         let payload = slack::payload(&hostile(count));
         assert_eq!(check(&payload), Ok(()), "{count}: {payload:#}");
     }
-    assert!(slack::payload(&hostile(500)).to_string().contains(" more*: see them all"));
+    assert!(slack::payload(&hostile(500)).to_string().contains(" more*: list them all"));
     // The stand-in would notice: these are what the rules are for.
     for text in HOSTILE.iter().filter(|text| text.contains(['<', '`'])) {
         let mut payload = slack::payload(&sample());
@@ -83,7 +83,7 @@ proptest! {
         let words = &mut message.firing[0].text;
         words.name.clone_from(&texts[3]);
         words.place.clone_from(&texts[4]);
-        words.brief.clone_from(&texts[5]);
+        words.summary.clone_from(&texts[5]);
         words.lines = vec![texts[6].clone()];
         message.resolved[0].how.clone_from(&texts[7]);
         prop_assert_eq!(check(&slack::payload(&message)), Ok(()));

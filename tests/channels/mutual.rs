@@ -125,7 +125,7 @@ fn who_refuses_it_is_told_of() {
         assert_fails(
             none,
             PERMANENT,
-            &["webhook (127.0.0.1) ", "it may want a client certificate"],
+            &["webhook (127.0.0.1) ", "it may require a client certificate"],
         );
         let other = site.hook(server.port, Some(site.keep(&strange)));
         assert_fails(other, TRANSIENT, &["the client certificate"]);
@@ -247,7 +247,7 @@ fn openssl_is_of_the_same_mind() {
         assert_eq!(site.hook(server.port, Some(site.keep(&site.good()))), Ok(()), "{option}");
         let server = OpenSsl::new(&site, option);
         let none = site.hook(server.port, None);
-        assert_fails(none, PERMANENT, &["it may want a client certificate"]);
+        assert_fails(none, PERMANENT, &["it may require a client certificate"]);
         let other = site.hook(server.port, Some(site.keep(&strange)));
         assert_fails(other, TRANSIENT, &["the client certificate"]);
     }

@@ -151,12 +151,12 @@ fn a_login_is_for_the_proxy_alone() {
                  http.proxy-file";
     // The file may get the new password later than the proxy.
     assert_fails(site.post(keep("user:old%20SECRET@")), TRANSIENT, &[words]);
-    assert_fails(site.post(keep("")), TRANSIENT, &["HTTP 407; it wants a user and a password"]);
+    assert_fails(site.post(keep("")), TRANSIENT, &["HTTP 407; it requires a user and a password"]);
     let plain = post("http://am.example.org:1/SECRET", &site.network(keep("user:SECRET@")));
     assert_fails(plain, TRANSIENT, &["the proxy 127.0.0.1 refused: HTTP 407; check its user"]);
     // A URL in the configuration stays as it is.
     let without = site.post(through(proxy.port));
-    assert_fails(without, PERMANENT, &["HTTP 407; it wants a user and a password"]);
+    assert_fails(without, PERMANENT, &["HTTP 407; it requires a user and a password"]);
 }
 
 #[test]
@@ -164,25 +164,25 @@ fn a_proxy_that_misbehaves_is_named_and_costs_no_more_than_another() {
     let site = Site::new(say(200, "ok"));
     let who = "Slack (hooks.example.org): the proxy 127.0.0.1 ";
     for (manner, kind, words) in [
-        (Manner::Hang, TRANSIENT, "gave no answer in time"),
-        (Manner::Trickle, TRANSIENT, "gave no answer in time"),
-        (Manner::Endless, TRANSIENT, "did not answer as an HTTP proxy"),
-        (Manner::Garbage, TRANSIENT, "did not answer as an HTTP proxy"),
+        (Manner::Hang, TRANSIENT, "timed out"),
+        (Manner::Trickle, TRANSIENT, "timed out"),
+        (Manner::Endless, TRANSIENT, "did not respond as an HTTP proxy"),
+        (Manner::Garbage, TRANSIENT, "did not respond as an HTTP proxy"),
         (Manner::Close, TRANSIENT, "closed the connection before it had answered"),
         (
             Manner::Status(502),
             TRANSIENT,
-            "answered HTTP 502: it could not reach hooks.example.org:",
+            "returned HTTP 502: it could not reach hooks.example.org:",
         ),
         (
             Manner::Status(503),
             TRANSIENT,
-            "answered HTTP 503: it could not reach hooks.example.org:",
+            "returned HTTP 503: it could not reach hooks.example.org:",
         ),
         (Manner::Status(403), PERMANENT, "refused: HTTP 403; let it connect to hooks.example.org:"),
         (Manner::Status(407), PERMANENT, "refused: HTTP 407; "),
         (Manner::Status(302), PERMANENT, "refused: HTTP 302; "),
-        (Manner::Status(101), TRANSIENT, "did not answer as an HTTP proxy"),
+        (Manner::Status(101), TRANSIENT, "did not respond as an HTTP proxy"),
     ] {
         let proxy = Proxy::start(manner.clone());
         // Each ends within the two seconds of the attempt, or the bound of the test below is for nothing.
@@ -197,14 +197,14 @@ fn a_proxy_that_misbehaves_is_named_and_costs_no_more_than_another() {
 #[test]
 fn plain_http_is_bounded_behind_a_proxy_as_well() {
     for (manner, kind, words) in [
-        (Manner::Hang, TRANSIENT, "through the proxy 127.0.0.1, gave no answer in time"),
-        (Manner::Trickle, TRANSIENT, "through the proxy 127.0.0.1, gave no answer in time"),
-        (Manner::Endless, TRANSIENT, "did not answer as an HTTP server"),
+        (Manner::Hang, TRANSIENT, "through the proxy 127.0.0.1, timed out"),
+        (Manner::Trickle, TRANSIENT, "through the proxy 127.0.0.1, timed out"),
+        (Manner::Endless, TRANSIENT, "did not respond as an HTTP server"),
         (Manner::Close, TRANSIENT, "through the proxy 127.0.0.1, closed the connection"),
         (
             Manner::Status(502),
             TRANSIENT,
-            "the proxy 127.0.0.1 answered HTTP 502: it could not reach",
+            "the proxy 127.0.0.1 returned HTTP 502: it could not reach",
         ),
         (
             Manner::Status(403),
@@ -245,7 +245,9 @@ fn a_proxy_that_is_not_there_is_not_gone_around() {
         assert_fails(
             result,
             PERMANENT,
-            &["was not asked: http.proxy is no http:// URL of a proxy"],
+            &[
+                "was not asked: http.proxy is not a proxy URL of the form http://user:password@host:port",
+            ],
         );
     }
     let escape_control = Safe::new();
@@ -254,7 +256,11 @@ fn a_proxy_that_is_not_there_is_not_gone_around() {
         ..HttpConfig::default()
     };
     let result = post(&url, &Network { http: bad, ..Network::default() });
-    assert_fails(result, TRANSIENT, &["http.proxy-file is no http:// URL of a proxy"]);
+    assert_fails(
+        result,
+        TRANSIENT,
+        &["http.proxy-file is not a proxy URL of the form http://user:password@host:port"],
+    );
     assert!(server.received().is_empty());
 }
 
@@ -290,7 +296,7 @@ fn who_is_excepted_is_reached_without_it() {
     assert_fails(
         post(url, &network(&[".am.invalid"])),
         TRANSIENT,
-        &["the proxy 127.0.0.1 answered HTTP 502"],
+        &["the proxy 127.0.0.1 returned HTTP 502"],
     );
     assert_eq!(proxy.seen().len(), 1);
 }
@@ -417,7 +423,7 @@ fn a_secret_of_the_environment_is_not_told() {
     {
         let got = with(&[("HTTP_PROXY", bad)], "http://am.example.org/");
         assert!(
-            got.contains("was not asked: the variable HTTP_PROXY is no http:// URL of a proxy"),
+            got.contains("was not asked: the variable HTTP_PROXY is not a proxy URL of the form http://user:password@host:port"),
             "{got}"
         );
         assert!(!got.contains("SECRET"), "{got}");

@@ -45,15 +45,15 @@ fn all_kinds_of_messages_are_taken_one_a_second() {
 fn a_webhook_that_is_gone_is_final() {
     let slack = stand_in::slack();
     let result = post(&slack.url("/services/T/B/SECRET"), &sample());
-    assert_fails(result, PERMANENT, &["Slack (127.0.0.1) answered no_service", "make a new one"]);
+    assert_fails(result, PERMANENT, &["Slack (127.0.0.1) answered no_service", "create a new one"]);
 }
 
 #[test]
 fn refusals_say_what_to_do() {
     for (status, body, advice) in [
-        (403, "invalid_token", "make a new one"),
+        (403, "invalid_token", "create a new one"),
         (410, "channel_is_archived", "unarchive"),
-        (404, "<html>SECRET</html>", "make a new one"),
+        (404, "<html>SECRET</html>", "create a new one"),
         (200, "ok\n", "is it Slack's URL?"),
     ] {
         assert_fails(post_to(say(status, body)), PERMANENT, &[advice]);
@@ -62,7 +62,7 @@ fn refusals_say_what_to_do() {
 
 #[test]
 fn what_may_go_away_is_tried_again() {
-    assert_fails(post_to(say(500, "rollup_error")), TRANSIENT, &["tries again"]);
+    assert_fails(post_to(say(500, "rollup_error")), TRANSIENT, &["certwatch retries"]);
     let limited = |after| say_with(429, ("Retry-After", after), "rate_limited");
     assert_fails(post_to(limited("30")), after(30), &["too many messages"]);
     assert_fails(post_to(limited("86400")), after(3600), &["too many messages"]);

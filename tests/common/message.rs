@@ -50,7 +50,7 @@ pub fn sample() -> Message {
     let mut nearly = firing(2, Severity::Critical, "apiserver", "", 4);
     nearly.text.title = "serving certificate of kube-apiserver".to_owned();
     nearly.text.lines = vec![
-        "expires in 4 d, on 2026-11-27; then kubectl, nodes and controllers refuse this API server"
+        "expires in 4 d, on 2026-11-27; then kubectl, nodes and controllers reject this API server"
             .to_owned(),
     ];
     nearly.change = AlertChange::Worse;
@@ -63,7 +63,7 @@ pub fn sample() -> Message {
             .to_owned(),
         "the kubelet should have rotated it by 2026-11-11: its rotation does not work".to_owned(),
     ];
-    soon.text.automatic = "The kubelet should have renewed it by itself.".to_owned();
+    soon.text.automatic = "The kubelet should have renewed it automatically.".to_owned();
     soon.text.remedies = vec![
         Remedy::Command("systemctl restart kubelet".to_owned()),
         Remedy::Words("if a restart of the kubelet does not help, see why with `journalctl -u kubelet | grep \
@@ -121,7 +121,7 @@ pub fn hostile(count: usize) -> Message {
     for index in 0..count {
         let mut it = firing(index, Severity::Critical, &bad(index), &bad(index + 1), 5);
         it.text.place = bad(index + 2).repeat(3);
-        it.text.brief = bad(index + 3);
+        it.text.summary = bad(index + 3);
         it.text.automatic = bad(index + 4);
         it.text.lines = (0..index % 40).map(|line| bad(line).repeat(2)).collect();
         it.text.remedies = (0..index % 9)
@@ -137,7 +137,7 @@ pub fn hostile(count: usize) -> Message {
 /// One thing that is wrong, `days` from its end.
 pub fn firing(number: usize, severity: Severity, name: &str, title: &str, days: i64) -> Firing {
     let expires = NOW + Span::days(days);
-    let (brief, line) = if days < 0 {
+    let (summary, line) = if days < 0 {
         (
             format!("expired {} d ago", -days),
             format!("expired {} d ago, on {}", -days, expires.date()),
@@ -154,10 +154,10 @@ pub fn firing(number: usize, severity: Severity, name: &str, title: &str, days: 
             name: name.to_owned(),
             title: title.to_owned(),
             place: format!("/etc/kubernetes/pki/{name}.crt"),
-            brief,
+            summary,
             expires: Some(expires),
             lines: vec![format!("{line}: no component and no user can reach the API server")],
-            automatic: "Nothing renews it by itself.".to_owned(),
+            automatic: "Nothing renews it automatically.".to_owned(),
             remedies: vec![Remedy::Command(format!("kubeadm certs renew {name}"))],
         },
     }

@@ -38,7 +38,7 @@ fn a_daemon_knows_what_check_has_told_and_the_other_way_round() {
     let messages = stage.receiver.wait_for_messages(2);
     assert_eq!(
         messages[1]["certwatch"]["headline"],
-        "etcd-server expires in 5 d (besides 1 known)"
+        "etcd-server expires in 5 d (1 earlier alert is still open)"
     );
     assert_eq!(daemon.stop().0, Some(0));
     assert_eq!(stage.certwatch(VERB).code, 2);
@@ -53,8 +53,8 @@ fn while_the_daemon_runs_it_leaves_the_telling_to_it() {
     stage.receiver.wait_for_messages(1);
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 2, "check's own exit code: {run:?}");
-    assert!(run.stderr.contains("nobody was told: another certwatch (process "), "{run:?}");
-    assert!(run.stderr.contains("If it is the daemon, it tells them"), "{run:?}");
+    assert!(run.stderr.contains("nobody was notified: another certwatch (process "), "{run:?}");
+    assert!(run.stderr.contains("If that is the daemon, it sends the notifications"), "{run:?}");
     assert_eq!(stage.receiver.posts("/hook").len(), 1);
 }
 
@@ -96,7 +96,7 @@ fn a_delivery_that_fails_is_tried_again_and_a_refusal_is_said() {
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 2, "{run:?}");
     assert!(
-        run.stderr.contains("webhook was not told: webhook (127.0.0.1) answered HTTP 403"),
+        run.stderr.contains("webhook was not notified: webhook (127.0.0.1) returned HTTP 403"),
         "{run:?}"
     );
 }
@@ -108,5 +108,8 @@ fn without_a_channel_it_says_so_and_keeps_the_exit_code() {
     stage.node.leaf("apiserver", SOON);
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("nobody was told: no channel is configured"), "{run:?}");
+    assert!(
+        run.stderr.contains("nobody was notified: no notification channel is configured"),
+        "{run:?}"
+    );
 }

@@ -44,7 +44,10 @@ fn after_a_time_in_the_future_the_present_is_told_as_ever() {
     // Something new, and something worse: told, though all was "told" in the future.
     stage.renew("etcd-server", SOON);
     assert_eq!(check_at(&stage, "+0"), 2);
-    assert_eq!(stage.receiver.headlines()[2], "etcd-server expires in 5 d (besides 1 known)");
+    assert_eq!(
+        stage.receiver.headlines()[2],
+        "etcd-server expires in 5 d (1 earlier alert is still open)"
+    );
     stage.renew("apiserver", Days(-400, -2));
     assert_eq!(check_at(&stage, "+0"), 2);
     assert!(

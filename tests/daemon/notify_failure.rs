@@ -25,8 +25,8 @@ fn it_says_which_unit_how_and_what_to_do() {
     let said = messages[0].to_string();
     for words in [
         "certwatch.service has failed",
-        "certwatch.service of cp1 has failed: it was ended by SIGKILL.",
-        "nobody is told of the certificates of this node",
+        "certwatch.service of cp1 has failed: it was killed by SIGKILL.",
+        "nobody is notified about the certificates of this node",
         "journalctl -u certwatch.service.",
     ] {
         assert!(said.contains(words), "{words}: {said}");
@@ -44,7 +44,7 @@ fn what_a_unit_is_called_attacks_nobody() {
     let said = stage.receiver.messages()[0].to_string();
     assert!(said.contains(r"systemd calls it \\u{1b}[2J."), "{said}");
     assert!(said.contains(r"journalctl -u 'a\\u{202e}\\u{a}; reboot'."), "{said}");
-    assert!(!said.contains("nobody is told of the certificates"), "{said}");
+    assert!(!said.contains("nobody is notified about the certificates"), "{said}");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn what_passes_is_tried_again() {
     stage.receiver.next(&[Manner::Says(503)]);
     let run = failed(&stage, "certwatch.service", &[]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert!(run.stderr.contains("webhook was not told: "), "{run:?}");
+    assert!(run.stderr.contains("webhook was not notified: "), "{run:?}");
     assert!(!run.stderr.contains(HOOK_SECRET), "{run:?}");
     assert_eq!(stage.receiver.posts("/hook").len(), 2);
 }
@@ -64,7 +64,7 @@ fn what_stays_is_not() {
     stage.receiver.on_path("/hook", Manner::Says(404));
     let run = failed(&stage, "certwatch.service", &[]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("answered HTTP 404"), "{run:?}");
+    assert!(run.stderr.contains("returned HTTP 404"), "{run:?}");
     assert_eq!(stage.receiver.posts("/hook").len(), 1);
 }
 
@@ -85,5 +85,5 @@ fn without_a_channel_it_fails_too() {
     stage.configure("");
     let run = failed(&stage, "certwatch.service", &[]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("no channel is configured"), "{run:?}");
+    assert!(run.stderr.contains("no notification channel is configured"), "{run:?}");
 }

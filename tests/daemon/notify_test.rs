@@ -21,7 +21,7 @@ fn each_channel_takes_one_marked_message() {
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     let said: Vec<_> = run.stdout.lines().map(|line| line.split(" (").next().unwrap()).collect();
     assert_eq!(said[..2], ["ok      Slack", "ok      webhook"]);
-    assert!(said[2].starts_with("left out: the heartbeat, since "), "{run:?}");
+    assert!(said[2].starts_with("skipped: heartbeat, because "), "{run:?}");
     assert!(said[2].ends_with("certwatch notify test heartbeat"), "{run:?}");
     assert_eq!(stage.receiver.messages()[0]["certwatch"]["kind"], "test");
     assert_eq!(stage.receiver.posts("/slack").len(), 1);
@@ -38,8 +38,8 @@ fn one_that_fails_is_reported_with_a_reason_and_the_others_are_tried() {
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains("FAILED  webhook ("), "{run:?}");
-    assert!(run.stdout.contains("        webhook (127.0.0.1) answered HTTP 404\n"), "{run:?}");
-    assert!(run.stdout.contains("This may pass: the daemon would try again."), "{run:?}");
+    assert!(run.stdout.contains("        webhook (127.0.0.1) returned HTTP 404\n"), "{run:?}");
+    assert!(run.stdout.contains("This may be temporary: the daemon would retry."), "{run:?}");
 }
 
 #[test]
@@ -47,13 +47,13 @@ fn only_what_is_named_is_tried() {
     let stage = with_three();
     let run = stage.certwatch(&["notify", "test", "heartbeat"]);
     assert_eq!(run.code, 0);
-    assert!(run.stdout.starts_with("ok      heartbeat (") && !run.stdout.contains("left out"));
+    assert!(run.stdout.starts_with("ok      heartbeat (") && !run.stdout.contains("skipped"));
     assert_eq!(stage.receiver.posts("/").len(), 1);
     let run = stage.certwatch(&["notify", "test", "pigeon"]);
     assert_eq!(run.code, 1);
     assert_eq!(
         run.stderr,
-        "certwatch: pigeon is not configured; there is: slack, webhook, heartbeat\n"
+        "certwatch: pigeon is not configured; configured are: slack, webhook, heartbeat\n"
     );
 }
 
@@ -63,7 +63,7 @@ fn no_channel_is_a_failure_with_advice() {
     stage.configure("");
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("no channel is configured: nobody would be told"), "{run:?}");
+    assert!(run.stderr.contains("no notification channel is configured. Fill in"), "{run:?}");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_heartbeat_tells_no_people() {
     stage.configure(&stage.heartbeat());
     let run = stage.certwatch(VERB);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
-    assert!(run.stderr.contains("no channel tells people"), "{run:?}");
+    assert!(run.stderr.contains("only the heartbeat is configured"), "{run:?}");
     assert_eq!(stage.receiver.posts("/").len(), 0);
 }
 
@@ -83,6 +83,6 @@ fn a_secret_that_others_can_read_is_refused() {
     let run = stage.certwatch(VERB);
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains("has mode 0644"), "{run:?}");
-    assert!(run.stdout.contains("`chmod 0600` it"), "{run:?}");
+    assert!(run.stdout.contains("`chmod 0600`"), "{run:?}");
     assert_eq!(stage.receiver.posts("/").len(), 0, "nothing was sent");
 }

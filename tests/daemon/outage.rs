@@ -14,16 +14,16 @@ fn an_outage_ends_in_one_message_that_is_up_to_date() {
     stage.receiver.goes_down();
     stage.node.leaf("apiserver", LATER);
     let mut daemon = stage.started();
-    daemon.wait_for_log("webhook is tried again");
+    daemon.wait_for_log("webhook failed, retrying");
     stage.renew("etcd-server", SOON);
     daemon.wait_for_log("CRITICAL: etcd-server");
     assert_eq!(daemon.stop().0, Some(0));
 
     stage.renew("apiserver", SOON);
     let mut daemon = stage.started_again();
-    daemon.wait_for_log("webhook is tried again");
+    daemon.wait_for_log("webhook failed, retrying");
     stage.renew("etcd-server", YEAR);
-    daemon.wait_for_log("etcd-server: no longer wrong");
+    daemon.wait_for_log("etcd-server: resolved");
     assert_eq!(daemon.stop().0, Some(0));
 
     stage.renew("front-proxy-client", LATER);
@@ -63,7 +63,7 @@ fn a_receiver_that_asks_for_a_pause_gets_it() {
     stage.receiver.next(&[Manner::Busy(12)]);
     let daemon = stage.start();
     stage.receiver.wait_for_posts("/hook", 1);
-    daemon.wait_for_log("webhook is tried again");
+    daemon.wait_for_log("webhook failed, retrying");
     // Without the request it would be tried again after 2 to 8 seconds.
     sleep(Duration::from_secs(10));
     assert_eq!(stage.receiver.posts("/hook").len(), 1);
@@ -81,9 +81,11 @@ fn a_refusal_is_told_through_the_other_channel() {
     let posts = stage.receiver.wait_for_posts("/slack", 2);
     let all: String = posts.iter().map(|post| post.body.as_str()).collect();
     assert!(all.contains("apiserver expires in 5 d"), "{all}");
-    assert!(all.contains("takes no messages") && all.contains("HTTP 410"), "{all}");
+    assert!(all.contains("delivery is failing") && all.contains("HTTP 410"), "{all}");
     assert!(
-        daemon.read_log().contains("ERROR webhook refuses: webhook (127.0.0.1) answered HTTP 410")
+        daemon
+            .read_log()
+            .contains("ERROR webhook rejects messages: webhook (127.0.0.1) returned HTTP 410")
     );
     sleep(Duration::from_secs(10));
     // The alert; the news about Slack or itself is not for it.
@@ -114,7 +116,7 @@ fn holds_up_nobody_else(manner: Manner) {
     stage.renew("etcd-server", SOON);
     stage.receiver.wait_for_posts("/slack", 2);
     // The attempt ends by itself, after half a minute.
-    daemon.wait_for_log("webhook is tried again");
+    daemon.wait_for_log("webhook failed, retrying");
 }
 
 /// A channel that refused and then cannot even be reached is not well again.
@@ -125,17 +127,17 @@ fn a_refusal_is_over_only_when_something_was_taken() {
     stage.receiver.on_path("/slack", Manner::Says(404));
     stage.node.leaf("apiserver", SOON);
     let daemon = stage.start();
-    daemon.wait_for_log("Slack takes no messages");
+    daemon.wait_for_log("Slack delivery is failing");
     stage.receiver.wait_for_messages(2);
     // What is new is tried at once, even by one that has refused.
     stage.receiver.on_path("/slack", Manner::Closes);
     stage.renew("etcd-server", SOON);
-    daemon.wait_for_log("Slack is tried again");
+    daemon.wait_for_log("Slack failed, retrying");
     stage.receiver.wait_for_messages(3);
     sleep(Duration::from_secs(2));
-    assert!(!daemon.read_log().contains("Slack: no longer wrong"), "{}", daemon.read_log());
+    assert!(!daemon.read_log().contains("Slack: resolved"), "{}", daemon.read_log());
     stage.receiver.on_path("/slack", Manner::Takes);
-    daemon.wait_for_log("Slack: no longer wrong");
+    daemon.wait_for_log("Slack: resolved");
     let last = stage.receiver.wait_for_messages(4).pop().unwrap();
     assert_eq!(last["certwatch"]["kind"], "resolved", "{last:#}");
 }

@@ -20,7 +20,7 @@ fn a_new_receiver_is_told_all_that_fires() {
     daemon.signal(Signal::HUP);
     let slack = &stage.receiver.wait_for_posts("/slack/chat.postMessage", 1)[0];
     assert!(slack.body.contains("apiserver expires in 5 d"), "{slack:?}");
-    daemon.wait_for_log("the configuration was read again");
+    daemon.wait_for_log("configuration reloaded");
     assert_eq!(stage.receiver.posts("/hook").len(), 1, "the other one knows it");
 }
 
@@ -34,19 +34,19 @@ fn a_bad_configuration_is_refused_and_told_and_the_old_one_stays() {
 
     let message = &stage.receiver.wait_for_messages(1)[0];
     let text = message.to_string();
-    assert!(text.contains("still works with its old configuration"), "{message:#}");
+    assert!(text.contains("still uses its previous configuration"), "{message:#}");
     assert!(text.contains("config.toml"), "it says which file: {message:#}");
     assert_eq!(message["alerts"][0]["labels"]["severity"], "warning");
     // All that is wrong is in the log, not the first alone.
     let log = daemon.read_log();
     for words in
-        ["interval", "wehook", "the new configuration is refused; the old one stays in effect"]
+        ["interval", "wehook", "the new configuration is invalid; the previous one stays in effect"]
     {
         assert!(log.contains(words), "no {words:?} in {log}");
     }
     let status = wait::until("a firing alert in the status", || {
         let status = stage.status_by(&good);
-        if status.contains("old configuration") { Ok(status) } else { Err(status) }
+        if status.contains("previous configuration") { Ok(status) } else { Err(status) }
     });
     assert!(status.contains("WARNING"), "{status}");
 
@@ -106,7 +106,7 @@ fn what_is_named_while_a_scan_goes_on_is_looked_at_after_it() {
     let mut command = stage.run_command();
     command.env("NOTIFY_SOCKET", stage.path("notify")).env("WATCHDOG_USEC", "2000000");
     let mut daemon = Daemon::start(&mut command, stage.path("log"));
-    daemon.wait_for_log("started; told is");
+    daemon.wait_for_log("started; notifications go to:");
     stage.replace("srv/new.crt", &stage.node.new_leaf("apiserver", SOON).1.certificate);
     name("\"/srv/many\", \"/srv/new.crt\"");
     daemon.signal(Signal::HUP);

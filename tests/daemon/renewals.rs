@@ -28,7 +28,7 @@ fn notes_that_cannot_be_read_are_told_and_so_is_their_end() {
         let file = notes(&stage);
         fs::write(&file, damaged).unwrap();
         let mut daemon = stage.start();
-        told(&stage, "cannot tell whether a renewal is half-way");
+        told(&stage, "does not know whether a renewal is unfinished");
         let message = stage.receiver.messages()[0].to_string();
         assert!(message.contains("renew/state.json"), "{message}");
         assert!(message.contains("certwatch renew --dry-run"), "{message}");
@@ -51,9 +51,9 @@ fn a_pair_that_the_renewer_could_not_mend_is_told() {
     let state = json!({"version": 1, "state": {"mismatched": ["etcd-server"]}});
     fs::write(notes(&stage), state.to_string()).unwrap();
     let _daemon = stage.start();
-    told(&stage, "found a key that is not its certificate's");
+    told(&stage, "found a key that does not match its certificate");
     let message = stage.receiver.messages()[0].to_string();
-    assert!(message.contains("nobody can use etcd-server"), "{message}");
+    assert!(message.contains("etcd-server is unusable"), "{message}");
 }
 
 /// Whatever is remembered may be lost. As root it starts the renewer, which moves away what is damaged; as a user it

@@ -21,7 +21,7 @@ fn no_secret_is_in_any_log_state_or_status() {
     daemon.wait_for_log("CRITICAL: etcd-server");
     daemon.wait_for_log("refuses the connection");
     daemon.signal(Signal::HUP);
-    daemon.wait_for_log("the configuration was read again");
+    daemon.wait_for_log("configuration reloaded");
     let test = stage.certwatch(&["notify", "test"]);
     assert_eq!(test.code, 1, "{test:?}");
     let shown = stage.certwatch(&["config", "show"]);

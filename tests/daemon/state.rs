@@ -22,7 +22,7 @@ fn spoilt(spoil: impl FnOnce(&[u8]) -> Vec<u8>, why: &str) {
     let messages = stage.receiver.wait_for_messages(3);
     let news: Vec<_> = messages.iter().filter(|it| it["certwatch"]["kind"] == "news").collect();
     assert_eq!(news.len(), 1, "{:?}", stage.receiver.headlines());
-    assert_eq!(news[0]["certwatch"]["headline"], "certwatch lost its memory");
+    assert_eq!(news[0]["certwatch"]["headline"], "certwatch lost its state");
     let text = news[0]["certwatch"]["text"].to_string();
     assert!(text.contains(why) && text.contains("set-aside"), "{text}");
     // Nothing was forgotten that way: what fires is told, again rather than not at all.
@@ -72,9 +72,7 @@ fn a_second_daemon_is_refused_and_the_first_goes_on() {
     let second = super::common::run::finish(&mut stage.run_command());
     assert_eq!(second.code, 1, "{second:?}");
     let pid = daemon.child.id();
-    for words in
-        [format!("another certwatch (process {pid}) works with"), "stop that one".to_owned()]
-    {
+    for words in [format!("another certwatch (process {pid}) uses"), "stop it".to_owned()] {
         assert!(second.stderr.contains(&words), "{second:?}");
     }
     stage.renew("apiserver", SOON);

@@ -15,7 +15,7 @@ fn redacted(stage: &Stage, text: &str) -> String {
     for (before, after) in [
         ("(process ", ","),
         ("\"pid\": ", ","),
-        ("\"took_ms\": ", ","),
+        ("\"duration_ms\": ", ","),
         ("certificates in ", " ms"),
         ("(process N, version ", ")"),
         ("\"version\": \"", "\""),
@@ -102,7 +102,7 @@ fn it_says_how_the_daemon_is_and_what_fires_and_who_is_told() {
     assert_eq!(daemon.stop().0, Some(0));
     let stopped = stage.certwatch(&["status"]);
     assert_eq!((stopped.code, stopped.stderr.as_str()), (1, ""));
-    let line = "certwatch on cp1: NOT RUNNING: nobody is told. Start it with `certwatch run`, or its service\n";
+    let line = "certwatch on cp1: NOT RUNNING: nobody is notified. Start it with `systemctl start certwatch`\n";
     assert!(stopped.stdout.starts_with(line), "{stopped:?}");
     assert!(!json(&stage).1["daemon"]["running"].as_bool().unwrap());
 }
@@ -125,11 +125,11 @@ fn with_a_configuration_that_is_refused_it_shows_whom_the_old_one_tells() {
     let run = stage.certwatch(&["status"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert!(run.stdout.starts_with("certwatch on cp1: running"), "{run:?}");
-    let line = "\nThe configuration on disk is refused (see `certwatch config check`)";
+    let line = "\nThe configuration file is invalid (see `certwatch config check`)";
     assert!(run.stdout.contains(line), "{run:?}");
-    assert!(run.stdout.contains("\nSlack      REFUSES "), "{run:?}");
+    assert!(run.stdout.contains("\nSlack      REJECTED "), "{run:?}");
     let (_, document) = json(&stage);
-    assert_eq!(document["config_refused"], true);
+    assert_eq!(document["config_invalid"], true);
     let names: Vec<_> =
         document["receivers"].as_array().unwrap().iter().map(|it| &it["receiver"]).collect();
     assert_eq!(names, ["heartbeat", "slack", "webhook"]);
@@ -142,7 +142,7 @@ fn without_a_status_a_configuration_that_is_refused_is_said() {
     let run = stage.certwatch(&["status"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     assert!(run.stderr.contains("daemon.interval"), "{run:?}");
-    assert!(run.stderr.contains("there is no status yet"), "{run:?}");
+    assert!(run.stderr.contains("no status yet"), "{run:?}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_healthy_node_without_a_channel() {
     let _daemon = stage.started();
     let run = stage.certwatch(&["status"]);
     assert!(run.stdout.contains("\nNothing is wrong.\n"), "{run:?}");
-    assert!(run.stdout.contains("\nNobody is told: no channel is configured.\n"), "{run:?}");
+    assert!(run.stdout.contains("\nNo notification channel is configured.\n"), "{run:?}");
     json(&stage);
 }
 
@@ -163,10 +163,7 @@ fn what_cron_left_is_called_so() {
     assert_eq!(stage.certwatch(&["check", "--notify"]).code, 2);
     let run = stage.certwatch(&["status"]);
     assert_eq!(run.code, 0);
-    assert!(
-        run.stdout.contains("no daemon; this is what `certwatch check --notify` left"),
-        "{run:?}"
-    );
+    assert!(run.stdout.contains("no daemon; as of the last `certwatch check --notify`"), "{run:?}");
     json(&stage);
 }
 
@@ -175,7 +172,7 @@ fn never_run_is_a_failure_with_words() {
     let stage = Stage::new();
     let run = stage.certwatch(&["status"]);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
-    assert!(run.stderr.contains("there is no status yet"), "{run:?}");
+    assert!(run.stderr.contains("no status yet"), "{run:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn ready_comes_after_the_first_scan_and_the_status_is_in_plain_words() {
     wait::until("a status that says so", || {
         manager.hear();
         let last = manager.heard.iter().rev().find(|line| line.starts_with("STATUS=")).cloned();
-        last.filter(|line| line.contains("configuration refused")).ok_or(manager.heard.clone())
+        last.filter(|line| line.contains("configuration invalid")).ok_or(manager.heard.clone())
     });
 
     assert_eq!(daemon.stop().0, Some(0));
@@ -85,7 +85,7 @@ fn a_manager_that_is_not_there_is_said_once() {
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(daemon.stop().0, Some(0));
     let log = daemon.read_log();
-    assert_eq!(log.matches("the service manager cannot be told").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot notify the service manager").count(), 1, "{log}");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_manager_that_does_not_listen_stops_nobody() {
     let stage = Stage::new();
     let _deaf = Manager::of(&stage);
     let mut daemon = start(&stage, Some("2000"));
-    daemon.wait_for_log("the service manager cannot be told");
+    daemon.wait_for_log("cannot notify the service manager");
     stage.renew("apiserver", SOON);
     stage.receiver.wait_for_messages(1);
     assert_eq!(daemon.stop().0, Some(0));

@@ -37,13 +37,13 @@ fn each_thing_is_told_once_over_changes_and_restarts() {
     stage.renew("apiserver", YEAR);
     let messages = stage.receiver.wait_for_messages(2);
     assert_eq!(messages[1]["certwatch"]["kind"], "resolved", "{:#}", messages[1]);
-    assert_eq!(messages[1]["certwatch"]["headline"], "apiserver is well again (1 still open)");
+    assert_eq!(messages[1]["certwatch"]["headline"], "apiserver is fine again (1 still open)");
 
     stage.renew("etcd-server", SOON);
     let messages = stage.receiver.wait_for_messages(3);
     assert_eq!(
         messages[2]["certwatch"]["headline"],
-        "etcd-server expires in 5 d (besides 1 known)"
+        "etcd-server expires in 5 d (1 earlier alert is still open)"
     );
     sleep(QUIET);
     assert_eq!(stage.receiver.posts("/hook").len(), 3, "{:?}", stage.receiver.headlines());

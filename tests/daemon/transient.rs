@@ -22,7 +22,7 @@ fn a_file_that_is_cut_off_for_a_moment_is_told_to_nobody() {
     // Long enough that a scan sees it: it looks again, and then it is whole.
     daemon.wait_for_logs("DEBUG scanned", 2);
     stage.node.write(CRT, &whole[..whole.len() / 2]);
-    daemon.wait_for_log("something has to be seen again");
+    daemon.wait_for_log("next scan in");
     stage.node.write(CRT, &whole);
 
     sleep(Duration::from_secs(25));
@@ -40,7 +40,7 @@ fn a_file_that_stays_cut_off_is_told_after_it_was_looked_at_again() {
     let message = &stage.receiver.wait_for_messages(1)[0];
     // 5 and 15 seconds; the clock of the ledger counts whole ones.
     assert!(begin.elapsed() > Duration::from_secs(18), "{:?}", begin.elapsed());
-    assert!(daemon.read_log().contains("something has to be seen again"));
+    assert!(daemon.read_log().contains("next scan in"));
     assert_eq!(message["alerts"].as_array().unwrap().len(), 1, "{message:#}");
     stage.node.write(CRT, &whole);
     let message = &stage.receiver.wait_for_messages(2)[1];

@@ -37,7 +37,7 @@ fn in_the_node() {
     let component = Component::ALL.into_iter().find(|it| it.name() == name);
     match order {
         "facts" => say(plane.facts()),
-        "obstacles" => say(plane.blockers()),
+        "blockers" => say(plane.blockers()),
         "cluster-config" => say(plane.cluster_config()),
         "put-back" => say(put_manifests_back(&places)),
         "live" => say(plane.activate(component.unwrap(), RestartOptions::default())),
@@ -100,7 +100,7 @@ fn a_control_plane_that_is_well_is_found_to_be() {
     assert_eq!(facts.matches("started: Some").count(), 4, "{facts}");
     assert_eq!(facts.matches("stale: None").count(), 4, "{facts}");
     assert_eq!(facts.matches("served: Some").count(), 2, "{facts}");
-    assert_eq!(tell(node, "obstacles -"), "[]");
+    assert_eq!(tell(node, "blockers -"), "[]");
     assert!(tell(node, "cluster-config -").contains("kind: ClusterConfiguration"));
 }
 
@@ -219,9 +219,9 @@ fn a_manifest_that_a_killed_certwatch_left_is_put_back() {
 fn a_member_that_is_down_is_named_while_etcd_has_a_majority() {
     let cluster = Cluster::fresh(3);
     let node = prepare(&cluster);
-    assert_eq!(tell(node, "obstacles -"), "[]");
+    assert_eq!(tell(node, "blockers -"), "[]");
     cluster.script(&["stop", "cp3"]);
-    let said = tell(node, "obstacles -");
+    let said = tell(node, "blockers -");
     assert!(
         said.contains("PeerUnhealthy(\"etcd's member cp3: https://10.77.0.3:2379/health: "),
         "{said}"
@@ -238,7 +238,7 @@ fn waits_for_the_api_server_of(other: Node<'_>, node: Node<'_>) {
     let move_back = "mv /root/kube-apiserver.yaml /etc/kubernetes/manifests";
     other.run(&["sh", "-c", move_away]);
     let said = wait_for("the other API server to be missed", Duration::from_secs(90), || {
-        Some(tell(node, "obstacles -")).filter(|said| said != "[]")
+        Some(tell(node, "blockers -")).filter(|said| said != "[]")
     });
     assert!(
         said.starts_with("[PeerUnhealthy(\"kube-apiserver: https://10.77.0.2:6443/readyz: "),

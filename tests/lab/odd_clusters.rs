@@ -46,9 +46,9 @@ impl Plan {
     /// Nothing is in the way, but that the lab has just made the manifests.
     #[track_caller]
     fn assert_free(&self) {
-        assert_eq!(self.words("obstacles", "id"), [""; 0], "{:#}", self.0);
+        assert_eq!(self.words("blockers", "code"), [""; 0], "{:#}", self.0);
         assert!(
-            self.words("overridden", "id").iter().all(|id| *id == "manifest-changed"),
+            self.words("overridden", "code").iter().all(|id| *id == "manifest_changed"),
             "{:#}",
             self.0
         );
@@ -78,7 +78,7 @@ fn without_the_key_of_the_ca_only_what_others_sign_is_renewed() {
         "controller-manager.conf",
         "scheduler.conf",
     ] {
-        assert_eq!(skipped.get(name), Some(&"external-ca"), "{skipped:?}");
+        assert_eq!(skipped.get(name), Some(&"external_ca"), "{skipped:?}");
     }
     assert_eq!(plan.restarted(), [""; 0], "nothing that a restart would help");
     plan.assert_free();
@@ -99,7 +99,7 @@ fn what_belongs_to_an_etcd_elsewhere_is_left_alone() {
     assert!(plan.renewed().contains(&"apiserver"), "{:?}", plan.renewed());
     let skipped = plan.skipped();
     for name in ["apiserver-etcd-client", "etcd-healthcheck-client", "etcd-peer", "etcd-server"] {
-        assert_eq!(skipped.get(name), Some(&"external-etcd"), "{skipped:?}");
+        assert_eq!(skipped.get(name), Some(&"external_etcd"), "{skipped:?}");
     }
 }
 
@@ -149,7 +149,7 @@ fn a_kubeconfig_that_names_files_and_one_that_is_absent_are_skipped() {
     node.run(&["rm", "-f", "/etc/kubernetes/super-admin.conf"]);
     let plan = Plan::of(node, &["--all"]);
     let skipped = plan.skipped();
-    assert_eq!(skipped.get("scheduler.conf"), Some(&"not-embedded"), "{skipped:?}");
+    assert_eq!(skipped.get("scheduler.conf"), Some(&"not_embedded"), "{skipped:?}");
     assert_eq!(skipped.get("super-admin.conf"), Some(&"absent"), "{skipped:?}");
     let mut expected: Vec<_> = node.names().iter().map(|(name, _)| *name).collect();
     expected.retain(|name| !["scheduler.conf", "super-admin.conf"].contains(name));

@@ -37,7 +37,7 @@ fn an_api_server_that_was_told_to_end_is_no_orphan() {
     let pid = node.pid(&format!("{CERTWATCH} renew")).expect("it renews").to_string();
     node.run(&["kill", "-KILL", &pid]);
     assert!(!first.wait().unwrap().success());
-    assert_eq!(node.journals().0.unwrap()["step"]["make-live"], 0);
+    assert_eq!(node.journals().0.unwrap()["step"]["activate"], 0);
     node.renew(&[]);
     let (current, history) = node.journals();
     assert_eq!(current, None);

@@ -58,7 +58,7 @@ const OF_KUBEADM: &[Row] = &[
         told: "etcd-peer",
         ..ROW
     },
-    Row { what: "kubeadm hangs", kubeadm: "exec sleep 1000", told: "took too long", ..ROW },
+    Row { what: "kubeadm hangs", kubeadm: "exec sleep 1000", told: "it timed out", ..ROW },
     Row {
         what: "kubeadm prints garbage and does nothing",
         kubeadm: "head -c 1000000 /dev/urandom",
@@ -110,14 +110,14 @@ const OF_THE_NODE: &[Row] = &[
         what: "the kubelet is dead",
         before: "systemctl stop kubelet",
         after: "systemctl start kubelet",
-        told: "the kubelet does not answer",
+        told: "the kubelet does not respond",
         ..ROW
     },
     Row {
         what: "containerd is dead",
         before: "systemctl stop containerd",
         after: "systemctl start containerd; systemctl restart kubelet",
-        told: "the container runtime does not answer",
+        told: "the container runtime does not respond",
         ..ROW
     },
     Row {
@@ -139,11 +139,11 @@ const OF_THE_NODE: &[Row] = &[
         ..ROW
     },
     Row {
-        what: "another kubeadm is at work",
+        what: "another kubeadm is running",
         before: "mkfifo /srv/wait; systemd-run --unit=upgrade kubeadm config migrate --old-config /srv/wait
             for _ in {1..600}; do ! pgrep -x kubeadm || break; sleep 0.1; done",
         after: "systemctl stop upgrade; rm /srv/wait",
-        told: "another kubeadm is at work",
+        told: "another kubeadm is running",
         ..ROW
     },
     Row {
@@ -172,7 +172,7 @@ POD
         kubeadm: "mkfifo /run/wait; systemd-run --unit=upgrade /usr/bin/kubeadm config migrate --old-config /run/wait
             for _ in {1..600}; do ! pgrep -x kubeadm -P 1 || break; sleep 0.1; done; exec /usr/bin/kubeadm \"$@\"",
         after: "systemctl stop upgrade; rm /run/wait",
-        told: "another kubeadm is at work",
+        told: "another kubeadm is running",
         ..ROW
     },
     Row {
@@ -198,7 +198,7 @@ LEASE
         kubeadm: "iptables -I INPUT -p tcp --dport 10250 -j REJECT --reject-with tcp-reset; exec /usr/bin/kubeadm \"$@\"",
         after: "iptables -D INPUT -p tcp --dport 10250 -j REJECT --reject-with tcp-reset",
         told: "cannot get a log from the kubelet",
-        outcome: "undone",
+        outcome: "rolled_back",
         ..ROW
     },
     Row {
@@ -216,7 +216,7 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
         what: "the kubelet dies while kubeadm works, and stays dead",
         kubeadm: "systemctl stop kubelet; exec /usr/bin/kubeadm \"$@\"",
         after: "pgrep -x kube-controller; systemctl start kubelet",
-        told: "the kubelet does not answer",
+        told: "the kubelet does not respond",
         outcome: "unchanged",
         ..ROW
     },
@@ -224,7 +224,7 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
         what: "containerd dies while kubeadm works, and stays dead",
         kubeadm: "systemctl stop containerd; exec /usr/bin/kubeadm \"$@\"",
         after: "pgrep -x kube-controller; systemctl start containerd; systemctl restart kubelet",
-        told: "the container runtime does not answer",
+        told: "the container runtime does not respond",
         outcome: "unchanged",
         ..ROW
     },
@@ -232,8 +232,8 @@ const OF_WHAT_STAYS_DEAD: &[Row] = &[
         what: "the kubelet dies once the first file is in its place, and stays dead",
         before: "systemd-run --unit=killer lab-on-install systemctl stop kubelet",
         after: "systemctl stop killer || true; pgrep -x kube-controller; systemctl start kubelet",
-        told: "the kubelet does not answer",
-        outcome: "stuck",
+        told: "the kubelet does not respond",
+        outcome: "needs_operator",
         ..ROW
     },
 ];

@@ -50,7 +50,7 @@ fn nobody_gets_admin_s_key_who_is_not_admin() {
     node.let_it_rest();
     let run = node.renew(&["admin.conf"]);
     let told =
-        format!("{} is not refreshed: its certificate is not one for clients", config("cara"));
+        format!("{} is not refreshed: its certificate is not a client certificate", config("cara"));
     assert!(
         run.said.split_whitespace().collect::<Vec<_>>().join(" ").contains(&told),
         "{}",
@@ -81,7 +81,7 @@ fn a_certificates_dir_that_leads_out_of_the_tree_is_refused() {
     let refused = |arguments: &[&str]| {
         let run = node.certwatch(&[&["renew", "--all", "--force"], arguments].concat());
         let said = run.said.split_whitespace().collect::<Vec<_>>().join(" ");
-        let why = "certificatesDir is /etc/kubernetes/../../run/x, and only a directory of its own";
+        let why = "certificatesDir is /etc/kubernetes/../../run/x, and only a dedicated directory";
         assert!(run.code == Some(1) && said.contains(why), "{said}");
         assert_eq!(all(), before);
     };

@@ -164,7 +164,7 @@ fn a_node_on_which_nothing_was_kept_is_brought_back_by_what_is_on_it() {
     println!("rescue without a kept configuration: {:.1} s", begin.elapsed().as_secs_f64());
     let said = run.said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        said.contains("kubeadm goes by the manifests and the certificates of this node"),
+        said.contains("it is derived from the manifests and certificates of this node"),
         "{said}"
     );
     let kept = node.read(&format!("{WORK}/cluster-config.yaml"));

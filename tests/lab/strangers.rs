@@ -46,9 +46,9 @@ fn blockers(node: Node<'_>) -> Vec<Value> {
     let renew = [CERTWATCH, "renew", "--all", "--dry-run", "-o", "json"];
     let output = node.output(&[&confined[..], &renew].concat());
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let blockers = document["plan"]["obstacles"].as_array().unwrap();
+    let blockers = document["plan"]["blockers"].as_array().unwrap();
     let is_about_processes =
-        |it: &&Value| it["id"].as_str().is_some_and(|id| id.starts_with("kubeadm-"));
+        |it: &&Value| it["code"].as_str().is_some_and(|code| code.starts_with("kubeadm_"));
     blockers.iter().filter(is_about_processes).cloned().collect()
 }
 
@@ -97,7 +97,7 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
     wait_until_running(node, "kubeadm", 4);
     let found = blockers(node);
     let what = found[0]["what"].as_str().unwrap();
-    assert_eq!((found.len(), &found[0]["id"]), (1, &"kubeadm-unclear".into()), "{found:#?}");
+    assert_eq!((found.len(), &found[0]["code"]), (1, &"kubeadm_unrecognized".into()), "{found:#?}");
     assert!(what.contains("of root: `kubeadm config") && what.contains("/kubepods"), "{what}");
     node.run(&["kubectl", "delete", "pod", "upgrader", "--grace-period=0", "--force"]);
     wait_until_running(node, "kubeadm", 3);
@@ -107,7 +107,11 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
         wait_until_running(node, "kubeadm", 4);
         let found = blockers(node);
         let what = found[0]["what"].as_str().unwrap();
-        assert_eq!((found.len(), &found[0]["id"]), (1, &"kubeadm-unclear".into()), "{found:#?}");
+        assert_eq!(
+            (found.len(), &found[0]["code"]),
+            (1, &"kubeadm_unrecognized".into()),
+            "{found:#?}"
+        );
         assert!(what.contains(&format!("in the cgroup /{cgroup}")), "{what}");
         node.run(&["pkill", "-u", "root", "-f", "^/srv/kubeadm config"]);
         wait_until_running(node, "kubeadm", 3);
@@ -117,7 +121,7 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
     start(node, "upgrade", "root", "", kubeadm);
     wait_until_running(node, "kubeadm", 4);
     let found = blockers(node);
-    assert_eq!((found.len(), &found[0]["id"]), (1, &"kubeadm-runs".into()), "{found:#?}");
+    assert_eq!((found.len(), &found[0]["code"]), (1, &"kubeadm_running".into()), "{found:#?}");
 }
 
 #[test]

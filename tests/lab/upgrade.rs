@@ -85,7 +85,7 @@ fn an_upgrade_and_a_renewal_do_each_other_no_harm() {
     node.run(&["bash", "-euc", &format!("{UPGRADE}; until pgrep -x kubeadm; do :; done")]);
     let run = renew_beside(node, "2");
     assert_eq!(run.code, Some(1), "{}", run.said);
-    assert!(run.said.contains("another kubeadm is at work"), "{}", run.said);
+    assert!(run.said.contains("another kubeadm is running"), "{}", run.said);
     assert_only_the_upgrades(node, &before);
 
     // It begins while the new certificates are being made: they are dropped.
@@ -94,7 +94,7 @@ fn an_upgrade_and_a_renewal_do_each_other_no_harm() {
     let before = node.fingerprint();
     let run = renew_beside(node, "3");
     assert_eq!(run.code, Some(1), "{}", run.said);
-    let told = ["another kubeadm is at work", "somebody else changed"];
+    let told = ["another kubeadm is running", "changed by somebody else"];
     assert!(told.iter().any(|words| run.said.contains(words)), "{}", run.said);
     assert_only_the_upgrades(node, &before);
 

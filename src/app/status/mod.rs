@@ -22,11 +22,11 @@ use crate::{monitor, store, sys};
 use renewal::RenewalStatus;
 
 const NO_STATUS: &str =
-    "there is no status yet: neither `certwatch run` nor `certwatch check --notify` has run";
+    "no status yet: neither `certwatch run` nor `certwatch check --notify` has run";
 
 /// Under the scan, where the file is wrong that a daemon would read.
-const REFUSED: &str = "The configuration on disk is refused (see `certwatch config check`): the \
-                       receivers below are those of the one before it.\n";
+const REFUSED: &str = "The configuration file is invalid (see `certwatch config check`): the previous \
+                       configuration is in effect.\n";
 
 /// Prints the status: 0 if there is one, 1 if there is none to be had or the daemon has gone.
 pub fn run(args: &StatusArgs) -> Exit {
@@ -53,11 +53,11 @@ fn salvaged(path: Option<&Path>) -> Config {
 
 fn show(
     config: &Config,
-    config_refused: bool,
+    config_invalid: bool,
     memory: &MonitorState,
     output: StatusFormat,
 ) -> Exit {
-    let specs = match config_refused {
+    let specs = match config_invalid {
         true => memory.ledger.receivers.keys().map(remembered).collect(),
         false => route::receivers(&config.channels),
     };
@@ -67,7 +67,7 @@ fn show(
     let renewals =
         RenewalStatus::of(schedule.as_ref(), renewals(config), memory.scan.as_ref(), now);
     let status = Status {
-        config_refused,
+        config_invalid,
         ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)
     };
     let printed = super::print(&match output {
@@ -96,11 +96,11 @@ fn remembered(id: &ReceiverId) -> ReceiverSpec {
 struct Status<'a> {
     schema_version: u32,
     node: String,
-    config_refused: bool,
+    config_invalid: bool,
     daemon: DaemonStatus<'a>,
     last_scan: Option<ScanStatus<'a>>,
     renewal: RenewalStatus,
-    firing: Vec<AlertStatus<'a>>,
+    alerts: Vec<AlertStatus<'a>>,
     receivers: Vec<ReceiverStatus>,
 }
 
@@ -110,7 +110,7 @@ struct DaemonStatus<'a> {
     pid: u32,
     version: &'a str,
     #[serde(serialize_with = "rfc3339")]
-    since: Option<UnixTime>,
+    started_at: Option<UnixTime>,
     watch: &'a str,
 }
 
@@ -118,13 +118,13 @@ struct DaemonStatus<'a> {
 struct ScanStatus<'a> {
     #[serde(serialize_with = "rfc3339")]
     at: Option<UnixTime>,
-    took_ms: u64,
-    judged: usize,
+    duration_ms: u64,
+    certificates: usize,
     severity: Severity,
-    next_to_end: Option<&'a str>,
+    next_to_expire: Option<&'a str>,
     #[serde(serialize_with = "rfc3339")]
-    next_end: Option<UnixTime>,
-    failure: Option<&'a str>,
+    next_expiry: Option<UnixTime>,
+    error: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -135,7 +135,7 @@ struct AlertStatus<'a> {
     name: &'a str,
     title: &'a str,
     place: &'a str,
-    brief: &'a str,
+    summary: &'a str,
     #[serde(serialize_with = "rfc3339")]
     since: Option<UnixTime>,
     #[serde(serialize_with = "rfc3339")]
@@ -144,21 +144,33 @@ struct AlertStatus<'a> {
     remedies: Vec<String>,
 }
 
+#[derive(Clone, Copy, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ReceiverState {
+    Ok,
+    /// Nothing has been due to it.
+    Untried,
+    /// This may pass without anybody.
+    Failing,
+    /// It refuses what it gets: somebody has to fix that.
+    Rejected,
+}
+
 #[derive(Serialize)]
 struct ReceiverStatus {
     receiver: String,
     #[serde(skip)]
     shown: String,
-    state: &'static str,
+    state: ReceiverState,
     #[serde(serialize_with = "rfc3339")]
     last_success: Option<UnixTime>,
     #[serde(serialize_with = "rfc3339")]
     last_failure: Option<UnixTime>,
-    failure: Option<String>,
+    last_error: Option<String>,
     #[serde(serialize_with = "rfc3339")]
     next_attempt: Option<UnixTime>,
     delivered: u64,
-    queue: usize,
+    pending: usize,
 }
 
 // serde hands over a reference.
@@ -183,17 +195,17 @@ impl<'a> Status<'a> {
         });
         Self {
             schema_version: 1,
-            config_refused: false,
+            config_invalid: false,
             daemon: DaemonStatus {
                 running: is_in_use && !writer.watch.is_empty(),
                 pid: writer.pid,
                 version: &writer.version,
-                since: writer.since,
+                started_at: writer.since,
                 watch: &writer.watch,
             },
             last_scan: memory.scan.as_ref().map(ScanStatus::of),
             renewal,
-            firing: firing
+            alerts: firing
                 .into_iter()
                 .map(|(id, open)| AlertStatus::of(id.on(&node), open))
                 .collect(),
@@ -210,10 +222,10 @@ impl<'a> Status<'a> {
         let mut out = String::new();
         line(&mut out, &format!("certwatch on {}: {}", self.node, self.daemon.line(now)));
         match &self.last_scan {
-            None => out.push_str("No scan has ended yet.\n"),
+            None => out.push_str("No scan has finished yet.\n"),
             Some(scan) => line(&mut out, &scan.line(now)),
         }
-        if self.config_refused {
+        if self.config_invalid {
             out.push_str(REFUSED);
         }
         out.push('\n');
@@ -226,33 +238,33 @@ impl<'a> Status<'a> {
     }
 
     fn table_of_firing(&self, out: &mut String, now: UnixTime) {
-        if self.firing.is_empty() {
+        if self.alerts.is_empty() {
             out.push_str("Nothing is wrong.\n");
             return;
         }
-        let rows = self.firing.iter().map(|it| {
+        let rows = self.alerts.iter().map(|it| {
             let since = it.since.map(|since| ago(since, now)).unwrap_or_default();
             let state = it.severity.name().to_uppercase();
             [state, it.name.to_owned(), it.now(now), since, it.place.to_owned()]
         });
         columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows, None);
-        out.push_str("What to do about each: certwatch check\n");
+        out.push_str("To see what to do about each: certwatch check\n");
     }
 
     fn table_of_receivers(&self, out: &mut String, now: UnixTime) {
         if self.receivers.is_empty() {
-            out.push_str("Nobody is told: no channel is configured.\n");
+            out.push_str("No notification channel is configured.\n");
             return;
         }
         let when = |at: Option<UnixTime>| at.map_or("never".to_owned(), |at| ago(at, now));
         let rows = self.receivers.iter().map(|it| {
-            let queue = it.queue.to_string();
-            let state = it.state.to_owned();
-            [it.shown.clone(), state, when(it.last_success), when(it.last_failure), queue]
+            let pending = it.pending.to_string();
+            let state = it.state.shown().to_owned();
+            [it.shown.clone(), state, when(it.last_success), when(it.last_failure), pending]
         });
-        columns(out, ["TOLD", "STATE", "LAST SUCCESS", "LAST FAILURE", "WAITING"], rows, None);
-        for receiver in self.receivers.iter().filter(|it| it.state != "ok") {
-            if let Some(failure) = &receiver.failure {
+        columns(out, ["CHANNEL", "STATE", "LAST SUCCESS", "LAST FAILURE", "PENDING"], rows, None);
+        for receiver in self.receivers.iter().filter(|it| it.state != ReceiverState::Ok) {
+            if let Some(failure) = &receiver.last_error {
                 line(out, &format!("{}: {failure}", receiver.shown));
             }
         }
@@ -262,21 +274,21 @@ impl<'a> Status<'a> {
 impl DaemonStatus<'_> {
     /// It should run, and does not.
     fn has_gone(&self) -> bool {
-        self.since.is_some() && !self.running
+        self.started_at.is_some() && !self.running
     }
 
     fn line(&self, now: UnixTime) -> String {
-        match self.since {
+        match self.started_at {
             Some(since) if self.running => format!(
-                "running (process {}, version {}) since {}, sees changes by {}",
+                "running (process {}, version {}) since {}, file changes: {}",
                 self.pid,
                 self.version,
                 ago(since, now),
                 self.watch
             ),
-            Some(_) => "NOT RUNNING: nobody is told. Start it with `certwatch run`, or its service"
+            Some(_) => "NOT RUNNING: nobody is notified. Start it with `systemctl start certwatch`"
                 .to_owned(),
-            None => "no daemon; this is what `certwatch check --notify` left".to_owned(),
+            None => "no daemon; as of the last `certwatch check --notify`".to_owned(),
         }
     }
 }
@@ -286,24 +298,27 @@ impl<'a> ScanStatus<'a> {
         let next = note.next.as_ref();
         Self {
             at: Some(note.at),
-            took_ms: note.took_ms,
-            judged: note.judged,
+            duration_ms: note.took_ms,
+            certificates: note.judged,
             severity: note.severity,
-            next_to_end: next.map(|(name, _)| name.as_str()),
-            next_end: next.map(|(_, at)| *at),
-            failure: note.failure.as_deref(),
+            next_to_expire: next.map(|(name, _)| name.as_str()),
+            next_expiry: next.map(|(_, at)| *at),
+            error: note.failure.as_deref(),
         }
     }
 
     fn line(&self, now: UnixTime) -> String {
         let at = self.at.map(|at| ago(at, now)).unwrap_or_default();
-        if let Some(failure) = self.failure {
-            return format!("Last scan: {at}, and it failed: {failure}");
+        if let Some(error) = self.error {
+            return format!("Last scan: {at}, failed: {error}");
         }
-        let scan = format!("Last scan: {at}, {} certificates in {} ms.", self.judged, self.took_ms);
-        match (self.next_to_end, self.next_end) {
+        let scan = format!(
+            "Last scan: {at}, {} certificates in {} ms.",
+            self.certificates, self.duration_ms
+        );
+        match (self.next_to_expire, self.next_expiry) {
             (Some(name), Some(end)) => {
-                format!("{scan} Next to end is {name} in {}, on {}.", end - now, end.date())
+                format!("{scan} Next to expire is {name} in {}, on {}.", end - now, end.date())
             }
             _ => scan,
         }
@@ -320,7 +335,7 @@ impl<'a> AlertStatus<'a> {
             name: &words.name,
             title: &words.title,
             place: &words.place,
-            brief: &words.brief,
+            summary: &words.summary,
             since: Some(open.since),
             expires: words.expires,
             messages: &words.lines,
@@ -331,11 +346,22 @@ impl<'a> AlertStatus<'a> {
     /// What is wrong as of now: the words are as old as the last scan.
     fn now(&self, now: UnixTime) -> String {
         match self.expires {
-            Some(end) if self.brief.starts_with("expire") && end < now => {
+            Some(end) if self.summary.starts_with("expire") && end < now => {
                 format!("expired {}", ago(end, now))
             }
-            Some(end) if self.brief.starts_with("expire") => format!("expires in {}", end - now),
-            _ => self.brief.to_owned(),
+            Some(end) if self.summary.starts_with("expire") => format!("expires in {}", end - now),
+            _ => self.summary.to_owned(),
+        }
+    }
+}
+
+impl ReceiverState {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Untried => "not tried yet",
+            Self::Failing => "FAILING",
+            Self::Rejected => "REJECTED",
         }
     }
 }
@@ -345,10 +371,10 @@ impl ReceiverStatus {
         let known = memory.ledger.receivers.get(&spec.id);
         let health = known.map(|it| it.health.clone()).unwrap_or_default();
         let state = match health.failing_since {
-            None if health.last_success.is_none() => "not tried yet",
-            None => "ok",
-            Some(_) if health.is_refused => "REFUSES",
-            Some(_) => "FAILS",
+            None if health.last_success.is_none() => ReceiverState::Untried,
+            None => ReceiverState::Ok,
+            Some(_) if health.is_refused => ReceiverState::Rejected,
+            Some(_) => ReceiverState::Failing,
         };
         Self {
             receiver: spec.id.0.clone(),
@@ -357,9 +383,9 @@ impl ReceiverStatus {
             next_attempt: health.next_attempt(now),
             last_success: health.last_success,
             last_failure: health.last_failure,
-            failure: health.reason,
+            last_error: health.reason,
             delivered: known.map_or(0, |it| it.count),
-            queue: memory.ledger.queue(spec),
+            pending: memory.ledger.queue(spec),
         }
     }
 }

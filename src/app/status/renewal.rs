@@ -23,15 +23,15 @@ pub(super) struct RenewalStatus {
     enabled: bool,
     running: Option<Running>,
     next: Option<NextRenewalStatus>,
-    last: Vec<Last>,
-    unknown: Option<String>,
+    history: Vec<PastRenewal>,
+    history_error: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Running {
     id: String,
     #[serde(serialize_with = "rfc3339")]
-    begun: Option<UnixTime>,
+    started_at: Option<UnixTime>,
     step: String,
     headline: String,
 }
@@ -44,14 +44,14 @@ struct NextRenewalStatus {
 }
 
 #[derive(Serialize)]
-struct Last {
+struct PastRenewal {
     id: String,
-    outcome: Option<Outcome>,
+    result: Option<Outcome>,
     headline: String,
     #[serde(serialize_with = "rfc3339")]
-    begun: Option<UnixTime>,
+    started_at: Option<UnixTime>,
     #[serde(serialize_with = "rfc3339")]
-    ended: Option<UnixTime>,
+    finished_at: Option<UnixTime>,
 }
 
 impl RenewalStatus {
@@ -62,7 +62,7 @@ impl RenewalStatus {
         scan: Option<&ScanNote>,
         now: UnixTime,
     ) -> Self {
-        let (memory, unknown) = match memory {
+        let (memory, history_error) = match memory {
             Ok(memory) => (memory, None),
             Err(why) => (RenewerState::default(), Some(why)),
         };
@@ -72,37 +72,37 @@ impl RenewalStatus {
             next: schedule
                 .zip(scan)
                 .and_then(|(schedule, scan)| NextRenewalStatus::of(schedule, scan, now)),
-            last: memory.history.iter().map(Last::of).collect(),
-            unknown,
+            history: memory.history.iter().map(PastRenewal::of).collect(),
+            history_error,
         }
     }
 
     pub(super) fn table(&self, out: &mut String, now: UnixTime) {
         line(out, &format!("Renewal: {}", self.line(now)));
-        if let Some(why) = &self.unknown {
-            line(out, &format!("Past renewals are not known: {why}"));
+        if let Some(why) = &self.history_error {
+            line(out, &format!("The history of renewals is unknown: {why}"));
         }
-        let rows = self.last.iter().take(SHOWN).map(|it| {
-            let begun = it.begun.map(|begun| ago(begun, now)).unwrap_or_default();
-            [word(it.outcome).to_owned(), begun, it.headline.clone(), it.id.clone()]
+        let rows = self.history.iter().take(SHOWN).map(|it| {
+            let started = it.started_at.map(|at| ago(at, now)).unwrap_or_default();
+            [word(it.result).to_owned(), started, it.headline.clone(), it.id.clone()]
         });
         if rows.len() > 0 {
-            columns(out, ["ENDED", "BEGUN", "WHAT", "BACKUP"], rows, None);
+            columns(out, ["RESULT", "STARTED", "WHAT", "BACKUP"], rows, None);
         }
     }
 
     fn line(&self, now: UnixTime) -> String {
         match (&self.running, &self.next) {
             (Some(running), _) => {
-                let begun = running.begun.map(|begun| ago(begun, now)).unwrap_or_default();
-                format!("{}, begun {begun}: {}", running.headline, running.step)
+                let started = running.started_at.map(|at| ago(at, now)).unwrap_or_default();
+                format!("{}, started {started}: {}", running.headline, running.step)
             }
             (None, Some(next)) => match next.at {
                 Some(at) if at > now => format!("next is {} at {at}", next.name),
                 _ => format!("{} is due", next.name),
             },
-            (None, None) if self.enabled => "enabled, nothing planned".to_owned(),
-            (None, None) => "by hand (renew.enabled is false)".to_owned(),
+            (None, None) if self.enabled => "enabled, nothing scheduled".to_owned(),
+            (None, None) => "manual (renew.enabled is false)".to_owned(),
         }
     }
 }
@@ -111,7 +111,7 @@ impl Running {
     fn of(journal: &Journal) -> Self {
         Self {
             id: escape_control(&journal.id).into_owned(),
-            begun: Some(journal.begun),
+            started_at: Some(journal.begun),
             step: journal.step.doing(journal),
             headline: outcome_headline(journal),
         }
@@ -127,26 +127,26 @@ impl NextRenewalStatus {
     }
 }
 
-impl Last {
+impl PastRenewal {
     fn of(journal: &Journal) -> Self {
         Self {
             id: escape_control(&journal.id).into_owned(),
-            outcome: journal.outcome(),
+            result: journal.outcome(),
             headline: outcome_headline(journal),
-            begun: Some(journal.begun),
-            ended: journal.ended,
+            started_at: Some(journal.begun),
+            finished_at: journal.ended,
         }
     }
 }
 
 fn word(outcome: Option<Outcome>) -> &'static str {
     match outcome {
-        None => "UNDER WAY",
+        None => "RUNNING",
         Some(Outcome::Renewed) => "RENEWED",
         Some(Outcome::Unchanged) => "UNCHANGED",
-        Some(Outcome::RolledBack) => "UNDONE",
-        Some(Outcome::PartiallyApplied) => "KEPT",
-        Some(Outcome::NeedsOperator) => "STUCK",
+        Some(Outcome::RolledBack) => "ROLLED BACK",
+        Some(Outcome::PartiallyApplied) => "PARTIALLY APPLIED",
+        Some(Outcome::NeedsOperator) => "NEEDS OPERATOR",
     }
 }
 
@@ -213,15 +213,15 @@ mod tests {
         let said = next(Some(&schedule), &scan("apiserver", 5));
         assert_eq!(said, "Renewal: apiserver is due\n");
         let said = next(Some(&schedule), &scan("ca", 40));
-        assert_eq!(said, "Renewal: enabled, nothing planned\n");
+        assert_eq!(said, "Renewal: enabled, nothing scheduled\n");
         let said = next(None, &scan("apiserver", 40));
-        assert_eq!(said, "Renewal: by hand (renew.enabled is false)\n");
+        assert_eq!(said, "Renewal: manual (renew.enabled is false)\n");
     }
 
     #[test]
     fn what_may_not_be_read_is_said() {
         let why = Err("this user may not read it".to_owned());
         let said = shown(&RenewalStatus::of(None, why, None, NOW));
-        assert!(said.ends_with("Past renewals are not known: this user may not read it\n"));
+        assert!(said.ends_with("The history of renewals is unknown: this user may not read it\n"));
     }
 }

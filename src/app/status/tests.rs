@@ -52,7 +52,7 @@ fn memory() -> MonitorState {
     });
     let Alert { text, level, .. } = of_certwatch("code", Severity::Warning, "a", "b", "c");
     let open = serde_json::json!({
-        "since": NOW, "path": "/x", "receiver": null, "level": level, "words": text
+        "since": NOW, "path": "/x", "receiver": null, "level": level, "text": text
     });
     memory.ledger.open.insert(AlertId(HOSTILE.to_owned()), serde_json::from_value(open).unwrap());
     let id = ReceiverId(format!("webhook:{HOSTILE}"));

@@ -148,52 +148,52 @@ fn what_does_not_go_together_is_said() {
         ),
         (
             "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['nobody']",
-            "c.toml:4:7: email.to, entry 1, is no mail address: expected ops@example.org or \"Ops <ops@example.org>\"",
+            "c.toml:4:7: email.to, entry 1, is not a mail address: expected ops@example.org or \"Ops <ops@example.org>\"",
         ),
         (
             "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['a@b.de', 'c@b.de', 'Ops <A@b.de>']",
-            "c.toml:4:6: email.to holds one address twice, as entries 1 and 3: expected each address once, whatever the name before it",
+            "c.toml:4:6: email.to contains an address twice, as entries 1 and 3: expected each address once, whatever the name before it",
         ),
         (
             "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['a@b.de']\nuser = 'u'",
-            "c.toml:1:1: email.password-credential is missing: expected where the password of email.user is",
+            "c.toml:1:1: email.password-credential is missing: expected the location of the password of email.user",
         ),
         (
             "[email]\nserver = 'mx'\nfrom = 'a@b.de'\nto = ['a@b.de']\nuser = 'u'\npassword-file = '/p'\nsecurity = 'none'",
-            "c.toml:7:12: email.security is none, against email.user (line 5, column 8): expected tls or starttls: the password would cross the network in clear text",
+            "c.toml:7:12: email.security is none, but there is email.user (line 5, column 8): expected tls or starttls: the password would be sent in clear text",
         ),
         (
             "[email]\nserver = 'mx:25'\nfrom = 'a@b.de'\nto = ['a@b.de']\nsecurity = 'opportunistic'",
-            "c.toml:2:10: email.server is no host: expected a host name or an address, without a port\n\
-             c.toml:5:12: email.security is none of the words it can be: expected one of \"tls\", \"starttls\", \"none\"",
+            "c.toml:2:10: email.server is not a host name: expected a host name or an address, without a port\n\
+             c.toml:5:12: email.security is invalid: expected one of \"tls\", \"starttls\", \"none\"",
         ),
         (
             "[slack]\nwebhook-credential = 'https://hooks.slack.com/services/T/B/hunter2'",
-            "c.toml:2:22: slack.webhook-credential is not the name of a credential: expected the name of a credential, such as \"smtp-password\": letters, digits, \"-\", \".\" and \"_\". The secret itself belongs into that file",
+            "c.toml:2:22: slack.webhook-credential is not the name of a credential: expected the name of a credential, such as \"smtp-password\": letters, digits, \"-\", \".\" and \"_\". The secret itself goes into that file",
         ),
         (
             "[slack]\nwebhook-credential = 'a'\nwebhook-file = '/b'",
-            "c.toml:3:16: slack.webhook-file is there beside slack.webhook-credential (line 2, column 22): expected one of them",
+            "c.toml:3:16: slack.webhook-file conflicts with slack.webhook-credential (line 2, column 22): expected one of them",
         ),
         (
             "[slack]\ntoken-file = '/t'\nchannel = '#c'\napi-url = 'http://slack.com/api'",
-            "c.toml:4:11: slack.api-url is not https: expected https://…; http only to this host itself",
+            "c.toml:4:11: slack.api-url is not https: expected https://…; http only to this host",
         ),
         (
             "[alertmanager]\nurls = ['http://am:9093']\ntoken-file = '/t'",
-            "c.toml:2:8: alertmanager.urls holds an http URL, against alertmanager.token-file (line 3, column 14): expected https: the token would cross the network in clear text",
+            "c.toml:2:8: alertmanager.urls contains an http URL, but there is alertmanager.token-file (line 3, column 14): expected https: the token would be sent in clear text",
         ),
         (
             "[alertmanager]\nurls = ['https://u:hunter2@am']",
-            "c.toml:2:9: alertmanager.urls, entry 1, is no URL that can be used: expected https://host:port/path, without user or query",
+            "c.toml:2:9: alertmanager.urls, entry 1, is not a usable URL: expected https://host:port/path, without user or query",
         ),
         (
             "[alertmanager]\nurls = ['http://am:9093']\nclient-cert = '/c'\nclient-key-file = '/k'",
-            "c.toml:2:8: alertmanager.urls holds an http URL, against alertmanager.client-cert (line 3, column 15): expected https: a certificate is presented in TLS alone",
+            "c.toml:2:8: alertmanager.urls contains an http URL, but there is alertmanager.client-cert (line 3, column 15): expected https: client certificates need TLS",
         ),
         (
             "[webhook]\nurl-file = '/u'\nclient-cert = '/c'",
-            "c.toml:1:1: webhook.client-key-credential is missing: expected where the key of client-cert is",
+            "c.toml:1:1: webhook.client-key-credential is missing: expected the location of the key of client-cert",
         ),
         (
             "[webhook]\nurl-file = '/u'\nclient-key-file = '/k'",
@@ -201,24 +201,24 @@ fn what_does_not_go_together_is_said() {
         ),
         (
             "[http]\nproxy = 'http://user:hunter2@proxy:3128'",
-            "c.toml:2:9: http.proxy holds a user or a password: expected the whole URL in the file that http.proxy-credential or http.proxy-file names",
+            "c.toml:2:9: http.proxy contains a user or a password: expected the whole URL in the file that http.proxy-credential or http.proxy-file names",
         ),
         (
             "[http]\nproxy = 'socks5://hunter2:1080'\nno-proxy = ['10.0.0.0/8', 'http://hunter2']",
-            "c.toml:2:9: http.proxy is no URL of an HTTP proxy: expected http://host:port, or \"none\"\n\
-             c.toml:3:27: http.no-proxy, entry 2, is no host name, address or network: expected a name such as \"example.org\" or \".example.org\", an address, or a network such as \"10.0.0.0/8\"",
+            "c.toml:2:9: http.proxy is not the URL of an HTTP proxy: expected http://host:port, or \"none\"\n\
+             c.toml:3:27: http.no-proxy, entry 2, is not a host name, address or network: expected a name such as \"example.org\" or \".example.org\", an address, or a network such as \"10.0.0.0/8\"",
         ),
         (
             "[http]\nproxy = 'proxy.example.org:3128'",
-            "c.toml:2:9: http.proxy is no URL of an HTTP proxy: expected http://host:port, or \"none\"",
+            "c.toml:2:9: http.proxy is not the URL of an HTTP proxy: expected http://host:port, or \"none\"",
         ),
         (
             "[http]\nproxy = 'none'\nproxy-file = '/p'",
-            "c.toml:3:14: http.proxy-file is there beside http.proxy (line 2, column 9): expected one of them",
+            "c.toml:3:14: http.proxy-file conflicts with http.proxy (line 2, column 9): expected one of them",
         ),
         (
             "[heartbeat]\nurl = 'https://hc-ping.com/hunter2'",
-            "c.toml:1:1: heartbeat.url-credential is missing: expected where the URL is: who knows it can fake a heartbeat\n\
+            "c.toml:1:1: heartbeat.url-credential is missing: expected the location of the URL: whoever knows it can fake a heartbeat\n\
              c.toml:2:1: unknown key \"url\" in [heartbeat]: expected it in [pagerduty]",
         ),
     ];

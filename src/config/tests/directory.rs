@@ -98,7 +98,7 @@ fn what_cannot_be_read_is_said() {
     for number in 0..=100 {
         fs::write(etc.path(&format!("conf.d/{number}.toml")), "").unwrap();
     }
-    assert_eq!(etc.errors(), "conf.d: holds too many files: expected at most 100");
+    assert_eq!(etc.errors(), "conf.d: contains too many files: expected at most 100");
 
     let etc = Etc::new(&[("config.toml", "")]);
     fs::remove_dir(etc.path("conf.d")).unwrap();

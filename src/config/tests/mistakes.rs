@@ -8,7 +8,7 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ("node-name = 1", r#"1:13: node-name is a number: expected a string in quotes"#),
         (
             "node-name = 'a b'",
-            r#"1:13: node-name is not a node's name: expected 1 to 253 letters, digits, "-", "." and "_""#,
+            r#"1:13: node-name is not a valid node name: expected 1 to 253 letters, digits, "-", "." and "_""#,
         ),
         ("scan = 3", "1:8: scan is a number: expected a section, [scan]"),
         ("[[scan]]", "1:1: scan is a list: expected a section, [scan]"),
@@ -37,7 +37,7 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "scan.timeout = '60'",
-            r#"1:16: scan.timeout has a number without a unit: expected a time from 1s to 1h, such as "30s""#,
+            r#"1:16: scan.timeout contains a number without a unit: expected a time from 1s to 1h, such as "30s""#,
         ),
         (
             "scan.timeout = '2h'",
@@ -49,11 +49,11 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "thresholds.short-lived = '2 months'",
-            r#"1:26: thresholds.short-lived is in months or years, which differ in length: expected a time from 1s to 36500d, such as "30d""#,
+            r#"1:26: thresholds.short-lived is in months or years, which vary in length: expected a time from 1s to 36500d, such as "30d""#,
         ),
         (
             "thresholds.ca = ['365d', 'soon']",
-            r#"1:26: thresholds.ca, entry 2, is not a length of time: expected a time from 1s to 36500d, such as "30d""#,
+            r#"1:26: thresholds.ca, entry 2, is not a duration: expected a time from 1s to 36500d, such as "30d""#,
         ),
         (
             "thresholds.ca-critical = '0s'",
@@ -66,7 +66,7 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         // Paths.
         (
             "scan.paths = ['/a', '~/b']",
-            "1:21: scan.paths, entry 2, is a relative path: expected one that begins with /: a service has another working directory and another ~ than you",
+            "1:21: scan.paths, entry 2, is not an absolute path: expected one that begins with /: a service has its own working directory and home",
         ),
         (
             "scan.paths = ['/a\\b\u{1}']",
@@ -74,11 +74,11 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             r#"scan.paths = ["/a\n"]"#,
-            "1:15: scan.paths, entry 1, has a control character: expected a path of printable characters",
+            "1:15: scan.paths, entry 1, contains a control character: expected a path of printable characters",
         ),
         (
             "scan.paths = ['/a/../b']",
-            "1:15: scan.paths, entry 1, has a .. in it: expected the path without detours: paths are compared as text",
+            "1:15: scan.paths, entry 1, contains ..: expected the path without ..: paths are compared as text",
         ),
         (
             "scan.paths = ['/a/x**']",
@@ -90,16 +90,16 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "scan.exclude = ['*.bak']",
-            "1:17: scan.exclude, entry 1, would match nothing: expected one that begins with / or **/: it is compared with whole paths",
+            "1:17: scan.exclude, entry 1, cannot match anything: expected one that begins with / or **/: it is compared with whole paths",
         ),
         // Settings that do not go together.
         (
             "scan.standard = false",
-            "1:17: scan.standard is false and there is nothing in scan.paths (its default): expected at least one path, or standard = true: nothing would be watched",
+            "1:17: scan.standard is false and there are no scan.paths (its default): expected at least one path, or standard = true",
         ),
         (
             "[scan]\npaths = []\nstandard = false",
-            "3:12: scan.standard is false and there is nothing in scan.paths (line 2, column 9): expected at least one path, or standard = true: nothing would be watched",
+            "3:12: scan.standard is false and there are no scan.paths (line 2, column 9): expected at least one path, or standard = true",
         ),
         (
             "thresholds.leaf = []",
@@ -115,16 +115,16 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "thresholds.leaf = ['90d']",
-            "1:19: thresholds.short-lived (its default) is below the longest stage of thresholds.leaf: expected short-lived to be at least the longest stage: what lives between the two would be a warning from its first day",
+            "1:19: thresholds.short-lived (its default) is below the longest stage of thresholds.leaf: expected short-lived to be at least the longest stage: a certificate with a lifetime between the two would be a warning from its first day",
         ),
         // Renewal.
         (
             "renew.restart = 'some'",
-            r#"1:17: renew.restart is none of the words it can be: expected one of "needed", "all", "none""#,
+            r#"1:17: renew.restart is invalid: expected one of "needed", "all", "none""#,
         ),
         (
             "renew.windows = ['02:00-05:00', 'sat 2-5']",
-            r#"1:33: renew.windows, entry 2, is not a window: expected days and times in UTC, such as "sat,sun 02:00-05:00" or "22:00-04:00""#,
+            r#"1:33: renew.windows, entry 2, is not a maintenance window: expected days and times in UTC, such as "sat,sun 02:00-05:00" or "22:00-04:00""#,
         ),
         (
             "renew.before = '5d'",
@@ -136,11 +136,11 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "renew.kubeconfig-copies = ['.kube/config']",
-            "1:28: renew.kubeconfig-copies, entry 1, is a relative path: expected one that begins with /",
+            "1:28: renew.kubeconfig-copies, entry 1, is not an absolute path: expected one that begins with /",
         ),
         (
             "renew.kubeadm = '/usr/../opt/kubeadm'",
-            "1:17: renew.kubeadm has a .. in it: expected the path without detours: links could lead it elsewhere",
+            "1:17: renew.kubeadm contains ..: expected the path without ..: symbolic links could lead elsewhere",
         ),
         (
             "renew.state-dir = '/var/lib/certwatch-renew/'",
@@ -148,7 +148,7 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "renew.kubeadm = \"/usr/bin/kubeadm\\u0000.sh\"",
-            "1:17: renew.kubeadm has a control character: expected a path of printable characters",
+            "1:17: renew.kubeadm contains a control character: expected a path of printable characters",
         ),
         (
             "renew.kubeconfig-copies = ['/a', 7]",
@@ -160,19 +160,19 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "renew.kubeconfig-copies = [{ path = '/a', user = 'anna' }]",
-            "1:28: renew.kubeconfig-copies, entry 1, has another key than path and owner: expected a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }",
+            "1:28: renew.kubeconfig-copies, entry 1, has a key other than path and owner: expected a path, or { path = \"/home/anna/.kube/config\", owner = \"anna\" }",
         ),
         (
             "renew.kubeconfig-copies = [{ path = 'a' }]",
-            "1:28: renew.kubeconfig-copies, entry 1, path is a relative path: expected one that begins with /",
+            "1:28: renew.kubeconfig-copies, entry 1, path is not an absolute path: expected one that begins with /",
         ),
         (
             "renew.kubeconfig-copies = [{ path = '/a', owner = '1000' }]",
-            "1:28: renew.kubeconfig-copies, entry 1, owner is a number in quotes: expected it without quotes",
+            "1:28: renew.kubeconfig-copies, entry 1, owner is a quoted number: expected the number without quotes",
         ),
         (
             "renew.kubeconfig-copies = [{ path = '/a', owner = 'a b' }]",
-            "1:28: renew.kubeconfig-copies, entry 1, owner is not the name of a user: expected the name of a user, or a number from 0 to 4294967294",
+            "1:28: renew.kubeconfig-copies, entry 1, owner is not a user name: expected the name of a user, or a number from 0 to 4294967294",
         ),
         (
             "renew.kubeconfig-copies = [{ path = '/a', owner = 4294967295 }]",
@@ -180,19 +180,19 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "renew.kubeconfig-copies = ['/a', { path = '/a', owner = 7 }]",
-            "1:27: renew.kubeconfig-copies names a file twice: expected each file once, with its owner",
+            "1:27: renew.kubeconfig-copies lists a file twice: expected each file once, with its owner",
         ),
         (
             "renew.state-dir = '/etc//kubernetes/./backup'",
-            "1:19: renew.state-dir is below /etc/kubernetes: expected a directory elsewhere: backups there would be taken for what they are of",
+            "1:19: renew.state-dir is below /etc/kubernetes: expected a directory elsewhere: backups there would be mistaken for the files themselves",
         ),
         (
             "renew.state-dir = '/var/lib/certwatch/renew'",
-            "1:19: renew.state-dir is in daemon.state-dir (its default): expected a directory of its own, for root alone: backups hold keys",
+            "1:19: renew.state-dir is in daemon.state-dir (its default): expected a directory of its own, for root only: backups contain keys",
         ),
         (
             "daemon.state-dir = '/var/lib/certwatch-renew'",
-            "1:20: renew.state-dir (its default) is in daemon.state-dir: expected a directory of its own, for root alone: backups hold keys",
+            "1:20: renew.state-dir (its default) is in daemon.state-dir: expected a directory of its own, for root only: backups contain keys",
         ),
         // Keys that do not exist.
         ("nodename = 'a'", r#"1:1: unknown key "nodename": did you mean node-name?"#),
@@ -253,12 +253,12 @@ leaf = 4
 ";
     insta::assert_snapshot!(errors(text), @r#"
     c.toml:1:1: unknown key "nod-name": did you mean node-name?
-    c.toml:3:9: thresholds.leaf, entry 1, has a number without a unit: expected a time from 1s to 36500d, such as "30d"
+    c.toml:3:9: thresholds.leaf, entry 1, contains a number without a unit: expected a time from 1s to 36500d, such as "30d"
     c.toml:3:21: thresholds.leaf, entry 3, is a number without a unit: expected a time from 1s to 36500d, such as "30d"
     c.toml:4:15: thresholds.ca-critical is above the longest stage of thresholds.ca (its default): expected critical to begin with a stage or after one
-    c.toml:6:10: scan.paths, entry 1, is a relative path: expected one that begins with /: a service has another working directory and another ~ than you
+    c.toml:6:10: scan.paths, entry 1, is not an absolute path: expected one that begins with /: a service has its own working directory and home
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
-    c.toml:7:11: scan.timeout is in months or years, which differ in length: expected a time from 1s to 1h, such as "30s"
+    c.toml:7:11: scan.timeout is in months or years, which vary in length: expected a time from 1s to 1h, such as "30s"
     c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
     c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [http], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
     "#);

@@ -93,7 +93,7 @@ fn files_that_are_none() {
     std::fs::File::create(at("huge")).unwrap().set_len(10 << 30).unwrap();
     assert_eq!(refusal("huge"), "is too large: expected at most 1 MiB");
     std::fs::write(at("latin"), b"[scan]\n# caf\xe9").unwrap();
-    assert_eq!(refusal("latin"), "2:6: is not UTF-8 from here on: expected UTF-8 text");
+    assert_eq!(refusal("latin"), "2:6: is not UTF-8 from here: expected UTF-8 text");
     std::fs::write(at("good"), "node-name = 'a'").unwrap();
     symlink("good", at("link")).unwrap();
     assert_eq!(load(&at("link")).unwrap().node.as_deref(), Some("a"));

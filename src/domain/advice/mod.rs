@@ -41,13 +41,14 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             )
         }
         FindingKind::NotYetValid(from) => {
-            format!("valid only in {}, from {from} on: refused until then", *from - now)
+            format!("not valid until {from}, in {}: rejected until then", *from - now)
         }
         FindingKind::OutlivesCa { ca, until } => {
             format!("stops on {} with its CA {}, before its own date", until.date(), show(ca))
         }
         FindingKind::Retired => {
-            "a CA that ends and has signed nothing here: left over from a rotation".to_owned()
+            "a CA that is about to expire and has signed nothing here: left over from a rotation"
+                .to_owned()
         }
         FindingKind::RotationOverdue(due) => {
             format!(
@@ -67,7 +68,7 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         }
         FindingKind::Unusable(reason) => unusable(item, reason),
         FindingKind::WrongSigner(ca) => {
-            format!("not signed by {}: refused by all who trust that CA alone", show(ca))
+            format!("not signed by {}: rejected by everyone who trusts only that CA", show(ca))
         }
     }
 }
@@ -85,12 +86,12 @@ pub fn title(role: &Role) -> String {
 }
 
 /// What is wrong in a few words that go on after the name: `expires in 5 d`.
-pub fn brief(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
+pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     match kind {
         FindingKind::Expired(at) => format!("expired {} ago", now - *at),
         FindingKind::Expires { at, .. } => format!("expires in {}", *at - now),
         FindingKind::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
-        FindingKind::NotYetValid(from) => format!("is valid only in {}", *from - now),
+        FindingKind::NotYetValid(from) => format!("is not valid for another {}", *from - now),
         FindingKind::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
@@ -116,7 +117,7 @@ pub fn automatic(
     renewed: Option<UnixTime>,
     now: UnixTime,
 ) -> String {
-    let nobody = "Nothing renews it by itself.".to_owned();
+    let nobody = "Nothing renews it automatically.".to_owned();
     if expires.is_none() {
         // There is nothing to renew.
         return String::new();
@@ -131,12 +132,12 @@ pub fn automatic(
         RenewedBy::Kubeadm => renewed.map_or(nobody, |at| certwatch_renews(at, now)),
         RenewedBy::Hand => nobody,
         RenewedBy::Kubelet if expires < Some(now) => {
-            "The kubelet should have renewed it by itself, and can no longer.".to_owned()
+            "The kubelet should have renewed it automatically, and no longer can.".to_owned()
         }
         RenewedBy::Kubelet if is_rotation_overdue(item, now) => {
-            "The kubelet should have renewed it by itself.".to_owned()
+            "The kubelet should have renewed it automatically.".to_owned()
         }
-        RenewedBy::Kubelet => "The kubelet renews it by itself.".to_owned(),
+        RenewedBy::Kubelet => "The kubelet renews it automatically.".to_owned(),
         RenewedBy::Restart => format!("Any restart of {} renews it.", item.role.owner),
         RenewedBy::Service(name) => format!("{name} renews it only when {name} starts."),
     }
@@ -144,10 +145,10 @@ pub fn automatic(
 
 fn certwatch_renews(at: UnixTime, now: UnixTime) -> String {
     if at <= now {
-        return "certwatch renews it by itself, now.".to_owned();
+        return "certwatch renews it automatically, now.".to_owned();
     }
     let minute: String = at.to_string().replace('T', " at ").chars().take(19).collect();
-    format!("certwatch renews it by itself on {minute} UTC.")
+    format!("certwatch renews it automatically on {minute} UTC.")
 }
 
 /// The kubelet rotates at 70 to 90 % of the life.
@@ -185,35 +186,35 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             format!("certificate {} in the file is damaged", index + 1)
         }
         Reason::BadKubeconfig(Some((line, column))) => {
-            format!("no kubeconfig: wrong at line {line}, column {column}")
+            format!("not a kubeconfig: error at line {line}, column {column}")
         }
         Reason::BadKubeconfig(None) => "no kubeconfig".to_owned(),
         Reason::BadPem(line) => format!("the PEM block at line {line} is cut off or damaged"),
-        Reason::BrokenLink => "a symbolic link to nothing".to_owned(),
-        Reason::Changed => "it changed each time while it was read".to_owned(),
+        Reason::BrokenLink => "a dangling symbolic link".to_owned(),
+        Reason::Changed => "it kept changing while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
-        Reason::Hangs(since) => format!("it has not answered since {since}"),
-        Reason::LinkLoop => "symbolic links that lead back to themselves".to_owned(),
-        Reason::Missing if role.kind == CertificateKind::File => "nothing is there".to_owned(),
-        Reason::Missing => "it is not there, but the files beside it need it".to_owned(),
+        Reason::Hangs(since) => format!("it has not responded since {since}"),
+        Reason::LinkLoop => "a loop of symbolic links".to_owned(),
+        Reason::Missing if role.kind == CertificateKind::File => "it does not exist".to_owned(),
+        Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
         Reason::OutOfTime(seconds) => {
-            format!("the {seconds} s of the scan were up before its turn came")
+            format!("the scan ran out of its {seconds} s before this")
         }
-        Reason::PermissionDenied => "no permission to read it".to_owned(),
+        Reason::PermissionDenied => "permission denied".to_owned(),
         Reason::ReadFailed(why) => format!("cannot be read: {}", escape_control(why)),
-        Reason::TimedOut(seconds) => format!("it did not answer within {seconds} s"),
+        Reason::TimedOut(seconds) => format!("it did not respond within {seconds} s"),
         Reason::TooDeep(limit) => {
             format!("directories nested deeper than {limit} are not searched")
         }
         Reason::TooLarge { size, limit } => {
-            format!("{size} bytes are too many: at most {limit} are read")
+            format!("too large: {size} bytes, at most {limit} are read")
         }
         Reason::TooMany { what, limit } => {
             format!("more than {limit} {what}: the rest is not judged")
         }
-        Reason::TooManyHang => "not looked at: too many places hang".to_owned(),
+        Reason::TooManyHang => "skipped: too many places do not respond".to_owned(),
         Reason::UnknownOwner(cgroup) => format!(
             "it is not known whether this process, in the cgroup {}, is the node's own",
             escape_control(cgroup)

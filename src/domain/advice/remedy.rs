@@ -50,7 +50,7 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
         FindingKind::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         FindingKind::OutlivesCa { .. } => plan_ca_rotation(),
         FindingKind::Retired => {
-            words("take it out of the file once nobody has a certificate of it any more")
+            words("remove it from the file once no certificate signed by it is in use")
         }
         FindingKind::RotationOverdue(_) => words(
             "if a restart of the kubelet does not help, see why with \
@@ -75,21 +75,21 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
         CertificateKind::ClusterCa => words("get a new kubeconfig from whoever runs that cluster"),
         CertificateKind::File if is_ca => match role.renewer {
             RenewedBy::Service(name) => {
-                words(&format!("{name} does not renew its CA by itself: see its documentation"))
+                words(&format!("{name} does not renew its CA automatically: see its documentation"))
             }
-            _ => words("have it renewed by whoever issued it, and then all it signed"),
+            _ => words("have its issuer renew it, and then renew everything it signed"),
         },
         CertificateKind::KubeletClient if matches!(kind, FindingKind::Expired(_)) => {
             recover_kubelet(item)
         }
         CertificateKind::UserKubeconfig => words(
             "if it is a copy of admin.conf, run `certwatch renew admin.conf`, which refreshes root's copy too; \
-             if it is a person's own, have it renewed by whoever issued it",
+             if it is a person's own, have its issuer renew it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
         _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
         _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
-        _ if role.command.is_empty() => words("have it renewed by whoever issued it"),
+        _ if role.command.is_empty() => words("have its issuer renew it"),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
 }
@@ -123,10 +123,10 @@ fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
         _ if policy::is_externally_managed(item) => external_ca(),
         RenewedBy::Kubeadm => words(&format!("run `{}`", item.role.command)),
         _ if item.role.kind == CertificateKind::KubeletClient => recover_kubelet(item),
-        _ => words("have it made anew by that CA"),
+        _ => words("have that CA issue a new one"),
     };
     words(&format!(
-        "if all that {0} should have signed is refused, a CA rotation stopped half-way: {0} must hold the \
+        "if everything that {0} should have signed is rejected, a CA rotation was interrupted: {0} must hold the \
          old and the new CA until all have moved; if it is only this one, {alone}",
         show(ca)
     ))
@@ -142,7 +142,7 @@ fn check_by_hand(item: &Item, ca: &Path) -> Remedy {
     };
     match item.role.renewer {
         RenewedBy::Kubeadm if !policy::is_externally_managed(item) => words(&format!(
-            "{by_openssl}; certwatch does not renew it by itself, `certwatch renew {} --force` does",
+            "{by_openssl}; certwatch does not renew it automatically, `certwatch renew {} --force` does",
             item.role.id
         )),
         _ => words(&by_openssl),
@@ -208,19 +208,19 @@ fn recover_kubelet(item: &Item) -> Remedy {
 fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
-        Reason::Changed => words("something rewrites it all the time: find out what"),
-        Reason::OutOfTime(_) => {
-            words("raise `timeout` in the configuration, or leave out what hangs or is too much")
-        }
+        Reason::Changed => words("find out what keeps rewriting it"),
+        Reason::OutOfTime(_) => words(
+            "raise `timeout` in the configuration, or exclude what does not respond or is too large",
+        ),
         Reason::PermissionDenied => words("run certwatch as root"),
         Reason::TimedOut(_) | Reason::Hangs(_) | Reason::TooManyHang => {
-            words("is its file system alive? Look with `findmnt` and `dmesg`")
+            words("is its file system available? See `findmnt` and `dmesg`")
         }
         Reason::UnknownOwner(_) => words(
             "see who started it (`systemctl status PID`); run this node's own as a static pod or as a service",
         ),
         Reason::TooDeep(_) | Reason::TooMany { .. } => {
-            words("narrow `paths` in the configuration, or exclude what is no certificate")
+            words("narrow `paths` in the configuration, or exclude what is not a certificate")
         }
         _ if policy::is_externally_managed(item)
             && reason.breaks_its_user()
@@ -248,13 +248,13 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
             kubeadm_phase(role.id)
         )),
         CertificateKind::Ca => {
-            words("copy it from another control-plane node or a backup; never make a new one")
+            words("copy it from another control-plane node or a backup; never create a new one")
         }
         CertificateKind::KubeletClient => recover_kubelet(item),
         CertificateKind::Leaf => {
             words("restore it from a backup, or join the node to its cluster again")
         }
-        _ if *reason == Reason::Missing => words("restore it, or name another place"),
+        _ if *reason == Reason::Missing => words("restore it, or configure another place"),
         _ => look_at(item),
     }
 }
@@ -262,7 +262,7 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
 fn look_at(item: &Item) -> Remedy {
     match pasteable(&item.place.path) {
         Some(path) => Remedy::Command(format!("ls -lL {path}")),
-        None => words("look at it with `ls -lb`"),
+        None => words("inspect it with `ls -lb`"),
     }
 }
 

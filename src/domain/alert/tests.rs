@@ -133,7 +133,7 @@ fn nobody_is_told_of_thousands_one_by_one() {
     assert_eq!((snapshot.alerts.len(), snapshot.beyond.len()), (MOST + 1, 7));
     let rest = snapshot.alerts.last().unwrap();
     assert_eq!(rest.level.severity, Severity::Critical);
-    assert_eq!(rest.level.codes, ["too_many"]);
+    assert_eq!(rest.level.codes, ["too_many_alerts"]);
     assert!(snapshot.alerts.iter().all(|alert| !snapshot.beyond.contains(&alert.id)));
 }
 
@@ -141,7 +141,7 @@ fn nobody_is_told_of_thousands_one_by_one() {
 fn nothing_found_is_an_alert() {
     let snapshot = sight_of(Vec::new());
     assert_eq!(snapshot.alerts.len(), 1);
-    assert_eq!(snapshot.alerts[0].level.codes, ["nothing_found"]);
+    assert_eq!(snapshot.alerts[0].level.codes, ["no_certificates_found"]);
     assert!(snapshot.alerts[0].is_transient);
 }
 
@@ -170,10 +170,10 @@ fn what_may_be_half_written_is_transient() {
 #[test]
 fn words_are_safe_to_print() {
     for alert in snapshot(&inventory()).alerts {
-        let AlertText { name, title, place, brief, lines, automatic, remedies, .. } = &alert.text;
+        let AlertText { name, title, place, summary, lines, automatic, remedies, .. } = &alert.text;
         let remedies: Vec<_> = remedies.iter().map(ToString::to_string).collect();
         let texts =
-            [name, title, place, brief, automatic].into_iter().chain(lines).chain(&remedies);
+            [name, title, place, summary, automatic].into_iter().chain(lines).chain(&remedies);
         for text in texts {
             assert!(!text.chars().any(is_unsafe), "{text:?}");
         }

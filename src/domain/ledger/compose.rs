@@ -123,8 +123,8 @@ impl Ledger {
             (None, Some(_)) if it.notified.is_unwanted => {
                 "is below this channel's min-severity now".to_owned()
             }
-            (None, Some(open)) => format!("is less urgent now: it {}", open.text.brief),
-            (None, None) => "is no longer wrong".to_owned(),
+            (None, Some(open)) => format!("is less urgent now: it {}", open.text.summary),
+            (None, None) => "is resolved".to_owned(),
         }
     }
 
@@ -138,8 +138,8 @@ impl Ledger {
 fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
     let health = &receiver.health;
     let took = match health.last_success {
-        Some(last) => format!("it last took one {} ago", now - last),
-        None => "it has never taken one".to_owned(),
+        Some(last) => format!("the last success was {} ago", now - last),
+        None => "it has never worked".to_owned(),
     };
     let since = health.failing_since.unwrap_or(now);
     let reason = health.reason.clone().unwrap_or_default();
@@ -150,17 +150,17 @@ fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
         level: Level {
             severity: Severity::Warning,
             stage: None,
-            codes: vec!["channel_down".to_owned()],
+            codes: vec!["delivery_failing".to_owned()],
         },
         is_transient: false,
         text: AlertText {
             name: escape_control(&id.shown()).into_owned(),
-            title: "one of the ways in which certwatch tells people".to_owned(),
+            title: "a notification channel of certwatch".to_owned(),
             place: String::new(),
-            brief: "takes no messages".to_owned(),
+            summary: "delivery is failing".to_owned(),
             expires: None,
             lines: vec![format!("{took}; every attempt since {since} has failed: {reason}")],
-            automatic: "certwatch tries it again when there is something to tell.".to_owned(),
+            automatic: "certwatch retries when there is something to send.".to_owned(),
             remedies: vec![Remedy::Command(format!("certwatch notify test {channel}"))],
         },
     }
@@ -217,33 +217,34 @@ fn bad_news(firing: &[Firing], has_news: bool) -> String {
     let told: Vec<_> =
         firing.iter().filter(|it| !has_news || it.change != AlertChange::Still).collect();
     let Some(first) = told.first() else { return String::new() };
-    let AlertText { name, brief, .. } = &first.text;
+    let AlertText { name, summary, .. } = &first.text;
     let others = told.len() - 1;
-    let is_common = told.iter().all(|it| it.text.brief == *brief);
-    let said = match (others, brief.strip_prefix("expire")) {
-        (0, _) => format!("{name} {brief}"),
+    let is_common = told.iter().all(|it| it.text.summary == *summary);
+    let said = match (others, summary.strip_prefix("expire")) {
+        (0, _) => format!("{name} {summary}"),
         (_, Some(rest)) if is_common => {
             format!(
                 "{name} and {others} more expire{}",
                 rest.strip_prefix("s ").map_or(rest.to_owned(), |rest| format!(" {rest}"))
             )
         }
-        _ if others == 1 => format!("{name} {brief}, and 1 other problem"),
-        _ => format!("{name} {brief}, and {others} other problems"),
+        _ if others == 1 => format!("{name} {summary}, and 1 other problem"),
+        _ => format!("{name} {summary}, and {others} other problems"),
     };
     match firing.len() - told.len() {
         _ if !has_news => format!("still: {said}"),
         0 => said,
-        known => format!("{said} (besides {known} known)"),
+        1 => format!("{said} (1 earlier alert is still open)"),
+        known => format!("{said} ({known} earlier alerts are still open)"),
     }
 }
 
 fn good_news(resolved: &[Resolved], open: usize) -> String {
     let Some(first) = resolved.first() else { return String::new() };
-    let brief = first.how.split(':').next().unwrap_or_default();
+    let summary = first.how.split(':').next().unwrap_or_default();
     let said = match resolved.len() - 1 {
-        0 => format!("{} {brief}", first.text.name),
-        others => format!("{} {brief}, and {others} more", first.text.name),
+        0 => format!("{} {summary}", first.text.name),
+        others => format!("{} {summary}, and {others} more", first.text.name),
     };
     match open {
         0 => said,
@@ -254,10 +255,10 @@ fn good_news(resolved: &[Resolved], open: usize) -> String {
 fn next(firing: &[Firing], open: usize, repeat: &Repeat) -> String {
     match firing.iter().map(|it| repeat.of(&it.level)).min() {
         None if open > 0 => format!("Still open on this node: {open}."),
-        None => "Nothing else that you are told of is wrong on this node.".to_owned(),
+        None => "No other alert is open on this node.".to_owned(),
         Some(soonest) => format!(
-            "certwatch itself changes nothing. It tells you again in {soonest}, at once if something \
-             gets worse, and when it is over."
+            "certwatch itself changes nothing. It reminds you in {soonest}, and tells you at once if \
+             something gets worse or is resolved."
         ),
     }
 }

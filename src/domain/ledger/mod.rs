@@ -90,7 +90,6 @@ pub struct OpenAlert {
     /// How bad it is.
     pub level: Level,
     /// What to say.
-    #[serde(rename = "words")]
     pub text: AlertText,
 }
 
@@ -104,7 +103,6 @@ struct ClosedAlert {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Receiver {
-    #[serde(rename = "told")]
     notified: BTreeMap<AlertId, Notified>,
     notices: BTreeSet<String>,
     /// Nothing is kept for it that is told once.
@@ -118,7 +116,6 @@ pub struct Receiver {
     /// Where replies go, in the receiver's own words.
     thread: Option<String>,
     /// The last heartbeat that it has taken.
-    #[serde(rename = "beat")]
     heartbeat: Option<String>,
     /// How deliveries went.
     pub health: Health,
@@ -129,7 +126,6 @@ struct Notified {
     at: UnixTime,
     since: UnixTime,
     level: Level,
-    #[serde(rename = "words")]
     text: AlertText,
     /// It has improved since: one who mirrors it has to know.
     #[serde(default)]

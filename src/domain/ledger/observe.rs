@@ -80,7 +80,7 @@ impl Ledger {
             None if open.path.is_empty() => self.how_trouble_ended(open).to_owned(),
             None if snapshot.is_blind_to(&open.path) => return,
             None if !self.pending.is_settled(Transition::Gone, id, basis, now) => return,
-            None => "is no longer there".to_owned(),
+            None => "no longer exists".to_owned(),
         };
         self.open.remove(id);
         self.closed.insert(id.clone(), ClosedAlert { at: now, how });
@@ -89,8 +89,8 @@ impl Ledger {
     /// How it ended with certwatch itself, or with one of its receivers.
     fn how_trouble_ended(&self, open: &OpenAlert) -> &'static str {
         match &open.receiver {
-            None => "is well again",
-            Some(id) if self.receivers.contains_key(id) => "takes messages again",
+            None => "is fine again",
+            Some(id) if self.receivers.contains_key(id) => "is working again",
             Some(_) => "is no longer configured",
         }
     }
@@ -123,8 +123,8 @@ impl Ledger {
 fn well_again(expires: Option<UnixTime>, now: UnixTime) -> String {
     match expires {
         Some(expires) => {
-            format!("is well again: it ends in {}, on {}", expires - now, expires.date())
+            format!("is fine again: valid until {1}, for {0}", expires - now, expires.date())
         }
-        None => "is well again".to_owned(),
+        None => "is fine again".to_owned(),
     }
 }

@@ -42,7 +42,7 @@ fn alert(key: u8, step: usize) -> Alert {
         name: format!("f{key}"),
         title: "serving certificate".to_owned(),
         place: path(key),
-        brief: "expires in 5 d".to_owned(),
+        summary: "expires in 5 d".to_owned(),
         expires: None,
         lines: vec!["expires".to_owned()],
         automatic: String::new(),

@@ -118,29 +118,29 @@ fn command(verb: &str) -> String {
 }
 
 impl Blocker {
-    /// A word for machines.
-    pub fn id(&self) -> &'static str {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::Busy { .. } => "busy",
-            Self::Clock(_) => "clock",
+            Self::Busy { .. } => "renewal_running",
+            Self::Clock(_) => "clock_in_doubt",
             Self::Unhealthy(..) => "unhealthy",
-            Self::PeerUnhealthy(_) => "peer-unhealthy",
-            Self::KubeadmMissing(_) => "kubeadm-missing",
-            Self::KubeadmNotRoots(_) => "kubeadm-not-roots",
-            Self::KubeadmRuns { .. } => "kubeadm-runs",
-            Self::KubeadmUnclear { .. } => "kubeadm-unclear",
-            Self::KubeadmUnsupported(_) => "kubeadm-unsupported",
-            Self::KubeadmVersion { .. } => "kubeadm-version",
-            Self::KubeletDown(_) => "kubelet-down",
-            Self::RuntimeDown { .. } => "runtime-down",
-            Self::ManifestChanged(_) => "manifest-changed",
-            Self::StrayManifest(_) => "stray-manifest",
-            Self::NotWritable { .. } => "not-writable",
-            Self::Path(path) => path.id(),
-            Self::DiskFull { .. } => "disk-full",
-            Self::NoClusterConfig(_) => "no-cluster-config",
-            Self::NotAllowed(_) => "not-allowed",
-            Self::NoControlPlane(_) => "no-control-plane",
+            Self::PeerUnhealthy(_) => "peer_unhealthy",
+            Self::KubeadmMissing(_) => "kubeadm_missing",
+            Self::KubeadmNotRoots(_) => "kubeadm_not_owned_by_root",
+            Self::KubeadmRuns { .. } => "kubeadm_running",
+            Self::KubeadmUnclear { .. } => "kubeadm_unrecognized",
+            Self::KubeadmUnsupported(_) => "kubeadm_unsupported",
+            Self::KubeadmVersion { .. } => "kubeadm_version_skew",
+            Self::KubeletDown(_) => "kubelet_down",
+            Self::RuntimeDown { .. } => "runtime_down",
+            Self::ManifestChanged(_) => "manifest_changed",
+            Self::StrayManifest(_) => "stray_manifest",
+            Self::NotWritable { .. } => "not_writable",
+            Self::Path(path) => path.code(),
+            Self::DiskFull { .. } => "disk_full",
+            Self::NoClusterConfig(_) => "no_cluster_config",
+            Self::NotAllowed(_) => "not_allowed",
+            Self::NoControlPlane(_) => "no_control_plane",
         }
     }
 
@@ -219,9 +219,9 @@ impl Blocker {
         let at = |path: &PathBuf| escape_control(&as_known(path).to_string_lossy()).into_owned();
         match self {
             Self::Busy { pid: Some(pid) } => {
-                format!("another certwatch (process {pid}) renews or restores here")
+                format!("another renewal or restoration (process {pid}) is running")
             }
-            Self::Busy { pid: None } => "another certwatch renews or restores here".to_owned(),
+            Self::Busy { pid: None } => "another renewal or restoration is running".to_owned(),
             Self::Clock(why) => format!("the clock cannot be right: {why}"),
             Self::Unhealthy(component, why) => format!("{component} is not healthy: {why}"),
             Self::PeerUnhealthy(why) => {
@@ -229,61 +229,66 @@ impl Blocker {
             }
             Self::KubeadmMissing(path) => format!("there is no kubeadm at {}", at(path)),
             Self::KubeadmNotRoots(path) => {
-                format!("{} can be changed by others than root, and would be run as root", at(path))
+                format!(
+                    "{} can be changed by users other than root, and would be run as root",
+                    at(path)
+                )
             }
             Self::KubeadmRuns { pid, verb } => {
-                format!("another kubeadm is at work (process {pid}{})", command(verb))
+                format!("another kubeadm is running (process {pid}{})", command(verb))
             }
             Self::KubeadmUnclear { pid, verb, login, cgroup, .. } => {
                 let login =
                     login.map_or_else(String::new, |uid| format!(", started by user {uid}"));
                 format!(
-                    "another kubeadm may be at work (process {pid} of root{login}{}, in the cgroup {}): by its cgroup and its group it is not known whether it works on this node",
+                    "another kubeadm may be running (process {pid} of root{login}{}, in the cgroup {}): by \
+                     its cgroup and its group it is not known whether it works on this node",
                     command(verb),
                     escape_control(cgroup)
                 )
             }
-            Self::KubeadmUnsupported(None) => "kubeadm does not say which version it is".to_owned(),
+            Self::KubeadmUnsupported(None) => "kubeadm does not report its version".to_owned(),
             Self::KubeadmUnsupported(Some(version)) => format!(
                 "kubeadm is of version {}, and certwatch works with 1.{} and later",
                 version.series(),
                 KNOWN.start()
             ),
             Self::KubeadmVersion { kubeadm, component, runs } => format!(
-                "kubeadm is of version {}, {component} on this node of {}: kubeadm is made for its own version and \
-                 the one before",
+                "kubeadm is of version {}, {component} on this node of {}: kubeadm supports its own minor \
+                 version and the one before",
                 kubeadm.series(),
                 runs.series()
             ),
             Self::KubeletDown(why) => {
                 format!(
-                    "the kubelet does not answer, so nothing that is stopped would start again: {why}"
+                    "the kubelet does not respond, so a stopped component would not be started again: {why}"
                 )
             }
             Self::RuntimeDown { socket, why } => format!(
-                "the container runtime does not answer, so nothing that is stopped would start again: {}: {why}",
+                "the container runtime does not respond, so a stopped component would not be started again: \
+                 {}: {why}",
                 at(socket)
             ),
             Self::ManifestChanged(path) => {
                 format!("{} changed within the last two minutes", at(path))
             }
             Self::StrayManifest(path) => {
-                format!("the kubelet takes {} for a second copy of a component", at(path))
+                format!("the kubelet runs {} as a second copy of a component", at(path))
             }
             Self::NotWritable { path, why } => format!("{} cannot be written: {why}", at(path)),
             Self::Path(path) => path.what(),
             Self::DiskFull { path, needed, free } => format!(
-                "{} has {} KiB free, and {} KiB are needed for what is written there",
+                "{} has {} KiB free, and {} KiB are needed",
                 at(path),
                 free / 1024,
                 needed.div_ceil(1024)
             ),
             Self::NoClusterConfig(why) => format!(
-                "there is no configuration to give to kubeadm, and without one it would use its defaults without a word: {why}"
+                "there is no configuration for kubeadm, which would silently use its defaults: {why}"
             ),
             Self::NotAllowed(why) => why.clone(),
             Self::NoControlPlane(path) => {
-                format!("this is no control plane of kubeadm: there is no {}", at(path))
+                format!("this is not a kubeadm control plane: {} does not exist", at(path))
             }
         }
     }
@@ -291,29 +296,33 @@ impl Blocker {
     /// What to do about it, one sentence.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Busy { .. } => "wait until it is done; `certwatch status` shows it".to_owned(),
+            Self::Busy { .. } => "wait until it has finished; see `certwatch status`".to_owned(),
             Self::Clock(_) => {
-                "set the one that is wrong (`timedatectl`; the hardware clock: `hwclock --systohc`), or insist with --force".to_owned()
+                "correct the one that is wrong (`timedatectl`; the hardware clock: `hwclock --systohc`), or \
+                 override with --force".to_owned()
             }
             Self::Unhealthy(component, _) => format!(
-                "see its log in /var/log/pods/kube-system_{component}-*; if expired certificates are the reason, use --rescue"
+                "see its log in /var/log/pods/kube-system_{component}-*; if expired certificates are the \
+                 reason, use --rescue"
             ),
             Self::PeerUnhealthy(_) => {
-                "renew one node at a time, or insist with --force".to_owned()
+                "renew one node at a time, or override with --force".to_owned()
             }
-            Self::KubeadmMissing(_) => "name it in the configuration: `renew.kubeadm`".to_owned(),
+            Self::KubeadmMissing(_) => "set `renew.kubeadm` in the configuration".to_owned(),
             Self::KubeadmNotRoots(component) => give_to_root(component),
             Self::KubeadmRuns { pid, .. } => {
-                format!("wait until it is done; if it hangs, end it: `kill {pid}`")
+                format!("wait until it has finished; if it hangs, end it: `kill {pid}`")
             }
             Self::KubeadmUnclear { pid, .. } => format!(
-                "wait until it is done, or end it if it should not run: `kill {pid}`; if it has nothing to do with this node, insist with --force"
+                "wait until it has finished, or end it if it should not run: `kill {pid}`; if it has nothing \
+                 to do with this node, override with --force"
             ),
             Self::KubeadmUnsupported(_) => {
-                "install the kubeadm of the cluster's version, and name it in the configuration if it is not the one in the path: `renew.kubeadm`".to_owned()
+                "install the kubeadm of the cluster's version, and set `renew.kubeadm` if it is not in the \
+                 path".to_owned()
             }
             Self::KubeadmVersion { runs, .. } => format!(
-                "install kubeadm {}, and name it in the configuration if it is not the one in the path: `renew.kubeadm`; or insist with --force",
+                "install kubeadm {}, and set `renew.kubeadm` if it is not in the path; or override with --force",
                 runs.series()
             ),
             Self::KubeletDown(_) => {
@@ -321,21 +330,23 @@ impl Blocker {
             }
             Self::RuntimeDown { socket, .. } => match runtime(socket) {
                 Some(unit) => format!("see `systemctl status {unit}`"),
-                None => "see how the runtime is that listens there".to_owned(),
+                None => "check the container runtime that listens there".to_owned(),
             },
             Self::ManifestChanged(_) => {
-                "wait two minutes; if it changes again and again, find out what writes it; or insist with --force".to_owned()
+                "wait two minutes; if it keeps changing, find out what writes it; or override with --force".to_owned()
             }
             Self::StrayManifest(_) => {
-                "move it out of the manifests directory, or insist with --force".to_owned()
+                "move it out of the manifests directory, or override with --force".to_owned()
             }
             Self::NotWritable { .. } => {
-                "mount it writable, or run this as root; if it is another user's, the service needs a drop-in (docs/service.md)".to_owned()
+                "mount it writable, or run this as root; if it belongs to another user, the service needs a \
+                 drop-in (docs/service.md)".to_owned()
             }
             Self::Path(path) => path.remedy(),
-            Self::DiskFull { .. } => "make room, or name another `renew.state-dir`".to_owned(),
+            Self::DiskFull { .. } => "free some space, or set another `renew.state-dir`".to_owned(),
             Self::NoClusterConfig(_) => {
-                "pass the ClusterConfiguration that the cluster was made with, or one by hand (docs/renewal.md says what belongs in it): --cluster-config FILE".to_owned()
+                "pass the ClusterConfiguration that the cluster was created with, or write one \
+                 (docs/renewal.md says what it needs): --cluster-config FILE".to_owned()
             }
             Self::NotAllowed(_) => "run it as root".to_owned(),
             Self::NoControlPlane(_) => "run it on a control-plane node".to_owned(),
@@ -366,10 +377,10 @@ mod tests {
     #[test]
     fn another_kubeadm_is_told_with_what_it_does() {
         let what = |verb: &str| Blocker::KubeadmRuns { pid: 7, verb: verb.to_owned() }.what();
-        assert_eq!(what(""), "another kubeadm is at work (process 7)");
+        assert_eq!(what(""), "another kubeadm is running (process 7)");
         assert_eq!(
             what("upgrade node"),
-            "another kubeadm is at work (process 7: `kubeadm upgrade node`)"
+            "another kubeadm is running (process 7: `kubeadm upgrade node`)"
         );
     }
 
@@ -382,7 +393,7 @@ mod tests {
         };
         assert_eq!(
             unclear(Some(1000), "/docker/c0ffee").what(),
-            "another kubeadm may be at work (process 7 of root, started by user 1000: `kubeadm upgrade node`, in the cgroup \
+            "another kubeadm may be running (process 7 of root, started by user 1000: `kubeadm upgrade node`, in the cgroup \
              /docker/c0ffee): by its cgroup and its group it is not known whether it works on this node"
         );
         let hostile = unclear(None, "/\u{1b}[2J\u{202e}");

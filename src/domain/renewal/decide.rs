@@ -326,8 +326,7 @@ impl Judge<'_> {
         match &self.node.reaches_kubelet {
             Some(Ok(())) => plan.reaches_kubelet = true,
             Some(Err(why)) if !self.request.rescue => plan.warnings.push(format!(
-                "whether the new apiserver-kubelet-client does its work will not be proved, because the one that is in \
-                 use does not: {why}"
+                "the new apiserver-kubelet-client will not be proved to work, because the present one does not: {why}"
             )),
             Some(Err(_)) | None => {}
         }

@@ -30,7 +30,7 @@ pub struct Journal {
     pub may_restart: bool,
     /// The API server and etcd are restarted only while the other control planes are well; not for those who
     /// insist.
-    #[serde(default, rename = "heeds_peers")]
+    #[serde(default)]
     pub wait_for_peers: bool,
     /// The API server has to reach this node's kubelet with what is new, as it did before.
     #[serde(default)]
@@ -51,7 +51,6 @@ pub struct Journal {
     /// What went wrong first, and in which step.
     pub fault: Option<(Step, Fault)>,
     /// What went wrong while it was undone.
-    #[serde(rename = "second_fault")]
     pub rollback_error: Option<(Step, Fault)>,
     /// What a person should know, one sentence each, in the order in which it happened.
     pub notes: Vec<String>,
@@ -64,7 +63,7 @@ pub struct Journal {
 
 /// What is done.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Certificates are renewed by kubeadm.
     Renew,
@@ -100,7 +99,7 @@ pub struct FileChange {
 /// One step. Each can be taken again after a crash in the middle of it, and then ends as if it had
 /// been taken once.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Copies what may be replaced to `backups/ID`.
     BackUp,
@@ -114,7 +113,6 @@ pub enum Step {
     /// Gives the kubelet a new kubelet.conf and restarts it.
     Kubelet,
     /// Makes one static pod use the new files, and proves it: the first of `live` that is not done.
-    #[serde(rename = "make-live")]
     Activate(usize),
     /// Proves once more that everything uses the new files and is healthy.
     Verify,
@@ -123,10 +121,8 @@ pub enum Step {
     /// Refreshes copies of admin.conf.
     Copies,
     /// Puts the backup back into the live tree.
-    #[serde(rename = "put-back")]
     RollBack,
     /// Makes one static pod use the old files again, and proves it.
-    #[serde(rename = "make-old-live")]
     ActivateOld(usize),
     /// Proves that everything uses the old files and is healthy.
     VerifyOld,
@@ -138,20 +134,17 @@ pub enum Step {
 
 /// How a renewal ends.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The new certificates are in place and proved to be in use.
     Renewed,
     /// Nothing was touched.
     Unchanged,
     /// It failed, and everything is as it was before, proved.
-    #[serde(rename = "undone")]
     RolledBack,
     /// It failed after the new certificates were installed. They are sound and stay, because the old
     /// ones are over, or nearly; not everything uses them yet.
-    #[serde(rename = "kept")]
     PartiallyApplied,
     /// It failed, and so did going back: a person has to look.
-    #[serde(rename = "stuck")]
     NeedsOperator,
 }

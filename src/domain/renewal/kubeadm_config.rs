@@ -97,19 +97,19 @@ pub enum Loss {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum KubeadmConfigError {
     /// No API version of this kubeadm's is known.
-    #[error("kubeadm {0} reads no version of its configuration that is known here")]
+    #[error("kubeadm {0} reads no configuration version that certwatch knows")]
     NoApi(Version),
     /// It would make keys of another kind than those that are there.
-    #[error("its keys are {}, and kubeadm {} makes none of those", .0.name(), .1)]
+    #[error("its keys are {}, which kubeadm {} does not support", .0.name(), .1)]
     Algorithm(KeyAlgorithm, Version),
     /// It is relative, or written with `..`, or holds more than kubeadm's pki.
     #[error(
-        "its certificatesDir is {}, and only a directory of its own, by its whole path, can be renewed safely",
+        "its certificatesDir is {}, and only a dedicated directory with an absolute path can be renewed safely",
         escape_control(&.0.to_string_lossy())
     )]
     CertificatesDir(PathBuf),
     /// etcd runs elsewhere, and nothing says where.
-    #[error("etcd runs elsewhere, and no endpoint of it is known (etcd.external.endpoints)")]
+    #[error("etcd is external, and none of its endpoints is known (etcd.external.endpoints)")]
     NoEndpoints,
     /// The first of these can hold what does not belong there: a line of its own, or a password.
     #[error("{} is `{}`, which is none", .0, escape_control(.1))]
@@ -170,10 +170,11 @@ impl Loss {
     pub fn words(self) -> String {
         match self {
             Self::Validity(validity) => format!(
-                "certificates were made for {validity}, which this kubeadm cannot be told: the new ones live a year"
+                "certificates were made for {validity}, which this kubeadm does not support: the new ones are \
+                 valid for a year"
             ),
             Self::KeySize(algorithm) => format!(
-                "the keys are {}, which this kubeadm cannot be told: the new ones are RSA-2048",
+                "the keys are {}, which this kubeadm does not support: the new ones are RSA-2048",
                 algorithm.name()
             ),
         }

@@ -21,8 +21,8 @@ impl Leftover {
         let mut next = journal.clone();
         next.resume(now);
         let then = match next.step {
-            Step::CleanUp(Outcome::Unchanged) => "nothing was touched, and it ends there",
-            Step::RollBack | Step::ActivateOld(_) | Step::VerifyOld => "it is undone",
+            Step::CleanUp(Outcome::Unchanged) => "nothing was changed, and it is cancelled",
+            Step::RollBack | Step::ActivateOld(_) | Step::VerifyOld => "it is rolled back",
             _ => "it goes on from there",
         };
         Self::Interrupted(format!(
@@ -32,8 +32,8 @@ impl Leftover {
         ))
     }
 
-    /// A word for machines.
-    pub fn id(&self) -> &'static str {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Interrupted(_) => "interrupted",
             Self::Repair(_) => "repair",
@@ -46,8 +46,8 @@ impl Leftover {
         match self {
             Self::Interrupted(what) | Self::Repair(what) => what.clone(),
             Self::Unreadable(why) => format!(
-                "what was remembered of renewals cannot be read, and one may be half-way: {why}; \
-                 `certwatch renew` moves a damaged file aside, makes pairs whole that do not match, and ends"
+                "the state of renewals cannot be read, and one may be unfinished: {why}; \
+                 `certwatch renew` moves a damaged file aside, repairs pairs that do not match, and exits"
             ),
         }
     }
@@ -66,10 +66,10 @@ mod tests {
             Leftover::interrupted(&Journal { step, resumed, ended: None, ..begun }, NOW).words()
         };
         for (step, resumed, said) in [
-            (Step::Stage, 0, "with kubeadm: nothing was touched, and it ends there"),
+            (Step::Stage, 0, "with kubeadm: nothing was changed, and it is cancelled"),
             (Step::Install, 0, "installing the new files: it goes on from there"),
-            (Step::Activate(0), 9, "use the new files: it is undone"),
-            (Step::RollBack, 1, "putting the old files back: it is undone"),
+            (Step::Activate(0), 9, "use the new files: it is rolled back"),
+            (Step::RollBack, 1, "rolling back the files: it is rolled back"),
         ] {
             let words = at(step, resumed);
             assert!(words.ends_with(said), "{words}");

@@ -97,7 +97,7 @@ impl Journal {
         journal.go_to(Step::End(Outcome::Unchanged), now);
         journal.blame(Fault::failed(why_not(plan)));
         if now > since {
-            journal.notes.push(format!("Something has been in the way for {}", now - since));
+            journal.notes.push(format!("It has been blocked for {}", now - since));
         }
         journal
     }
@@ -147,11 +147,11 @@ impl Journal {
         self.resumed += 1;
         let next = match self.step {
             step if step.is_harmless() => {
-                self.blame(Fault::failed("it was interrupted before anything was touched"));
+                self.blame(Fault::failed("it was interrupted before anything was changed"));
                 Step::CleanUp(Outcome::Unchanged)
             }
             step if step.is_forward() && self.resumed > MOST_RESUMED => {
-                self.failed(Fault::failed("it was interrupted again and again"), now)
+                self.failed(Fault::failed("it was interrupted repeatedly"), now)
             }
             step => step,
         };
@@ -207,7 +207,7 @@ impl Journal {
             }
             Step::Install if !is_untouched && !self.retried && self.is_over(now) => {
                 self.retried = true;
-                self.notes.push(format!("{}: it was tried once more", fault.what));
+                self.notes.push(format!("{}: it was retried", fault.what));
                 return step;
             }
             _ => self.blame(fault),
@@ -219,8 +219,8 @@ impl Journal {
             // Each pair is wholly old or wholly new, and one that is new helps more than one that is over.
             Step::Install if self.is_over(now) => {
                 self.notes.push(
-                    "nothing was put back, because the old certificates are over; \
-                     once the cause is removed, renew again"
+                    "nothing was rolled back, because the old certificates have expired; once the cause is \
+                     fixed, renew again"
                         .to_owned(),
                 );
                 Step::CleanUp(Outcome::NeedsOperator)
@@ -255,7 +255,7 @@ impl Journal {
     fn back_or_stay(&mut self, now: UnixTime) -> Step {
         if self.is_too_late(now) {
             self.notes.push(
-                "the new certificates stay: the old ones are over, or will be soon".to_owned(),
+                "the new certificates stay: the old ones have expired, or will soon".to_owned(),
             );
             return Step::CleanUp(Outcome::PartiallyApplied);
         }
@@ -355,7 +355,7 @@ fn left_to_hand(plan: &Plan) -> Vec<String> {
         plan.skip_restart.iter().filter(|(_, why)| *why == SkipRestartReason::Forbidden);
     let one = |(component, _): &(Component, SkipRestartReason)| {
         format!(
-            "{component} takes up a renewed certificate only when it is restarted, by hand, \
+            "{component} uses a renewed certificate only after a restart, by hand, \
              because renew.restart is \"none\": `pkill -x {}`",
             // The kernel cuts the name of a process to 15 characters, and pkill -x compares that.
             component.name().chars().take(15).collect::<String>()

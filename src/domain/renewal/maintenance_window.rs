@@ -45,7 +45,7 @@ impl NodeOffset {
 
 /// A text that is no window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("is not a window")]
+#[error("is not a maintenance window")]
 pub struct InvalidWindow;
 
 impl MaintenanceWindow {

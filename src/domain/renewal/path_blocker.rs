@@ -54,15 +54,15 @@ pub enum PathBlocker {
 }
 
 impl PathBlocker {
-    /// A word for machines.
-    pub fn id(&self) -> &'static str {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
         match self {
-            Self::Untrusted { .. } | Self::UsersMount { .. } => "path-not-trusted",
-            Self::HardLinked { .. } => "hard-link",
+            Self::Untrusted { .. } | Self::UsersMount { .. } => "untrusted_path",
+            Self::HardLinked { .. } => "hard_link",
             Self::Flagged { .. } => "immutable",
-            Self::MountPoint(_) => "mount-point",
-            Self::BadLink { .. } => "bad-link",
-            Self::NotOurs(_) => "not-writable",
+            Self::MountPoint(_) => "mount_point",
+            Self::BadLink { .. } => "bad_link",
+            Self::NotOurs(_) => "not_writable",
         }
     }
 
@@ -79,19 +79,16 @@ impl PathBlocker {
                 format!("{}: {why}", shown(path))
             }
             Self::HardLinked { path, names } => format!(
-                "{} has {names} names (hard links), and only one of them would get the new content",
+                "{} has {names} hard links, and only one of them would get the new content",
                 shown(path)
             ),
             Self::Flagged { path, flag } => format!("{} is {flag} (`lsattr -d`)", shown(path)),
             Self::MountPoint(path) => {
-                format!(
-                    "{} is a mount point by itself, so that no new file can take its place",
-                    shown(path)
-                )
+                format!("{} is a mount point, so that no new file can replace it", shown(path))
             }
             Self::BadLink { path, why } => format!("the link {} {why}", shown(path)),
             Self::NotOurs(path) => {
-                format!("{} is another user's, and cannot be written", shown(path))
+                format!("{} belongs to another user, and cannot be written", shown(path))
             }
         }
     }
@@ -106,7 +103,8 @@ impl PathBlocker {
             Self::HardLinked { path, .. } => {
                 let word = word(path);
                 format!(
-                    "find the others with `find / -xdev -samefile {word}`; to part it from them: `cp -a {word} {word}.new && mv {word}.new {word}`"
+                    "find the others with `find / -xdev -samefile {word}`; to separate it from them: `cp -a \
+                     {word} {word}.new && mv {word}.new {word}`"
                 )
             }
             Self::Flagged { path, .. } => format!("`chattr -i -a {}`", word(path)),
@@ -114,10 +112,11 @@ impl PathBlocker {
                 format!("unmount it, or mount its directory instead: `findmnt {}`", word(path))
             }
             Self::BadLink { .. } => {
-                "put the file in its place, make the link relative, or remove it".to_owned()
+                "replace it with the file, make the link relative, or remove it".to_owned()
             }
             Self::NotOurs(_) => {
-                "give it to root, or give the service a drop-in (docs/service.md)".to_owned()
+                "change its owner to root, or add a drop-in for the service (docs/service.md)"
+                    .to_owned()
             }
         }
     }
@@ -127,7 +126,7 @@ impl PathBlocker {
 pub fn give_to_root(component: &Path) -> String {
     let word = word(component);
     format!(
-        "give it to root, and let nobody else write there: `chown -h root {word}`, `chmod go-w {word}`"
+        "make it owned by root, and writable by nobody else: `chown -h root {word}`, `chmod go-w {word}`"
     )
 }
 

@@ -63,8 +63,9 @@ impl Versions {
     fn newer_than_known(&self) -> Option<String> {
         let kubeadm = self.kubeadm.filter(|it| it.among_known() == Ordering::Greater)?;
         Some(format!(
-            "kubeadm is of version {}, and this certwatch knows 1.{} to 1.{}: kubeadm is asked as the newest of these \
-             is, on a copy, and what it makes is put in place only if it is found right; look for a newer certwatch",
+            "kubeadm is of version {}, and this certwatch knows 1.{} to 1.{}: kubeadm is used like the newest \
+             of these, on a copy, and its result is installed only if it passes all checks; look for a newer \
+             certwatch",
             kubeadm.series(),
             KNOWN.start(),
             KNOWN.end()
@@ -76,7 +77,8 @@ impl Versions {
             |it: &&(Component, Option<Version>)| it.0 == Component::Apiserver && it.1.is_none();
         self.components.iter().find(is_there)?;
         Some(
-            "the image of kube-apiserver has no version in its tag, so whether kubeadm is of the right one is not known"
+            "the image of kube-apiserver has no version in its tag, so it is not known whether kubeadm has \
+             the right version"
                 .to_owned(),
         )
     }
@@ -136,8 +138,7 @@ mod tests {
         let farthest = node(39, 37, 37).blocker().unwrap();
         assert_eq!(
             farthest.what(),
-            "kubeadm is of version 1.39, kube-scheduler on this node of 1.36: kubeadm is made for its own version \
-             and the one before"
+            "kubeadm is of version 1.39, kube-scheduler on this node of 1.36: kubeadm supports its own minor version and the one before"
         );
         assert!(farthest.remedy().starts_with("install kubeadm 1.36, "), "{}", farthest.remedy());
         let other =

@@ -16,20 +16,20 @@ impl RenewReason {
     /// Why, after the certificate's name.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::KeyMismatch => "has a key that is not its own",
+            Self::KeyMismatch => "its key does not match",
             Self::Expired => "has expired",
             Self::Due => "is due",
-            Self::Asked => "was asked for",
+            Self::Asked => "requested",
         }
     }
 
-    /// A word for machines.
-    pub const fn id(self) -> &'static str {
+    /// A stable name for programs.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::KeyMismatch => "key-mismatch",
+            Self::KeyMismatch => "key_mismatch",
             Self::Expired => "expired",
             Self::Due => "due",
-            Self::Asked => "asked",
+            Self::Asked => "requested",
         }
     }
 }
@@ -38,56 +38,60 @@ impl SkipReason {
     /// Why not, as a sentence about the certificate, without its full stop.
     pub fn words(&self) -> String {
         match self {
-            Self::Ca => "a CA: no command renews it, plan its rotation".to_owned(),
+            Self::Ca => "a CA: no command renews it; plan its rotation".to_owned(),
             Self::CaTooShort(end) => {
-                format!("its CA ends on {}, and a new one would end with it", end.date())
+                format!("its CA ends on {}, and a new certificate would expire with it", end.date())
             }
             Self::CaExpired(end) => format!("its CA has expired on {}", end.date()),
             Self::ExternalCa => {
-                "its CA's key is not on this node: its owner has to sign".to_owned()
+                "its CA's key is not on this node: the owner of the CA has to sign it".to_owned()
             }
-            Self::ExternalEtcd => "etcd runs elsewhere: renew it there".to_owned(),
-            Self::Absent => "not there, and not every node has it".to_owned(),
+            Self::ExternalEtcd => "etcd is external: renew it there".to_owned(),
+            Self::Absent => "not present (optional)".to_owned(),
             Self::Missing => "missing: kubeadm cannot renew what it cannot read".to_owned(),
             Self::NotEmbedded => {
-                "names files: kubeadm renews only what is in the kubeconfig itself".to_owned()
+                "refers to files: kubeadm renews only embedded certificates".to_owned()
             }
-            Self::NotKubeadms(who) => format!("not kubeadm's: {who}"),
+            Self::NotKubeadms(who) => format!("not managed by kubeadm: {who}"),
             Self::NotDue => "not due yet".to_owned(),
             Self::Shorter(end) => {
-                format!("a new one would end no later, on {}: --force renews it anyway", end.date())
+                format!(
+                    "a new one would expire no later, on {}: --force renews it anyway",
+                    end.date()
+                )
             }
             Self::Unknown => "no such name".to_owned(),
             Self::Unreadable(reason) => format!("cannot be read ({})", code(reason)),
             Self::OtherCa => {
-                "another CA signed it than the one here: a new one might be refused".to_owned()
+                "signed by a CA other than the one on this node: a new one might be rejected"
+                    .to_owned()
             }
             Self::SignatureUnchecked(algorithm) => format!(
-                "its signature cannot be checked ({}), so another CA than the one here may have made it: \
+                "its signature cannot be checked ({}), so it may be from a CA other than the one on this node: \
                  see `openssl verify`; --force renews it anyway",
                 escape_control(algorithm)
             ),
         }
     }
 
-    /// A word for machines.
-    pub const fn id(&self) -> &'static str {
+    /// A stable name for programs.
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Ca => "ca",
-            Self::CaTooShort(_) => "ca-too-short",
-            Self::CaExpired(_) => "ca-expired",
-            Self::ExternalCa => "external-ca",
-            Self::ExternalEtcd => "external-etcd",
+            Self::CaTooShort(_) => "ca_too_short",
+            Self::CaExpired(_) => "ca_expired",
+            Self::ExternalCa => "external_ca",
+            Self::ExternalEtcd => "external_etcd",
             Self::Absent => "absent",
             Self::Missing => "missing",
-            Self::NotEmbedded => "not-embedded",
-            Self::NotKubeadms(_) => "not-kubeadms",
-            Self::NotDue => "not-due",
-            Self::Shorter(_) => "shorter",
+            Self::NotEmbedded => "not_embedded",
+            Self::NotKubeadms(_) => "not_managed_by_kubeadm",
+            Self::NotDue => "not_due",
+            Self::Shorter(_) => "would_shorten",
             Self::Unknown => "unknown",
             Self::Unreadable(_) => "unreadable",
-            Self::OtherCa => "other-ca",
-            Self::SignatureUnchecked(_) => "signature-unchecked",
+            Self::OtherCa => "other_ca",
+            Self::SignatureUnchecked(_) => "signature_unchecked",
         }
     }
 }
@@ -96,24 +100,24 @@ impl RestartReason {
     /// Why, after the component's name.
     pub fn words(&self) -> String {
         match self {
-            Self::Always => "is told to restart always (renew.restart)".to_owned(),
-            Self::HoldsKubeconfig => "reads its kubeconfig only when it starts".to_owned(),
+            Self::Always => "is always restarted (renew.restart = \"all\")".to_owned(),
+            Self::HoldsKubeconfig => "reads its kubeconfig only at its start".to_owned(),
             Self::Loopback(end) => {
                 format!("holds a certificate in its memory that ends on {}", end.date())
             }
-            Self::OldVersion => "does not read renewed files by itself in its version".to_owned(),
+            Self::OldVersion => "does not reload renewed files in its version".to_owned(),
             Self::Stale(evidence) => {
                 format!("does not use what is on disk now: {}", escape_control(evidence))
             }
         }
     }
-    /// A word for machines.
-    pub const fn id(&self) -> &'static str {
+    /// A stable name for programs.
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Always => "always",
-            Self::HoldsKubeconfig => "holds-kubeconfig",
+            Self::HoldsKubeconfig => "holds_kubeconfig",
             Self::Loopback(_) => "loopback",
-            Self::OldVersion => "old-version",
+            Self::OldVersion => "old_version",
             Self::Stale(_) => "stale",
         }
     }
@@ -124,15 +128,15 @@ impl SkipRestartReason {
     pub const fn words(self) -> &'static str {
         match self {
             Self::NotConcerned => "uses nothing that is renewed",
-            Self::Reloads => "reads renewed files by itself; proved by what it serves",
+            Self::Reloads => "reloads renewed files; proved by what it serves",
             Self::Forbidden => "has to be restarted by hand (renew.restart)",
         }
     }
 
-    /// A word for machines.
-    pub const fn id(self) -> &'static str {
+    /// A stable name for programs.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::NotConcerned => "not-concerned",
+            Self::NotConcerned => "unaffected",
             Self::Reloads => "reloads",
             Self::Forbidden => "forbidden",
         }
@@ -179,7 +183,9 @@ impl Step {
         let words = match self {
             Self::BackUp => "backing up",
             Self::Stage if restores => "copying the backup to the stage",
-            Self::Stage if journal.task == Task::Repair => "copying what was found to the stage",
+            Self::Stage if journal.task == Task::Repair => {
+                "copying the matching halves to the stage"
+            }
             Self::Stage => "renewing a copy with kubeadm",
             Self::Inspect => "checking the staged files",
             Self::Install => "installing the new files",
@@ -190,7 +196,7 @@ impl Step {
             Self::Verify => "proving that everything uses the new files",
             Self::KubeletRotation => "turning the kubelet's rotation on again",
             Self::Copies => "refreshing the copies of admin.conf",
-            Self::RollBack => "putting the old files back",
+            Self::RollBack => "rolling back the files",
             Self::ActivateOld(index) => {
                 return format!("making {} use the old files again", journal.live_name(index));
             }
@@ -227,7 +233,7 @@ pub fn outcome_headline(journal: &Journal) -> String {
         },
         Some(Outcome::Renewed) => format!("{what} {be} {done}"),
         Some(Outcome::Unchanged) if journal.fault.is_none() => format!("nothing had to be {done}"),
-        Some(Outcome::Unchanged) => format!("{failed}, nothing was touched"),
+        Some(Outcome::Unchanged) => format!("{failed}, nothing was changed"),
         Some(Outcome::RolledBack) => format!("{failed}, everything is as it was before"),
         Some(Outcome::PartiallyApplied) => {
             format!("{what} {be} {done}, but not everything uses that yet")
@@ -236,7 +242,7 @@ pub fn outcome_headline(journal: &Journal) -> String {
             format!("{failed}: look at this node now")
         }
         Some(Outcome::NeedsOperator) => {
-            format!("{failed}, and going back failed as well: look at this node now")
+            format!("{failed}, and the rollback failed as well: look at this node now")
         }
     }
 }
@@ -248,12 +254,14 @@ pub fn outcome_text(journal: &Journal) -> Vec<String> {
         text.push(format!("All of them: {}.", names(journal).join(", ")));
     }
     text.extend(journal.fault.iter().map(|fault| failure("It failed", fault, journal)));
-    text.extend(journal.rollback_error.iter().map(|it| failure("Going back failed", it, journal)));
+    text.extend(
+        journal.rollback_error.iter().map(|it| failure("The rollback failed", it, journal)),
+    );
     text.extend(journal.notes.iter().map(|note| sentence(note)));
     match journal.resumed {
         0 => {}
-        1 => text.push("It was interrupted and taken up again once.".to_owned()),
-        count => text.push(format!("It was interrupted and taken up again {count} times.")),
+        1 => text.push("It was interrupted and resumed once.".to_owned()),
+        count => text.push(format!("It was interrupted and resumed {count} times.")),
     }
     text.extend(to_do(journal));
     text
@@ -267,32 +275,33 @@ fn to_do(journal: &Journal) -> Option<String> {
         Outcome::Renewed if !journal.has_backup() || journal.task == Task::Repair => return None,
         Outcome::Renewed => format!("To go back: `certwatch restore {id}`."),
         Outcome::Unchanged | Outcome::RolledBack if journal.fault.is_some() => {
-            "Remove the cause and try again; `certwatch renew --dry-run` shows what stands in the way."
+            "Fix the cause and try again; `certwatch renew --dry-run` shows the blockers."
                 .to_owned()
         }
         Outcome::Unchanged | Outcome::RolledBack => return None,
         Outcome::PartiallyApplied if journal.task == Task::Rescue => {
-            "What is installed is sound and stays. If the cluster has other control planes, rescue those as well, and \
-             then do this here once more: etcd serves nobody before most of its members are back."
+            "What is installed is sound and stays. If the cluster has other control planes, rescue those as \
+             well, and then run this here again: etcd is unavailable until most of its members are back."
                 .to_owned()
         }
         Outcome::PartiallyApplied if journal.task == Task::Repair => "The keys match their certificates again. \
                           `certwatch renew --dry-run` shows what does not use them yet: restart that."
             .to_owned(),
-        Outcome::PartiallyApplied => "What is installed is sound and stays, because what was there before is over \
-                          or nearly. `certwatch renew --dry-run` shows what does not use it yet: \
-                          restart that."
+        Outcome::PartiallyApplied => "What is installed is sound and stays, because the previous certificates \
+                                      have expired or are about to. `certwatch renew --dry-run` shows what \
+                                      does not use it yet: restart that."
             .to_owned(),
         Outcome::NeedsOperator if !journal.has_backup() => {
-            "No file was changed; `certwatch renew --dry-run` shows what is not as it should be."
+            "No file was changed; `certwatch renew --dry-run` shows what is wrong."
                 .to_owned()
         }
         Outcome::NeedsOperator if journal.rollback_error.is_none() => {
-            "Each key in place is its certificate's, but not all of them are new: `certwatch renew --rescue` makes those that have expired anew."
+            "Every key matches its certificate, but not all of them are new: `certwatch renew --rescue` \
+             renews those that have expired."
                 .to_owned()
         }
         Outcome::NeedsOperator => format!(
-            "What was there before is in the backup {id}: `certwatch restore {id}` tries once more to put it back."
+            "What was there before is in the backup {id}: `certwatch restore {id}` tries again to restore it."
         ),
     })
 }
@@ -300,7 +309,7 @@ fn to_do(journal: &Journal) -> Option<String> {
 fn failure(begin: &str, (step, fault): &(Step, Fault), journal: &Journal) -> String {
     let what = &fault.what;
     sentence(&match step {
-        Step::End(_) => format!("It was not begun: {what}"),
+        Step::End(_) => format!("It was not started: {what}"),
         _ => format!("{begin} while {}: {what}", step.doing(journal)),
     })
 }
@@ -311,7 +320,7 @@ fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
     let names = names(journal);
     match &journal.task {
         Task::Restore(backup) => {
-            (format!("the backup {}", escape_control(backup)), "is", "put back")
+            (format!("the backup {}", escape_control(backup)), "is", "restored")
         }
         Task::Repair => (listed(&names), be(names.len()), "repaired"),
         _ if !names.is_empty() => (listed(&names), be(names.len()), "renewed"),

@@ -101,7 +101,7 @@ fn a_message_names_the_component_and_escapes_it() {
     set_mode(&odd, 0o777);
     let said = open_dir(&odd, own()).unwrap_err().to_string();
     assert!(
-        said.starts_with("others than its owner can write to ") && !said.contains('\u{1b}'),
+        said.starts_with("users other than its owner can write to ") && !said.contains('\u{1b}'),
         "{said}"
     );
 }

@@ -80,15 +80,15 @@ impl<'a> Site<'a> {
                 "would get the password in clear text: set email.security to \"starttls\" or \"tls\"",
             ),
             SmtpError::NoLogin => self.permanent(
-                "offers no login by PLAIN or LOGIN here: try its submission port, or leave out email.user",
+                "does not offer PLAIN or LOGIN authentication here: try its submission port, or leave out email.user",
             ),
             SmtpError::NoServerName => {
-                self.permanent("is no name that a certificate can be for: correct email.server")
+                self.permanent("is not a valid server name: correct email.server")
             }
             SmtpError::NoStartTls => self.permanent(
-                "offers no STARTTLS, so that nothing was sent: if it speaks TLS from the first byte, \
-                 as on port 465, set email.security to \"tls\"; if it should offer it, somebody may \
-                 be in between",
+                "does not offer STARTTLS, so nothing was sent: if it speaks TLS from the first byte, as on \
+                 port 465, set email.security to \"tls\"; if it should offer it, somebody may be intercepting \
+                 the connection",
             ),
             SmtpError::TimedOut => self.timed_out(),
             SmtpError::Io(error) => self.of_io(&error),
@@ -108,7 +108,7 @@ impl<'a> Site<'a> {
         match error.to_string().ends_with("incomplete response") {
             true => self.transient(&format!("closed the connection {}", self.moment())),
             false => self.transient(&format!(
-                "answered {} with what is no SMTP: is email.port right?",
+                "answered {} with something other than SMTP: is email.port right?",
                 self.moment()
             )),
         }
@@ -133,12 +133,12 @@ impl<'a> Site<'a> {
             SmtpPhase::Login => &format!("is the password in {} right?", self.secret()),
             _ if code == 530 && said.contains("starttls") => "set email.security to \"starttls\"",
             _ if code == 530 || said.contains("authentication required") => {
-                "it wants a login: set email.user"
+                "it requires authentication: set email.user"
             }
             SmtpPhase::Recipient if said.contains("relay") => {
-                "it takes mail for others only after a login, or from hosts that it knows"
+                "it relays mail only after authentication, or from hosts that it knows"
             }
-            SmtpPhase::Sender => "email.from has to be an address that it lets this node use",
+            SmtpPhase::Sender => "email.from must be an address that this node may use",
             SmtpPhase::Recipient => "is email.to right?",
             _ => return String::new(),
         };
@@ -153,11 +153,10 @@ impl<'a> Site<'a> {
             _ if self.step == SmtpPhase::Lookup => {
                 self.transient("cannot be resolved: is email.server right, and does DNS work here?")
             }
-            io::ErrorKind::ConnectionRefused => {
-                self.transient("refuses connections: is email.port right, and does the server run?")
-            }
+            io::ErrorKind::ConnectionRefused => self
+                .transient("refuses connections: is email.port right, and is the server running?"),
             io::ErrorKind::TimedOut => {
-                self.transient("cannot be reached, no answer: is a firewall in between?")
+                self.transient("cannot be reached, timed out: is a firewall in between?")
             }
             io::ErrorKind::FileTooLarge => {
                 self.transient(&format!("sends without end {}", self.moment()))
@@ -190,16 +189,16 @@ impl<'a> Site<'a> {
         let bound = Span::seconds(i64::try_from(self.bound.as_secs()).unwrap_or(i64::MAX));
         let what = match self.step {
             SmtpPhase::Lookup => "its name was not resolved",
-            SmtpPhase::Connect => "it did not take the connection: is a firewall in between?",
+            SmtpPhase::Connect => "it did not accept the connection: is a firewall in between?",
             SmtpPhase::Tls => "it did not finish the TLS handshake",
             SmtpPhase::Greeting if self.settings.security != Security::Tls => {
                 "it did not greet; if it waits for TLS, as on port 465, set email.security to \"tls\""
             }
             SmtpPhase::Greeting => "it did not greet",
-            SmtpPhase::Login => "it did not answer to the login",
-            SmtpPhase::Sender | SmtpPhase::Recipient | SmtpPhase::Data => "it did not answer",
+            SmtpPhase::Login => "it did not respond to the login",
+            SmtpPhase::Sender | SmtpPhase::Recipient | SmtpPhase::Data => "it did not respond",
             // The next attempt has the same Message-ID, by which servers and clients know it.
-            SmtpPhase::Content => "it did not confirm the mail, which may come twice",
+            SmtpPhase::Content => "it did not confirm the mail, which may arrive twice",
         };
         self.transient(&format!("took longer than {bound}: {what}"))
     }
@@ -271,7 +270,7 @@ impl<'a> Site<'a> {
 fn distrust(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => {
-            "has a certificate of a CA that is not known here: if that is your own, set alerts.ca-file"
+            "has a certificate from an unknown CA: if it is your own, set alerts.ca-file"
                 .to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

@@ -82,7 +82,7 @@ fn fires(firing: &Firing, message: &Message) -> String {
         firing.level.severity.name().to_uppercase(),
         mark(firing.change),
     );
-    inside += &title(&text.name, &text.brief, &text.title, words::place(text));
+    inside += &title(&text.name, &text.summary, &text.title, words::place(text));
     for line in &text.lines {
         inside += &paragraph(INK, "16px", &words::sentence(line));
     }
@@ -109,12 +109,12 @@ fn is_over(resolved: &Resolved) -> String {
     card(GREEN, &inside)
 }
 
-fn title(name: &str, brief: &str, title: &str, place: &str) -> String {
+fn title(name: &str, summary: &str, title: &str, place: &str) -> String {
     let mut out = format!(
         "<div style=\"font-size:18px;line-height:1.35;margin:2px 0;{BREAK}\"><strong>{}</strong> {}</div>\
          <div style=\"font-size:14px;color:{GREY};{BREAK}\">{}</div>",
         escape(name),
-        prose(brief),
+        prose(summary),
         escape(title),
     );
     if !place.is_empty() {

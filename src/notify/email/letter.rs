@@ -66,7 +66,7 @@ fn subject(message: &Message) -> String {
 
 /// A headline without what it counts at its end, such as `, and 7 other problems`; the body has it.
 fn without_tail(headline: &str) -> Option<&str> {
-    let in_brackets = |tail: &str| tail.starts_with("besides ") || tail.ends_with(" still open)");
+    let in_brackets = |tail: &str| tail.ends_with(" still open)");
     let counts = |tail: &str| tail.starts_with(|it: char| it.is_ascii_digit());
     let cut = headline.rsplit_once(" (").filter(|(_, tail)| in_brackets(tail));
     let cut = cut.or(headline.rsplit_once(", and ").filter(|(_, tail)| counts(tail)));

@@ -42,7 +42,7 @@ fn fires(out: &mut Page, firing: &Firing, message: &Message) {
     let severity = firing.level.severity.name().to_uppercase();
     let change = words::change(firing.change);
     out.gap();
-    out.line(0, &format!("{severity} ({change}): {} {}", text.name, text.brief));
+    out.line(0, &format!("{severity} ({change}): {} {}", text.name, text.summary));
     out.line(2, &text.title);
     out.whole(2, words::place(text));
     for line in &text.lines {

@@ -72,7 +72,7 @@ pub(super) fn change(change: AlertChange) -> &'static str {
 /// What precedes the sentences of a message that is no alert.
 pub(super) fn lead(message: &Message) -> Option<&'static str> {
     match message.kind {
-        MessageKind::Test => Some("This is a test. Nothing is wrong, and there is nothing to do."),
+        MessageKind::Test => Some("This is a test. Nothing is wrong, and nothing has to be done."),
         MessageKind::Alert | MessageKind::News | MessageKind::Resolved | MessageKind::Renewal => {
             None
         }

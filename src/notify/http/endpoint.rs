@@ -52,9 +52,7 @@ impl Endpoint {
             port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
         };
         if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
-            return Err(
-                endpoint.permanent("has a URL with a user or password in it: take them out")
-            );
+            return Err(endpoint.permanent("has a URL with a user or password: remove them"));
         }
         Ok(endpoint)
     }

@@ -14,8 +14,8 @@ pub(super) const REDIRECT: &str =
     "answered with a redirect, which certwatch does not follow: set the final URL";
 
 const CLOSED: &str = "closed the connection before it had answered";
-const NO_HTTP: &str = "did not answer as an HTTP server";
-const NO_ANSWER: &str = "gave no answer in time";
+const NO_HTTP: &str = "did not respond as an HTTP server";
+const NO_ANSWER: &str = "timed out";
 const BROKEN: &str = "broke off the TLS handshake";
 const UNREACHABLE: &str = "cannot be reached";
 
@@ -40,7 +40,7 @@ impl FailedAttempt<'_> {
         };
         match refused {
             Some(Refused::Status(status)) => via.refusal(self.endpoint, *status),
-            Some(Refused::NoHttp) => endpoint.transient("did not answer as an HTTP proxy"),
+            Some(Refused::NoHttp) => endpoint.transient("did not respond as an HTTP proxy"),
             Some(Refused::Closed) => endpoint.transient(CLOSED),
             None => self.of(&endpoint, error),
         }
@@ -56,8 +56,8 @@ impl FailedAttempt<'_> {
             Error::RedirectFailed | Error::TooManyRedirects => endpoint.permanent(REDIRECT),
             Error::Protocol(_) | Error::LargeResponseHeader(..) => endpoint.transient(NO_HTTP),
             Error::BadUri(_) | Error::Http(_) => endpoint
-                .permanent("cannot be asked: its URL or its secret holds what HTTP does not allow"),
-            Error::Tls(_) => endpoint.permanent("has a name that no certificate can be for"),
+                .permanent("cannot be asked: its URL or its secret contains characters that HTTP does not allow"),
+            Error::Tls(_) => endpoint.permanent("has a name that is not valid for a certificate"),
             _ => endpoint.transient(UNREACHABLE),
         }
     }
@@ -99,7 +99,8 @@ impl FailedAttempt<'_> {
         use AlertDescription as Alert;
         match alert {
             Alert::CertificateRequired | Alert::HandshakeFailure if !self.presents => {
-                endpoint.permanent("broke off the TLS handshake: it may want a client certificate, see client-cert")
+                endpoint.permanent("broke off the TLS handshake: it may require a client certificate, see \
+                                    client-cert")
             }
             // A pair that is put in place mends these, and nobody tells us.
             Alert::CertificateExpired => endpoint.transient(
@@ -115,7 +116,7 @@ impl FailedAttempt<'_> {
             | Alert::AccessDenied
                 if self.presents =>
             {
-                endpoint.transient("refuses the client certificate: is it one that its CA has signed, for clients?")
+                endpoint.transient("refuses the client certificate: is it signed by its CA, for clients?")
             }
             _ => endpoint.transient(BROKEN),
         }
@@ -137,7 +138,7 @@ fn plain(endpoint: &Endpoint, error: &io::Error) -> Failure {
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
         | ErrorKind::UnexpectedEof => CLOSED,
-        ErrorKind::PermissionDenied => "cannot be reached: a firewall or the unit forbids it",
+        ErrorKind::PermissionDenied => "cannot be reached: blocked by a firewall or the unit",
         ErrorKind::InvalidData | ErrorKind::InvalidInput => NO_HTTP,
         _ => UNREACHABLE,
     })
@@ -161,8 +162,7 @@ fn certificate(error: &Certificate) -> &'static str {
         Certificate::Revoked => "has a certificate that was revoked",
         // A self-signed certificate that calls itself a CA is the usual case.
         _ => {
-            "has a certificate that cannot be accepted: give it one that a CA has signed, and set \
-             alerts.ca-file to that CA"
+            "has an invalid certificate: give it one signed by a CA, and set alerts.ca-file to that CA"
         }
     }
 }

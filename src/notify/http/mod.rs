@@ -121,13 +121,13 @@ pub async fn send(request: HttpRequest, network: &Network) -> Result<HttpRespons
     let read = beside::visit("files", &hangs, secret::LIMIT, move || line(&of_files, &network));
     let line = read
         .await
-        .map_err(|missed| endpoint.transient(&format!("could not be asked: {missed}")))??;
+        .map_err(|missed| endpoint.transient(&format!("could not be reached: {missed}")))??;
     let asked = request.clone();
     let work = beside::run("http", move || ask(&asked, &line));
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(result)) => result,
-        Ok(Err(lost)) => Err(endpoint.transient(&format!("could not be asked: {lost}"))),
-        Err(_) => Err(endpoint.transient("gave no answer in time")),
+        Ok(Err(lost)) => Err(endpoint.transient(&format!("could not be reached: {lost}"))),
+        Err(_) => Err(endpoint.transient("timed out")),
     }
 }
 

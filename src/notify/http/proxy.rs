@@ -12,7 +12,8 @@ use crate::domain::proxy::{self, Exception, Proxy};
 use crate::domain::text::escape_control;
 use crate::notify::{FailureKind, secret};
 
-const NO_PROXY_URL: &str = "is no http:// URL of a proxy, http://user:password@host:port, the only kind that certwatch knows";
+const NO_PROXY_URL: &str = "is not a proxy URL of the form http://user:password@host:port, the only kind that \
+                            certwatch supports";
 
 /// A proxy, and how far it has let us. It is not `Debug`: it may hold a password.
 pub(super) struct Via {
@@ -66,11 +67,11 @@ impl Via {
                 refused(&format!("refused: HTTP 407; check its user and password in {named}"))
             }
             407 => refused(
-                "refused: HTTP 407; it wants a user and a password: put its URL with both into the file that \
-                 http.proxy-credential names",
+                "refused: HTTP 407; it requires a user and a password: put its URL with both into the file \
+                 named by http.proxy-credential",
             ),
             408 | 429 | 500..=599 => proxy.transient(&format!(
-                "answered HTTP {status}: it could not reach {}:{}",
+                "returned HTTP {status}: it could not reach {}:{}",
                 escape_control(endpoint.host()),
                 endpoint.port()
             )),

@@ -29,7 +29,7 @@ const MOST_DIVIDED: usize = 12;
 /// Most findings of one alert.
 const MOST_LINES: usize = 4;
 
-const SEE_ALL: &str = "see them all with `certwatch check` on the node";
+const SEE_ALL: &str = "list them all with `certwatch check` on the node";
 
 /// The JSON to post; a bot adds channel and thread.
 pub fn payload(message: &Message) -> Value {
@@ -107,7 +107,7 @@ fn alert(firing: &Firing, node: &str) -> String {
         AlertChange::Better => ", better than before",
         AlertChange::Still => ", still",
     };
-    let what = bold(&text.name, &text.brief);
+    let what = bold(&text.name, &text.summary);
     let mut lines = vec![
         format!("{} {what} · {}{change}", mark(severity), severity.name()),
         place(&text.title, &text.place),
@@ -125,12 +125,12 @@ fn alert(firing: &Firing, node: &str) -> String {
 }
 
 /// The line that is read first, bold; a name that could be markup stands in a code span.
-fn bold(name: &str, brief: &str) -> String {
+fn bold(name: &str, summary: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " .,:/()-".contains(c);
-    if name.chars().chain(brief.chars()).all(is_plain) && name.starts_with(|c| c != ' ') {
-        return format!("*{}*", plain(format!("{name} {brief}").trim_end(), 250));
+    if name.chars().chain(summary.chars()).all(is_plain) && name.starts_with(|c| c != ' ') {
+        return format!("*{}*", plain(format!("{name} {summary}").trim_end(), 250));
     }
-    format!("*{}* {}", code(name, 100), sentence(brief, 150))
+    format!("*{}* {}", code(name, 100), sentence(summary, 150))
 }
 
 fn place(title: &str, place: &str) -> String {
@@ -167,7 +167,7 @@ fn resolved(resolved: &[Resolved]) -> Option<Value> {
     let (text, shown) = some_of(lines, MAX_RESOLVED);
     let mut text = text?;
     if shown < resolved.len() {
-        text.push_str(&format!("\n✅ *and {} more* that are well again", resolved.len() - shown));
+        text.push_str(&format!("\n✅ *and {} more* that are fine again", resolved.len() - shown));
     }
     Some(section(&text))
 }

@@ -10,17 +10,18 @@ use crate::notify::http::{Endpoint, HttpResponse};
 /// Longest word that is repeated in a message.
 const MAX_WORD: usize = 40;
 
-const NEW_WEBHOOK: &str = "the webhook is gone: make a new one and put its URL into the secret";
+const NEW_WEBHOOK: &str =
+    "the webhook no longer exists: create a new one and put its URL into the secret";
 const NEW_TOKEN: &str = "the bot token is not valid any more: install the app again and put its \
                          new token into the secret";
 const INVITE: &str = "the bot is not in the channel: invite it there with `/invite @` and its name";
-const NO_CHANNEL: &str = "there is no such channel, or the bot cannot see it: set slack.channel to \
+const NO_CHANNEL: &str = "no such channel, or the bot cannot see it: set slack.channel to \
                           its id, and invite the bot";
-const ARCHIVED: &str = "the channel is archived: unarchive it, or name another";
+const ARCHIVED: &str = "the channel is archived: unarchive it, or set another";
 const FORBIDDEN: &str = "the workspace's settings forbid it: ask an administrator of the workspace";
 const NO_SCOPE: &str = "the bot lacks the scope chat:write: add it and install the app again";
-const OURS: &str = "it does not accept the form of the message; please report it";
-const BUSY: &str = "it has a problem of its own, certwatch tries again";
+const OURS: &str = "it rejects the format of the message; please report it";
+const BUSY: &str = "it has an internal problem, certwatch retries";
 const LIMITED: &str = "too many messages were posted there, certwatch waits";
 
 /// What a word means, and whether that goes away by itself.
@@ -88,11 +89,11 @@ fn unknown(endpoint: &Endpoint, answer: &HttpResponse, word: &str) -> Failure {
     let meaning = match answer.status {
         429 => LIMITED,
         500..=599 => BUSY,
-        404 | 410 => "the URL is none of a webhook that still exists: make a new one",
-        200 => "that is not how Slack says yes: is it Slack's URL?",
-        _ => "it takes no message there: check the secret",
+        404 | 410 => "no webhook exists at this URL: create a new one",
+        200 => "not the response of Slack: is it Slack's URL?",
+        _ => "it accepts no message there: check the secret",
     };
-    let why = format!("answered HTTP {}{said}: {meaning}", answer.status);
+    let why = format!("returned HTTP {}{said}: {meaning}", answer.status);
     answer.failure(endpoint, &why)
 }
 
@@ -122,7 +123,7 @@ mod tests {
             (400, "invalid_payload", "please report it"),
             (403, "action_prohibited", "administrator"),
             (404, "channel_not_found", "slack.channel"),
-            (404, "no_service", "make a new one"),
+            (404, "no_service", "create a new one"),
             (400, "/services/SECRET", "check the secret"),
             (400, "a_new_word", "a_new_word"),
             (200, "<html>SECRET</html>", "is it Slack's URL?"),

@@ -99,7 +99,10 @@ fn what_is_not_understood_is_refused_by_name() {
             format!("apiVersion: kubeadm.k8s.io/{version}\nkind: ClusterConfiguration\n{fields}\n");
         read(&text).unwrap_err().to_string()
     };
-    assert_eq!(said("v2", ""), "it is of kubeadm.k8s.io/v2, which is not known here");
+    assert_eq!(
+        said("v2", ""),
+        "its API version is kubeadm.k8s.io/v2, which certwatch does not know"
+    );
     assert_eq!(
         said("v1beta4", "encryptionAlgorithm: ML-DSA-44"),
         "its encryptionAlgorithm is `ML-DSA-44`, which is not known here"
@@ -110,7 +113,7 @@ fn what_is_not_understood_is_refused_by_name() {
             format!("its certificateValidityPeriod is `{odd}`, which is not known here")
         );
     }
-    assert!(said("v1beta4", "etcd: 7").contains("not of the right form (line 3"));
+    assert!(said("v1beta4", "etcd: 7").contains("not of the expected form (line 3"));
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl ControlPlane {
         let component = pod.component;
         match self.health(pod) {
             Ok(()) => Fault::not_taken(format!(
-                "{component} is well, but there is no proof that it uses the new certificates: {why}"
+                "{component} is healthy, but not proved to use the new certificates: {why}"
             )),
             Err(ill) => Fault::failed(format!(
                 "{component} is not healthy: {ill} ({why}); see its log in /var/log/pods/kube-system_{component}-*"

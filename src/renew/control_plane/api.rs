@@ -57,10 +57,10 @@ impl ApiClient {
     pub(super) fn get(&self, path: &str) -> Result<ComponentResponse, String> {
         let Self { client, server, user } = self;
         let answer = client.get(&format!("https://{server}{path}"));
-        let answer = answer.map_err(|why| format!("the API server did not answer: {why}"))?;
+        let answer = answer.map_err(|why| format!("the API server did not respond: {why}"))?;
         match answer.status {
             401 => {
-                Err(format!("the API server at {server} does not take the credential of {user}"))
+                Err(format!("the API server at {server} does not accept the credential of {user}"))
             }
             _ => Ok(answer),
         }
@@ -76,11 +76,9 @@ impl ApiClient {
             format!("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{component}");
         let answer = self.get(&path)?;
         match answer.status {
-            200 => {
-                lease(&answer.body).map(Some).ok_or_else(|| "its lease makes no sense".to_owned())
-            }
+            200 => lease(&answer.body).map(Some).ok_or_else(|| "its lease is invalid".to_owned()),
             404 => Ok(None),
-            status => Err(format!("the API server answers with status {status} for its lease")),
+            status => Err(format!("the API server returns status {status} for its lease")),
         }
     }
 
@@ -97,7 +95,7 @@ impl ApiClient {
             return Ok(());
         }
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = said["message"].as_str().unwrap_or("it does not say why");
+        let said = said["message"].as_str().unwrap_or("no reason given");
         Err(format!(
             "the API server cannot get a log from the kubelet, status {}: {}",
             answer.status,
@@ -125,7 +123,7 @@ impl ApiClient {
         if answer.status != 200 {
             let status = answer.status;
             return Err(format!(
-                "the API server answers with status {status} for the ConfigMap kubeadm-config"
+                "the API server returns status {status} for the ConfigMap kubeadm-config"
             ));
         }
         let object: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -90,7 +90,7 @@ impl ControlPlane {
         match Client::anonymous().get(&url) {
             Ok(answer) if answer.status == 200 => None,
             Ok(answer) => {
-                Some(Blocker::KubeletDown(format!("{url} answers with status {}", answer.status)))
+                Some(Blocker::KubeletDown(format!("{url} returns status {}", answer.status)))
             }
             Err(why) => Some(Blocker::KubeletDown(why)),
         }
@@ -143,7 +143,7 @@ impl ControlPlane {
         // `--anonymous-auth=false` asks for a certificate, and that is an answer.
         match answer.map(|answer| answer.status) {
             Ok(200 | 401 | 403) => Ok(()),
-            Ok(status) => Err(format!("kube-apiserver: {url} answers with status {status}")),
+            Ok(status) => Err(format!("kube-apiserver: {url} returns status {status}")),
             Err(why) => Err(format!("kube-apiserver: {why}")),
         }
     }
@@ -170,7 +170,7 @@ fn members(client: &Client, etcd: &Pod) -> Result<Vec<Member>, String> {
         let url = format!("https://{}/{version}/cluster/member/list", etcd.address());
         let answer = client.post(&url, "{}")?;
         read_members(&answer.body)
-            .ok_or_else(|| format!("it answers with status {}, and no list", answer.status))
+            .ok_or_else(|| format!("it returns status {}, and no list", answer.status))
     };
     ask("v3").or_else(|why| ask("v3beta").map_err(|_| why))
 }

@@ -76,12 +76,10 @@ fn refusal(answer: &ComponentResponse) -> String {
         .filter_map(|line| line.strip_prefix("[-]")?.split_whitespace().next())
         .collect();
     match &failed[..] {
-        [] => format!("it answers with status {}", answer.status),
-        names => format!(
-            "it answers with status {}: {}",
-            answer.status,
-            escape_control(&names.join(", "))
-        ),
+        [] => format!("it returns status {}", answer.status),
+        names => {
+            format!("it returns status {}: {}", answer.status, escape_control(&names.join(", ")))
+        }
     }
 }
 
@@ -92,7 +90,7 @@ pub(super) fn says_healthy(answer: &ComponentResponse) -> Result<(), String> {
     if answer.status == 200 && is_healthy {
         return Ok(());
     }
-    Err(format!("it answers with status {}, and not that it is healthy", answer.status))
+    Err(format!("it returns status {}, not that it is healthy", answer.status))
 }
 
 #[cfg(test)]
@@ -124,10 +122,7 @@ mod tests {
     fn the_checks_that_failed_are_named() {
         let said =
             answer(500, "[+]ping ok\n[-]etcd failed: reason withheld\n[-]poststarthook/a failed\n");
-        assert_eq!(
-            is_ok(&said),
-            Err("it answers with status 500: etcd, poststarthook/a".to_owned())
-        );
+        assert_eq!(is_ok(&said), Err("it returns status 500: etcd, poststarthook/a".to_owned()));
         assert_eq!(is_ok(&answer(200, "ok")), Ok(()));
     }
 }

@@ -124,7 +124,7 @@ fn identity(pair: &TlsMaterial<'_>) -> Result<ClientCert, String> {
     let key = PrivateKeyDer::from_pem_slice(pair.key)
         .map_err(|_| "the key of the client certificate cannot be read")?;
     CertifiedKey::from_der(ders, key, &rustls::crypto::ring::default_provider())
-        .map_err(|_| "the client certificate and its key do not belong together")?;
+        .map_err(|_| "the client certificate and its key do not match")?;
     let key = PrivateKey::from_pem(pair.key)
         .map_err(|_| "the key of the client certificate cannot be read")?;
     Ok(ClientCert::new_with_certs(&chain, key))

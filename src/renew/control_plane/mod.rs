@@ -101,7 +101,7 @@ impl ControlPlane {
         let node = name.strip_prefix(kubelet::USER).unwrap_or(&name);
         // As Kubernetes wants it (RFC 1123): nothing that means something in a URL.
         if !node.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.')) {
-            return Err(format!("`{}` is no name of a node", escape_control(node)));
+            return Err(format!("`{}` is not a valid node name", escape_control(node)));
         }
         self.admin()?.reaches_kubelet(node)
     }

@@ -48,7 +48,7 @@ pub fn put_manifests_back(paths: &NodePaths) -> Result<Vec<PathBuf>, Fault> {
         let (from, to) = (parked.join(&name), paths.manifests().join(&name));
         let put = put_back(&from, &to).map_err(|error| {
             Fault::failed(format!(
-                "{component} does not run, because {} cannot be moved back to {}: {error}. Move it there yourself",
+                "{component} is stopped, because {} cannot be moved back to {}: {error}. Move it there manually",
                 shown(&from),
                 shown(&to)
             ))

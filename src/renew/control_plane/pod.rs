@@ -54,7 +54,7 @@ impl Pod {
         let Some(spec) = manifest::read(&bytes) else {
             let path = shown(&manifest);
             return Err(Fault::failed(format!(
-                "{path} is no manifest of a pod: put the right one there"
+                "{path} is not a pod manifest: restore the right one"
             )));
         };
         Ok(Some(Self { component, manifest, spec, kubernetes: paths.kubernetes.clone() }))
@@ -220,7 +220,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// A regular file of at most 1 MiB.
 pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;

@@ -58,7 +58,7 @@ impl ControlPlane {
             Some(lease) => role(&lease, &process)?,
         };
         let path = shown(&pod.kubeconfig());
-        Ok(format!("started after {path} was written, which the API server takes, {role}"))
+        Ok(format!("started after {path} was written, which the API server accepts, {role}"))
     }
 
     /// Whether a process has read its files as they are now: it started after they were put there.

@@ -64,7 +64,8 @@ impl ControlPlane {
         let gone = wait(LEAVES, || match process::find(component) {
             Ok(None) if moved.elapsed() >= at_least => Ok(()),
             Ok(_) => Err(format!(
-                "{component} did not end within {} s, neither by a signal nor without its manifest, which is back in place; see `journalctl -u kubelet`",
+                "{component} did not stop within {} s, neither on a signal nor without its manifest, which is \
+                 back in place; see `journalctl -u kubelet`",
                 LEAVES.as_secs()
             )),
             Err(fault) => Err(fault.what),

@@ -89,7 +89,7 @@ fn what_a_person_gives_comes_first_and_is_understood_or_refused() {
         ),
         (
             "certificatesDir: /etc/kubernetes/../../srv/pki",
-            "its certificatesDir is /etc/kubernetes/../../srv/pki, and only a directory of its own",
+            "its certificatesDir is /etc/kubernetes/../../srv/pki, and only a dedicated directory",
         ),
         (
             "certificatesDir: /etc/kubernetes/ssl",
@@ -111,7 +111,7 @@ fn what_cannot_be_told_is_named() {
     fs::remove_file(node.live("pki/ca.key")).unwrap();
     let fault = settled(&node, None).unwrap_err();
     for part in
-        ["cannot be read from the API", "nothing was kept", "encryptionAlgorithm is missing"]
+        ["cannot be read from the API", "no copy was kept", "encryptionAlgorithm is missing"]
     {
         assert!(fault.what.contains(part), "{fault}");
     }

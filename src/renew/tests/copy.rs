@@ -185,7 +185,7 @@ fn a_certificate_for_servers_gets_no_key() {
     let path = with(&[ServerAuth]);
     let before = fs::read(&path).unwrap();
     let left = as_copy(&node, &path).look(true).left.unwrap();
-    assert!(left.contains("not one for clients (extended key usage)"), "{left}");
+    assert!(left.contains("not a client certificate (extended key usage)"), "{left}");
     assert!(refresh(&node, &path).is_err());
     assert!(as_copy(&node, &path).refresh(certificate_of(&path)).is_err());
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -222,7 +222,10 @@ fn nothing_is_written_where_others_could_have_moved_things() {
     set_mode(&path, 0o600);
     assert!(!is_stale(&node, &path, true));
     assert!(
-        refresh(&node, &path).unwrap_err().what.contains("others than its owner can write to /")
+        refresh(&node, &path)
+            .unwrap_err()
+            .what
+            .contains("users other than its owner can write to /")
     );
     set_mode(&dir, 0o755);
     refresh(&node, &path).unwrap();

@@ -33,7 +33,7 @@ fn who_is_asked_to_stop_ends_only_where_nothing_is_touched() {
     let mut renewer = renewer(&node, true);
     let ended = renewer.carry_out(journal(&["apiserver"], Step::BackUp), &mut |_| ());
     assert_eq!(ended.outcome(), Some(Outcome::Unchanged));
-    assert_eq!(ended.fault.unwrap(), (Step::BackUp, Fault::failed("it was asked to stop")));
+    assert_eq!(ended.fault.unwrap(), (Step::BackUp, Fault::failed("it was stopped")));
     assert!(backup::list(&node.paths).unwrap().is_empty());
     let ended = renewer.carry_out(journal(&[], Step::Install), &mut |_| ());
     assert_eq!(ended.outcome(), Some(Outcome::Renewed), "{ended:?}");
@@ -136,7 +136,7 @@ fn a_repair_that_is_interrupted_is_begun_again() {
     let node = killed_while_installing(1);
     let mut renewer = renewer(&node, true);
     let ended = renewer.recover(&mut |_| ()).unwrap();
-    assert_eq!(ended[0].outcome(), Some(Outcome::Unchanged), "it was asked to stop");
+    assert_eq!(ended[0].outcome(), Some(Outcome::Unchanged), "it was stopped");
     assert!(pairs::are_broken(&node.paths));
     assert_eq!(hidden(&node), [""; 0]);
     renewer.stop = Stop::default();

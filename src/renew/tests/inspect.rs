@@ -68,8 +68,8 @@ fn a_good_pair_is_a_change_of_the_key_and_then_the_certificate() {
 fn who_says_done_and_did_nothing_is_found_out() {
     let node = Node::new();
     stage::stage(&node.paths).unwrap();
-    refused(look(&node, "apiserver"), "ends no later than before");
-    refused(look(&node, "admin.conf"), "ends no later than before");
+    refused(look(&node, "apiserver"), "expires no later than before");
+    refused(look(&node, "admin.conf"), "expires no later than before");
     assert_eq!(inspect(&node.paths, &words(&["apiserver"]), NOW, false).unwrap(), []);
 }
 
@@ -77,19 +77,22 @@ fn who_says_done_and_did_nothing_is_found_out() {
 fn every_fault_of_a_pair_is_found() {
     let good = Leaf::new(SERVER, 365);
     refused(of_leaf(&Leaf { name: "other", ..good.clone() }), "another common name");
-    refused(of_leaf(&Leaf { group: "other", ..good.clone() }), "another organisation");
+    refused(of_leaf(&Leaf { group: "other", ..good.clone() }), "another organization");
     refused(of_leaf(&Leaf { san: "other", ..good.clone() }), "other names or addresses");
     refused(of_leaf(&Leaf { is_ca: true, ..good.clone() }), "has become a CA");
     refused(of_leaf(&Leaf { days: -1, ..good.clone() }), "has expired");
-    refused(of_leaf(&Leaf { days: 4, ..good.clone() }), "ends no later");
-    refused(of_pair(|_| Authority::new().sign(&good)), "not signed by the CA");
-    refused(of_pair(|node| unchecked(node.ca.sign(&good))), "as far as that can be checked");
+    refused(of_leaf(&Leaf { days: 4, ..good.clone() }), "expires no later");
+    refused(of_pair(|_| Authority::new().sign(&good)), "not verifiably signed by the CA");
+    refused(of_pair(|node| unchecked(node.ca.sign(&good))), "not verifiably signed");
     refused(
         of_pair(|node| Pair(node.ca.sign(&good).0, node.ca.sign(&good).1)),
-        "has a key that is not its certificate's",
+        "has a key that does not match its certificate",
     );
     refused(of_pair(|_| Pair("junk".into(), "junk".into())), "cannot be read");
-    refused(of_pair(|node| Pair(node.ca.sign(&good).0, String::new())), "has a key that is not");
+    refused(
+        of_pair(|node| Pair(node.ca.sign(&good).0, String::new())),
+        "has a key that does not match",
+    );
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn kubeadms_own_step_away_from_system_masters_is_allowed_to_admin_alone() {
     let step = Leaf { group: "kubeadm:cluster-admins", ..Leaf::new(ADMIN, 365) };
     of_conf(|node, _| node.conf(&node.ca.sign(&step))).unwrap();
     let leaf = Leaf { group: "kubeadm:cluster-admins", ..Leaf::new(SERVER, 365) };
-    refused(of_leaf(&leaf), "another organisation");
+    refused(of_leaf(&leaf), "another organization");
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn what_nobody_asked_for_is_refused() {
         stage::stage(&node.paths).unwrap();
         node.put_pair(&node.paths.stage(), &node.ca.sign(&Leaf::new(SERVER, 365)));
         fs::write(node.staged(path), &Authority::new().pem).unwrap();
-        refused(look(&node, "apiserver"), "though nobody asked for that");
+        refused(look(&node, "apiserver"), "without having been requested");
         fs::remove_file(node.staged(path)).unwrap();
         assert_eq!(look(&node, "apiserver").is_ok(), path == "pki/extra.crt", "{path} is missing");
     }
@@ -160,7 +163,7 @@ fn with_nothing_live_to_compare_it_is_judged_alone() {
     let changes = look(&node, "apiserver").unwrap();
     assert_eq!(changes[0].before, None);
     node.put_pair(&node.paths.stage(), &Authority::new().sign(&Leaf::new("any", 365)));
-    refused(look(&node, "apiserver"), "not signed by the CA");
+    refused(look(&node, "apiserver"), "not verifiably signed by the CA");
 }
 
 #[test]
@@ -183,5 +186,5 @@ fn a_client_s_certificate_stays_one() {
     let usages = &[rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let leaf = Leaf { usages, ..Leaf::new(ADMIN, 365) };
     let staged = of_conf(|node, _| node.conf(&node.ca.sign(&leaf)));
-    refused(staged, "is no longer one for clients");
+    refused(staged, "is no longer a client certificate");
 }

@@ -58,7 +58,7 @@ fn nothing_is_begun_where_somebody_else_wrote() {
     let old = fs::read(node.live("pki/apiserver.key")).unwrap();
     fs::write(node.live("pki/new.crt"), "by another\n").unwrap();
     let fault = forward(&node, &changes).unwrap_err();
-    assert!(fault.what.starts_with("somebody else changed"), "{fault}");
+    assert!(fault.what.contains("was changed by somebody else"), "{fault}");
     assert_eq!(fault.kind, FaultKind::Untouched);
     assert_eq!(fs::read(node.live("pki/apiserver.key")).unwrap(), old);
 }

@@ -49,7 +49,7 @@ fn what_says_no_version_is_not_let_to_work() {
     let touched = node.path("touched");
     stand_in(&node, "garbage \u{1b}[2J", &format!("touch {}", touched.display()));
     let fault = renew(&node.paths, &words(&["apiserver"]), None).unwrap_err();
-    assert!(fault.what.contains("does not say which version it is"), "{fault}");
+    assert!(fault.what.contains("does not report a version"), "{fault}");
     assert!(!fault.what.contains('\u{1b}'));
     assert!(!touched.exists());
 }
@@ -58,7 +58,7 @@ fn what_says_no_version_is_not_let_to_work() {
 fn an_unknown_name_is_refused() {
     let node = Node::new();
     let fault = renew(&node.paths, &words(&["apiserver", "all"]), None).unwrap_err();
-    assert_eq!(fault.what, "kubeadm renews no `all`");
+    assert_eq!(fault.what, "kubeadm does not know `all`");
 }
 
 #[test]

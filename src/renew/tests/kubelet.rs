@@ -105,7 +105,7 @@ fn the_node_is_called_what_its_certificate_says() {
     assert_eq!(node_name(&node.paths).unwrap(), "system:node:old.name");
     fs::write(conf_path(&node.paths), "users: []\n").unwrap();
     fs::remove_file(pki(&node.paths).join(CURRENT)).unwrap();
-    assert!(node_name(&node.paths).unwrap_err().what.contains("name is not to be found"));
+    assert!(node_name(&node.paths).unwrap_err().what.contains("name is unknown"));
 }
 
 #[test]

@@ -13,15 +13,15 @@ use super::*;
 use crate::domain::time::Span;
 
 fn ids(node: &Node) -> Vec<&'static str> {
-    blockers(&node.paths, None, NOW).iter().map(Blocker::id).collect()
+    blockers(&node.paths, None, NOW).iter().map(Blocker::code).collect()
 }
 
 #[test]
 fn an_empty_node_is_no_control_plane_without_kubeadm() {
     let node = Node::new();
     let ids = ids(&node);
-    assert!(ids.contains(&"no-control-plane") && ids.contains(&"kubeadm-missing"), "{ids:?}");
-    assert!(!ids.contains(&"not-writable") && !ids.contains(&"disk-full"), "{ids:?}");
+    assert!(ids.contains(&"no_control_plane") && ids.contains(&"kubeadm_missing"), "{ids:?}");
+    assert!(!ids.contains(&"not_writable") && !ids.contains(&"disk_full"), "{ids:?}");
     assert!(!node.paths.work.exists(), "a look makes nothing");
 }
 

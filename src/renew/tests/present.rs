@@ -86,7 +86,7 @@ fn what_a_certificate_was_made_for_is_asked_again_or_told_that_it_is_not_known()
     assert_eq!(put(10, 355).config.validity, None);
     let unsure = put(10, 800);
     assert_eq!((unsure.config.validity, unsure.notes.len()), (None, 2));
-    assert!(unsure.notes[1].contains("cannot be told"), "{:?}", unsure.notes);
+    assert!(unsure.notes[1].contains("cannot be determined"), "{:?}", unsure.notes);
     let old = Version::parse("v1.30.1");
     let plane = ControlPlane::read(&node.paths).unwrap();
     assert_eq!(

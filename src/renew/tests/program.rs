@@ -47,7 +47,7 @@ fn what_heeds_sigterm_may_say_so() {
     let mut runs = limits.map(|limit| run(shell(script), limit).unwrap());
     let output = runs.find(|output| !output.text().is_empty()).unwrap();
     assert_eq!(output.text(), "up\nbye\n");
-    assert!(!output.is_success() && output.summary().starts_with("it took too long"));
+    assert!(!output.is_success() && output.summary().starts_with("it timed out"));
 }
 
 #[test]

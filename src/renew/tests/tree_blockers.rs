@@ -4,7 +4,7 @@ use super::super::testing::{Node, set_mode};
 use super::*;
 
 fn ids(node: &Node) -> Vec<&'static str> {
-    blockers(&node.paths).iter().map(Blocker::id).collect()
+    blockers(&node.paths).iter().map(Blocker::code).collect()
 }
 
 fn said(node: &Node) -> String {
@@ -44,7 +44,7 @@ fn links_that_lead_nowhere_are_named_whatever_they_are_called() {
         let node = Node::new();
         fs::remove_file(node.live(below)).unwrap_or_default();
         symlink("nothing", node.live(below)).unwrap();
-        assert_eq!(ids(&node), ["bad-link"], "{below}");
+        assert_eq!(ids(&node), ["bad_link"], "{below}");
         assert!(said(&node).contains(below), "{}", said(&node));
     }
     let node = Node::new();
@@ -61,7 +61,7 @@ fn a_link_to_another_directory_is_fine_if_that_is_root_s_alone() {
     assert_eq!(ids(&node), [""; 0]);
     set_mode(&node.path("elsewhere"), 0o777);
     let [Blocker::Path(found)] = &blockers(&node.paths)[..] else { panic!() };
-    assert_eq!(found.id(), "path-not-trusted");
+    assert_eq!(found.code(), "untrusted_path");
     let fix = format!("chmod go-w {}", node.path("elsewhere").display());
     assert!(found.remedy().contains(&fix), "{}", found.remedy());
 }
@@ -73,14 +73,14 @@ fn a_directory_that_others_can_write_to_is_not_trusted() {
         set_mode(&node.live(below), 0o775);
         let ids = ids(&node);
         assert!(
-            !ids.is_empty() && ids.iter().all(|id| *id == "path-not-trusted"),
+            !ids.is_empty() && ids.iter().all(|id| *id == "untrusted_path"),
             "{below}: {ids:?}"
         );
     }
     let node = Node::new();
     fs::create_dir(&node.paths.work).unwrap();
     set_mode(&node.paths.work, 0o1777);
-    assert_eq!(ids(&node), ["path-not-trusted"]);
+    assert_eq!(ids(&node), ["untrusted_path"]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn where_the_service_shows_its_copy_a_link_into_it_is_told() {
     fs::remove_file(node.live("pki/apiserver.key")).unwrap();
     symlink("/etc/kubernetes/pki/apiserver.key", node.live("pki/apiserver.key")).unwrap();
     // On a machine with such a file too, it is not the one that is meant.
-    assert_eq!(ids(&node)[0], "bad-link");
+    assert_eq!(ids(&node)[0], "bad_link");
 }
 
 #[test]

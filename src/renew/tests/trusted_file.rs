@@ -67,7 +67,7 @@ fn a_swap_between_look_and_write_is_noticed() {
         let held = TrustedFile::open(&path, me()).ok().unwrap();
         swap();
         let before = fs::read(&path).unwrap();
-        assert!(held.replace(b"new").unwrap_err().to_string().contains("changed it just now"));
+        assert!(held.replace(b"new").unwrap_err().to_string().contains("was changed just now"));
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }
@@ -93,10 +93,10 @@ fn what_others_can_change_is_not_trusted() {
     let (dir, path) = home();
     let kube = path.parent().unwrap();
     for (at, mode, why) in [
-        (kube, 0o775, "others than its owner can write to /"),
-        (kube, 0o757, "others than its owner can write to /"),
-        (&*path, 0o660, "others can write it"),
-        (&*path, 0o602, "others can write it"),
+        (kube, 0o775, "users other than its owner can write to /"),
+        (kube, 0o757, "users other than its owner can write to /"),
+        (&*path, 0o660, "others can write to it"),
+        (&*path, 0o602, "others can write to it"),
     ] {
         let before = super::super::testing::mode(at);
         set_mode(at, mode);

@@ -147,7 +147,7 @@ fn rollback(bench: &Bench<'_>) -> Vec<String> {
     node.run(&["iptables", "-F", "INPUT"]);
     assert_eq!(run.code, Some(1), "{}", run.said);
     let end = &node.journals().1[0]["step"]["end"];
-    assert_eq!(end, "undone", "{}", run.said);
+    assert_eq!(end, "rolled_back", "{}", run.said);
     assert!(node.fingerprint() == before && node.manifests() == manifests, "{}", run.said);
     node.assert_served();
     assert_eq!(node.complaint(), None);
@@ -205,7 +205,7 @@ fn rescue(bench: &Bench<'_>, goes_by_the_node: bool) -> Vec<String> {
     node.wait_until_healthy();
     let takes = begin.elapsed();
     let said = run.said.split_whitespace().collect::<Vec<_>>().join(" ");
-    let words = "kubeadm goes by the manifests and the certificates of this node";
+    let words = "it is derived from the manifests and certificates of this node";
     assert_eq!(said.contains(words), goes_by_the_node, "{said}");
     node.assert_rescued();
     bench.assert_keys();

@@ -23,7 +23,7 @@ fn in_the_middle(node: Node<'_>, deb: &str) -> Receiver {
     node.run(&["systemctl", "restart", "certwatch"]);
     wait_for("a renewal", RENEWAL, || {
         let step = node.journals().0?["step"].clone();
-        step.get("make-live").map(drop)
+        step.get("activate").map(drop)
     });
     receiver
 }

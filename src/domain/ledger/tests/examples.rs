@@ -257,7 +257,7 @@ fn one_that_is_over_does_not_make_all_well() {
     let snapshot = AlertSnapshot { alerts: vec![alert(1, 0)], well, ..AlertSnapshot::default() };
     ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(1));
     let (_, message) = message(&ledger, &spec, now(1)).unwrap();
-    assert_eq!(message.headline, "f0 is well again (1 still open)");
+    assert_eq!(message.headline, "f0 is fine again (1 still open)");
     assert_eq!(message.next, "Still open on this node: 1.");
 }
 
@@ -415,7 +415,7 @@ fn what_has_come_back_is_not_called_gone() {
     ledger.sent(&spec, &delivery, None, now(0));
     (1..4).for_each(|day| seen(&mut ledger, Vec::new(), now(day)));
     let how = |ledger: &Ledger| message(ledger, &spec, now(5)).unwrap().1.resolved[0].how.clone();
-    assert_eq!(how(&ledger), "is no longer there");
+    assert_eq!(how(&ledger), "no longer exists");
     let well = [(super::id(0), None)].into();
     ledger.observe(
         &AlertSnapshot { well, ..AlertSnapshot::default() },
@@ -423,7 +423,7 @@ fn what_has_come_back_is_not_called_gone() {
         EvaluationBasis::NewScan,
         now(4),
     );
-    assert_eq!(how(&ledger), "is well again");
+    assert_eq!(how(&ledger), "is fine again");
 }
 
 /// It is on the way of every look, and for one who takes one thing at a time of every message.
@@ -518,7 +518,7 @@ fn what_mirrors_an_alert_is_told_that_it_is_told_less() {
             AlertSnapshot { alerts: vec![alert(1, 3)], well, ..AlertSnapshot::default() };
         ledger.observe(&snapshot, &[], EvaluationBasis::NewScan, now(0));
         let (_, told) = message(&ledger, &spec, now(0)).unwrap();
-        assert_eq!(told.resolved[0].how, "is well again");
+        assert_eq!(told.resolved[0].how, "is fine again");
     }
 }
 

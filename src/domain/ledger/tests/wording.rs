@@ -96,8 +96,13 @@ fn show(message: &Message) -> String {
     let mut out = format!("{} {}: {}\n", message.tag(), message.node, message.headline);
     for it in &message.firing {
         let name = &it.text.name;
-        let _ =
-            writeln!(out, "{:?} {}: {name} {}", it.change, it.level.severity.name(), it.text.brief);
+        let _ = writeln!(
+            out,
+            "{:?} {}: {name} {}",
+            it.change,
+            it.level.severity.name(),
+            it.text.summary
+        );
     }
     for it in &message.resolved {
         let _ = writeln!(out, "Over {}: {} {}", it.level.severity.name(), it.text.name, it.how);
@@ -229,7 +234,7 @@ fn the_words_of_the_sample() {
     let assessment = policy::assess(&inventory, &Policy::default(), NOW);
     let mut out = String::new();
     for Alert { text, .. } in AlertSnapshot::of(&inventory, &assessment, None, NOW).alerts {
-        let _ = writeln!(out, "{} {}: {}\n  {}", text.name, text.brief, text.title, text.place);
+        let _ = writeln!(out, "{} {}: {}\n  {}", text.name, text.summary, text.title, text.place);
         for line in text.lines.iter().chain([&text.automatic]).filter(|line| !line.is_empty()) {
             let _ = writeln!(out, "  - {line}");
         }

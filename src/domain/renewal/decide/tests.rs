@@ -393,14 +393,14 @@ fn an_api_server_that_reaches_the_kubelet_has_to_afterwards() {
     let of = |reaches_kubelet, selection| {
         planned(&inventory(5), &NodeFacts { reaches_kubelet, ..node() }, selection)
     };
-    let refused = || Some(Err("it answers with status 500".to_owned()));
+    let refused = || Some(Err("it returns status 500".to_owned()));
     assert!(of(Some(Ok(())), Selection::All).reaches_kubelet);
     assert!(!of(Some(Ok(())), named(&["apiserver"])).reaches_kubelet);
     assert!(!of(None, Selection::All).reaches_kubelet);
 
     let plan = of(refused(), Selection::All);
     let [warning] = &plan.warnings[..] else { panic!("{plan:#?}") };
-    assert!(!plan.reaches_kubelet && warning.ends_with("does not: it answers with status 500"));
+    assert!(!plan.reaches_kubelet && warning.ends_with("does not: it returns status 500"));
     assert_eq!(of(refused(), named(&["apiserver"])).warnings, [""; 0]);
     let restored = |name| {
         let node = NodeFacts { reaches_kubelet: Some(Ok(())), ..node() };

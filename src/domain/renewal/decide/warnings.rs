@@ -17,7 +17,7 @@ impl Judge<'_> {
             };
             if certificate.not_after < leaf_end && plan.renew.iter().any(signs) {
                 plan.warnings.push(format!(
-                    "the {} ends on {}, and what it signs ends with it: plan its renewal",
+                    "the {} ends on {}, and everything it signed ends with it: plan its renewal",
                     ca.role.title,
                     certificate.not_after.date()
                 ));
@@ -26,14 +26,13 @@ impl Judge<'_> {
         plan.warnings.extend(plan.outages.iter().filter_map(held_back));
         if plan.renew.iter().any(|renewal| renewal.why == RenewReason::Expired) {
             plan.warnings.push(format!(
-                "by this node's clock it is {}: if that is wrong, nothing may have expired, so set it first",
+                "by this node's clock it is {}: if that is wrong, perhaps nothing has expired, so correct it first",
                 self.now
             ));
         }
         if !self.request.rescue && self.node.kubelet_not_after.is_some_and(|end| end <= self.now) {
             plan.warnings.push(
-                "the kubelet's client certificate has expired, and this does not mend it: \
-                 --rescue does"
+                "the kubelet's client certificate has expired, and this does not renew it: --rescue does"
                     .to_owned(),
             );
         }
@@ -44,8 +43,8 @@ fn held_back(outage: &Outage) -> Option<String> {
     let Outage { component, held_back, .. } = outage;
     (*held_back > Span::seconds(0)).then(|| {
         format!(
-            "the kubelet holds {component} back for about {held_back}, because it has started it again lately; \
-             once it has run for 10 min, it does not"
+            "the kubelet holds {component} back for about {held_back}, because it was restarted recently; \
+             after 10 min of running, it does not"
         )
     })
 }

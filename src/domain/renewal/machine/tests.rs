@@ -349,10 +349,10 @@ fn what_was_not_begun_says_why() {
         vec![skip("admin.conf", SkipReason::NotEmbedded), skip("apiserver", SkipReason::NotDue)];
     let journal = Journal::refused(&Plan { skip, ..Plan::default() }, NOW, NOW);
     let text = words::outcome_text(&journal).concat();
-    assert!(text.starts_with("It was not begun: admin.conf: names files"), "{text}");
+    assert!(text.starts_with("It was not started: admin.conf: refers to files"), "{text}");
     assert!(!text.contains("apiserver"), "{text}");
     let headline = words::outcome_headline(&journal);
-    assert_eq!(headline, "admin.conf could not be renewed, nothing was touched");
+    assert_eq!(headline, "admin.conf could not be renewed, nothing was changed");
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn what_has_been_in_the_way_for_long_is_told_with_what_to_do() {
     let told = [
         "process 4242: `kubeadm upgrade node`",
         "end it: `kill 4242`",
-        "Something has been in the way for 25 h",
+        "It has been blocked for 25 h",
     ];
     assert!(told.iter().all(|it| text.contains(it)), "{text}");
 }

@@ -150,7 +150,7 @@ fn a_subject_is_one_short_line() {
     // What is counted goes as a whole, before anything is cut.
     let begin = "front-proxy-client expires in 5 d";
     message.node = "cp1.example.org".to_owned();
-    message.headline = format!("{begin}, and 7 other problems (besides 12 known)");
+    message.headline = format!("{begin}, and 7 other problems (12 earlier alerts are still open)");
     let short = format!("[certwatch] CRITICAL cp1.example.org: {begin}");
     assert_eq!(subject(&message), short);
     message.node = "cp1".to_owned();

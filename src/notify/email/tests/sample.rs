@@ -50,7 +50,7 @@ pub(super) fn resolved() -> Resolved {
             name: "controller-manager.conf".to_owned(),
             title: "kubeconfig of kube-controller-manager".to_owned(),
             place: "/etc/kubernetes/controller-manager.conf".to_owned(),
-            brief: "expires in 21 d".to_owned(),
+            summary: "expires in 21 d".to_owned(),
             expires: None,
             lines: Vec::new(),
             automatic: String::new(),
@@ -87,7 +87,7 @@ pub(super) fn picture() -> Message {
 pub(super) fn all_well() -> Message {
     Message {
         resolved: vec![resolved()],
-        ..message(MessageKind::Resolved, Severity::Ok, "controller-manager.conf is well again")
+        ..message(MessageKind::Resolved, Severity::Ok, "controller-manager.conf is fine again")
     }
 }
 

@@ -70,7 +70,7 @@ impl World {
             self.states[usize::from(*key)].0 == State::Well && !self.blind.contains(&(key / 2))
         };
         for key in (0..KEYS).filter(is_well) {
-            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "is no longer there";
+            let is_gone = |it: &Resolved| it.id == id(key) && it.how == "no longer exists";
             assert!(!message.resolved.iter().any(is_gone), "it is there");
         }
     }
