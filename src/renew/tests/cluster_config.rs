@@ -66,7 +66,7 @@ fn a_kept_copy_that_is_damaged_is_told_and_not_used() {
     let Settled { source, notes, .. } = settled(&node, None).unwrap();
     assert_eq!(source, ClusterConfigSource::Node);
     assert!(
-        notes[1].contains("the kept copy cannot be used") && notes[1].contains("v9"),
+        notes[1].contains("the saved copy cannot be used") && notes[1].contains("v9"),
         "{notes:?}"
     );
 }
