@@ -129,7 +129,7 @@ impl Node {
     }
 
     fn ids(&self) -> Vec<&'static str> {
-        self.blockers().iter().map(Blocker::id).collect()
+        self.blockers().iter().map(Blocker::code).collect()
     }
 }
 
@@ -242,7 +242,7 @@ fn flags_of_chattr_are_seen_before_anything_is_touched() {
         run(Command::new("chattr").arg(format!("+{flag}")).arg(&path));
         let found = node.blockers();
         run(Command::new("chattr").arg(format!("-{flag}")).arg(&path));
-        let ids: Vec<_> = found.iter().map(Blocker::id).collect();
+        let ids: Vec<_> = found.iter().map(Blocker::code).collect();
         assert!(ids.contains(&"immutable"), "{flag} {below}: {found:?}");
         let said: String = found.iter().map(|it| it.what() + &it.remedy()).collect();
         assert!(said.contains(below) && said.contains("chattr -i -a"), "{said}");
@@ -313,7 +313,7 @@ fn a_file_system_that_a_user_has_mounted_is_not_believed() {
     fs::write(lies.join("kubeadm"), "#!/bin/sh\n").unwrap();
     node.places.kubeadm = lies.join("kubeadm");
     let found = node.blockers();
-    assert!(matches!(&found[..], [it] if it.id() == "untrusted_path"), "{found:?}");
+    assert!(matches!(&found[..], [it] if it.code() == "untrusted_path"), "{found:?}");
     assert!(found[0].remedy().contains(&format!("umount {}", lies.display())), "{found:?}");
 }
 
@@ -325,7 +325,7 @@ fn a_part_of_the_tree_that_a_user_has_mounted_is_in_the_way() {
     fs::write(node.live("pki/etcd/peer.key"), "old").unwrap();
     let found = node.blockers();
     assert!(found.iter().any(|it| it.what().contains("has mounted")), "{found:?}");
-    assert!(found.iter().all(|it| it.id() == "untrusted_path"), "{found:?}");
+    assert!(found.iter().all(|it| it.code() == "untrusted_path"), "{found:?}");
 }
 
 /// What becomes of a pair whose certificate cannot be put, with `apiserver.key` and `.crt` in `live`.

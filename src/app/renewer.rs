@@ -327,7 +327,7 @@ fn recover(job: &RenewalJob, renewer: &mut Renewer) -> Result<(), Exit> {
                 super::print_error("an interrupted renewal was completed");
             }
             (StatusFormat::Json, _) => {
-                super::print_error(&format!("an interrupted renewal was completed: {headline}"))
+                super::print_error(&format!("an interrupted renewal was completed: {headline}"));
             }
         }
     }
