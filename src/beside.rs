@@ -16,7 +16,7 @@ use crate::hangs::{Claim, Hangs};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
-pub enum Lost {
+pub(crate) enum Lost {
     /// The work panicked.
     #[error("internal error; please report it")]
     BrokeOff,
@@ -27,7 +27,7 @@ pub enum Lost {
 
 /// Why nothing is known of a place.
 #[derive(Debug, thiserror::Error)]
-pub enum Missed {
+pub(crate) enum Missed {
     /// There is no result.
     #[error(transparent)]
     Lost(#[from] Lost),
@@ -38,7 +38,7 @@ pub enum Missed {
 
 /// Begins `work` at once, in a thread of this name (at most 15 bytes are shown). To drop the future leaves
 /// the thread to itself.
-pub fn run<T: Send + 'static>(
+pub(crate) fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = Result<T, Lost>> + Send + 'static {
@@ -59,7 +59,7 @@ pub fn run<T: Send + 'static>(
 ///
 /// # Errors
 /// As above; [`Lost::NoThread`] too where as many hang already as may.
-pub async fn visit<T: Send + 'static>(
+pub(crate) async fn visit<T: Send + 'static>(
     name: &str,
     hangs: &Arc<Hangs>,
     limit: Duration,

@@ -29,7 +29,7 @@ const DRIFT: Span = Span::seconds(2);
 
 /// Why the timer fires.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TimerEvent {
+pub(crate) enum TimerEvent {
     /// The moment is there.
     Due,
     /// The wall clock was set, by hand or in a leap of its synchronisation.
@@ -37,7 +37,7 @@ pub enum TimerEvent {
 }
 
 /// The timer, for one loop.
-pub struct WallClockTimer {
+pub(crate) struct WallClockTimer {
     at: UnixTime,
     /// `None` where the kernel gives none.
     timer: Option<AsyncFd<Arc<OwnedFd>>>,
@@ -53,7 +53,7 @@ impl Default for WallClockTimer {
 
 impl WallClockTimer {
     /// A timer that is due in the far future. Only within a tokio runtime.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(new_timer().ok())
     }
 
@@ -64,7 +64,7 @@ impl WallClockTimer {
     }
 
     /// Sets the moment at which it fires; one that has passed fires at once.
-    pub fn set(&mut self, at: UnixTime) {
+    pub(crate) fn set(&mut self, at: UnixTime) {
         self.at = at;
         let Some(timer) = &self.timer else { return };
         // Zero would switch it off.
@@ -82,7 +82,7 @@ impl WallClockTimer {
 
     /// Waits until it fires. When it fired as [`TimerEvent::Due`], [`Self::set`] it anew before the next
     /// wait. To drop this future is harmless.
-    pub async fn next_event(&mut self) -> TimerEvent {
+    pub(crate) async fn next_event(&mut self) -> TimerEvent {
         if std::mem::take(&mut self.was_set) {
             return TimerEvent::ClockChanged;
         }

@@ -53,12 +53,12 @@ pub struct Hangs(Mutex<HashMap<ThreadId, Visit>>);
 
 /// A thread under way; it is forgotten when this is dropped.
 #[derive(Debug)]
-pub struct Visitor(Arc<Hangs>);
+pub(crate) struct Visitor(Arc<Hangs>);
 
 /// Why a place must not be entered: it has not answered since then, or the thread that asks was itself
 /// given up then.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Silent(pub UnixTime);
+pub(crate) struct Silent(pub UnixTime);
 
 #[derive(Debug)]
 struct Visit {
@@ -85,7 +85,7 @@ enum Fate {
 
 impl Hangs {
     /// Announces this thread, which is about to go to such places.
-    pub fn visitor(self: &Arc<Self>) -> Visitor {
+    pub(crate) fn visitor(self: &Arc<Self>) -> Visitor {
         let visit = Visit { at: PathBuf::new(), since: Instant::now(), fate: Fate::UnderWay };
         self.visits().insert(thread::current().id(), visit);
         Visitor(self.clone())
@@ -96,7 +96,7 @@ impl Hangs {
     ///
     /// # Errors
     /// The place hangs, or this thread was given up: leave it.
-    pub fn enter(&self, path: &Path) -> Result<(), Silent> {
+    pub(crate) fn enter(&self, path: &Path) -> Result<(), Silent> {
         let mut visits = self.visits();
         let me = thread::current().id();
         if let Some(visit) = visits.get_mut(&me)
@@ -117,7 +117,7 @@ impl Hangs {
 
     /// Gives up a thread that has given no sign of life for `limit`: true if it has been. One that has
     /// ended, or was never announced, cannot be.
-    pub fn give_up(&self, thread: ThreadId, limit: Duration) -> bool {
+    pub(crate) fn give_up(&self, thread: ThreadId, limit: Duration) -> bool {
         let mut visits = self.visits();
         let Some(visit) = visits.get_mut(&thread) else { return false };
         if visit.fate != Fate::UnderWay || visit.since.elapsed() < limit {
@@ -130,7 +130,7 @@ impl Hangs {
     }
 
     /// The same, with the place that it hangs at.
-    pub fn give_up_at(&self, thread: ThreadId, limit: Duration) -> Option<PathBuf> {
+    pub(crate) fn give_up_at(&self, thread: ThreadId, limit: Duration) -> Option<PathBuf> {
         let at = self.visits().get(&thread)?.at.clone();
         self.give_up(thread, limit).then_some(at)
     }
@@ -156,7 +156,7 @@ impl Hangs {
 
 impl Visitor {
     /// A sign of life.
-    pub fn goes_on(&self) {
+    pub(crate) fn goes_on(&self) {
         if let Some(visit) = self.0.visits().get_mut(&thread::current().id()) {
             visit.since = Instant::now();
         }

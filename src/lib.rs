@@ -1,37 +1,31 @@
 //! certwatch keeps a kubeadm control plane from dying of expired certificates.
 //!
-//! The way of the data: [`scan`] finds files and reads them, [`parse`] makes facts of their bytes,
-//! [`domain`] judges the facts and decides who is to be told what, [`report`] prints the judgement.
-//! [`monitor`] joins scans, ledger and [`store`]; [`notify`] has the channels; [`daemon`] is the loop
-//! around them. [`config`] says what and how, [`app`] wires it together, verb by verb; [`cli`] is the
-//! command line and [`exit`] the end. Imports point down only:
-//!
-//! ```text
-//! main -> app -> daemon -> monitor -> { scan, report, notify, store, watch, clock, log, systemd }
-//!              -> config -> parse -> domain
-//! ```
+//! [`scan`] finds files and reads them, [`parse`] makes facts of their bytes, [`domain`] judges the facts
+//! and decides who is notified of what. docs/architecture.md has the map; `pub` is what tests, benchmarks
+//! and fuzz targets use.
 
-pub mod app;
-pub mod beside;
+mod app;
+mod beside;
 pub mod cli;
-pub mod clock;
+mod clock;
 pub mod config;
-pub mod daemon;
+mod daemon;
 pub mod domain;
-pub mod exit;
+mod exit;
 pub mod fs;
+pub mod handshake;
 pub mod hangs;
 pub mod log;
 pub mod monitor;
 pub mod notify;
 pub mod parse;
 pub mod renew;
-pub mod report;
+mod report;
 pub mod scan;
 pub mod store;
 pub mod sys;
-pub mod systemd;
-pub mod watch;
+mod systemd;
+mod watch;
 
 use std::ffi::OsString;
 use std::panic;

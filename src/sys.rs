@@ -22,14 +22,14 @@ pub fn now() -> UnixTime {
 
 /// When something began that did so `ticks` of the clock after boot, by a clock that says `now`; give or take a second.
 /// The btime of /proc/stat would be simpler, but a sandbox with ProcSubset=pid hides it.
-pub fn after_boot(ticks: u64, now: UnixTime) -> Option<UnixTime> {
+pub(crate) fn after_boot(ticks: u64, now: UnixTime) -> Option<UnixTime> {
     let seconds = i64::try_from(ticks / rustix::param::clock_ticks_per_second()).ok()?;
     let boot = now - Span::seconds(clock_gettime(ClockId::Boottime).tv_sec);
     Some(boot + Span::seconds(seconds))
 }
 
 /// A time of the operating system's, in whole seconds.
-pub fn unix_time(time: SystemTime) -> UnixTime {
+pub(crate) fn unix_time(time: SystemTime) -> UnixTime {
     let seconds = |length: std::time::Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
     UnixTime::new(match time.duration_since(UNIX_EPOCH) {
         Ok(since) => seconds(since),
@@ -38,17 +38,17 @@ pub fn unix_time(time: SystemTime) -> UnixTime {
 }
 
 /// The name of this host.
-pub fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The number of a user of this host (passwd(5)); users of a directory service are not asked for.
-pub fn user_id(name: &str) -> Option<u32> {
+pub(crate) fn user_id(name: &str) -> Option<u32> {
     users().find(|(known, _)| known == name).map(|(_, uid)| uid)
 }
 
 /// The name of a user of this host.
-pub fn user_name(uid: u32) -> Option<String> {
+pub(crate) fn user_name(uid: u32) -> Option<String> {
     users().find(|(_, known)| *known == uid).map(|(name, _)| name)
 }
 
@@ -66,7 +66,7 @@ fn users() -> impl Iterator<Item = (String, u32)> {
 }
 
 /// Keeps this process out of core dumps and debuggers: it has read files that hold keys.
-pub fn forbid_dumps() {
+pub(crate) fn forbid_dumps() {
     // Where the kernel refuses, nothing is lost but the extra caution.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
@@ -80,12 +80,12 @@ pub fn forbid_dumps() {
     reason = "its successor is `unsafe`, because the type of the descriptor could \
     be any: this one is owned, so that it stays open and the same for as long as it is registered"
 )]
-pub fn waitable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+pub(crate) fn waitable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
 /// Columns of the terminal that standard output is; `None` if it is none.
-pub fn terminal_width(stdout: &Stdout) -> Option<usize> {
+pub(crate) fn terminal_width(stdout: &Stdout) -> Option<usize> {
     if !stdout.is_terminal() {
         return None;
     }
@@ -94,14 +94,14 @@ pub fn terminal_width(stdout: &Stdout) -> Option<usize> {
 }
 
 /// True if a terminal wants colours (no-color.org).
-pub fn wants_colour(stream: &impl IsTerminal) -> bool {
+pub(crate) fn wants_colour(stream: &impl IsTerminal) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     stream.is_terminal() && !is_dumb && !is_set("NO_COLOR")
 }
 
 /// Any number, to spread what many nodes would do at the same moment.
-pub fn random_u32() -> u32 {
+pub(crate) fn random_u32() -> u32 {
     let mut bytes = [0; 4];
     // Without randomness all would throw the same, and nothing worse happens.
     let _ = ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes);

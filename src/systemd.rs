@@ -15,18 +15,18 @@ use crate::domain::text::escape_control;
 const LIMIT: Duration = Duration::from_millis(500);
 
 /// The first scan is done: the unit is active from now on. Also after [`reloading`].
-pub fn ready() {
+pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
 /// One line for `systemctl status`, cut to 256 characters.
-pub fn status(line: &str) {
+pub(crate) fn status(line: &str) {
     // A line break would begin another assignment.
     tell(&[NotifyState::Status(&escape_control(line))]);
 }
 
 /// The configuration is being read again; [`ready`] says that this is over.
-pub fn reloading() {
+pub(crate) fn reloading() {
     // systemd 253 and later want to know since when.
     match NotifyState::monotonic_usec_now() {
         Ok(since) => tell(&[NotifyState::Reloading, since]),
@@ -35,18 +35,18 @@ pub fn reloading() {
 }
 
 /// The daemon is about to end.
-pub fn stopping() {
+pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
 /// The daemon is alive: its loop turns and its scans end. For its main loop alone: a thread of its own would
 /// say so for a dead loop.
-pub fn watchdog() {
+pub(crate) fn watchdog() {
     tell(&[NotifyState::Watchdog]);
 }
 
 /// How often [`watchdog`] has to be called, half of what the unit allows; `None` if it need not.
-pub fn watchdog_interval() -> Option<Duration> {
+pub(crate) fn watchdog_interval() -> Option<Duration> {
     // Zero would mean all the time, and systemd never sets it.
     sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()).map(|limit| limit / 2)
 }

@@ -18,7 +18,7 @@ use crate::scan::{self, ScanRequest};
 use crate::sys;
 
 /// Runs the check; every failure to do so is UNKNOWN.
-pub fn run(args: &CheckArgs) -> Exit {
+pub(crate) fn run(args: &CheckArgs) -> Exit {
     match try_run(args) {
         Ok(severity) => Exit::Checked(severity),
         Err(error) => {

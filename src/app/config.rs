@@ -16,7 +16,7 @@ use crate::notify::{Network, http, route, secret, tls};
 ///
 /// # Errors
 /// Everything that is wrong with the file, or else with the secrets that it names.
-pub fn check(args: &ConfigCheckArgs) -> Result<String, String> {
+pub(crate) fn check(args: &ConfigCheckArgs) -> Result<String, String> {
     let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
     let shown = escape_control(&path.to_string_lossy()).into_owned();
     let config = effective(args.config.as_deref()).map_err(|errors| errors.to_string())?;
@@ -64,12 +64,12 @@ fn look(config: &Config, network: &Network, shown: &str) -> Vec<String> {
 ///
 /// # Errors
 /// As for [`effective`].
-pub fn show(path: Option<&Path>) -> Result<String, String> {
+pub(crate) fn show(path: Option<&Path>) -> Result<String, String> {
     effective(path).map(|config| config.to_toml()).map_err(|errors| errors.to_string())
 }
 
 /// `config default`: the example, which says what each key is for.
-pub fn default() -> &'static str {
+pub(crate) fn default() -> &'static str {
     include_str!("../../config.example.toml")
 }
 
@@ -78,7 +78,7 @@ pub fn default() -> &'static str {
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub fn effective(path: Option<&Path>) -> Result<Config, ConfigErrors> {
+pub(crate) fn effective(path: Option<&Path>) -> Result<Config, ConfigErrors> {
     match path {
         Some(path) => config::load(path),
         None => config::load_if_present(Path::new(DEFAULT_PATH)),

@@ -26,7 +26,7 @@ const PAUSES: [Duration; 3] =
 const DAEMON: &str = "certwatch.service";
 
 /// Tells everybody, and says on standard error who was not told.
-pub fn tell(args: &FailureArgs) -> Exit {
+pub(crate) fn tell(args: &FailureArgs) -> Exit {
     let config = readable(args.config.as_deref());
     let specs: Vec<_> = route::receivers(&config.channels)
         .into_iter()

@@ -1,16 +1,15 @@
 //! From a parsed command line to an exit code: each verb wires the edges together.
 
-pub mod check;
-pub mod config;
+pub(crate) mod check;
+pub(crate) mod config;
 mod copy;
-pub mod failure;
-pub mod notify;
-mod rehearsal;
-pub mod renew;
-mod renewer;
-pub mod restore;
-pub mod run;
-pub mod status;
+pub(crate) mod failure;
+pub(crate) mod notify;
+pub(crate) mod renew;
+mod renewal;
+pub(crate) mod restore;
+pub(crate) mod run;
+pub(crate) mod status;
 mod stop;
 mod tell;
 
@@ -22,7 +21,7 @@ use crate::domain::text::escaped;
 use crate::exit::Exit;
 
 /// Carries out a verb.
-pub fn run(cli: Cli) -> Exit {
+pub(crate) fn run(cli: Cli) -> Exit {
     match cli.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Config(verb) => run_config(verb),
@@ -38,7 +37,7 @@ pub fn run(cli: Cli) -> Exit {
 
 /// What a wrong command line ends with, by the words of it: 0 for `--help`, 3 for `check` and for
 /// anything that may have been meant to be it, 64 for the other verbs.
-pub fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> Exit {
+pub(crate) fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> Exit {
     if !error.use_stderr() {
         return Exit::Done;
     }

@@ -27,7 +27,7 @@ const ONLY_HEARTBEAT: &str =
     "only the heartbeat is configured; `certwatch notify test heartbeat` tests it";
 
 /// Sends the messages and prints how each went.
-pub fn test(args: &TestArgs) -> Exit {
+pub(crate) fn test(args: &TestArgs) -> Exit {
     let config = match super::config::effective(args.config.as_deref()) {
         Ok(config) => config,
         Err(errors) => {

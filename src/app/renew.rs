@@ -1,53 +1,24 @@
 //! `certwatch renew`: what is asked for, checked, and what people see of it.
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{rehearsal, renewer};
-use crate::cli::{RenewArgs, StatusFormat};
-use crate::config::{self, Config};
-use crate::domain::layout::{KUBERNETES, LIVE_IN_UNIT};
-use crate::domain::renewal::plan::{Plan, RenewRequest, Selection};
-use crate::domain::renewal::{Journal, Outcome};
+use crate::cli::RenewArgs;
+use crate::domain::renewal::plan::{RenewRequest, Selection};
 use crate::domain::role;
 use crate::domain::text::escape_control;
-use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::monitor::node_name;
-use crate::renew::NodePaths;
 use crate::renew::copies::Copies;
-use crate::report::journal::{Progress, outcome};
-use crate::report::plan::PlanReport;
-use crate::report::renewal;
-use crate::sys;
 
-/// What is asked for, with all that is needed to do it.
-pub struct RenewalJob {
-    /// The configuration in effect.
-    pub config: Config,
-    /// Where things are.
-    pub paths: NodePaths,
-    /// The copies of admin.conf that are listed, in this run.
-    pub copies: Arc<Copies>,
-    /// Which certificates, and in spite of what.
-    pub request: RenewRequest,
-    /// The ClusterConfiguration that a person gave.
-    pub cluster_config: Option<PathBuf>,
-    /// How to print.
-    pub output: StatusFormat,
-    /// The service asks, and no person.
-    pub is_auto: bool,
-}
+use super::renewal::{self, RenewalJob, node_paths};
 
 /// Renews, or shows what would be done.
-pub fn run(args: &RenewArgs) -> Exit {
+pub(crate) fn run(args: &RenewArgs) -> Exit {
     match job(args) {
-        Ok(job) if args.dry_run => rehearsal::rehearse(&job),
+        Ok(job) if args.dry_run => renewal::dry_run(&job),
         // The owner has not enabled renewals; one that a person began is brought to its end all the
         // same.
-        Ok(job) if args.auto && !job.config.renew.enabled => renewer::finish(&job),
-        Ok(job) => renewer::renew(&job),
+        Ok(job) if args.auto && !job.config.renew.enabled => renewal::finish(&job),
+        Ok(job) => renewal::renew(&job),
         Err(exit) => exit,
     }
 }
@@ -63,7 +34,7 @@ fn job(args: &RenewArgs) -> Result<RenewalJob, Exit> {
         Exit::Config
     })?;
     Ok(RenewalJob {
-        paths: paths(&config.renew, args.staged),
+        paths: node_paths(&config.renew, args.staged),
         copies: Arc::new(Copies::new(config.renew.copies.clone())),
         config,
         request: request(args),
@@ -80,17 +51,6 @@ fn request(args: &RenewArgs) -> RenewRequest {
         names => Selection::Named(names.to_vec()),
     };
     RenewRequest { selection, force: args.force, rescue: args.rescue }
-}
-
-/// Where things are; in the unit, which shows the copy already, the live tree is elsewhere.
-pub(super) fn paths(renew: &config::RenewConfig, is_stage_shown: bool) -> NodePaths {
-    NodePaths {
-        kubernetes: PathBuf::from(if is_stage_shown { LIVE_IN_UNIT } else { KUBERNETES }),
-        kubelet: PathBuf::from("/var/lib/kubelet"),
-        work: renew.state_dir.clone(),
-        kubeadm: renew.kubeadm.clone(),
-        is_stage_shown,
-    }
 }
 
 /// Why a NAME is none, with the one that was meant. What kubeadm knows and cannot renew is no mistake
@@ -113,80 +73,6 @@ fn unknown(name: &str) -> Option<String> {
             format!("there is no certificate {shown}: kubeadm renews {all}")
         }
     })
-}
-
-impl RenewalJob {
-    /// Prints the plan, and gives the exit status: 1 if something stands in the way, or what is due
-    /// cannot be renewed.
-    pub fn show_plan(&self, plan: &Plan, now: UnixTime) -> Exit {
-        let printed = super::print(&self.with_report(plan, now, |report| match self.output {
-            StatusFormat::Table => report.table(sys::terminal_width(&std::io::stdout())),
-            StatusFormat::Json => self.json(Some(report), None, now),
-        }));
-        if plan.blockers.is_empty() && !plan.incomplete { printed } else { Exit::Failed }
-    }
-
-    /// Prints a plan that is about to be carried out; as JSON it comes with the outcome.
-    pub fn announce(&self, plan: &Plan, now: UnixTime) {
-        if self.output == StatusFormat::Table {
-            self.show_plan(plan, now);
-        }
-    }
-
-    /// A line for each step that has ended, on standard error: standard output is for the outcome.
-    pub fn progress(&self) -> impl FnMut(&Journal) + use<> {
-        let mut progress = Progress::new(self.paths.backups());
-        move |journal| {
-            for line in progress.lines(journal, sys::now()) {
-                // A renewal does not stop because nobody reads along.
-                let _ = writeln!(std::io::stderr(), "{line}");
-            }
-        }
-    }
-
-    /// Prints how it ended, in JSON with the plan that was carried out, and gives the exit status.
-    pub fn show_outcome(&self, plan: Option<&Plan>, journal: &Journal) -> Exit {
-        let backups = self.paths.backups();
-        let printed = super::print(&match (self.output, plan) {
-            (StatusFormat::Table, _) => {
-                outcome(journal, &backups, sys::terminal_width(&std::io::stdout()))
-            }
-            (StatusFormat::Json, None) => self.json(None, Some(journal), sys::now()),
-            (StatusFormat::Json, Some(plan)) => self.with_report(plan, journal.begun, |report| {
-                self.json(Some(report), Some(journal), sys::now())
-            }),
-        });
-        match journal.outcome() {
-            Some(Outcome::Renewed) if plan.is_some_and(|plan| plan.incomplete) => Exit::Failed,
-            Some(Outcome::Renewed) => printed,
-            Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
-            _ => Exit::Failed,
-        }
-    }
-
-    fn with_report(
-        &self,
-        plan: &Plan,
-        now: UnixTime,
-        write: impl FnOnce(&PlanReport<'_>) -> String,
-    ) -> String {
-        write(&PlanReport {
-            node: &node_name(&self.config),
-            plan,
-            now,
-            kubeadm: &self.paths.kubeadm,
-            kubeadm_config: &self.paths.kubeadm_config(),
-        })
-    }
-
-    fn json(
-        &self,
-        plan: Option<&PlanReport<'_>>,
-        journal: Option<&Journal>,
-        now: UnixTime,
-    ) -> String {
-        renewal::json(&node_name(&self.config), now, plan, journal, &self.paths.backups())
-    }
 }
 
 #[cfg(test)]

@@ -10,11 +10,10 @@ use crate::renew::copies::Copies;
 use crate::report::backups;
 use crate::sys;
 
-use super::renew::{RenewalJob, paths};
-use super::renewer;
+use super::renewal::{self, RenewalJob, node_paths};
 
 /// Puts a backup back, or lists them.
-pub fn run(args: &RestoreArgs) -> Exit {
+pub(crate) fn run(args: &RestoreArgs) -> Exit {
     let config = match super::config::effective(args.config.as_deref()) {
         Ok(config) => config,
         Err(errors) => {
@@ -23,7 +22,7 @@ pub fn run(args: &RestoreArgs) -> Exit {
         }
     };
     let job = RenewalJob {
-        paths: paths(&config.renew, false),
+        paths: node_paths(&config.renew, false),
         copies: Arc::new(Copies::new(config.renew.copies.clone())),
         config,
         request: RenewRequest { selection: Selection::All, force: args.force, rescue: false },
@@ -32,7 +31,7 @@ pub fn run(args: &RestoreArgs) -> Exit {
         is_auto: false,
     };
     match &args.backup {
-        Some(id) => renewer::restore(&job, id),
+        Some(id) => renewal::restore(&job, id),
         None => list(&job),
     }
 }

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::log;
 
 /// Runs until it is told to stop.
-pub fn run(args: RunArgs) -> Exit {
+pub(crate) fn run(args: RunArgs) -> Exit {
     if let Err(error) = log::init(args.log, args.log_level) {
         super::print_error(&format!("cannot log: {error}"));
         return Exit::Failed;

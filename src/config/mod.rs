@@ -13,8 +13,9 @@ mod read;
 mod read_channels;
 mod renew;
 mod section;
+mod section_writer;
 mod sources;
-pub mod span;
+pub(crate) mod span;
 mod unknown;
 mod value;
 mod write;
@@ -33,7 +34,7 @@ use section::Reader;
 use sources::Sources;
 
 /// Where the file is when nobody says otherwise.
-pub const DEFAULT_PATH: &str = "/etc/certwatch/config.toml";
+pub(crate) const DEFAULT_PATH: &str = "/etc/certwatch/config.toml";
 
 /// The settings of one node.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -95,7 +96,7 @@ impl Default for ScanConfig {
 
 impl ScanConfig {
     /// What is left out, ready for comparing.
-    pub fn excluded(&self) -> Vec<glob::Pattern> {
+    pub(crate) fn excluded(&self) -> Vec<glob::Pattern> {
         // They were checked when they were read.
         self.exclude.iter().filter_map(|glob| glob::Pattern::new(glob).ok()).collect()
     }
@@ -135,14 +136,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_if_present(path: &Path) -> Result<Config, ConfigErrors> {
+pub(crate) fn load_if_present(path: &Path) -> Result<Config, ConfigErrors> {
     read_all(&Sources::read(path)?)
 }
 
 /// What can be understood of a file that [`load`] refuses, with defaults for the rest. Only to find
 /// out what a daemon does that still goes by what was there before, and whom to tell that it has
 /// failed: no certificate is judged by it.
-pub fn salvage(path: &Path) -> Config {
+pub(crate) fn salvage(path: &Path) -> Config {
     let sources = Sources::readable(path);
     Reader::new(&sources).read(read::config)
 }

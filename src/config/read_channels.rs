@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::domain::ledger::Repeat;
 use crate::domain::policy::Severity;
 use crate::domain::time::Span;
-use crate::notify::email::mailbox;
+use crate::parse::mailbox::mailbox;
 
 use super::channels::{
     AlertmanagerConfig, AlertsConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig,

@@ -14,9 +14,8 @@ use crate::domain::time::Span;
 
 use super::error::Problem;
 use super::section::{Section, Setting};
+use super::section_writer::{SectionWriter, list, path_text, quote, time};
 use super::value::{self, wrong};
-use super::write::{list, quote, time};
-use super::write_channels::{SectionWriter, path_text};
 use super::{path, read_channels};
 
 const BEFORE: RangeInclusive<Span> = Span::hours(1)..=Span::days(36_500);

@@ -14,7 +14,7 @@ const MAX_DIGITS: usize = 15;
 
 /// Why a text is not a length of time. The text is not in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SpanError {
+pub(crate) enum SpanError {
     /// A unit that is not always as long.
     #[error("is in months or years, which vary in length")]
     Calendar,
@@ -36,7 +36,7 @@ pub enum SpanError {
 ///
 /// # Errors
 /// `text` is not a length of time in whole seconds; months and years are refused.
-pub fn read(text: &str) -> Result<Span, SpanError> {
+pub(crate) fn read(text: &str) -> Result<Span, SpanError> {
     let mut words = text.split(|c: char| !c.is_alphabetic());
     if words.any(|word| CALENDAR.contains(&word)) {
         return Err(SpanError::Calendar);

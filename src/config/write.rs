@@ -1,11 +1,9 @@
 //! A configuration as a file that reads back to the same.
 
-use std::fmt::Write as _;
-
 use crate::domain::policy::Thresholds;
-use crate::domain::time::Span;
 
-use super::{Config, ScanConfig, renew, span, write_channels};
+use super::section_writer::{list, quote, time};
+use super::{Config, ScanConfig, renew, write_channels};
 
 impl Config {
     /// The configuration as TOML, every key in it: [`parse`](super::parse) gives back the same.
@@ -60,30 +58,4 @@ state-dir = {state_dir}
 
 fn stages(thresholds: &Thresholds) -> String {
     list(thresholds.stages().iter().map(|stage| time(*stage)))
-}
-
-pub(super) fn list(entries: impl Iterator<Item = String>) -> String {
-    format!("[{}]", entries.collect::<Vec<_>>().join(", "))
-}
-
-pub(super) fn time(length: Span) -> String {
-    format!("\"{}\"", span::write(length))
-}
-
-/// A TOML basic string.
-pub(super) fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            // Writing to a String cannot fail.
-            c if crate::domain::text::is_unsafe(c) => {
-                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

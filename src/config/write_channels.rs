@@ -1,16 +1,10 @@
 //! `[alerts]` and the channels as TOML. Secrets are only named, so nothing has to be masked.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
-use crate::domain::policy::Severity;
-
 use super::channels::{
-    AlertmanagerConfig, AlertsConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig,
-    HttpConfig, PagerDutyConfig, ProxyConfig, Secret, SlackBy, SlackConfig, WebhookConfig,
+    AlertmanagerConfig, AlertsConfig, Channels, EmailConfig, HeartbeatConfig, HttpConfig,
+    PagerDutyConfig, ProxyConfig, SlackBy, SlackConfig, WebhookConfig,
 };
-use super::read_channels::severity_word;
-use super::write::{list, quote, time};
+use super::section_writer::{SectionWriter, list, path_text, quote, time};
 
 pub(super) fn alerts(alerts: &AlertsConfig) -> String {
     let mut out = SectionWriter::new("alerts");
@@ -103,40 +97,4 @@ fn heartbeat(heartbeat: &HeartbeatConfig) -> String {
     let mut out = SectionWriter::new("heartbeat");
     out.secret("url", &heartbeat.url);
     out.0
-}
-
-/// A section of the file.
-pub(super) struct SectionWriter(pub(super) String);
-
-impl SectionWriter {
-    pub(super) fn new(name: &str) -> Self {
-        Self(format!("\n[{name}]\n"))
-    }
-
-    pub(super) fn add(&mut self, key: &str, value: impl AsRef<str>) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{key} = {}", value.as_ref());
-    }
-
-    /// The key that most channels end with.
-    fn min_severity(mut self, severity: Severity) -> String {
-        self.add("min-severity", quote(severity_word(severity)));
-        self.0
-    }
-
-    fn client(&mut self, client: &ClientCertificate) {
-        self.add("client-cert", path_text(&client.certificate));
-        self.secret("client-key", &client.key);
-    }
-
-    fn secret(&mut self, key: &str, secret: &Secret) {
-        match secret {
-            Secret::Credential(name) => self.add(&format!("{key}-credential"), quote(name)),
-            Secret::File(path) => self.add(&format!("{key}-file"), path_text(path)),
-        }
-    }
-}
-
-pub(super) fn path_text(path: &Path) -> String {
-    quote(&path.to_string_lossy())
 }

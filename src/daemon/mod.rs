@@ -53,7 +53,7 @@ const LEFT_TO_SCANS: &str = "not responding, only covered by the regular scans";
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How the configuration is read, at the start and on SIGHUP.
-pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors>>;
+pub(crate) type Load = Box<dyn Fn() -> Result<Config, ConfigErrors>>;
 
 /// How long those that are on their way have when the daemon ends because it is blind: an attempt takes at
 /// most half a minute.
@@ -61,7 +61,7 @@ const FAREWELL: Duration = Duration::from_secs(40);
 
 /// Why the daemon could not begin, or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// Scans end badly, one after the other.
     #[error(
         "several scans in a row failed, the last one with: {0}; exiting, so that the service manager restarts \
@@ -109,7 +109,11 @@ enum Event {
 ///
 /// # Errors
 /// It could not begin, or its scans end badly again and again.
-pub async fn run(load: Load, root: PathBuf, config_file: Option<PathBuf>) -> Result<(), RunError> {
+pub(crate) async fn run(
+    load: Load,
+    root: PathBuf,
+    config_file: Option<PathBuf>,
+) -> Result<(), RunError> {
     let mut daemon = Daemon::begin(load, root, config_file).await?;
     daemon.start_scan();
     loop {
@@ -233,6 +237,8 @@ impl Daemon {
             Wake::Timer(TimerEvent::Due) => self.timer_is_due(),
             Wake::Timer(TimerEvent::ClockChanged) => {
                 tracing::warn!("the clock was changed: scanning again");
+                // Reminders are due at once, and do not wait for the scan: their text has to be of today.
+                self.reevaluate();
                 self.start_scan();
             }
             Wake::Noticed(Noticed::Change) => {
@@ -319,7 +325,7 @@ impl Daemon {
 }
 
 /// What a scan of this node looks at.
-pub fn request(config: &Config, root: &std::path::Path) -> ScanRequest {
+pub(crate) fn request(config: &Config, root: &std::path::Path) -> ScanRequest {
     ScanRequest {
         root: root.to_owned(),
         standard: config.scan.standard,

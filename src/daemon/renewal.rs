@@ -266,7 +266,7 @@ impl Daemon {
         }
     }
 
-    fn reevaluate(&mut self) {
+    pub(super) fn reevaluate(&mut self) {
         let evaluation = self.monitor.reevaluate(sys::now());
         self.take(&evaluation);
     }

@@ -13,7 +13,7 @@ use super::time::{Span, UnixTime};
 use super::{advice, names};
 
 /// Most alerts that are told one by one; all beyond them are one alert. A glob can match anything.
-pub const MOST: usize = 1_000;
+pub(crate) const MOST: usize = 1_000;
 
 /// Who an alert is about: a hash of the place, 32 hexadecimal digits. Neither serial nor date is in
 /// it, since a renewal has to resolve the alert, not to make another; nor the node's name, since the
@@ -70,7 +70,7 @@ pub struct AlertText {
 
 /// All that one look at the node gives the ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct AlertSnapshot {
+pub(crate) struct AlertSnapshot {
     /// What is wrong, most urgent first; at most [`MOST`] and one for the rest.
     pub alerts: Vec<Alert>,
     /// Whose alert is wrong with more than [`MOST`]: not told of one by one, and not resolved.
@@ -119,7 +119,7 @@ impl AlertId {
 
 impl AlertText {
     /// Who it is, without what was said of it.
-    pub fn name_only(&self) -> Self {
+    pub(crate) fn name_only(&self) -> Self {
         Self {
             name: self.name.clone(),
             title: self.title.clone(),
@@ -135,12 +135,12 @@ impl AlertText {
 
 impl Level {
     /// True once the last second has passed.
-    pub fn has_expired(&self) -> bool {
+    pub(crate) fn has_expired(&self) -> bool {
         self.stage.is_some_and(Span::is_negative)
     }
 
     /// True if somebody who was told `self` does not know `now`.
-    pub fn is_outdone_by(&self, now: &Self) -> bool {
+    pub(crate) fn is_outdone_by(&self, now: &Self) -> bool {
         let is_new = |code: &String| code != "expired" && !self.codes.contains(code);
         now.severity > self.severity
             || nearness(now.stage) < nearness(self.stage)
@@ -156,7 +156,7 @@ fn nearness(stage: Option<Span>) -> i64 {
 impl AlertSnapshot {
     /// What `inventory`, judged as of `now`, means for the alerts of a node, whatever its name.
     /// `schedule` is how certwatch renews without being asked, if it does.
-    pub fn of(
+    pub(crate) fn of(
         inventory: &Inventory,
         assessment: &Assessment,
         schedule: Option<&Schedule>,
@@ -188,7 +188,7 @@ impl AlertSnapshot {
     }
 
     /// True if it cannot be told whether what is at `path` is still there.
-    pub fn is_blind_to(&self, path: &str) -> bool {
+    pub(crate) fn is_blind_to(&self, path: &str) -> bool {
         self.blind.iter().any(|spot| Path::new(path).starts_with(spot))
     }
 }
@@ -308,7 +308,7 @@ fn too_many(count: usize, severity: Severity) -> Alert {
 }
 
 /// An alert about certwatch itself.
-pub fn of_certwatch(
+pub(crate) fn of_certwatch(
     code: &str,
     severity: Severity,
     summary: &str,

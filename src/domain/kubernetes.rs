@@ -17,7 +17,7 @@ pub struct Version {
 }
 
 /// The minor versions that certwatch knows, up to the newest that was looked at (CHANGELOG-1.38.md, alpha).
-pub const KNOWN: RangeInclusive<u32> = 20..=38;
+pub(crate) const KNOWN: RangeInclusive<u32> = 20..=38;
 
 /// What not every version has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,12 +84,12 @@ impl Version {
 
     /// By how many minor versions it is newer than `other`, negative if it is older; `None` if even their major
     /// versions differ.
-    pub fn ahead_of(self, other: Self) -> Option<i64> {
+    pub(crate) fn ahead_of(self, other: Self) -> Option<i64> {
         (self.major == other.major).then(|| i64::from(self.minor) - i64::from(other.minor))
     }
 
     /// Whether certwatch knows it: `Less` if it is too old, `Greater` if it is newer than all that are known.
-    pub fn among_known(self) -> std::cmp::Ordering {
+    pub(crate) fn among_known(self) -> std::cmp::Ordering {
         let own = (self.major, self.minor);
         if own < (1, *KNOWN.start()) {
             std::cmp::Ordering::Less
@@ -99,7 +99,7 @@ impl Version {
     }
 
     /// Without the patch: `1.37`.
-    pub fn series(self) -> String {
+    pub(crate) fn series(self) -> String {
         format!("{}.{}", self.major, self.minor)
     }
 }

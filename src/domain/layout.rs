@@ -9,31 +9,32 @@ use std::path::{Component, Path, PathBuf};
 use super::role::{self, CertificateKind, Role};
 
 /// Directories that hold kubeadm's pki below `/etc/kubernetes`; `ssl` is kubespray's name.
-pub const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
+pub(crate) const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
 
 /// Where kubeadm keeps its files.
 pub const KUBERNETES: &str = "/etc/kubernetes";
 
 /// Where the manifests of static pods are below [`KUBERNETES`]: the kubelet's directory, and the one in which certwatch
 /// has them for a moment, on the same file system and out of the kubelet's sight.
-pub const MANIFEST_DIRS: [&str; 2] = ["manifests", ".certwatch-manifests"];
+pub(crate) const MANIFEST_DIRS: [&str; 2] = ["manifests", ".certwatch-manifests"];
 
 /// Where certwatch-renew.service shows kubeadm's files, by a `BindPaths=`: what it shows as
 /// [`KUBERNETES`] is the copy that kubeadm works on.
-pub const LIVE_IN_UNIT: &str = "/run/certwatch-renew/kubernetes";
+pub(crate) const LIVE_IN_UNIT: &str = "/run/certwatch-renew/kubernetes";
 
 /// Where the kubelet keeps its certificates.
-pub const KUBELET_PKI: &str = "/var/lib/kubelet/pki";
+pub(crate) const KUBELET_PKI: &str = "/var/lib/kubelet/pki";
 
 /// The kubelet's links to its client and its serving certificate in use.
-pub const KUBELET_CURRENT: [&str; 2] = ["kubelet-client-current.pem", "kubelet-server-current.pem"];
+pub(crate) const KUBELET_CURRENT: [&str; 2] =
+    ["kubelet-client-current.pem", "kubelet-server-current.pem"];
 
 /// Root's kubeconfig.
-pub const ROOT_KUBECONFIG: &str = "/root/.kube/config";
+pub(crate) const ROOT_KUBECONFIG: &str = "/root/.kube/config";
 
 /// How a place of another distribution is searched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Search {
+pub(crate) enum Search {
     /// Everything below it.
     Below,
     /// The files of the directory itself: below k3s's agent directory lie the images of all
@@ -45,7 +46,7 @@ pub enum Search {
 
 /// A place to watch for changes: a directory or a file, there or not.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Watched {
+pub(crate) struct Watched {
     /// Where it is.
     pub path: PathBuf,
     /// How much of it counts.
@@ -59,7 +60,7 @@ pub struct Watched {
 /// Other distributions: their directories and kubeconfigs, and the role of what lies there.
 ///
 /// Sources: docs.k3s.io and docs.rke2.io (certificates), docs.k0sproject.io, microk8s.io.
-pub const DISTRIBUTIONS: [(&str, Search, &Role); 11] = [
+pub(crate) const DISTRIBUTIONS: [(&str, Search, &Role); 11] = [
     ("/var/lib/rancher/k3s/server/tls", Search::Below, &role::K3S),
     ("/var/lib/rancher/k3s/server/cred", Search::FilesOf, &role::K3S),
     ("/var/lib/rancher/k3s/agent", Search::FilesOf, &role::K3S),
@@ -86,7 +87,7 @@ pub struct Location {
 }
 
 /// `path` as people know it: [`LIVE_IN_UNIT`] is seen by that unit alone.
-pub fn as_known(path: &Path) -> PathBuf {
+pub(crate) fn as_known(path: &Path) -> PathBuf {
     match path.strip_prefix(LIVE_IN_UNIT) {
         // The directory itself; `join` would end it with a slash.
         Ok(below) if below.as_os_str().is_empty() => PathBuf::from(KUBERNETES),
@@ -98,7 +99,7 @@ pub fn as_known(path: &Path) -> PathBuf {
 /// The name of the pki directory that a `certificatesDir` means, below /etc/kubernetes.
 ///
 /// `None` for any other place, and for one that is written with `..`: where that leads is for nobody to guess.
-pub fn kubeadm_pki(dir: &Path) -> Option<&'static str> {
+pub(crate) fn kubeadm_pki(dir: &Path) -> Option<&'static str> {
     let name = certificates_dir(dir)?;
     PKI_NAMES.into_iter().find(|known| name == Path::new(known))
 }
@@ -131,7 +132,7 @@ pub fn in_copy(tree: &Path, path: &Path) -> PathBuf {
 
 /// The location of `path` on a node whose API server has its certificates in `certificates_dir`, where that is neither
 /// of kubeadm's own: then a pki directory of kubeadm's own is a leftover that nobody uses.
-pub fn locate_in(path: &Path, certificates_dir: Option<&Path>) -> Location {
+pub(crate) fn locate_in(path: &Path, certificates_dir: Option<&Path>) -> Location {
     let Some(dir) = certificates_dir else { return locate(path) };
     if let Some(pki) = below(path, dir) {
         return in_pki_of(&pki, path);
@@ -156,7 +157,7 @@ fn below(path: &Path, dir: &Path) -> Option<PathBuf> {
 }
 
 /// The location of `path`: an absolute path, or one relative to anywhere.
-pub fn locate(path: &Path) -> Location {
+pub(crate) fn locate(path: &Path) -> Location {
     // Most of a large tree is none of these, and to walk up each of its paths would cost more than
     // to read the certificates.
     let text = path.to_string_lossy();
@@ -219,12 +220,12 @@ fn user_kubeconfig(path: &Path) -> Option<Location> {
 }
 
 /// True for the kubeconfigs of the node's own components: `…/kubernetes/*.conf`.
-pub fn is_node_kubeconfig(path: &Path) -> bool {
+pub(crate) fn is_node_kubeconfig(path: &Path) -> bool {
     in_kubernetes(path).is_some_and(|location| location.role != &role::USER_KUBECONFIG)
 }
 
 /// The directory that stands for `/etc/kubernetes`, for a file of its pki directory.
-pub fn kubernetes_dir(path: &Path) -> Option<&Path> {
+pub(crate) fn kubernetes_dir(path: &Path) -> Option<&Path> {
     path.ancestors().skip(1).find(|dir| dir.ends_with("kubernetes"))
 }
 
@@ -285,7 +286,7 @@ pub fn missing(kubernetes: &Path, pki: &Path, has: &dyn Fn(&Path) -> bool) -> Ve
 
 /// True for a file of a searched directory that is worth reading: by its ending, or because the
 /// layout of a node knows it.
-pub fn is_certificate_name(path: &Path) -> bool {
+pub(crate) fn is_certificate_name(path: &Path) -> bool {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
     if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
         return true;
@@ -303,7 +304,7 @@ pub fn is_certificate_name(path: &Path) -> bool {
 
 /// True for a file of the kubelet's pki directory that nothing points at: older rotated files
 /// stay there for ever. `has_server_current` tells whether `kubelet-server-current.pem` is there.
-pub fn is_kubelet_leftover(name: &str, has_server_current: bool) -> bool {
+pub(crate) fn is_kubelet_leftover(name: &str, has_server_current: bool) -> bool {
     let rotated =
         ["kubelet-client-", "kubelet-server-"].iter().any(|start| name.starts_with(start));
     if rotated && !name.ends_with("-current.pem") {

@@ -113,4 +113,4 @@ impl Message {
 }
 
 /// Most alerts that one message shows in full.
-pub const MOST_SHOWN: usize = 30;
+pub(crate) const MOST_SHOWN: usize = 30;

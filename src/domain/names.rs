@@ -11,7 +11,7 @@ use super::text::escape_control;
 
 /// The path as the table shows it: below /etc/kubernetes relative to that, which the table's first
 /// line says. A path that is relative to elsewhere begins with `./`, so that none is mistaken.
-pub fn path(place: &Place) -> Cow<'_, str> {
+pub(crate) fn path(place: &Place) -> Cow<'_, str> {
     match place.path.strip_prefix(KUBERNETES) {
         Ok(below) if below != Path::new("") => show(below),
         _ if is_process(place) || place.path.is_absolute() || place.path.starts_with(".") => {
@@ -22,19 +22,19 @@ pub fn path(place: &Place) -> Cow<'_, str> {
 }
 
 /// True if [`path`] leaves the directory away.
-pub fn is_shortened(place: &Place) -> bool {
+pub(crate) fn is_shortened(place: &Place) -> bool {
     place.path.starts_with(KUBERNETES) && &*place.path != Path::new(KUBERNETES)
 }
 
 /// The path of `items[index]`, and which part of its file it is, where the file has several of that
 /// kind: `/root/.kube/config (user jane)`.
-pub fn full(items: &[Item], index: usize) -> Cow<'_, str> {
+pub(crate) fn full(items: &[Item], index: usize) -> Cow<'_, str> {
     let place = &items[index].place;
     if is_process(place) || has_sibling(items, index) { with_entry(place) } else { path(place) }
 }
 
 /// The same, for readers who do not have the table's first line: nothing is left away.
-pub fn place(items: &[Item], index: usize) -> Cow<'_, str> {
+pub(crate) fn place(items: &[Item], index: usize) -> Cow<'_, str> {
     let place = &items[index].place;
     let shown = full(items, index);
     if is_shortened(place) { Cow::Owned(format!("{KUBERNETES}/{shown}")) } else { shown }
@@ -52,7 +52,7 @@ fn has_sibling(items: &[Item], index: usize) -> bool {
 
 /// The shortest name that people know `items[index]` by: kubeadm's own for what is in its place on
 /// this node, the path for all else.
-pub fn name(items: &[Item], index: usize) -> Cow<'_, str> {
+pub(crate) fn name(items: &[Item], index: usize) -> Cow<'_, str> {
     let Item { place, role, .. } = &items[index];
     let at_home = [KUBERNETES, KUBELET_PKI].iter().any(|dir| place.path.starts_with(dir));
     let by_path = matches!(

@@ -16,7 +16,7 @@ const MAPPED: u8 = 96;
 
 /// An HTTP proxy. It is neither `Debug` nor `Display`: it may hold a password.
 #[derive(Clone, Eq, PartialEq)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Its name or address, without brackets.
     pub host: String,
     /// Its port.
@@ -27,7 +27,7 @@ pub struct Proxy {
 impl Proxy {
     /// Reads `http://[user[:password]@]host[:port]`; without a scheme it is `http://` too. `None` for all
     /// else, such as a SOCKS proxy.
-    pub fn parse(url: &str) -> Option<Self> {
+    pub(crate) fn parse(url: &str) -> Option<Self> {
         let rest = match url.trim().split_once("://") {
             Some((scheme, rest)) => Some(rest).filter(|_| scheme.eq_ignore_ascii_case("http"))?,
             None => url.trim(),
@@ -46,12 +46,12 @@ impl Proxy {
     }
 
     /// True if it has a user or password.
-    pub fn has_login(&self) -> bool {
+    pub(crate) fn has_login(&self) -> bool {
         self.login.is_some()
     }
 
     /// The value of `Proxy-Authorization` (RFC 7617), a secret.
-    pub fn authorization(&self) -> Option<String> {
+    pub(crate) fn authorization(&self) -> Option<String> {
         self.login.as_ref().map(|login| format!("Basic {}", STANDARD.encode(login)))
     }
 }
@@ -93,7 +93,7 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 
 /// The variable of the environment that names a proxy for https, or else http, and what it holds. An
 /// empty one is as good as none.
-pub fn variable(
+pub(crate) fn variable(
     is_tls: bool,
     get: impl Fn(&str) -> Option<String>,
 ) -> Option<(&'static str, String)> {
@@ -111,14 +111,14 @@ pub fn variable(
 }
 
 /// The entries of `NO_PROXY`.
-pub fn exceptions(get: impl Fn(&str) -> Option<String>) -> Vec<String> {
+pub(crate) fn exceptions(get: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let list = ["NO_PROXY", "no_proxy"].into_iter().filter_map(get).find(|list| !list.is_empty());
     list.unwrap_or_default().split(',').map(str::to_owned).collect()
 }
 
 /// Who is reached without a proxy.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Exception {
+pub(crate) enum Exception {
     /// `*`
     All,
     /// `10.0.0.0/8`
@@ -139,7 +139,7 @@ pub enum Exception {
 
 impl Exception {
     /// Reads an entry; `None` if it can mean nobody.
-    pub fn parse(entry: &str) -> Option<Self> {
+    pub(crate) fn parse(entry: &str) -> Option<Self> {
         let entry = entry.trim().to_ascii_lowercase();
         if entry == "*" {
             return Some(Self::All);
@@ -161,7 +161,7 @@ impl Exception {
 
     /// True if `host` at `port` is meant: a name or an address, without brackets. Names are not
     /// looked up, and one that ends with a dot is another than the same without.
-    pub fn covers(&self, host: &str, port: u16) -> bool {
+    pub(crate) fn covers(&self, host: &str, port: u16) -> bool {
         let host = host.to_ascii_lowercase();
         let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         match self {
@@ -223,7 +223,7 @@ fn is_in(address: IpAddr, network: IpAddr, bits: u8) -> bool {
 
 /// True for this host itself, which no proxy stands before. Go goes through the proxy for `LOCALHOST` and
 /// `localhost.`; what stays on this host may be in clear text, so that is not followed.
-pub fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())

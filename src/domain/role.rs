@@ -207,7 +207,7 @@ pub static KUBEADM: [Role; 11] = [
 ];
 
 /// The three CAs of a kubeadm cluster.
-pub static KUBEADM_CAS: [Role; 3] = [
+pub(crate) static KUBEADM_CAS: [Role; 3] = [
     ca(
         "ca",
         "cluster CA",
@@ -224,7 +224,7 @@ pub static KUBEADM_CAS: [Role; 3] = [
 ];
 
 /// The CA that every kubeconfig carries.
-pub static CLUSTER_CA: Role = Role {
+pub(crate) static CLUSTER_CA: Role = Role {
     id: "cluster-ca",
     title: "CA in the kubeconfig",
     owner: "kubeconfig",
@@ -260,7 +260,7 @@ pub static KUBELET_CLIENT: Role = Role {
 };
 
 /// The kubelet's self-signed serving certificate.
-pub static KUBELET_SERVING: Role = Role {
+pub(crate) static KUBELET_SERVING: Role = Role {
     id: "kubelet-serving",
     title: "serving certificate",
     owner: "kubelet",
@@ -272,7 +272,7 @@ pub static KUBELET_SERVING: Role = Role {
 };
 
 /// The kubelet's serving certificate where the cluster signs it (`serverTLSBootstrap`).
-pub static KUBELET_SERVER: Role = Role {
+pub(crate) static KUBELET_SERVER: Role = Role {
     id: "kubelet-server",
     title: "serving certificate",
     owner: "kubelet",
@@ -284,7 +284,7 @@ pub static KUBELET_SERVER: Role = Role {
 };
 
 /// A person's kubeconfig, often a copy of admin.conf.
-pub static USER_KUBECONFIG: Role = Role {
+pub(crate) static USER_KUBECONFIG: Role = Role {
     id: "user-kubeconfig",
     title: "copy for kubectl",
     owner: "kubectl",
@@ -296,7 +296,7 @@ pub static USER_KUBECONFIG: Role = Role {
 };
 
 /// A running kube-apiserver and the certificate in its memory.
-pub static LOOPBACK: Role = Role {
+pub(crate) static LOOPBACK: Role = Role {
     id: "apiserver-loopback",
     title: "loopback, in memory",
     owner: "kube-apiserver",
@@ -320,7 +320,7 @@ pub fn loopback(version: Option<Version>) -> &'static Role {
 }
 
 /// What this node's API server presents to an etcd that is not kubeadm's.
-pub static ETCD_CLIENT: Role = Role {
+pub(crate) static ETCD_CLIENT: Role = Role {
     id: "etcd-client",
     title: "client of etcd",
     owner: "kube-apiserver",
@@ -332,7 +332,7 @@ pub static ETCD_CLIENT: Role = Role {
 };
 
 /// The CA that it knows such an etcd by.
-pub static EXTERNAL_ETCD_CA: Role = ca(
+pub(crate) static EXTERNAL_ETCD_CA: Role = ca(
     "external-etcd-ca",
     "CA of external etcd",
     "kube-apiserver",
@@ -352,7 +352,7 @@ pub static OTHER: Role = Role {
 };
 
 /// A CA behind a leaf in the same file.
-pub static CHAIN: Role = Role {
+pub(crate) static CHAIN: Role = Role {
     id: "chain",
     title: "CA of a chain",
     owner: "chain",
@@ -365,15 +365,15 @@ pub static CHAIN: Role = Role {
 
 /// k3s: renews at service start when less than 120 days are left (90 before May 2025).
 /// `try-restart` restarts whichever of the two runs here.
-pub static K3S: Role = of_distribution("k3s", "k3s", "systemctl try-restart k3s k3s-agent");
+pub(crate) static K3S: Role = of_distribution("k3s", "k3s", "systemctl try-restart k3s k3s-agent");
 /// RKE2: renews at service start when less than 120 days are left (90 before May 2025).
-pub static RKE2: Role =
+pub(crate) static RKE2: Role =
     of_distribution("rke2", "rke2", "systemctl try-restart rke2-server rke2-agent");
 /// k0s: makes its leaves anew at each start of the controller.
-pub static K0S: Role =
+pub(crate) static K0S: Role =
     of_distribution("k0s", "k0s", "systemctl try-restart k0scontroller k0sworker");
 /// MicroK8s: `microk8s refresh-certs` renews by hand, one file at a time.
-pub static MICROK8S: Role =
+pub(crate) static MICROK8S: Role =
     of_distribution("microk8s", "microk8s", "microk8s refresh-certs --cert {name}");
 
 /// The role of kubeadm's certificate NAME (`apiserver`, `etcd-ca`, `admin.conf`, …).

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 /// What a scan may take beyond its timeout: it ends by itself then, on a busy machine a little later.
-pub const GRACE: Duration = Duration::from_secs(60);
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
 /// So many scans in a row that end badly end the process.
-pub const IN_A_ROW: u32 = 3;
+pub(crate) const IN_A_ROW: u32 = 3;
 
 /// The scans of a process, as far as it matters whether they end well.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Scans {
+pub(crate) struct Scans {
     /// How many ended badly since the last that ended well.
     bad: u32,
     under_way: Option<UnderWay>,
@@ -27,12 +27,12 @@ struct UnderWay {
 
 impl Scans {
     /// A scan begins at `now`, and may take `timeout`.
-    pub fn begin(&mut self, now: Duration, timeout: Duration) {
+    pub(crate) fn begin(&mut self, now: Duration, timeout: Duration) {
         self.under_way = Some(UnderWay { begun: now, limit: timeout + GRACE });
     }
 
     /// The scan has ended at `now`. One that is late has been counted as bad before, and has seen all the same.
-    pub fn end(&mut self, is_well: bool, now: Duration) {
+    pub(crate) fn end(&mut self, is_well: bool, now: Duration) {
         let late = self.late(now);
         self.under_way = None;
         self.bad = match (is_well, late) {
@@ -43,29 +43,29 @@ impl Scans {
     }
 
     /// True while a scan goes on.
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.under_way.is_some()
     }
 
     /// What the scan that goes on may take, the grace included.
-    pub fn limit(&self) -> Duration {
+    pub(crate) fn limit(&self) -> Duration {
         self.under_way.map_or(Duration::ZERO, |it| it.limit)
     }
 
     /// True if the scan that goes on should have ended. Then the watchdog is not fed.
-    pub fn is_overdue(&self, now: Duration) -> bool {
+    pub(crate) fn is_overdue(&self, now: Duration) -> bool {
         self.late(now) > 0
     }
 
     /// True if the process has to end, for another to begin anew: a scan that does not end counts once for
     /// each time that one may take.
-    pub fn have_failed(&self, now: Duration) -> bool {
+    pub(crate) fn have_failed(&self, now: Duration) -> bool {
         self.bad.saturating_add(self.late(now)) >= IN_A_ROW
     }
 
     /// When [`is_overdue`](Self::is_overdue) or [`have_failed`](Self::have_failed) have to be asked again, if no
     /// scan ends before.
-    pub fn next_look(&self, now: Duration) -> Option<Duration> {
+    pub(crate) fn next_look(&self, now: Duration) -> Option<Duration> {
         let UnderWay { begun, limit } = self.under_way?;
         Some(begun + limit * (self.late(now) + 1))
     }

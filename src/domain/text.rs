@@ -42,7 +42,7 @@ pub fn escape_control(text: &str) -> Cow<'_, str> {
 
 /// The same, whole: for a line that is put together from texts of any origin, which it leaves as it is if they are
 /// safe already.
-pub fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -61,12 +61,12 @@ fn push_escaped(out: &mut String, c: char) {
 }
 
 /// `text` without its unsafe characters, and whole: for sentences of our own, which end with what to do.
-pub fn strip_control(text: &str) -> String {
+pub(crate) fn strip_control(text: &str) -> String {
     text.chars().filter(|c| !is_unsafe(*c)).collect()
 }
 
 /// `text` as one word of a POSIX shell, quoted only where it has to be.
-pub fn shell_word(text: &str) -> Cow<'_, str> {
+pub(crate) fn shell_word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return Cow::Borrowed(text);

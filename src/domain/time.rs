@@ -82,19 +82,14 @@ impl Span {
         self.0
     }
 
-    /// Length in whole days, rounded towards minus infinity.
-    pub const fn as_days(self) -> i64 {
-        self.0.div_euclid(Self::DAY)
-    }
-
     /// `numerator / denominator` of this span, without overflow.
-    pub fn fraction(self, numerator: i32, denominator: i32) -> Self {
+    pub(crate) fn fraction(self, numerator: i32, denominator: i32) -> Self {
         let part = i128::from(self.0) * i128::from(numerator) / i128::from(denominator);
         Self(i64::try_from(part).unwrap_or(self.0))
     }
 
     /// True below zero.
-    pub const fn is_negative(self) -> bool {
+    pub(crate) const fn is_negative(self) -> bool {
         self.0 < 0
     }
 }

@@ -17,14 +17,14 @@ const MAX_BYTES: usize = 64 << 10;
 
 /// The extended attributes of a file, but for those that belong to its content.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Extended(Vec<(CString, Vec<u8>)>);
+pub(crate) struct Extended(Vec<(CString, Vec<u8>)>);
 
 impl Extended {
     /// Those of an open file; none where the file system knows none.
     ///
     /// # Errors
     /// They cannot be read, for one because the file may not be.
-    pub fn of(file: impl AsFd) -> Result<Self, Errno> {
+    pub(crate) fn of(file: impl AsFd) -> Result<Self, Errno> {
         let mut names = vec![0; MAX_BYTES];
         let length = match sys::flistxattr(&file, &mut names[..]) {
             Err(Errno::NOTSUP) => return Ok(Self::default()),
@@ -41,13 +41,13 @@ impl Extended {
     }
 
     /// True if it has an ACL.
-    pub fn has_acl(&self) -> bool {
+    pub(crate) fn has_acl(&self) -> bool {
         self.acl().is_some()
     }
 
     /// The same without the ACL.
     #[must_use]
-    pub fn without_acl(mut self) -> Self {
+    pub(crate) fn without_acl(mut self) -> Self {
         self.0.retain(|(name, _)| name.as_c_str() != ACL);
         self
     }
@@ -57,7 +57,7 @@ impl Extended {
     ///
     /// # Errors
     /// The system refuses one, or says that it was taken and does not show it.
-    pub fn give(&self, file: impl AsFd) -> Result<(), Errno> {
+    pub(crate) fn give(&self, file: impl AsFd) -> Result<(), Errno> {
         let present = Self::of(&file)?;
         let is_wanted = |name: &CString| self.0.iter().any(|(wanted, _)| wanted == name);
         for (name, _) in present.0.iter().filter(|(name, _)| !is_wanted(name)) {
@@ -76,7 +76,7 @@ impl Extended {
     ///
     /// # Errors
     /// It cannot have the ACL: then the group's bits of the mode are not the group's.
-    pub fn give_some(&self, file: impl AsFd) -> Result<(), Errno> {
+    pub(crate) fn give_some(&self, file: impl AsFd) -> Result<(), Errno> {
         for (name, value) in &self.0 {
             // What a copy must not lack is seen below.
             let _ = sys::fsetxattr(&file, name, value, XattrFlags::empty());

@@ -12,7 +12,7 @@ use super::extended::Extended;
 
 /// Whose a file is, and who may do what with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ownership {
+pub(crate) struct Ownership {
     uid: u32,
     gid: u32,
     mode: u32,
@@ -20,12 +20,12 @@ pub struct Ownership {
 
 impl Ownership {
     /// Of a file that is there.
-    pub fn of(stat: &Stat) -> Self {
+    pub(crate) fn of(stat: &Stat) -> Self {
         Self { uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o777 }
     }
 
     /// This process, and nobody else.
-    pub fn private() -> Self {
+    pub(crate) fn private() -> Self {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         Self { uid: uid.as_raw(), gid: gid.as_raw(), mode: 0o600 }
     }
@@ -35,7 +35,7 @@ impl Ownership {
 ///
 /// # Errors
 /// It is another kind of file, or cannot be opened.
-pub fn open_regular(dir: impl AsFd, path: &Path, flags: OFlags) -> io::Result<File> {
+pub(crate) fn open_regular(dir: impl AsFd, path: &Path, flags: OFlags) -> io::Result<File> {
     let follow =
         if flags.contains(OFlags::NOFOLLOW) { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
     // Looked at before it is opened: opening a device can do anything.
@@ -54,7 +54,7 @@ fn must_be_regular(stat: &Stat) -> io::Result<()> {
 }
 
 /// What a file has beside its content.
-pub struct FileAttributes {
+pub(crate) struct FileAttributes {
     /// Owner and mode; with an ACL, the bits of the group are its mask.
     pub owner: Ownership,
     /// ACL, labels and all others.
@@ -66,13 +66,13 @@ impl FileAttributes {
     ///
     /// # Errors
     /// Its extended attributes cannot be read.
-    pub fn of(file: &File) -> io::Result<Self> {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
         Ok(Self { owner: Ownership::of(&sys::fstat(file)?), extended: Extended::of(file)? })
     }
 }
 
 /// A file that is about to be replaced.
-pub struct Old {
+pub(crate) struct Old {
     /// What the new one has to have as well.
     pub look: FileAttributes,
     stat: Stat,
@@ -83,7 +83,7 @@ impl Old {
     ///
     /// # Errors
     /// It is no regular file, or has other names: which of them are meant to change with it, nobody knows.
-    pub fn open(dir: impl AsFd, name: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn open(dir: impl AsFd, name: &Path) -> io::Result<Option<Self>> {
         let file = match open_regular(&dir, name, OFlags::NOFOLLOW) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
@@ -102,7 +102,7 @@ impl Old {
     ///
     /// # Errors
     /// It may not be written, or is there no more.
-    pub fn to_write(&self, dir: impl AsFd, name: &Path) -> io::Result<File> {
+    pub(crate) fn to_write(&self, dir: impl AsFd, name: &Path) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = sys::openat(dir, name, flags, Mode::empty())?;
         let stat = sys::fstat(&fd)?;
@@ -114,7 +114,7 @@ impl Old {
 }
 
 /// True if the system refuses a file with that owner, ACL or attribute, or any new file.
-pub fn is_refused(error: &io::Error) -> bool {
+pub(crate) fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }
 
@@ -124,7 +124,7 @@ pub fn is_refused(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// It cannot be made, or not with all of that; see [`is_refused`]. What is left of it is the caller's to remove.
-pub fn create(
+pub(crate) fn create(
     dir: impl AsFd,
     name: &Path,
     bytes: &[u8],
@@ -171,7 +171,7 @@ fn give(file: &File, owner: Ownership) -> Result<(), Errno> {
 ///
 /// # Errors
 /// The disk is full, or fails.
-pub fn overwrite(mut file: File, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn overwrite(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.set_len(0)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -28,7 +28,7 @@ pub fn id(file: impl AsFd) -> Result<u64, Errno> {
 ///
 /// # Errors
 /// There is no /proc.
-pub fn origin(id: u64) -> Result<MountOwner, Errno> {
+pub(crate) fn origin(id: u64) -> Result<MountOwner, Errno> {
     Ok(mountinfo::origin(&read("/proc/self/mountinfo")?, id))
 }
 

@@ -68,17 +68,17 @@ enum Why {
 
 impl Untrusted {
     /// True if something is missing on the way, or the last link leads to nothing.
-    pub fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         self.why == Why::System(Errno::NOENT)
     }
 
     /// True if the path was not even read to its end: nothing is known of its trust.
-    pub fn is_of_the_system(&self) -> bool {
+    pub(crate) fn is_of_the_system(&self) -> bool {
         matches!(self.why, Why::System(_))
     }
 
     /// True if it is not the component that is to be closed, but the file system that is to be unmounted.
-    pub fn is_of_a_mount(&self) -> bool {
+    pub(crate) fn is_of_a_mount(&self) -> bool {
         matches!(self.why, Why::Mounted(_))
     }
 }

@@ -30,7 +30,7 @@ use crate::scan::ScanError;
 use crate::store::Store;
 use crate::sys;
 pub use memory::{MonitorState, ScanNote, Writer};
-pub use renewal::schedule;
+pub(crate) use renewal::schedule;
 pub use self_alerts::SelfAlert;
 use self_alerts::SelfAlerts;
 
@@ -42,7 +42,7 @@ const GOOD_FOR: i64 = 3;
 const HEARTBEAT_GAP: Span = Span::minutes(1);
 
 /// What certwatch knows, and whom it has told.
-pub struct Monitor {
+pub(crate) struct Monitor {
     /// The settings in effect.
     pub config: Config,
     /// The node's name in every message.
@@ -58,7 +58,7 @@ pub struct Monitor {
 
 /// What a look at the node has changed.
 #[derive(Debug, Default)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     /// When to scan again, before the next scan that is due anyway.
     pub scan_again: Option<UnixTime>,
     /// When the same inventory will be judged otherwise.
@@ -71,7 +71,7 @@ pub struct Evaluation {
 
 impl Monitor {
     /// Takes over settings; the state stays where it was when certwatch started.
-    pub fn configure(&mut self, config: Config) {
+    pub(crate) fn configure(&mut self, config: Config) {
         self.node = node_name(&config);
         self.specs = route::receivers(&config.channels);
         self.config = config;
@@ -80,7 +80,7 @@ impl Monitor {
     }
 
     /// Takes in a scan.
-    pub fn scanned(
+    pub(crate) fn scanned(
         &mut self,
         inventory: Result<Inventory, ScanError>,
         took_ms: u64,
@@ -107,12 +107,12 @@ impl Monitor {
     }
 
     /// True once there was a scan.
-    pub fn has_looked(&self) -> bool {
+    pub(crate) fn has_looked(&self) -> bool {
         self.heartbeat.is_some()
     }
 
     /// Judges the last scan again, as of now.
-    pub fn reevaluate(&mut self, now: UnixTime) -> Evaluation {
+    pub(crate) fn reevaluate(&mut self, now: UnixTime) -> Evaluation {
         self.evaluate(EvaluationBasis::LastScan, now)
     }
 
@@ -145,7 +145,7 @@ impl Monitor {
 
     /// Everybody who is to be told something now, but for those to whom something is on its way, the
     /// one who was tried longest ago first; and when to ask again.
-    pub fn due(
+    pub(crate) fn due(
         &self,
         is_busy: impl Fn(&ReceiverId) -> bool,
         now: UnixTime,
@@ -174,7 +174,7 @@ impl Monitor {
     }
 
     /// Notes that a delivery is on its way. For before it is sent.
-    pub fn begin(&mut self, delivery: &Delivery) {
+    pub(crate) fn begin(&mut self, delivery: &Delivery) {
         if self.memory.ledger.begun(delivery) {
             self.save();
         }
@@ -182,7 +182,7 @@ impl Monitor {
 
     /// Notes how a delivery ended, and saves that. True if there is news for [`Self::reevaluate`]: a
     /// receiver was found deaf, or hears again.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         delivery: &Delivery,
         result: &Result<Receipt, Failure>,
@@ -213,7 +213,7 @@ impl Monitor {
     }
 
     /// Sets or ends what is wrong with the configuration on disk.
-    pub fn config_is_refused(&mut self, why: Option<&str>) {
+    pub(crate) fn config_is_refused(&mut self, why: Option<&str>) {
         match why {
             Some(why) => self.self_alerts.set(SelfAlert::Config, why),
             None => self.self_alerts.clear(SelfAlert::Config),
@@ -221,17 +221,17 @@ impl Monitor {
     }
 
     /// How changes on disk are seen.
-    pub fn set_watch(&mut self, watch: String) {
+    pub(crate) fn set_watch(&mut self, watch: String) {
         self.memory.writer.watch = watch;
     }
 
     /// What is remembered.
-    pub fn memory(&self) -> &MonitorState {
+    pub(crate) fn memory(&self) -> &MonitorState {
         &self.memory
     }
 
     /// How deliveries of this moment go.
-    pub fn delivery_context(&self, hangs: &Arc<Hangs>, now: UnixTime) -> DeliveryContext {
+    pub(crate) fn delivery_context(&self, hangs: &Arc<Hangs>, now: UnixTime) -> DeliveryContext {
         let interval = self.config.daemon.interval.max(route::REFRESH);
         let good_for = Span::seconds(interval.as_seconds() * GOOD_FOR);
         DeliveryContext {
@@ -282,13 +282,13 @@ impl Monitor {
     }
 
     /// The state of things in one line: `14 certificates; next: apiserver in 27 d; mail ok`.
-    pub fn summary(&self, now: UnixTime) -> String {
+    pub(crate) fn summary(&self, now: UnixTime) -> String {
         summary::line(self, now)
     }
 }
 
 /// The node's name in every message.
-pub fn node_name(config: &Config) -> String {
+pub(crate) fn node_name(config: &Config) -> String {
     config.node.clone().unwrap_or_else(|| escape_control(&sys::host_name()).into_owned())
 }
 

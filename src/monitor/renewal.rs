@@ -19,7 +19,7 @@ use super::{Monitor, SelfAlert, node_name};
 const REMEMBERED: usize = 10;
 
 /// How certificates are renewed without a person, if they are.
-pub fn schedule(config: &Config) -> Option<Schedule> {
+pub(crate) fn schedule(config: &Config) -> Option<Schedule> {
     let renew = &config.renew;
     renew.enabled.then(|| Schedule {
         policy: RenewalPolicy {
@@ -39,19 +39,24 @@ impl Monitor {
     }
 
     /// The next renewal by the last scan.
-    pub fn next_renewal(&self, now: UnixTime) -> Option<NextRenewal> {
+    pub(crate) fn next_renewal(&self, now: UnixTime) -> Option<NextRenewal> {
         let inventory = self.seen.as_ref()?;
         self.schedule()?.next(inventory, &self.memory.renewals.attempts, now)
     }
 
     /// True if what was found before may be tried once more: it is not, again and again.
-    pub fn may_try(&self, found: &str, ends: Option<UnixTime>, now: UnixTime) -> bool {
+    pub(crate) fn may_try(&self, found: &str, ends: Option<UnixTime>, now: UnixTime) -> bool {
         rate_limit::not_before(&self.memory.renewals.attempts, found, ends, now) <= now
     }
 
     /// Notes that a renewal was asked for, before it is: one that kills the daemon must not be asked for
     /// again and again.
-    pub fn asks_for_renewal(&mut self, found: String, ends: Option<UnixTime>, now: UnixTime) {
+    pub(crate) fn asks_for_renewal(
+        &mut self,
+        found: String,
+        ends: Option<UnixTime>,
+        now: UnixTime,
+    ) {
         let attempts = &mut self.memory.renewals.attempts;
         attempts.push(Attempt { at: now, ended: false, found, ends });
         let too_many = attempts.len().saturating_sub(REMEMBERED);
@@ -61,7 +66,7 @@ impl Monitor {
 
     /// Takes in how renewals ended, and has people told of those they were not told of; gives these,
     /// the oldest first.
-    pub fn renewals_ended(&mut self, renewals: &RenewerState) -> Vec<Notice> {
+    pub(crate) fn renewals_ended(&mut self, renewals: &RenewerState) -> Vec<Notice> {
         self.learn_of(&renewals.attempts);
         let newest = renewals.history.first().map(|journal| journal.id.clone());
         let Some(told) = self.memory.renewals.notified.clone() else {
@@ -121,18 +126,18 @@ impl Monitor {
     }
 
     /// Sets or ends that what the renewer remembers cannot be read; true if that is news.
-    pub fn renewals_are_unreadable(&mut self, why: Option<&str>) -> bool {
+    pub(crate) fn renewals_are_unreadable(&mut self, why: Option<&str>) -> bool {
         self.self_alerts.note(SelfAlert::RenewalState, why)
     }
 
     /// Sets or ends that these pairs do not match, by the renewer's word; true if that is news.
-    pub fn pairs_do_not_match(&mut self, names: &[String]) -> bool {
+    pub(crate) fn pairs_do_not_match(&mut self, names: &[String]) -> bool {
         let names = names.join(", ");
         self.self_alerts.note(SelfAlert::Pairs, Some(names.as_str()).filter(|it| !it.is_empty()))
     }
 
     /// Sets or ends that nobody renews though it was asked for.
-    pub fn renewals_hang(&mut self, why: Option<&str>) {
+    pub(crate) fn renewals_hang(&mut self, why: Option<&str>) {
         match why {
             Some(why) => self.self_alerts.set(SelfAlert::Renewer, why),
             None => self.self_alerts.clear(SelfAlert::Renewer),

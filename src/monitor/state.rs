@@ -20,7 +20,7 @@ impl Monitor {
     ///
     /// # Errors
     /// Only if another certwatch works with it.
-    pub fn open(config: Config, writer: Writer, now: UnixTime) -> Result<Self, StoreError> {
+    pub(crate) fn open(config: Config, writer: Writer, now: UnixTime) -> Result<Self, StoreError> {
         let mut monitor = Self {
             node: node_name(&config),
             specs: Vec::new(),
@@ -66,7 +66,7 @@ impl Monitor {
 
     /// Writes what is remembered to disk. What cannot be written is told of: true if that has begun or
     /// ended just now, so that there is news for [`Self::reevaluate`].
-    pub fn save(&mut self) -> bool {
+    pub(crate) fn save(&mut self) -> bool {
         let could = self.self_alerts.line(SelfAlert::Unsaved).is_none();
         let saved = match &mut self.store {
             Some(store) => store.save(&self.memory),
@@ -98,7 +98,7 @@ impl Monitor {
 impl Monitor {
     /// The daemon ends because its scans end badly, one after the other; gives why. That is told once a day,
     /// by this process or by the next.
-    pub fn is_given_up(&mut self, now: UnixTime) -> String {
+    pub(crate) fn is_given_up(&mut self, now: UnixTime) -> String {
         let why = self
             .self_alerts
             .line(SelfAlert::Blind)

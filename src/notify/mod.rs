@@ -9,10 +9,10 @@ pub mod heartbeat;
 pub mod http;
 mod labels;
 pub mod pagerduty;
-pub mod route;
-pub mod secret;
+pub(crate) mod route;
+pub(crate) mod secret;
 pub mod slack;
-pub mod tls;
+pub(crate) mod tls;
 pub mod webhook;
 
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::config::{Config, HttpConfig};
 use crate::hangs::Hangs;
 
 /// Longest time for one attempt on any channel, connecting and name lookup included.
-pub const ATTEMPT: Duration = Duration::from_secs(30);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// How the other side is reached: what holds for all channels.
 #[derive(Clone, Debug, Default)]

@@ -13,11 +13,11 @@ use crate::domain::time::{Span, UnixTime};
 
 /// How often an Alertmanager hears of what still fires; it must be well within the time that each
 /// alert says it is good for.
-pub const REFRESH: Span = Span::minutes(5);
+pub(crate) const REFRESH: Span = Span::minutes(5);
 
 /// What is common to all deliveries of one moment.
 #[derive(Clone, Debug)]
-pub struct DeliveryContext {
+pub(crate) struct DeliveryContext {
     /// The channels.
     pub channels: Channels,
     /// How the other side is reached.
@@ -27,7 +27,7 @@ pub struct DeliveryContext {
 }
 
 /// Every receiver that is configured.
-pub fn receivers(channels: &Channels) -> Vec<ReceiverSpec> {
+pub(crate) fn receivers(channels: &Channels) -> Vec<ReceiverSpec> {
     let Channels { email, slack, webhook, alertmanager, pagerduty, heartbeat } = channels;
     let spec = |id: &str, mode, min_severity| ReceiverSpec {
         id: ReceiverId(id.to_owned()),
@@ -50,13 +50,13 @@ pub fn receivers(channels: &Channels) -> Vec<ReceiverSpec> {
 }
 
 /// The channel of a receiver, as its section is called.
-pub fn channel(id: &ReceiverId) -> &str {
+pub(crate) fn channel(id: &ReceiverId) -> &str {
     id.0.split(':').next().unwrap_or_default()
 }
 
 /// What is wrong with the URLs that are secrets, each with the section that names it: the configuration does
 /// not say what they are. Those that cannot be read are left out.
-pub fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, Failure)> {
+pub(crate) fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, Failure)> {
     let read = |url: &Secret| secret::look(url, network).ok();
     let webhook = channels.webhook.as_ref().and_then(|it| {
         let url = read(&it.url)?;
@@ -77,7 +77,10 @@ pub fn check_urls(channels: &Channels, network: &Network) -> Vec<(&'static str, 
 ///
 /// # Errors
 /// The receiver did not take it, or is no longer configured.
-pub async fn deliver(context: &DeliveryContext, delivery: &Delivery) -> Result<Receipt, Failure> {
+pub(crate) async fn deliver(
+    context: &DeliveryContext,
+    delivery: &Delivery,
+) -> Result<Receipt, Failure> {
     match &delivery.body {
         Body::Heartbeat { is_well, text } => {
             let settings = context.channels.heartbeat.as_ref().ok_or_else(gone)?;

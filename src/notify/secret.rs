@@ -21,17 +21,17 @@ const CREDENTIALS: &str = "/etc/certwatch/credentials";
 const UNIT_CREDENTIAL: &str = "cred_";
 
 /// How long a file may take to be read.
-pub const LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 
 /// Far above any token or URL.
 const MAX_BYTES: u64 = 16 << 10;
 
 /// A secret. It is neither `Debug` nor `Display`, so that no log and no message gets it by mistake.
-pub struct Revealed(String);
+pub(crate) struct Revealed(String);
 
 impl Revealed {
     /// The secret itself, for the one place that sends it.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -40,7 +40,7 @@ impl Revealed {
 ///
 /// # Errors
 /// As of [`read`], or it does not answer within [`LIMIT`].
-pub async fn reveal(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
+pub(crate) async fn reveal(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
     let (network, wanted) = (network.clone(), secret.clone());
     let hangs = network.hangs.clone();
     let revealed = beside::visit("secret", &hangs, LIMIT, move || look(&wanted, &network)).await;
@@ -52,7 +52,7 @@ pub async fn reveal(secret: &Secret, network: &Network) -> Result<Revealed, Fail
 ///
 /// # Errors
 /// As of [`read`], or it has not answered before.
-pub fn look(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
+pub(crate) fn look(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
     enter(&network.hangs, &path(secret))?;
     read(secret)
 }
@@ -76,7 +76,7 @@ pub(super) fn enter(hangs: &Arc<Hangs>, path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// It is not there, cannot be read, others than its owner and group may read it, or it holds more
 /// than one line.
-pub fn read(secret: &Secret) -> Result<Revealed, Failure> {
+pub(crate) fn read(secret: &Secret) -> Result<Revealed, Failure> {
     read_as(secret, one_line)
 }
 
@@ -84,7 +84,7 @@ pub fn read(secret: &Secret) -> Result<Revealed, Failure> {
 ///
 /// # Errors
 /// As for [`read`], but for the lines.
-pub fn read_text(secret: &Secret) -> Result<Revealed, Failure> {
+pub(crate) fn read_text(secret: &Secret) -> Result<Revealed, Failure> {
     read_as(secret, |bytes| {
         String::from_utf8(bytes).map(Revealed).map_err(|_| "is not UTF-8 text".to_owned())
     })

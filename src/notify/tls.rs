@@ -25,7 +25,7 @@ const SYSTEM: &str = "/etc/ssl/certs";
 ///
 /// # Errors
 /// `more` cannot be read or holds no certificate, or there is none at all.
-pub fn roots(
+pub(crate) fn roots(
     more: Option<&Path>,
     hangs: &Arc<Hangs>,
 ) -> Result<Vec<CertificateDer<'static>>, Failure> {
@@ -53,7 +53,7 @@ pub fn roots(
 }
 
 /// A client certificate and its key. It is not `Debug`: it holds a key.
-pub struct ClientIdentity {
+pub(crate) struct ClientIdentity {
     /// The certificate first, then those that it was signed by.
     pub chain: Vec<CertificateDer<'static>>,
     /// The key, PEM.
@@ -64,7 +64,10 @@ pub struct ClientIdentity {
 ///
 /// # Errors
 /// It cannot be read, the two do not belong together, or it is not valid now.
-pub fn pair(client: &ClientCertificate, hangs: &Arc<Hangs>) -> Result<ClientIdentity, Failure> {
+pub(crate) fn pair(
+    client: &ClientCertificate,
+    hangs: &Arc<Hangs>,
+) -> Result<ClientIdentity, Failure> {
     let path = &client.certificate;
     secret::enter(hangs, path)?;
     // Transient: a file that is replaced mends it.

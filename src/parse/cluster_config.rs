@@ -14,7 +14,7 @@ use crate::domain::time::Span;
 
 /// Why a text says nothing that a renewal could go by; a clause without a full stop.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Unreadable {
+pub(crate) enum Unreadable {
     /// It is no YAML, or a field is not of its type; line and column in its document, if known.
     #[error("not YAML, or not of the expected form{}", place(*.0))]
     Form(Option<(u64, u64)>),
@@ -74,7 +74,7 @@ struct External {
 ///
 /// # Errors
 /// There is none, or it says something that cannot be understood: nobody may take a default for that.
-pub fn read(text: &str) -> Result<ClusterConfig, Unreadable> {
+pub(crate) fn read(text: &str) -> Result<ClusterConfig, Unreadable> {
     for document in documents(text) {
         let head: Head = yaml::read(document.as_bytes()).map_err(Unreadable::Form)?;
         let Some(version) = head.api_version.strip_prefix("kubeadm.k8s.io/") else { continue };

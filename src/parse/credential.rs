@@ -6,7 +6,7 @@ use super::{kubeconfig, yaml};
 
 /// What the user of the current context presents, and whom it trusts; all PEM. It is not `Debug`: it
 /// holds a key.
-pub struct Credential {
+pub(crate) struct Credential {
     /// The cluster's CA.
     pub ca: Vec<u8>,
     /// The client certificate.
@@ -62,7 +62,7 @@ struct AuthInfo {
 }
 
 /// The credential of the current context; `None` where it is not embedded, as kubeadm embeds it.
-pub fn read(bytes: &[u8]) -> Option<Credential> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Credential> {
     let KubeconfigWithKeys { current_context, contexts, clusters, users } =
         yaml::read(bytes).ok()?;
     let context = contexts.into_iter().find(|it| it.name == current_context)?.context;

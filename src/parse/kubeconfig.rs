@@ -51,7 +51,7 @@ pub enum PemSource {
 }
 
 /// True for text with one of the keys of a kubeconfig at the start of a line, or in JSON.
-pub fn is_likely(text: &[u8]) -> bool {
+pub(crate) fn is_likely(text: &[u8]) -> bool {
     let lines = || text.split(|byte| *byte == b'\n');
     ["clusters", "users"].iter().any(|key| {
         lines().any(|line| {

@@ -20,7 +20,7 @@ struct KubeletConfiguration {
 
 /// Where the kubelet says how it is, by its `config.yaml`; its defaults for what that does not say.
 /// `None` if it was told not to.
-pub fn healthz(config: &[u8]) -> Option<SocketAddr> {
+pub(crate) fn healthz(config: &[u8]) -> Option<SocketAddr> {
     let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
     let port = config.healthz_port.unwrap_or(HEALTHZ_PORT);
     let ip = match config.healthz_bind_address {
@@ -33,7 +33,7 @@ pub fn healthz(config: &[u8]) -> Option<SocketAddr> {
 /// The socket of the container runtime, by `kubeadm-flags.env` or else by the first of `configs` that names one:
 /// `config.yaml`, and `instance-config.yaml`, which kubeadm writes from 1.34 on instead of the flag
 /// (`NodeLocalCRISocket`).
-pub fn runtime_socket(flags: &str, configs: [&[u8]; 2]) -> Option<PathBuf> {
+pub(crate) fn runtime_socket(flags: &str, configs: [&[u8]; 2]) -> Option<PathBuf> {
     let mut words = flags.split(|c: char| c.is_whitespace() || c == '"' || c == '=');
     let flag = words.find(|word| *word == "--container-runtime-endpoint").and(words.next());
     let endpoint =

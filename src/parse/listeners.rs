@@ -7,7 +7,7 @@ const LISTEN: &str = "0A";
 
 /// True if one of these sockets listens at `address`. Two that listen on all addresses are the same, of whichever family:
 /// Go listens on `[::]` for `0.0.0.0`.
-pub fn listens(table: &[u8], address: SocketAddr) -> bool {
+pub(crate) fn listens(table: &[u8], address: SocketAddr) -> bool {
     let is_it = |found: SocketAddr| {
         let (is, wanted) = (found.ip(), address.ip());
         let is_same = is == wanted || is.is_unspecified() && wanted.is_unspecified();

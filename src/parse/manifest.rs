@@ -140,7 +140,7 @@ impl StaticPod {
     }
 
     /// Where a file of the container is on the host; the same path where nothing says otherwise.
-    pub fn on_host(&self, path: &Path) -> PathBuf {
+    pub(crate) fn on_host(&self, path: &Path) -> PathBuf {
         let below = |(inside, outside): &(PathBuf, PathBuf)| {
             let rest = path.strip_prefix(inside).ok()?;
             // `join("")` would end in a slash.

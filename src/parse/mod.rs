@@ -3,14 +3,15 @@
 
 mod algorithm;
 mod cgroup;
-pub mod cluster_config;
-pub mod credential;
-pub mod duration;
+pub(crate) mod cluster_config;
+pub(crate) mod credential;
+pub(crate) mod duration;
 pub mod kubeconfig;
-pub mod kubelet;
-pub mod listeners;
+pub(crate) mod kubelet;
+pub(crate) mod listeners;
+pub(crate) mod mailbox;
 pub mod manifest;
-pub mod mountinfo;
+pub(crate) mod mountinfo;
 pub mod pem;
 pub mod process;
 pub mod public_key;

@@ -2,7 +2,7 @@
 
 /// Who stands behind what a mount says of its files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum MountOwner {
+pub(crate) enum MountOwner {
     /// Root alone can have mounted it: a disk, a server, or a FUSE program that root has started.
     Root,
     /// A FUSE program that this user has started. It can call any file root's.
@@ -12,7 +12,7 @@ pub enum MountOwner {
 }
 
 /// Of the mount with this number. The kernel escapes what strangers can name in it.
-pub fn origin(mountinfo: &[u8], id: u64) -> MountOwner {
+pub(crate) fn origin(mountinfo: &[u8], id: u64) -> MountOwner {
     let lines =
         mountinfo.split(|byte| *byte == b'\n').filter_map(|it| std::str::from_utf8(it).ok());
     let mut found = lines

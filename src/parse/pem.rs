@@ -22,7 +22,7 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 
 /// True if a line begins with a PEM block of any kind.
-pub fn has_block(bytes: &[u8]) -> bool {
+pub(crate) fn has_block(bytes: &[u8]) -> bool {
     lines(bytes).any(|line| line.starts_with(BEGIN))
 }
 

@@ -3,7 +3,7 @@
 use super::cgroup::{self, CgroupScope};
 
 /// When it started, in clock ticks after boot: field 22 of `/proc/PID/stat`.
-pub fn started_after_boot(stat: &[u8]) -> Option<u64> {
+pub(crate) fn started_after_boot(stat: &[u8]) -> Option<u64> {
     after_name(stat)?.split_ascii_whitespace().nth(22 - 3)?.parse().ok()
 }
 

@@ -129,7 +129,7 @@ pub fn is_current(paths: &NodePaths, id: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// One cannot be removed.
-pub fn prune(paths: &NodePaths, keep: usize, except: &str) -> Result<(), Fault> {
+pub(crate) fn prune(paths: &NodePaths, keep: usize, except: &str) -> Result<(), Fault> {
     let old = list(paths)?.into_iter().skip(keep).map(|backup| backup.id);
     let mut ids = old.chain(unfinished(paths)?).filter(|id| id != except);
     ids.try_for_each(|id| remove(&paths.backups().join(id)))

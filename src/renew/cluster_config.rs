@@ -23,7 +23,7 @@ use super::node_paths::NodePaths;
 use super::present;
 
 /// How old the kept copy may be before the API is asked again for what it says.
-pub const KEPT_AGE: Span = Span::days(7);
+pub(crate) const KEPT_AGE: Span = Span::days(7);
 
 /// Where the configuration comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -164,7 +164,7 @@ pub fn hand_over(paths: &NodePaths, text: &str) -> Result<PathBuf, Fault> {
 }
 
 /// True if there is a kept copy in the directory for renewals, of what the API said within a week.
-pub fn is_recent(work: &Path, now: UnixTime) -> bool {
+pub(crate) fn is_recent(work: &Path, now: UnixTime) -> bool {
     let kept = fs::metadata(NodePaths::cluster_config_in(work)).and_then(|it| it.modified());
     kept.map(sys::unix_time).is_ok_and(|at| now - at < KEPT_AGE && at <= now)
 }

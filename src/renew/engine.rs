@@ -38,7 +38,7 @@ pub struct Renewer {
 }
 
 /// Told of each step that has ended.
-pub type StepObserver<'a> = dyn FnMut(&Journal) + 'a;
+pub(crate) type StepObserver<'a> = dyn FnMut(&Journal) + 'a;
 
 impl Renewer {
     /// Opens and locks the directory for renewals. Once `stop` was asked for, a renewal that
@@ -102,7 +102,7 @@ impl Renewer {
     }
 
     /// Goes on beside a kubeadm that the plan overrides, though not beside another one.
-    pub fn goes_on_beside(&mut self, overridden: &[Blocker]) {
+    pub(crate) fn goes_on_beside(&mut self, overridden: &[Blocker]) {
         self.overridden = overridden.to_vec();
     }
 
@@ -136,7 +136,7 @@ impl Renewer {
 
     /// Remembers a renewal that has ended, or was refused before it began. What fails again and again without a person
     /// is told once a day.
-    pub fn conclude(&mut self, journal: Journal) {
+    pub(crate) fn conclude(&mut self, journal: Journal) {
         let is_unasked = self.is_auto || journal.task == Task::Repair;
         if is_unasked && journal.fault.is_some() && self.memory.has_told(&journal) {
             self.memory.current = None;

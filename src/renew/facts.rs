@@ -20,7 +20,7 @@ use super::{files, kubeadm, kubelet, pairs, preflight, present};
 
 /// What is asked of the node.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// Where things are.
     pub paths: &'a NodePaths,
     /// A ClusterConfiguration that a person gave.
@@ -34,7 +34,7 @@ pub struct Question<'a> {
 }
 
 /// What is known of the node.
-pub struct Gathered {
+pub(crate) struct Gathered {
     /// What a plan rests on.
     pub facts: NodeFacts,
     /// The cluster's configuration, if it could be had.
@@ -44,7 +44,7 @@ pub struct Gathered {
 }
 
 /// Gathers it.
-pub fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
+pub(crate) fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
     let paths = question.paths;
     let copies::StaleCopies { stale, left } =
         question.copies.look(paths, question.admin_is_renewed);

@@ -49,7 +49,7 @@ pub fn install(
 ///
 /// # Errors
 /// One is not.
-pub fn is_installed(kubernetes: &Path, changes: &[FileChange]) -> Result<(), Fault> {
+pub(crate) fn is_installed(kubernetes: &Path, changes: &[FileChange]) -> Result<(), Fault> {
     changes.iter().try_for_each(|change| {
         let path = kubernetes.join(&change.path);
         if files::sha256(&path)?.as_ref() == Some(&change.after) {

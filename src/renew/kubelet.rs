@@ -52,7 +52,7 @@ const START: Duration = Duration::from_secs(60);
 const ROTATION: Duration = Duration::from_secs(120);
 
 /// The version of the installed kubelet, if one is where the system has its programs.
-pub fn version() -> Option<Version> {
+pub(crate) fn version() -> Option<Version> {
     let output = run(&program::find("kubelet").ok()?, &["--version"], VERSION).ok()?;
     // `Kubernetes v1.37.2`
     output.text().split_whitespace().find_map(Version::parse).filter(|_| output.is_success())
@@ -60,18 +60,13 @@ pub fn version() -> Option<Version> {
 
 /// The end of the kubelet's client certificate, the one that its kubelet.conf has or names, in the
 /// last second of its validity; `None` if there is none that can be read.
-pub fn client_not_after(paths: &NodePaths) -> Option<UnixTime> {
+pub(crate) fn client_not_after(paths: &NodePaths) -> Option<UnixTime> {
     Some(client(paths)?.not_after)
-}
-
-/// The same, if it is over: the kubelet does not start with it.
-pub fn is_client_expired(paths: &NodePaths, now: UnixTime) -> Option<UnixTime> {
-    client_not_after(paths).filter(|not_after| *not_after < now)
 }
 
 /// True if the kubelet has a kubelet.conf that its rotation knows nothing of: with a certificate in it, as a
 /// rescue that did not end has left it, or with the name of one that is not there.
-pub fn is_stranded(paths: &NodePaths) -> bool {
+pub(crate) fn is_stranded(paths: &NodePaths) -> bool {
     let has_conf = files::read(&conf_path(paths)).is_ok_and(|conf| conf.is_some());
     has_conf && (embedded(paths).is_some() || client(paths).is_none())
 }
@@ -84,7 +79,7 @@ pub fn is_stranded(paths: &NodePaths) -> bool {
 /// # Errors
 /// The node's name is not to be found, kubeadm signs nothing within a minute, a file cannot be
 /// written, or the kubelet does not answer within a minute after its start.
-pub fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
+pub(crate) fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
     let path = conf_path(paths);
     if !has_fresh_pair(paths) {
         let name = node_name(paths)?;
@@ -106,7 +101,7 @@ pub fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
 /// # Errors
 /// There is no such certificate within two minutes, a file cannot be written, or the kubelet does not answer
 /// within a minute after its start.
-pub fn rotate(paths: &NodePaths) -> Result<String, Fault> {
+pub(crate) fn rotate(paths: &NodePaths) -> Result<String, Fault> {
     let current = pki(paths).join(CURRENT);
     let fresh = wait_until(ROTATION, || fresh(&current));
     let fresh = fresh.ok_or_else(|| {
@@ -245,7 +240,7 @@ fn clients(paths: &NodePaths) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// It does not start, or does not answer within a minute.
-pub fn restart(paths: &NodePaths) -> Result<(), Fault> {
+pub(crate) fn restart(paths: &NodePaths) -> Result<(), Fault> {
     let systemctl = program::find("systemctl")?;
     let restarted = run(&systemctl, &["restart", "kubelet"], RESTART)?;
     if !restarted.is_success() {

@@ -35,7 +35,7 @@ pub(super) fn changed(
 }
 
 /// SHA-256 of the manifests' content and of the names of an upgrade's files, in hexadecimal.
-pub fn digest(paths: &NodePaths) -> String {
+pub(crate) fn digest(paths: &NodePaths) -> String {
     let mut text = Vec::new();
     let mut add = |part: &[u8]| {
         text.extend_from_slice(&(part.len() as u64).to_be_bytes());

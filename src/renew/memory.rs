@@ -46,25 +46,25 @@ pub struct Manifests {
 
 impl RenewerState {
     /// True if nothing is known that has to be brought to an end.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.current.is_none() && self.mismatched.is_empty()
     }
 
     /// Notes a renewal that has ended, or was refused before it began.
-    pub fn conclude(&mut self, journal: Journal) {
+    pub(crate) fn conclude(&mut self, journal: Journal) {
         self.current = None;
         self.history.insert(0, journal);
         self.history.truncate(KEPT);
     }
 
     /// Notes a look that nobody but the daemon has asked for.
-    pub fn note_look(&mut self, now: UnixTime) {
+    pub(crate) fn note_look(&mut self, now: UnixTime) {
         self.looks.insert(0, now);
         self.looks.truncate(rate_limit::LOOKS_PER_HOUR);
     }
 
     /// Notes how the manifests are; what is found again is as old as it was.
-    pub fn note_manifests(&mut self, digest: String, now: UnixTime) {
+    pub(crate) fn note_manifests(&mut self, digest: String, now: UnixTime) {
         let is_known = |known: &Manifests| known.digest == digest && known.since <= now;
         if !self.manifests.as_ref().is_some_and(is_known) {
             self.manifests = Some(Manifests { digest, since: now });
@@ -73,7 +73,7 @@ impl RenewerState {
 
     /// True if people have been told the same failure within a day. Near the end of a certificate it is tried more
     /// often than it is told.
-    pub fn has_told(&self, failure: &Journal) -> bool {
+    pub(crate) fn has_told(&self, failure: &Journal) -> bool {
         let why = |journal: &Journal| journal.fault.as_ref().map(|(_, fault)| fault.what.clone());
         self.history.first().is_some_and(|last| {
             let apart = (failure.begun - last.begun).as_seconds().abs();

@@ -51,7 +51,7 @@ impl NodePaths {
     }
 
     /// The same, for who knows the directory for renewals alone.
-    pub fn cluster_config_in(work: &Path) -> PathBuf {
+    pub(crate) fn cluster_config_in(work: &Path) -> PathBuf {
         work.join("cluster-config.yaml")
     }
 

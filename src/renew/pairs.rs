@@ -26,13 +26,13 @@ struct MatchingPair {
 
 /// kubeadm's NAMEs whose certificate is there and has not its key beside it. Kubeconfigs are replaced as a whole, and of
 /// a kind of key that is not known nobody can say whose it is.
-pub fn mismatched(paths: &NodePaths) -> Vec<&'static str> {
+pub(crate) fn mismatched(paths: &NodePaths) -> Vec<&'static str> {
     let names = role::KUBEADM.iter().map(|role| role.id);
     names.filter(|name| is_mismatched(paths, name, |path| paths.kubernetes.join(path))).collect()
 }
 
 /// True if a pair does not match.
-pub fn are_broken(paths: &NodePaths) -> bool {
+pub(crate) fn are_broken(paths: &NodePaths) -> bool {
     !mismatched(paths).is_empty()
 }
 
@@ -57,7 +57,7 @@ fn pair_of(kubernetes: &Path, name: &str) -> Option<[PathBuf; 2]> {
 }
 
 /// What a renewal would make whole first, as sentences. Nothing is copied.
-pub fn repairable(paths: &NodePaths, now: UnixTime) -> Vec<String> {
+pub(crate) fn repairable(paths: &NodePaths, now: UnixTime) -> Vec<String> {
     search(paths, now).iter().map(MatchingPair::words).collect()
 }
 

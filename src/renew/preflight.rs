@@ -73,7 +73,7 @@ fn existing(path: &Path) -> &Path {
 }
 
 /// What on the node tells the time beside the clock.
-pub fn time_sources(paths: &NodePaths) -> TimeSources {
+pub(crate) fn time_sources(paths: &NodePaths) -> TimeSources {
     witnesses_with(paths, Path::new(RTC))
 }
 

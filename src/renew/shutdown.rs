@@ -20,7 +20,7 @@ pub struct Stop {
 /// While there is one, a renewal is under way.
 #[derive(Debug)]
 #[must_use]
-pub struct AtWork(Arc<AtomicBool>);
+pub(crate) struct AtWork(Arc<AtomicBool>);
 
 impl Stop {
     /// Asks for it. True if a renewal is under way, which ends at a moment at which the node is whole;
@@ -36,7 +36,7 @@ impl Stop {
     }
 
     /// Says that a renewal is under way for as long as what is given lives.
-    pub fn at_work(&self) -> AtWork {
+    pub(crate) fn at_work(&self) -> AtWork {
         self.is_at_work.store(true, Ordering::SeqCst);
         AtWork(self.is_at_work.clone())
     }
@@ -49,7 +49,7 @@ impl Drop for AtWork {
 }
 
 /// True if systemd is on its way to a reboot or the end. What cannot be asked is not.
-pub fn is_under_way() -> bool {
+pub(crate) fn is_under_way() -> bool {
     let Ok(mut command) = find("systemctl").and_then(|systemctl| command(&systemctl)) else {
         return false;
     };

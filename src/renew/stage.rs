@@ -10,10 +10,9 @@ use crate::domain::layout::{self, KUBERNETES, PKI_NAMES, in_copy};
 use crate::domain::renewal::Fault;
 use crate::parse::manifest;
 
-use super::NodePaths;
 use super::control_plane::api_server_manifest;
 use super::files::{self, MAX_BYTES, failed, shown};
-use super::{backup, pairs};
+use super::{NodePaths, backup};
 
 /// Far above any node: kubeadm makes 22 files of certificates and keys.
 const MAX_FILES: usize = 1000;
@@ -38,7 +37,7 @@ pub fn stage(paths: &NodePaths) -> Result<(), Fault> {
 ///
 /// # Errors
 /// The backup is damaged, or something cannot be written.
-pub fn lay_over(paths: &NodePaths, id: &str) -> Result<(), Fault> {
+pub(crate) fn lay_over(paths: &NodePaths, id: &str) -> Result<(), Fault> {
     let kept = backup::read(paths, id)?.files;
     let pki = paths.pki();
     let is_of_tree = |path: &Path| path.is_relative() || path.starts_with(&pki);
@@ -68,19 +67,6 @@ pub fn clean(paths: &NodePaths) -> Result<(), Fault> {
     for entry in entries(&stage)? {
         files::remove_all(&entry.path())?;
     }
-    Ok(())
-}
-
-/// Removes what an earlier run has left. Without a journal nothing of it is of use to anybody, and it may be keys.
-///
-/// # Errors
-/// Something in `renew.state-dir` cannot be removed.
-pub(super) fn tidy(paths: &NodePaths) -> Result<(), Fault> {
-    clean(paths)?;
-    pairs::forget(paths)?;
-    // A directory that cannot be written stands in the way of a renewal, and is told there.
-    let _ = remove_temporaries(paths);
-    let _ = backup::remove_unfinished(paths);
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::renew::backup::Backup;
 use super::escape;
 
 /// The backups for people: one line each, the newest first.
-pub fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
+pub(crate) fn table(backups: &[Backup], dir: &Path, now: UnixTime) -> String {
     let dir = escape_control(&dir.to_string_lossy()).into_owned();
     if backups.is_empty() {
         return format!("No backups in {dir}: nothing has been renewed yet.\n");
@@ -48,7 +48,7 @@ impl<'a> Listed<'a> {
 }
 
 /// The backups as JSON: a list, the newest first.
-pub fn json(backups: &[Backup]) -> String {
+pub(crate) fn json(backups: &[Backup]) -> String {
     let all: Vec<_> = backups.iter().map(Listed::of).collect();
     escape::json(&all)
 }

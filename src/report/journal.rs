@@ -10,19 +10,19 @@ use crate::domain::time::UnixTime;
 use super::lines::wrap;
 
 /// Says what was done since it was asked last.
-pub struct Progress {
+pub(crate) struct Progress {
     backups: PathBuf,
     last: Option<Journal>,
 }
 
 impl Progress {
     /// `backups` is the directory of all backups.
-    pub const fn new(backups: PathBuf) -> Self {
+    pub(crate) const fn new(backups: PathBuf) -> Self {
         Self { backups, last: None }
     }
 
     /// What is new in `journal`, a line each: `12:00:03 installed 7 files`. The time is UTC.
-    pub fn lines(&mut self, journal: &Journal, now: UnixTime) -> Vec<String> {
+    pub(crate) fn lines(&mut self, journal: &Journal, now: UnixTime) -> Vec<String> {
         let clock = clock(now);
         let news = self.news(journal);
         self.last = Some(journal.clone());
@@ -84,7 +84,7 @@ fn new_fault(last: Option<&Journal>, journal: &Journal) -> Option<String> {
 }
 
 /// How it ended, where the backup is, and what a person has to do; broken at `width` columns.
-pub fn outcome(journal: &Journal, backups: &Path, width: Option<usize>) -> String {
+pub(crate) fn outcome(journal: &Journal, backups: &Path, width: Option<usize>) -> String {
     let mut lines = vec![format!("{}: {}", word(journal), outcome_headline(journal))];
     lines.extend(outcome_text(journal));
     if journal.has_backup() {

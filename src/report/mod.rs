@@ -3,15 +3,15 @@
 //! Every format streams: a row is written and forgotten before the next is looked at, so that a
 //! hundred thousand certificates need no more memory than ten.
 
-pub mod backups;
+pub(crate) mod backups;
 pub(crate) mod escape;
-pub mod journal;
+pub(crate) mod journal;
 mod json;
 pub(crate) mod lines;
 mod nagios;
-pub mod plan;
+pub(crate) mod plan;
 mod prometheus;
-pub mod renewal;
+pub(crate) mod renewal;
 mod series;
 mod table;
 
@@ -26,7 +26,7 @@ use crate::domain::time::UnixTime;
 
 /// One scan and its judgement.
 #[derive(Clone, Copy, Debug)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// The node's name.
     pub node: &'a str,
     /// What was seen.
@@ -57,7 +57,7 @@ pub enum Format {
 
 /// What the reader's screen can do. Only the table looks at it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Style {
+pub(crate) struct Style {
     /// Columns of the terminal. `None` where there is no terminal: nothing is cut or wrapped.
     pub width: Option<usize>,
     /// Whether colours are wanted.
@@ -68,7 +68,7 @@ pub struct Style {
 ///
 /// # Errors
 /// `out` cannot be written.
-pub fn write(
+pub(crate) fn write(
     report: &Report<'_>,
     format: Format,
     style: &Style,
@@ -141,7 +141,7 @@ fn renewer(item: &Item) -> &'static str {
 fn not_after(item: &Item) -> Option<UnixTime> {
     match &item.content {
         Content::Certificate(certificate) => Some(certificate.not_after),
-        Content::Loopback(loopback) => Some(loopback.not_after()),
+        Content::Loopback(loopback) => Some(loopback.not_after),
         Content::Problem(_) => None,
     }
 }

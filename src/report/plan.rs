@@ -14,7 +14,7 @@ use super::lines::{columns, line, wrap};
 
 /// A plan, and what it would be carried out with.
 #[derive(Clone, Copy, Debug)]
-pub struct PlanReport<'a> {
+pub(crate) struct PlanReport<'a> {
     /// The node's name.
     pub node: &'a str,
     /// What is planned.
@@ -35,7 +35,7 @@ const FIGURES: &str = "The outage is that of the API on a single control plane, 
 
 impl PlanReport<'_> {
     /// The plan in sections, those that are empty left out; lines are broken at `width` columns.
-    pub fn table(&self, width: Option<usize>) -> String {
+    pub(crate) fn table(&self, width: Option<usize>) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail, here and below.
         let _ =
@@ -104,7 +104,7 @@ impl PlanReport<'_> {
     }
 
     /// What is run, in order. Words between `<` and `>` are found out when it is done.
-    pub fn commands(&self) -> Vec<String> {
+    pub(crate) fn commands(&self) -> Vec<String> {
         let [kubeadm, config] = [self.kubeadm, self.kubeadm_config]
             .map(|path| escape_control(&shell_word(&path.to_string_lossy())).into_owned());
         let renew = self.plan.renew.iter().map(|it| {

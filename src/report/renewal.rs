@@ -19,7 +19,7 @@ const SCHEMA_VERSION: u32 = 1;
 
 /// What `renew -o json` and `restore -o json` print, with its end of line: `plan` is `None` for a
 /// restoration, `journal` where nothing was done.
-pub fn json(
+pub(crate) fn json(
     node: &str,
     now: UnixTime,
     plan: Option<&PlanReport<'_>>,

@@ -151,7 +151,7 @@ fn kubeconfig(path: &str, name: &str, ca: &Signer, days: i64) -> Vec<Item> {
 }
 
 fn loopback() -> Item {
-    let loopback = Loopback { started: NOW - Span::days(362), lifetime: Span::days(365) };
+    let loopback = Loopback { not_after: NOW + Span::days(3) };
     item("kube-apiserver", Entry::Process(1234), Content::Loopback(loopback))
 }
 

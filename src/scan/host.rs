@@ -75,6 +75,11 @@ impl Host {
         Ok(Self { root: Some(sys::open(&watch.root, flags, Mode::empty())?), watch })
     }
 
+    /// True if what runs here runs on this machine, and can be asked.
+    pub(super) fn is_this_machine(&self) -> bool {
+        self.root.is_none()
+    }
+
     /// For before each call that may hang at `path`: one that hangs already is left alone.
     fn enter(&self, path: &Path) -> Result<(), Reason> {
         let path = match &self.root {

@@ -84,7 +84,7 @@ pub enum ScanError {
 
 impl ScanError {
     /// True for what a new process may be free of.
-    pub fn is_of_this_process(&self) -> bool {
+    pub(crate) fn is_of_this_process(&self) -> bool {
         !matches!(self, Self::Root { .. })
     }
 }
@@ -150,7 +150,7 @@ fn open_root(watch: HangGuard, limits: Limits) -> Result<Host, ScanError> {
 }
 
 /// What has to be watched to notice a change of what a scan of `request` sees.
-pub fn watched_places(request: &ScanRequest) -> Vec<Watched> {
+pub(crate) fn watched_places(request: &ScanRequest) -> Vec<Watched> {
     let standard = request.standard && !request.only_paths;
     let mut areas = if standard { standard_areas() } else { Vec::new() };
     areas.extend(request.paths.iter().cloned().map(Area::Named));

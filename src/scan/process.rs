@@ -1,11 +1,16 @@
 //! Running API servers: each has made a certificate in its memory that no file shows.
+//!
+//! It presents it to who asks for it. Where it cannot be asked, its start says when the certificate must end; but the kernel
+//! counts that from the boot, and where the clock was set since, or the machine was suspended unnoticed, it moves with the clock.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::domain::kubernetes::Version;
 use crate::domain::model::{Content, Entry, Item, Loopback, Place, Reason};
 use crate::domain::role;
 use crate::domain::time::UnixTime;
+use crate::handshake;
 use crate::parse::manifest;
 use crate::parse::process::{self, ProcessOwner};
 use crate::sys;
@@ -20,15 +25,35 @@ const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
     let Ok(processes) = host.list(Path::new("/proc")) else { return Vec::new() };
     let pids = processes.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
-    let version = version(host);
-    pids.filter_map(|pid| Some((pid, api_server(host, version, pid, now)?)))
+    let manifest = host.read(Path::new(MANIFEST), false).ok();
+    let version = manifest.as_deref().and_then(manifest::version);
+    let mut items: Vec<Item> = pids
+        .filter_map(|pid| Some((pid, api_server(host, version, pid, now)?)))
         .map(|(pid, content)| Item {
             place: Place::new(Path::new("kube-apiserver"), Entry::Process(pid)),
             role: role::loopback(version),
             content,
             has_key: None,
         })
-        .collect()
+        .collect();
+    // Of several, nobody knows which one answers.
+    if let ([Item { content: Content::Loopback(loopback), .. }], Some(manifest)) =
+        (&mut items[..], manifest)
+        && host.is_this_machine()
+    {
+        let presented = address(&manifest).and_then(handshake::loopback_not_after);
+        loopback.not_after = presented.unwrap_or(loopback.not_after);
+    }
+    items
+}
+
+/// Where this node's API server listens, by its flags.
+fn address(manifest: &[u8]) -> Option<SocketAddr> {
+    let pod = manifest::read(manifest)?;
+    let ip: Option<IpAddr> = pod.flag("bind-address").and_then(|text| text.parse().ok());
+    let ip = ip.filter(|ip| !ip.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let port = pod.flag("secure-port").and_then(|text| text.parse().ok()).unwrap_or(6443);
+    Some(SocketAddr::new(ip, port))
 }
 
 /// What there is to say of a process, if it is called as the API server is and may be this node's. Its executable is not
@@ -49,12 +74,7 @@ fn api_server(host: &Host, version: Option<Version>, pid: u32, now: UnixTime) ->
         ProcessOwner::Root | ProcessOwner::StaticPod => {
             let ticks = process::started_after_boot(&read("stat")?)?;
             let started = sys::after_boot(ticks, now)?;
-            let lifetime = Loopback::lifetime_in(version);
-            Some(Content::Loopback(Loopback { started, lifetime }))
+            Some(Content::Loopback(Loopback::of_process(started, version)))
         }
     }
-}
-
-fn version(host: &Host) -> Option<Version> {
-    manifest::version(&host.read(Path::new(MANIFEST), false).ok()?)
 }

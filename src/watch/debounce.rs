@@ -10,30 +10,30 @@ pub(super) const LONGEST: Duration = Duration::from_secs(10);
 
 /// Hints in, one moment out.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Debounce {
+pub(crate) struct Debounce {
     /// The first hint that was not looked at, and the last.
     hints: Option<(Instant, Instant)>,
 }
 
 impl Debounce {
     /// Something may have changed.
-    pub fn note(&mut self, now: Instant) {
+    pub(crate) fn note(&mut self, now: Instant) {
         let first = self.hints.map_or(now, |(first, _)| first);
         self.hints = Some((first, now));
     }
 
     /// When to look; `None` if nothing changed.
-    pub fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.hints.map(|(first, last)| (last + QUIET).min(first + LONGEST))
     }
 
     /// True if it is time to look.
-    pub fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.due().is_some_and(|due| due <= now)
     }
 
     /// It is being looked at: what was noted so far is done with.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.hints = None;
     }
 }

@@ -25,7 +25,7 @@ use crate::domain::layout::Watched;
 use crate::domain::text::escape_control;
 use crate::hangs::{Claim, Hangs};
 
-pub use debounce::Debounce;
+pub(crate) use debounce::Debounce;
 use inotify::Inotify;
 use survey::{Means, Survey, SurveyResult, WatchTargets};
 
@@ -41,7 +41,7 @@ const NAMED: usize = 3;
 
 /// What the wait for a change has found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Noticed {
+pub(crate) enum Noticed {
     /// Something may have changed.
     Change,
     /// Changes are noticed otherwise, or elsewhere, than before.
@@ -50,7 +50,7 @@ pub enum Noticed {
 
 /// How changes are noticed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// At once.
     Inotify {
         /// How many directories are watched.
@@ -64,7 +64,7 @@ pub enum Mode {
 }
 
 /// Watches the places of a scan. Only within a tokio runtime.
-pub struct Watcher {
+pub(crate) struct Watcher {
     places: Arc<WatchTargets>,
     poll: Duration,
     /// How long a look is waited for.
@@ -95,7 +95,7 @@ enum WatchMode {
 impl Watcher {
     /// Begins to watch `places`, those that do not exist yet included, but for what happens in one
     /// directory: our own state is no news. Where there is no inotify, they are looked at every `poll`.
-    pub async fn beside(
+    pub(crate) async fn beside(
         own: Option<PathBuf>,
         places: Vec<Watched>,
         poll: Duration,
@@ -109,7 +109,7 @@ impl Watcher {
 
     /// Watches these places from now on. A look that goes on is still waited for: were it dropped, nobody would
     /// give up its thread if that hangs, and each change of the places would leave one behind.
-    pub async fn turn_to(&mut self, places: Vec<Watched>) {
+    pub(crate) async fn turn_to(&mut self, places: Vec<Watched>) {
         let WatchTargets { own, hangs, .. } = &*self.places;
         self.places = Arc::new(WatchTargets { own: own.clone(), places, hangs: hangs.clone() });
         self.look(true).await;
@@ -135,7 +135,7 @@ impl Watcher {
 
     /// Waits until something may have changed, and no longer does. To drop this future is harmless:
     /// the next one goes on where it was.
-    pub async fn changed(&mut self) -> Noticed {
+    pub(crate) async fn changed(&mut self) -> Noticed {
         loop {
             let due = self.debounce.due();
             if self.debounce.is_due(Instant::now()) {
@@ -161,14 +161,14 @@ impl Watcher {
     }
 
     /// Looks again at what there is to watch, and tries inotify again. For after each scan.
-    pub async fn refresh(&mut self) {
+    pub(crate) async fn refresh(&mut self) {
         if self.look(true).await {
             self.debounce.note(Instant::now());
         }
     }
 
     /// How changes are noticed now.
-    pub fn mode(&self) -> Mode {
+    pub(crate) fn mode(&self) -> Mode {
         match &self.state {
             WatchMode::Watching(inotify) => Mode::Inotify { directories: inotify.count() },
             WatchMode::Comparing { why, .. } => Mode::Polling { why: why.clone() },
@@ -176,7 +176,7 @@ impl Watcher {
     }
 
     /// What does not answer, and so is neither watched nor compared.
-    pub fn silent(&self) -> &[PathBuf] {
+    pub(crate) fn silent(&self) -> &[PathBuf] {
         &self.silent
     }
 
@@ -323,7 +323,7 @@ impl Watcher {
 }
 
 /// The first few of some places, safe to print.
-pub fn list(places: &[PathBuf]) -> String {
+pub(crate) fn list(places: &[PathBuf]) -> String {
     let named =
         places.iter().take(NAMED).map(|it| escape_control(&it.to_string_lossy()).into_owned());
     let named = named.collect::<Vec<_>>().join(", ");

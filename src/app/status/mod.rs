@@ -29,7 +29,7 @@ const REFUSED: &str = "The configuration file is invalid (see `certwatch config 
                        configuration is in effect.\n";
 
 /// Prints the status: 0 if there is one, 1 if there is none to be had or the daemon has gone.
-pub fn run(args: &StatusArgs) -> Exit {
+pub(crate) fn run(args: &StatusArgs) -> Exit {
     // The daemon goes on without a configuration that is wrong, so that its state counts.
     let (config, refused) = match super::config::effective(args.config.as_deref()) {
         Ok(config) => (config, None),

@@ -129,7 +129,7 @@ impl Ledger {
     }
 
     /// An alert for each receiver that hears nothing, for all the others.
-    pub fn deaf_receivers(&self, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
+    pub(crate) fn deaf_receivers(&self, now: UnixTime) -> Vec<(ReceiverId, Alert)> {
         let deaf = self.receivers.iter().filter(|(_, receiver)| receiver.health.is_broken());
         deaf.map(|(id, receiver)| (id.clone(), of_receiver(id, receiver, now))).collect()
     }

@@ -9,7 +9,7 @@ use crate::domain::time::UnixTime;
 
 /// News that every receiver is told once, apart from any alert.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Told apart by it; 32 hexadecimal digits.
     pub id: String,
     /// When it happened.

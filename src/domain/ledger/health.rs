@@ -105,7 +105,7 @@ impl Health {
     }
 
     /// When something is tried again.
-    pub fn next_attempt(&self, now: UnixTime) -> Option<UnixTime> {
+    pub(crate) fn next_attempt(&self, now: UnixTime) -> Option<UnixTime> {
         self.pause_until(now).into_iter().chain(self.retries_refused_at(now)).min()
     }
 
@@ -127,7 +127,7 @@ impl Health {
     /// True if others have to be told that this receiver hears nothing.
     ///
     /// Only attempts count, not time: after one failure there may be nothing more to tell.
-    pub fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         let has_failed_for_long = |(since, last): (UnixTime, UnixTime)| last - since >= PATIENCE;
         self.has_refused
             || self.failing_since.zip(self.last_failure).is_some_and(has_failed_for_long)

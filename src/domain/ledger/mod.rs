@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use super::alert::{AlertId, AlertText, Level};
 use super::policy::Severity;
 use super::time::{Span, UnixTime};
-pub use compose::{DeliverySettings, Heartbeat};
-pub use delivery::{Body, Delivery, Due, Notice};
-pub use health::{Health, Retryability};
-pub use pending::EvaluationBasis;
+pub(crate) use compose::{DeliverySettings, Heartbeat};
+pub(crate) use delivery::{Body, Delivery, Due, Notice};
+pub(crate) use health::{Health, Retryability};
+pub(crate) use pending::EvaluationBasis;
 use pending::PendingAlerts;
 
 /// For how long an Alertmanager is told that something is over: it may have been away.
@@ -161,7 +161,7 @@ impl Default for Repeat {
 impl Ledger {
     /// Makes the receivers those that are configured. A new one is owed all that fires, but no old
     /// news; one that is gone is forgotten.
-    pub fn set_receivers(&mut self, specs: &[ReceiverSpec]) {
+    pub(crate) fn set_receivers(&mut self, specs: &[ReceiverSpec]) {
         let is_wanted = |id: &ReceiverId| specs.iter().any(|spec| spec.id == *id);
         self.receivers.retain(|id, _| is_wanted(id));
         for spec in specs {
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     /// Takes in what an older ledger knows and this one does not.
-    pub fn remember(&mut self, older: Self) {
+    pub(crate) fn remember(&mut self, older: Self) {
         for (id, old) in older.receivers {
             let Some(receiver) = self.receivers.get_mut(&id) else { continue };
             for (alert, notified) in old.notified {
@@ -193,18 +193,18 @@ impl Ledger {
     }
 
     /// Takes in news to be told once.
-    pub fn announce(&mut self, notice: Notice) {
+    pub(crate) fn announce(&mut self, notice: Notice) {
         self.notices.push(notice);
     }
 
     /// Lets all receivers be tried at once, but for those who asked to be left alone for a while:
     /// somebody has mended something.
-    pub fn retry_now(&mut self) {
+    pub(crate) fn retry_now(&mut self) {
         self.receivers.values_mut().for_each(|receiver| receiver.health.retry_now());
     }
 
     /// Puts right what a clock that was set back has made wrong: nothing has happened in the future.
-    pub fn clamp_future(&mut self, now: UnixTime) {
+    pub(crate) fn clamp_future(&mut self, now: UnixTime) {
         for receiver in self.receivers.values_mut() {
             receiver.health.clamp_future(now);
             for notified in receiver.notified.values_mut() {

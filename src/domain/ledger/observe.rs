@@ -12,7 +12,7 @@ impl Ledger {
     /// again before it is believed.
     ///
     /// `receivers` are alerts about receivers: each is told to all others.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         snapshot: &AlertSnapshot,
         receivers: &[(ReceiverId, Alert)],

@@ -14,7 +14,7 @@ const SECOND: Span = Span::seconds(15);
 
 /// What a look at the node was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum EvaluationBasis {
+pub(crate) enum EvaluationBasis {
     /// A new scan.
     NewScan,
     /// The last scan, judged again as of now: it confirms nothing.

@@ -110,10 +110,8 @@ pub struct Ca {
 /// The certificate that a kube-apiserver makes in memory at its start, for talking to itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Loopback {
-    /// Start of the process.
-    pub started: UnixTime,
-    /// How long the certificate lives.
-    pub lifetime: Span,
+    /// Its last second.
+    pub not_after: UnixTime,
 }
 
 impl Certificate {
@@ -123,7 +121,7 @@ impl Certificate {
     }
 
     /// The serial number in lower-case hexadecimal, as encoded.
-    pub fn serial_hex(&self) -> String {
+    pub(crate) fn serial_hex(&self) -> String {
         hex(&self.serial)
     }
 
@@ -216,17 +214,17 @@ impl Signer {
 }
 
 impl Loopback {
+    /// What a process of this version must have made at its start.
+    pub(crate) fn of_process(started: UnixTime, version: Option<Version>) -> Self {
+        Self { not_after: started + Self::lifetime_in(version) }
+    }
+
     /// How long it lives from the start of the process, in this version of Kubernetes: an hour less than it is made for,
     /// because it begins an hour earlier (`GenerateSelfSignedCertKeyWithOptions` in client-go's util/cert/cert.go). An
     /// unknown version counts as an old one: too early a warning does no harm.
-    pub fn lifetime_in(version: Option<Version>) -> Span {
+    fn lifetime_in(version: Option<Version>) -> Span {
         let is_long = version.is_some_and(|it| it.has(Feature::ThreeYearsOfLoopback));
         Span::hours(24 * if is_long { 3 * 365 + 1 } else { 365 } - 1)
-    }
-
-    /// The moment the certificate expires.
-    pub fn not_after(&self) -> UnixTime {
-        self.started + self.lifetime
     }
 }
 

@@ -62,7 +62,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub const CODES: [&str; 19] = [
+    pub(crate) const CODES: [&str; 19] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -85,7 +85,7 @@ impl Reason {
     ];
 
     /// True for what a component stumbles over as well; false for what only this scan could not do.
-    pub fn breaks_its_user(&self) -> bool {
+    pub(crate) fn breaks_its_user(&self) -> bool {
         match self {
             Self::BadBase64
             | Self::BadCertificate(_)

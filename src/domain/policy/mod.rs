@@ -48,7 +48,7 @@ pub enum Severity {
 
 /// The judgement of a whole inventory.
 #[derive(Clone, Debug)]
-pub struct Assessment {
+pub(crate) struct Assessment {
     /// One row for each item, most urgent first.
     pub rows: Vec<Row>,
     /// The first moment after `now` at which the judgement of the same inventory changes.
@@ -158,7 +158,7 @@ impl FindingKind {
 
 impl Row {
     /// Its end, where something worse is said first: whoever has room for one thing says both.
-    pub fn end_behind_the_worst(&self) -> Option<&FindingKind> {
+    pub(crate) fn end_behind_the_worst(&self) -> Option<&FindingKind> {
         let is_end = |kind: &&FindingKind| {
             matches!(kind, FindingKind::Expired(_) | FindingKind::Expires { .. })
         };
@@ -180,18 +180,18 @@ impl Severity {
 
 impl Assessment {
     /// The worst severity of all rows; an empty inventory could not be judged.
-    pub fn severity(&self) -> Severity {
+    pub(crate) fn severity(&self) -> Severity {
         self.rows.iter().map(|row| row.severity).max().unwrap_or(Severity::Unknown)
     }
 
     /// How many rows have this severity, kubeconfigs' copies of a CA not counted.
-    pub fn count(&self, severity: Severity) -> usize {
+    pub(crate) fn count(&self, severity: Severity) -> usize {
         self.rows.iter().filter(|row| row.severity == severity && !row.repeats).count()
     }
 }
 
 /// Judges every item of `inventory` as of `now`.
-pub fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> Assessment {
+pub(crate) fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> Assessment {
     let index = InventoryIndex::of(inventory);
     let mut rows: Vec<Row> = inventory
         .items
@@ -228,13 +228,13 @@ pub fn expires(item: &Item) -> Option<UnixTime> {
             let until = certificate.signer.not_after();
             Some(until.map_or(certificate.not_after, |until| certificate.not_after.min(until)))
         }
-        Content::Loopback(loopback) => Some(loopback.not_after()),
+        Content::Loopback(loopback) => Some(loopback.not_after),
         Content::Problem(_) => None,
     }
 }
 
 /// How long before its end an item becomes a warning, and how long before it critical.
-pub fn thresholds(item: &Item, policy: &Policy) -> [Option<Span>; 2] {
+pub(crate) fn thresholds(item: &Item, policy: &Policy) -> [Option<Span>; 2] {
     let begin = |severity| steps(item, policy)?.begin(severity);
     [begin(Severity::Warning), begin(Severity::Critical)]
 }
@@ -248,14 +248,14 @@ fn steps(item: &Item, policy: &Policy) -> Option<thresholds::Steps> {
 }
 
 /// True where kubeadm would renew but lacks the CA's key: what kubeadm calls externally managed.
-pub fn is_externally_managed(item: &Item) -> bool {
+pub(crate) fn is_externally_managed(item: &Item) -> bool {
     let is_kubeadms =
         item.role.kind == CertificateKind::Ca || item.role.renewer == RenewedBy::Kubeadm;
     is_kubeadms && item.has_key == Some(false)
 }
 
 /// True where it ends with its CA, before its own date.
-pub fn ends_with_ca(item: &Item) -> bool {
+pub(crate) fn ends_with_ca(item: &Item) -> bool {
     let own = item.certificate().map(|certificate| certificate.not_after);
     own.is_some() && own != expires(item)
 }
@@ -306,7 +306,7 @@ fn of_certificate(
 
 fn of_loopback(loopback: &Loopback, policy: &Policy, now: UnixTime) -> Option<Finding> {
     let steps = thresholds::Steps::of_thresholds(&policy.leaf);
-    checks::expires_at(loopback.not_after(), &steps, now)
+    checks::expires_at(loopback.not_after, &steps, now)
 }
 
 /// Every moment at which the judgement of this item can change.

@@ -268,7 +268,7 @@ fn what_a_component_needs_and_lacks_is_critical_the_rest_unknown() {
 #[test]
 fn a_long_running_api_server_is_a_finding() {
     let process = |days| {
-        let loopback = Loopback { started: UnixTime::new(0), lifetime: Span::days(365) };
+        let loopback = Loopback { not_after: UnixTime::new(365 * DAY) };
         let item =
             item(&role::LOOPBACK, "kube-apiserver", Entry::Process(1), Content::Loopback(loopback));
         codes(&judge(vec![item], days * DAY))

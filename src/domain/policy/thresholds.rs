@@ -23,7 +23,7 @@ impl Thresholds {
     }
 
     /// The steps, longest first.
-    pub fn stages(&self) -> &[Span] {
+    pub(crate) fn stages(&self) -> &[Span] {
         &self.stages
     }
 

@@ -16,7 +16,7 @@ const LATEST: Span = Span::seconds(MOST + 30);
 
 /// A container that runs, or did last.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Run {
+pub(crate) struct Run {
     /// How often the container was started again, ever.
     pub restarts: u32,
     /// When the one before it ended, if that is known.
@@ -30,7 +30,7 @@ pub struct Run {
 impl Run {
     /// How long the next one is held back if this one ends at `ended`. An estimate: what the kubelet remembers it does
     /// not tell, but how long it has held this one back tells how long it will the next.
-    pub fn back_off(&self, ended: UnixTime) -> Span {
+    pub(crate) fn back_off(&self, ended: UnixTime) -> Span {
         let started_before = |moment: UnixTime| self.kubelet_started.is_none_or(|it| it <= moment);
         if self.restarts == 0 || ended - self.started > FORGOTTEN || !started_before(self.started) {
             return Span::seconds(0);

@@ -145,7 +145,7 @@ impl Blocker {
     }
 
     /// True if `--force` goes on in spite of it.
-    pub fn is_overridable(&self) -> bool {
+    pub(crate) fn is_overridable(&self) -> bool {
         matches!(
             self,
             Self::Clock(_)
@@ -159,7 +159,7 @@ impl Blocker {
     }
 
     /// True if `--rescue` goes on in spite of it: it is what a rescue is for.
-    pub fn is_overridden_by_rescue(&self) -> bool {
+    pub(crate) fn is_overridden_by_rescue(&self) -> bool {
         matches!(
             self,
             Self::KubeletDown(_)
@@ -170,12 +170,12 @@ impl Blocker {
     }
 
     /// True for what may be a kubeadm at work and is overridden at last, also where nobody insists.
-    pub fn is_overridden_in_time(&self) -> bool {
+    pub(crate) fn is_overridden_in_time(&self) -> bool {
         matches!(self, Self::KubeadmUnclear { .. })
     }
 
     /// True if it is the same process as another one.
-    pub fn is_same_process(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_process(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::KubeadmUnclear { pid, .. }, Self::KubeadmUnclear { pid: other, .. }) => {
                 pid == other
@@ -190,7 +190,7 @@ impl Blocker {
     }
 
     /// True for what may go away by itself, as on a node that boots, or may be there to stay.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         self.passes()
             || matches!(
                 self,
@@ -203,7 +203,7 @@ impl Blocker {
     }
 
     /// True for what keeps kubeadm from its work, and nobody else.
-    pub fn is_about_kubeadm(&self) -> bool {
+    pub(crate) fn is_about_kubeadm(&self) -> bool {
         matches!(
             self,
             Self::KubeadmMissing(_)

@@ -9,7 +9,7 @@ const TOLERANCE: Span = Span::days(1);
 
 /// What else tells the time.
 #[derive(Clone, Debug, Default)]
-pub struct TimeSources {
+pub(crate) struct TimeSources {
     /// The CA is valid from then on.
     pub ca_not_before: Option<UnixTime>,
     /// When the newest of the control plane's files was written.
@@ -22,7 +22,7 @@ pub struct TimeSources {
 
 /// The latest sign of life of another node, by its own clock.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NodeLease {
+pub(crate) struct NodeLease {
     /// The node's name, safe to print.
     pub node: String,
     /// When.
@@ -31,7 +31,7 @@ pub struct NodeLease {
 
 /// Why a clock that says `now` cannot be right, as a clause. A clock is held to be right if any other node agrees
 /// with it: a hardware clock may stand still, and a single node may be the one that is wrong.
-pub fn implausibility(now: UnixTime, time_sources: &TimeSources) -> Option<String> {
+pub(crate) fn implausibility(now: UnixTime, time_sources: &TimeSources) -> Option<String> {
     let TimeSources { ca_not_before, newest_file, hardware, nodes } = time_sources;
     if let Some(begin) = ca_not_before.filter(|begin| now < *begin) {
         return Some(format!("it says {now}, and the cluster's CA is valid from {begin} on"));
@@ -57,7 +57,7 @@ pub fn implausibility(now: UnixTime, time_sources: &TimeSources) -> Option<Strin
 }
 
 /// True if two clocks are as near to each other as clocks are.
-pub fn agree(one: UnixTime, other: UnixTime) -> bool {
+pub(crate) fn agree(one: UnixTime, other: UnixTime) -> bool {
     (one - other).max(other - one) <= TOLERANCE
 }
 

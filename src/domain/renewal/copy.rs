@@ -39,7 +39,7 @@ impl fmt::Display for SystemUser {
 
 /// What the system says of a file or directory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// The owner.
     pub uid: u32,
     /// Permissions. Of a file with an ACL, the group's are the most that
@@ -56,19 +56,19 @@ const ROOT: u32 = 0;
 impl Standing {
     /// The file belongs to `owner`, who alone can write it, and has no second name, from which a rename
     /// would part it.
-    pub fn is_closed_file(self, owner: u32) -> bool {
+    pub(crate) fn is_closed_file(self, owner: u32) -> bool {
         self.uid == owner && self.mode & OTHERS_WRITE == 0 && !self.has_other_names
     }
 
     /// Nobody but root can read or write the file.
-    pub fn is_roots_alone(self) -> bool {
+    pub(crate) fn is_roots_alone(self) -> bool {
         self.uid == ROOT && self.mode & OTHERS_TOUCH == 0
     }
 }
 
 /// A user's certificate in a copy.
 #[derive(Clone, Copy, Debug)]
-pub struct CopiedCredential<'a> {
+pub(crate) struct CopiedCredential<'a> {
     /// What it says.
     pub certificate: &'a Certificate,
     /// The CA of this cluster was seen to have signed it: not refused, and not left unchecked.
@@ -79,7 +79,7 @@ pub struct CopiedCredential<'a> {
 
 /// What is known of admin.conf when a copy is judged.
 #[derive(Clone, Copy, Debug)]
-pub struct AdminCertificate<'a> {
+pub(crate) struct AdminCertificate<'a> {
     /// Its certificate now.
     pub certificate: &'a Certificate,
     /// The one that this renewal replaces, or is about to.
@@ -88,7 +88,7 @@ pub struct AdminCertificate<'a> {
 
 /// Why a user of a copy is not given what admin.conf has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// It is not of this cluster, or without its key.
     Stranger,
     /// It is of this cluster, and another user.
@@ -108,7 +108,7 @@ impl CopiedCredential<'_> {
     ///
     /// # Errors
     /// The first reason against it.
-    pub fn may_receive(
+    pub(crate) fn may_receive(
         self,
         admin: AdminCertificate<'_>,
         file: Standing,

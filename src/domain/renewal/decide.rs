@@ -18,10 +18,10 @@ use super::plan::{
 use super::rate_limit;
 
 /// How long kubeadm's leaves live where its configuration does not say otherwise.
-pub const YEAR: Span = Span::days(365);
+pub(crate) const YEAR: Span = Span::days(365);
 
 /// The plan for `request`, as things are at `now`.
-pub fn plan(
+pub(crate) fn plan(
     inventory: &Inventory,
     node: &NodeFacts,
     request: &RenewRequest,
@@ -62,7 +62,7 @@ pub fn plan(
 
 /// The plan for putting back a backup of these certificates: kubeadm has no part in it. What is `live` now comes
 /// back if the restoration fails, unless it is over.
-pub fn restoring(
+pub(crate) fn restoring(
     names: &[&'static str],
     live: &Inventory,
     node: &NodeFacts,
@@ -91,7 +91,7 @@ pub fn restoring(
 
 /// What kubeadm can renew and is due at `now`, by the inventory alone: enough to ask for a renewal,
 /// which then looks at everything again. The most urgent first.
-pub fn due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Vec<Renewal> {
+pub(crate) fn due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Vec<Renewal> {
     let node = NodeFacts::default();
     let request = RenewRequest { selection: Selection::Due, force: false, rescue: false };
     let judge = Judge { inventory, node: &node, request: &request, policy, now };
@@ -102,7 +102,7 @@ pub fn due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Vec<
 }
 
 /// True if `request` is for the certificate of this NAME; if it is for what is due, by the inventory alone.
-pub fn concerns(
+pub(crate) fn concerns(
     request: &RenewRequest,
     name: &str,
     inventory: &Inventory,
@@ -117,7 +117,7 @@ pub fn concerns(
 
 /// The end of a certificate in the memory of an API server, if it is so near that the API server has to be restarted
 /// though nothing else is due. The earliest, if there are several.
-pub fn memory_due(
+pub(crate) fn memory_due(
     inventory: &Inventory,
     policy: &RenewalPolicy,
     now: UnixTime,
@@ -128,13 +128,17 @@ pub fn memory_due(
 fn memory_ends(inventory: &Inventory, policy: &RenewalPolicy) -> impl Iterator<Item = UnixTime> {
     let may_restart = policy.restart != RestartPolicy::None;
     inventory.items.iter().filter(move |_| may_restart).filter_map(|item| match &item.content {
-        Content::Loopback(loopback) => Some(loopback.not_after()),
+        Content::Loopback(loopback) => Some(loopback.not_after),
         _ => None,
     })
 }
 
 /// When the next certificate will be due, if none is at `now`.
-pub fn next_due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) -> Option<UnixTime> {
+pub(crate) fn next_due(
+    inventory: &Inventory,
+    policy: &RenewalPolicy,
+    now: UnixTime,
+) -> Option<UnixTime> {
     let leaves = inventory.items.iter().filter(|item| item.role.renewer == RenewedBy::Kubeadm);
     let due_at = |item: &Item| {
         let certificate = item.certificate()?;
@@ -153,7 +157,12 @@ impl Plan {
     /// Overrides at `now` what may be a kubeadm, if that has been in the way for as long as people are given to look at
     /// it, which is as long as the same is not tried again; no kubeadm works for that long. `since` is when the first
     /// blocker was met, `ends` when the first of what is due ends, if that is known.
-    pub fn wait_no_longer(&mut self, since: UnixTime, ends: Option<UnixTime>, now: UnixTime) {
+    pub(crate) fn wait_no_longer(
+        &mut self,
+        since: UnixTime,
+        ends: Option<UnixTime>,
+        now: UnixTime,
+    ) {
         let is_over = |blocker: &Blocker| {
             let Blocker::KubeadmUnclear { started, .. } = blocker else { return false };
             let since = since.max(*started);

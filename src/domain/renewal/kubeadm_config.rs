@@ -226,7 +226,7 @@ pub fn keep(config: &ClusterConfig) -> Result<String, KubeadmConfigError> {
 
 /// A text of [`write()`]'s for a kubeadm that works on the staging copy, seen as /etc/kubernetes: there the certificates of
 /// another directory are too.
-pub fn for_stage(text: &str) -> String {
+pub(crate) fn for_stage(text: &str) -> String {
     let is_below = |dir: &str| Path::new(dir).starts_with(KUBERNETES);
     let lines = text.lines().map(|line| match line.strip_prefix(CERTIFICATES_DIR) {
         Some(dir) if !is_below(dir) => {

@@ -111,13 +111,13 @@ impl Journal {
     }
 
     /// True if it is no proof of an API server without its way to the kubelet. The old certificate did its work before.
-    pub const fn asks_for_kubelet(&self) -> bool {
+    pub(crate) const fn asks_for_kubelet(&self) -> bool {
         self.reaches_kubelet && self.turned.is_none()
     }
 
     /// What is restarted in one outage with the static pod at `index` of [`live`](Self::live): the API server with its
     /// etcd, without which it serves nobody. Its own step follows all the same, and finds that done, also after a crash.
-    pub fn together_with(&self, index: usize) -> Option<Component> {
+    pub(crate) fn together_with(&self, index: usize) -> Option<Component> {
         let restart = |component| Live { component, restart: true };
         let [etcd, apiserver] = [Component::Etcd, Component::Apiserver].map(restart);
         self.live.get(index..)?.starts_with(&[etcd, apiserver]).then_some(Component::Apiserver)
@@ -140,7 +140,7 @@ impl Journal {
 
     /// Takes it up again after a crash: every step can be taken again. What had touched nothing yet
     /// ends; what keeps being interrupted goes back.
-    pub fn resume(&mut self, now: UnixTime) {
+    pub(crate) fn resume(&mut self, now: UnixTime) {
         if self.outcome().is_some() {
             return;
         }
@@ -314,12 +314,12 @@ impl Renewal {
 
 impl Step {
     /// True before anything of the live tree is touched.
-    pub fn is_harmless(self) -> bool {
+    pub(crate) fn is_harmless(self) -> bool {
         matches!(self, Self::BackUp | Self::Stage | Self::Inspect)
     }
 
     /// True on the way back, and at the end.
-    pub fn is_going_back(self) -> bool {
+    pub(crate) fn is_going_back(self) -> bool {
         matches!(self, Self::RollBack | Self::ActivateOld(_) | Self::VerifyOld | Self::CleanUp(_))
     }
 

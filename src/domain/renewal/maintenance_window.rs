@@ -29,11 +29,11 @@ const SPREAD: Span = Span::hours(1);
 /// A node's offset, by its name: which part of a common wait is its own, in 65,536ths. The control planes of a
 /// cluster were made together and have the same windows, and are not to restart all API servers at once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct NodeOffset(u16);
+pub(crate) struct NodeOffset(u16);
 
 impl NodeOffset {
     /// That of the node of this name, always the same.
-    pub fn of(node: &str) -> Self {
+    pub(crate) fn of(node: &str) -> Self {
         let sum = digest::digest(&digest::SHA256, node.as_bytes());
         Self(sum.as_ref().iter().take(2).fold(0, |number, byte| number << 8 | u16::from(*byte)))
     }
@@ -100,13 +100,17 @@ fn next_open(windows: &[MaintenanceWindow], offset: NodeOffset, from: UnixTime) 
 }
 
 /// When what becomes due at `due` is renewed: at the node's offset, in the first window from then on.
-pub fn begin_after(due: UnixTime, windows: &[MaintenanceWindow], offset: NodeOffset) -> UnixTime {
+pub(crate) fn begin_after(
+    due: UnixTime,
+    windows: &[MaintenanceWindow],
+    offset: NodeOffset,
+) -> UnixTime {
     next_open(windows, offset, due + offset.part_of(SPREAD))
 }
 
 /// When to renew what ends at `ends`: at the node's offset, in the first window that is open in its last `before`,
 /// but not later than `deadline` ahead of its end, window or not. Never before `now`.
-pub fn begin_at(
+pub(crate) fn begin_at(
     ends: UnixTime,
     before: Span,
     deadline: Span,

@@ -4,28 +4,28 @@
 //! Pure: the edge (`renew/`) gathers facts and carries out steps, one at a time; everything that is
 //! decided is decided here.
 
-pub mod back_off;
+pub(crate) mod back_off;
 pub mod blocker;
-pub mod clock;
-pub mod component;
+pub(crate) mod clock;
+pub(crate) mod component;
 pub mod copy;
-pub mod decide;
-pub mod journal;
+pub(crate) mod decide;
+pub(crate) mod journal;
 pub mod kubeadm_config;
-pub mod leftover;
-pub mod machine;
-pub mod maintenance_window;
-pub mod organisation;
-pub mod path_blocker;
+pub(crate) mod leftover;
+pub(crate) mod machine;
+pub(crate) mod maintenance_window;
+pub(crate) mod organisation;
+pub(crate) mod path_blocker;
 pub mod plan;
-pub mod present;
-pub mod rate_limit;
+pub(crate) mod present;
+pub(crate) mod rate_limit;
 #[cfg(test)]
 pub(crate) mod sample;
-pub mod schedule;
-pub mod skew;
-pub mod termination;
-pub mod words;
+pub(crate) mod schedule;
+pub(crate) mod skew;
+pub(crate) mod termination;
+pub(crate) mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,7 @@ impl Fault {
     }
 
     /// A component that did not take the new certificate in time.
-    pub fn not_taken(what: impl Into<String>) -> Self {
+    pub(crate) fn not_taken(what: impl Into<String>) -> Self {
         Self { kind: FaultKind::NotTaken, what: what.into() }
     }
 }

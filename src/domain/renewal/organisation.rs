@@ -26,7 +26,7 @@ const STEPS: [OrganisationChange; 2] = [
 
 /// Whether a certificate `name` of the organisations `before` may be replaced by one of `after`, by a renewal.
 /// Both are sorted.
-pub fn may_follow(name: &str, before: &[&str], after: &[&str]) -> bool {
+pub(crate) fn may_follow(name: &str, before: &[&str], after: &[&str]) -> bool {
     let is_step = |step: &OrganisationChange| {
         step.names.contains(&name) && (step.from, step.to) == (before, after)
     };

@@ -123,7 +123,7 @@ impl PathBlocker {
 }
 
 /// The commands that close a component to others than root.
-pub fn give_to_root(component: &Path) -> String {
+pub(crate) fn give_to_root(component: &Path) -> String {
     let word = word(component);
     format!(
         "make it owned by root, and writable by nobody else: `chown -h root {word}`, `chmod go-w {word}`"

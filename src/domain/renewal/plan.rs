@@ -10,7 +10,7 @@ use super::{Component, blocker::Blocker, leftover::Leftover};
 
 /// What a person, or the daemon, asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RenewRequest {
+pub(crate) struct RenewRequest {
     /// Which certificates.
     pub selection: Selection,
     /// Go on in spite of what can be overridden.
@@ -21,7 +21,7 @@ pub struct RenewRequest {
 
 /// Which certificates are asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// All that kubeadm can renew, due or not.
     All,
     /// Those that are due.
@@ -55,7 +55,7 @@ pub struct RenewalPolicy {
 
 /// What is known of the node beside its certificates.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct NodeFacts {
+pub(crate) struct NodeFacts {
     /// The static pods whose manifests are there.
     pub components: Vec<ComponentFacts>,
     /// etcd runs elsewhere: kubeadm then renews nothing of etcd's, nor the API server's client

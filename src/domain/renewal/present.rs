@@ -6,7 +6,7 @@ use super::kubeadm_config::KeyAlgorithm;
 
 /// One of kubeadm's leaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     /// What its key is made of; `None` if kubeadm makes no such keys.
     pub algorithm: Option<KeyAlgorithm>,
     /// The first second of its validity.
@@ -19,7 +19,7 @@ pub struct Leaf {
 
 /// What their keys are made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// All of the same.
     Same(KeyAlgorithm),
     /// Not all of the same; this is what most are made of.
@@ -30,7 +30,7 @@ pub enum Keys {
 
 /// How long they were made for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Validity {
+pub(crate) enum Validity {
     /// For kubeadm's year, give or take a day.
     Year,
     /// For so long.
@@ -48,7 +48,7 @@ const DAY: Span = Span::days(1);
 const BACKDATE: Span = Span::minutes(5);
 
 /// What their keys are made of; where they differ, what most are made of: one can be a person's.
-pub fn keys(leaves: &[Leaf]) -> Keys {
+pub(crate) fn keys(leaves: &[Leaf]) -> Keys {
     let all: Vec<_> = leaves.iter().map(|leaf| leaf.algorithm).collect();
     let Some(most) = most(&all).flatten() else { return Keys::Unknown };
     match all.iter().all(|it| *it == Some(most)) {
@@ -59,7 +59,7 @@ pub fn keys(leaves: &[Leaf]) -> Keys {
 
 /// How long most of them were made for. One that begins when its CA does was made then, or by a kubeadm that writes its
 /// CA's first second into each leaf: of such, the length is an upper bound.
-pub fn validity(leaves: &[Leaf]) -> Validity {
+pub(crate) fn validity(leaves: &[Leaf]) -> Validity {
     let own = leaves.iter().filter(|leaf| leaf.begins_by_itself());
     let own: Vec<_> = own.map(|leaf| rounded(leaf.length())).collect();
     if let Some(length) = most(&own) {

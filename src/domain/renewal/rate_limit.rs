@@ -9,10 +9,10 @@ use super::blocker::Blocker;
 
 /// How long the same is not tried again once it has ended, well or not: it would end as it did. Near the end of a
 /// certificate it is shorter, see [`pause`].
-pub const LONGEST: Span = Span::hours(24);
+pub(crate) const LONGEST: Span = Span::hours(24);
 
 /// The least that lies between two of the same, also when the certificate is over.
-pub const SHORTEST: Span = Span::minutes(10);
+pub(crate) const SHORTEST: Span = Span::minutes(10);
 
 /// The same after one of which no end is known: it may have met somebody at work.
 const MIN_GAP: Span = Span::minutes(3);
@@ -22,7 +22,7 @@ const PER_HOUR: usize = 3;
 
 /// The most looks in one hour at whether one is due, for those who ask. Each takes a scan, and questions to kubeadm
 /// and to the API server; a daemon that is as it should be asks for half as many.
-pub const LOOKS_PER_HOUR: usize = 12;
+pub(crate) const LOOKS_PER_HOUR: usize = 12;
 
 /// A renewal that was tried without a person.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -47,13 +47,13 @@ impl Attempt {
 
 /// How long to wait at `now` for something that may be otherwise then: a tenth of what is left until `ends`, from 10
 /// minutes to a day.
-pub fn pause(ends: Option<UnixTime>, now: UnixTime) -> Span {
+pub(crate) fn pause(ends: Option<UnixTime>, now: UnixTime) -> Span {
     ends.map_or(LONGEST, |ends| (ends - now).fraction(1, 10).clamp(SHORTEST, LONGEST))
 }
 
 /// The earliest moment at which the next one may begin, by those that were; `now` if at once. `ends` is when the first
 /// of what was found ends, as it is known now: that counts, and not what was known at the last attempt.
-pub fn not_before(
+pub(crate) fn not_before(
     attempts: &[Attempt],
     found: &str,
     ends: Option<UnixTime>,
@@ -74,14 +74,14 @@ pub fn not_before(
 }
 
 /// True if somebody who asks may have a look, by when the last ones were.
-pub fn may_look(looks: &[UnixTime], now: UnixTime) -> bool {
+pub(crate) fn may_look(looks: &[UnixTime], now: UnixTime) -> bool {
     let is_recent = |at: &&UnixTime| now - **at < Span::hours(1) && **at <= now + MIN_GAP;
     looks.iter().filter(is_recent).count() < LOOKS_PER_HOUR
 }
 
 /// What only a look of the renewer shows, for it alone reads keys and its own notes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Unseen {
+pub(crate) enum Unseen {
     /// Nothing, by what it has noted.
     Nothing,
     /// Its notes cannot be read: a renewal may be half-way.
@@ -92,7 +92,7 @@ pub enum Unseen {
 
 /// When it is asked to look though no scan shows that anything is due, by when it was asked last: at once if it never
 /// was since the start. `None` if there is no reason to.
-pub fn next_look(last: Option<UnixTime>, unseen: Unseen, now: UnixTime) -> Option<UnixTime> {
+pub(crate) fn next_look(last: Option<UnixTime>, unseen: Unseen, now: UnixTime) -> Option<UnixTime> {
     let Some(last) = last.filter(|last| *last <= now) else { return Some(now) };
     match unseen {
         Unseen::Nothing => None,
@@ -109,7 +109,7 @@ fn known(attempts: &[Attempt], now: UnixTime) -> impl Iterator<Item = &Attempt> 
 
 /// What is due and has not begun, because something is in the way.
 #[derive(Clone, Copy, Debug)]
-pub struct HeldUp<'a> {
+pub(crate) struct HeldUp<'a> {
     /// What is due, as in [`Attempt::found`].
     pub found: &'a str,
     /// When the first of it ends, if that is known.
@@ -123,7 +123,7 @@ pub struct HeldUp<'a> {
 impl HeldUp<'_> {
     /// Until when that is waited for in silence: for a tenth of what was left, a day at most, and not into the
     /// deadline; but for ten minutes always.
-    pub fn silent_until(&self) -> UnixTime {
+    pub(crate) fn silent_until(&self) -> UnixTime {
         let patience = self.since + pause(self.ends, self.since);
         let deadline = self.ends.map_or(patience, |ends| ends - self.deadline);
         patience.min(deadline).max(self.since + SHORTEST)
@@ -132,7 +132,7 @@ impl HeldUp<'_> {
 
 /// True if what stands in the way is waited for in silence, by what was tried before: for a while if it goes away by
 /// itself, and twice if it may. On a node that boots nothing is healthy at first. What lasts is told, whatever it is.
-pub fn is_waited_for(
+pub(crate) fn is_waited_for(
     blockers: &[Blocker],
     attempts: &[Attempt],
     held_up: &HeldUp<'_>,

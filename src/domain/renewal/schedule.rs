@@ -12,7 +12,7 @@ use super::rate_limit::{self, Attempt};
 
 /// How certificates are renewed without a person.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// What is due.
     pub policy: RenewalPolicy,
     /// When it may begin; with none, at any time.
@@ -25,7 +25,7 @@ pub struct Schedule {
 
 /// The next renewal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NextRenewal {
+pub(crate) struct NextRenewal {
     /// When it begins.
     pub at: UnixTime,
     /// What is due by then, as a text that is the same as long as nothing changes; empty if nothing is
@@ -37,7 +37,7 @@ pub struct NextRenewal {
 
 impl Schedule {
     /// The next renewal, if anything on this node will ever need one.
-    pub fn next(
+    pub(crate) fn next(
         &self,
         inventory: &Inventory,
         attempts: &[Attempt],
@@ -66,7 +66,7 @@ impl Schedule {
     }
 
     /// When this certificate is renewed, if certwatch can: for those who are told of its end.
-    pub fn begins_for(&self, item: &Item, now: UnixTime) -> Option<UnixTime> {
+    pub(crate) fn begins_for(&self, item: &Item, now: UnixTime) -> Option<UnixTime> {
         let is_ours = item.role.renewer == RenewedBy::Kubeadm
             && !policy::is_externally_managed(item)
             && !policy::ends_with_ca(item);
@@ -76,7 +76,7 @@ impl Schedule {
     }
 
     /// When what ends at `ends` is renewed, from `from` on.
-    pub fn begins_at(&self, ends: UnixTime, from: UnixTime) -> UnixTime {
+    pub(crate) fn begins_at(&self, ends: UnixTime, from: UnixTime) -> UnixTime {
         let Self { policy, windows, deadline, offset } = self;
         maintenance_window::begin_at(ends, policy.before, *deadline, windows, *offset, from)
     }
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn an_api_server_s_memory_is_due_by_itself() {
         let started = UnixTime::new(1_000_000);
-        let loopback = Content::Loopback(Loopback { started, lifetime: Span::days(365) });
+        let loopback = Content::Loopback(Loopback { not_after: started + Span::days(365) });
         let place = Place::new(Path::new("kube-apiserver"), Entry::Process(1));
         let item = Item { place, role: &role::LOOPBACK, content: loopback, has_key: None };
         let inventory = Inventory { items: vec![item], ..Inventory::default() };

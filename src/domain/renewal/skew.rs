@@ -10,7 +10,7 @@ use super::blocker::Blocker;
 
 /// The versions of Kubernetes on a node; `None` where one is not known.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Versions {
+pub(crate) struct Versions {
     /// The installed kubeadm.
     pub kubeadm: Option<Version>,
     /// By the manifests.
@@ -24,7 +24,7 @@ const KUBEADM_AHEAD: i64 = 1;
 
 impl Versions {
     /// Why kubeadm is not let to work.
-    pub fn blocker(&self) -> Option<Blocker> {
+    pub(crate) fn blocker(&self) -> Option<Blocker> {
         let unsupported = Some(Blocker::KubeadmUnsupported(self.kubeadm));
         let Some(kubeadm) = self.kubeadm else { return unsupported };
         if kubeadm.among_known() == Ordering::Less {
@@ -40,7 +40,7 @@ impl Versions {
     }
 
     /// What people should know, whole sentences: none of it keeps a renewal from its end.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         [self.newer_than_known(), self.without_version(), self.kubelet()]
             .into_iter()
             .flatten()

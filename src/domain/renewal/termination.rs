@@ -9,14 +9,14 @@ use std::time::Duration;
 use super::Component;
 
 /// For the requests in flight, from when nobody listens any more.
-pub const IN_FLIGHT: Duration = Duration::from_secs(2);
+pub(crate) const IN_FLIGHT: Duration = Duration::from_secs(2);
 
 /// The most that a flag or a manifest is granted.
 const MOST: Duration = Duration::from_secs(300);
 
 /// What a component is given, from SIGTERM on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Grace {
+pub(crate) struct Grace {
     /// It is not killed before.
     at_least: Duration,
     /// Then it hangs.
@@ -25,7 +25,7 @@ pub struct Grace {
 
 /// What a static pod asks for itself.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct GraceSettings {
+pub(crate) struct GraceSettings {
     /// `--shutdown-delay-duration` and `--shutdown-watch-termination-grace-period` of an API server: for the one it goes
     /// on to listen, for the other it ends its watches one by one.
     pub drain: Duration,
@@ -35,7 +35,7 @@ pub struct GraceSettings {
 
 impl Grace {
     /// What a component is given that asks for this.
-    pub fn of(component: Component, asked: GraceSettings) -> Self {
+    pub(crate) fn of(component: Component, asked: GraceSettings) -> Self {
         let bound = component.hangs_after().max(asked.period.min(MOST));
         match component {
             Component::Apiserver => {
@@ -46,13 +46,8 @@ impl Grace {
         }
     }
 
-    /// The longest.
-    pub const fn at_most(&self) -> Duration {
-        self.at_most
-    }
-
     /// True if it is killed now: `told` after it got SIGTERM, and `closed` after its listener was gone, if that is known.
-    pub fn is_over(&self, told: Duration, closed: Option<Duration>) -> bool {
+    pub(crate) fn is_over(&self, told: Duration, closed: Option<Duration>) -> bool {
         let is_drained = closed.is_some_and(|closed| closed >= IN_FLIGHT);
         told >= self.at_most || told >= self.at_least && is_drained
     }
@@ -139,8 +134,8 @@ mod tests {
             component in prop::sample::select(&Component::ALL[..]),
         ) {
             let grace = Grace::of(component, asked);
-            prop_assert!(grace.at_most() <= MOST + MOST);
-            prop_assert!(grace.is_over(grace.at_most(), closed));
+            prop_assert!(grace.at_most <= MOST + MOST);
+            prop_assert!(grace.is_over(grace.at_most, closed));
             if grace.is_over(told, closed) {
                 let then = |it: Duration| it.saturating_add(later);
                 prop_assert!(grace.is_over(then(told), closed.map(then)));

@@ -161,7 +161,7 @@ impl Plan {
     }
 
     /// As [`Journal::together_with`] has it.
-    pub fn restarts_together(&self) -> bool {
+    pub(crate) fn restarts_together(&self) -> bool {
         let restarts = |component| self.restart.iter().any(|(it, _)| *it == component);
         restarts(Component::Etcd) && restarts(Component::Apiserver)
     }
@@ -211,18 +211,18 @@ impl Step {
 
 impl Journal {
     /// True if there is a backup of what was replaced, or would have been.
-    pub fn has_backup(&self) -> bool {
+    pub(crate) fn has_backup(&self) -> bool {
         !self.changes.is_empty() && self.outcome() != Some(Outcome::Unchanged)
     }
 
     /// The name of the static pod at `index` of [`live`](Self::live).
-    pub fn live_name(&self, index: usize) -> &'static str {
+    pub(crate) fn live_name(&self, index: usize) -> &'static str {
         self.live.get(index).map_or("a component", |live| live.component.name())
     }
 }
 
 /// How it ended in one line, for a subject: neither node nor severity is in it, nor a full stop.
-pub fn outcome_headline(journal: &Journal) -> String {
+pub(crate) fn outcome_headline(journal: &Journal) -> String {
     let (what, be, done) = subject(journal);
     let failed = format!("{what} could not be {done}");
     match journal.outcome() {
@@ -248,7 +248,7 @@ pub fn outcome_headline(journal: &Journal) -> String {
 }
 
 /// What follows the headline: whole sentences for people, the most important first, each safe to print.
-pub fn outcome_text(journal: &Journal) -> Vec<String> {
+pub(crate) fn outcome_text(journal: &Journal) -> Vec<String> {
     let mut text = Vec::new();
     if journal.outcome() == Some(Outcome::Renewed) && journal.names.len() > NAMED {
         text.push(format!("All of them: {}.", names(journal).join(", ")));

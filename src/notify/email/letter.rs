@@ -8,11 +8,11 @@ use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use ring::digest;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::mailbox::mailbox;
 use super::{Failure, html, text};
 use crate::domain::message::Message;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
+use crate::parse::mailbox::mailbox;
 use crate::report::lines::cut_end;
 
 /// Widest subject (RFC 5322, 2.1.1).

@@ -7,14 +7,11 @@ mod bounded_stream;
 mod failure;
 mod html;
 mod letter;
-mod mailbox;
 mod text;
 mod transport;
 mod words;
 
 use std::time::Duration;
-
-pub use mailbox::mailbox;
 
 use super::{ATTEMPT, Failure, Network, Receipt};
 use crate::config::channels::EmailConfig;

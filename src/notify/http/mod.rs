@@ -21,7 +21,7 @@ use ureq::{Agent, Body};
 pub use self::endpoint::Endpoint;
 use self::fault::FailedAttempt;
 use self::proxy::Via;
-pub use self::proxy::{check as check_proxy, is_asked_for as is_proxy_asked_for};
+pub(crate) use self::proxy::{check as check_proxy, is_asked_for as is_proxy_asked_for};
 use self::tunnel::{ProxyResolver, Tunnel};
 use super::{ATTEMPT, Failure, FailureKind, Network, secret, tls};
 use crate::beside;
@@ -84,7 +84,7 @@ impl HttpRequest {
 
 impl HttpResponse {
     /// True for 2xx.
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
@@ -141,7 +141,7 @@ pub fn post(request: &HttpRequest, network: &Network) -> Result<HttpResponse, Fa
 
 /// # Errors
 /// A client certificate cannot be presented to `endpoint`, since there is no TLS.
-pub fn check_client(
+pub(crate) fn check_client(
     endpoint: &Endpoint,
     client: Option<&ClientCertificate>,
 ) -> Result<(), Failure> {

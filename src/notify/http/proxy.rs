@@ -88,7 +88,7 @@ impl Via {
 ///
 /// # Errors
 /// A proxy is asked for, and it cannot be understood; the reason begins with what names it.
-pub fn check(network: &Network) -> Result<(), Failure> {
+pub(crate) fn check(network: &Network) -> Result<(), Failure> {
     for is_tls in [true, false] {
         if let Some((name, url)) = named(network, is_tls)? {
             understood(&name, &url, &network.http)?;
@@ -98,7 +98,7 @@ pub fn check(network: &Network) -> Result<(), Failure> {
 }
 
 /// True if the configuration or the environment asks for a proxy.
-pub fn is_asked_for(http: &HttpConfig) -> bool {
+pub(crate) fn is_asked_for(http: &HttpConfig) -> bool {
     match &http.proxy {
         Setting::Off => false,
         Setting::Url(_) | Setting::Secret(_) => true,

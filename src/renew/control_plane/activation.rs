@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::pod::Pod;
 use super::restart::STARTS;
+use super::wait::{EVERY, wait};
 use super::{ControlPlane, container_log, process};
 use crate::domain::renewal::{Component, Fault, FaultKind};
 use crate::domain::time::UnixTime;
-
-/// How often a state is looked at that is waited for.
-const EVERY: Duration = Duration::from_millis(250);
 
 /// Longest time in which a component takes up new files by itself; the API server looks each minute.
 const TAKES_UP: Duration = Duration::from_secs(90);
@@ -99,7 +97,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// One of them does not answer.
-    pub fn await_kubelet_and_runtime(&self) -> Result<(), Fault> {
+    pub(crate) fn await_kubelet_and_runtime(&self) -> Result<(), Fault> {
         wait(KUBELET_AND_RUNTIME, || self.kubelet_and_runtime_are_well()).map_err(Fault::failed)
     }
 
@@ -164,20 +162,5 @@ fn is_starting(pod: &Pod) -> bool {
         Ok(None) => true,
         Ok(Some(process)) => process.started().elapsed().is_ok_and(|age| age < YOUNG),
         Err(_) => false,
-    }
-}
-
-/// Asks until it succeeds, at least once; the last failure when `limit` is over.
-pub(super) fn wait<T>(
-    limit: Duration,
-    mut ask: impl FnMut() -> Result<T, String>,
-) -> Result<T, String> {
-    let until = Instant::now() + limit;
-    loop {
-        let answer = ask();
-        if answer.is_ok() || Instant::now() >= until {
-            return answer;
-        }
-        sleep(EVERY);
     }
 }

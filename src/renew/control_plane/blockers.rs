@@ -59,7 +59,7 @@ impl ControlPlane {
 
     /// The latest signs of life of the other nodes, of the first 20, by their own clocks. Who cannot be asked is no
     /// witness. Where none agrees with `now`, this takes 12 s: only those count that are seen alive.
-    pub fn other_clocks(&self, now: UnixTime) -> Vec<NodeLease> {
+    pub(crate) fn other_clocks(&self, now: UnixTime) -> Vec<NodeLease> {
         let first = self.heartbeats();
         if first.is_empty() || first.iter().any(|it| clock::agree(now, it.at)) {
             return first;

@@ -9,7 +9,6 @@ mod activation;
 mod api;
 mod blockers;
 mod container_log;
-mod handshake;
 mod health;
 mod http;
 mod parked_manifest;
@@ -20,6 +19,7 @@ mod restart;
 mod termination;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +41,7 @@ use crate::domain::renewal::plan::ComponentFacts;
 use crate::domain::renewal::{Component, Fault};
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
+use crate::handshake;
 
 /// The static pods of this node, as their manifests were when they were read.
 pub struct ControlPlane {
@@ -59,7 +60,7 @@ impl ControlPlane {
     }
 
     /// True if etcd does not run on this node.
-    pub fn has_external_etcd(&self) -> bool {
+    pub(crate) fn has_external_etcd(&self) -> bool {
         self.pod(Component::Etcd).is_err()
     }
 
@@ -96,7 +97,7 @@ impl ControlPlane {
     ///
     /// # Errors
     /// It does not, or cannot be asked; why, as a clause.
-    pub fn reaches_kubelet(&self) -> Result<(), String> {
+    pub(crate) fn reaches_kubelet(&self) -> Result<(), String> {
         let name = kubelet::node_name(&self.paths).map_err(|fault| fault.what)?;
         let node = name.strip_prefix(kubelet::USER).unwrap_or(&name);
         // As Kubernetes wants it (RFC 1123): nothing that means something in a URL.
@@ -120,7 +121,10 @@ impl ControlPlane {
         // Several processes are as good as none: nobody knows which counts. A restart tells.
         let process = process::find(pod.component).ok().flatten();
         let started = process.map(|process| unix_time(process.started()));
-        let lifetime = Loopback::lifetime_in(pod.version());
+        let loopback = |started| {
+            let presented = handshake::loopback_not_after(pod.address());
+            presented.unwrap_or_else(|| Loopback::of_process(started, pod.version()).not_after)
+        };
         let is_apiserver = pod.component == Component::Apiserver;
         ComponentFacts {
             component: pod.component,
@@ -128,14 +132,14 @@ impl ControlPlane {
             started,
             served: pod.endpoints().first().and_then(|it| handshake::served(it.address).ok()),
             stale: proof::stale(pod, process.as_ref()),
-            loopback_not_after: started.filter(|_| is_apiserver).map(|start| start + lifetime),
+            loopback_not_after: started.filter(|_| is_apiserver).map(loopback),
             is_ours_to_signal: self.is_movable(pod),
             back_off: container_log::held_back(pod.component, process.as_ref()),
         }
     }
 
     /// True if one of the static pods has no process.
-    pub fn is_partly_down(&self) -> bool {
+    pub(crate) fn is_partly_down(&self) -> bool {
         self.pods.iter().any(|pod| matches!(process::find(pod.component), Ok(None)))
     }
 

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::api::{ApiClient, Lease};
-use super::handshake::served;
 use super::pod::{Pod, ServingEndpoint, read_file};
 use super::process::{self, Process};
 use super::{ControlPlane, RestartOptions, unix_time};
 use crate::domain::model::Sha256;
 use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
+use crate::handshake::served;
 use crate::parse::pem;
 use crate::parse::x509::sha256;
 use crate::renew::files::shown;

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::activation::wait;
 use super::pod::Pod;
 use super::process::{self, Process};
 use super::termination::Termination;
+use super::wait::wait;
 use super::{ControlPlane, parked_manifest, put_manifests_back};
 use crate::domain::renewal::{Component, Fault};
 

@@ -7,18 +7,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
-use super::handshake::served;
 use super::http::{Client, TlsMaterial};
 use super::pod::Pod;
 use super::{ControlPlane, parked_manifest, put_manifests_back};
 use crate::domain::kubernetes::Version;
 use crate::domain::renewal::Component;
+use crate::domain::time::UnixTime;
+use crate::handshake::{loopback_not_after, served};
 use crate::parse::x509::sha256;
 use crate::renew::NodePaths;
 
@@ -102,6 +103,21 @@ fn the_served_leaf_is_seen_whether_or_not_ours_is_demanded() {
     let leaf = pki.leaf();
     assert_eq!(served(serve(plain(&leaf))), Ok(sha256(&leaf.der)));
     assert_eq!(served(serve(pki.demanding(&leaf))), Ok(sha256(&leaf.der)));
+}
+
+#[test]
+fn the_certificate_in_an_api_server_s_memory_is_told_from_its_own() {
+    let own = Pki::new().leaf();
+    assert_eq!(loopback_not_after(serve(plain(&own))), None);
+
+    let mut params = CertificateParams::new(["apiserver-loopback-client".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "apiserver-loopback-client@1798761600");
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let leaf = Leaf { pem: certificate.pem(), der: certificate.der().clone(), key };
+    let end = UnixTime::parse("2030-01-01T00:00:00Z").unwrap();
+    assert_eq!(loopback_not_after(serve(plain(&leaf))), Some(end));
 }
 
 #[test]

@@ -14,28 +14,28 @@ const ATTEMPTS: usize = 10;
 
 impl Renewer {
     /// From now on nobody asks but the daemon: what fails again is not told again at once.
-    pub fn is_asked_by_nobody(&mut self) {
+    pub(crate) fn is_asked_by_nobody(&mut self) {
         self.is_auto = true;
     }
 
     /// What was tried without a person.
-    pub fn attempts(&self) -> &[Attempt] {
+    pub(crate) fn attempts(&self) -> &[Attempt] {
         &self.memory.attempts
     }
 
     /// Notes, before it, that somebody looks without a person.
-    pub fn note_look(&mut self, now: UnixTime) {
+    pub(crate) fn note_look(&mut self, now: UnixTime) {
         self.memory.note_look(now);
         self.memory.note_manifests(manifests::digest(&self.paths), now);
     }
 
     /// Notes that somebody has looked without a person.
-    pub fn note_run(&mut self, now: UnixTime) {
+    pub(crate) fn note_run(&mut self, now: UnixTime) {
         self.memory.last_run = Some(now);
     }
 
     /// Notes whether something is in the way of what is due; gives since when.
-    pub fn note_held_up(&mut self, is_held_up: bool, now: UnixTime) -> UnixTime {
+    pub(crate) fn note_held_up(&mut self, is_held_up: bool, now: UnixTime) -> UnixTime {
         let since = self.memory.held_up.filter(|since| *since <= now).unwrap_or(now);
         self.memory.held_up = is_held_up.then_some(since);
         since
@@ -46,7 +46,7 @@ impl Renewer {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn note_mismatched(&mut self) -> Result<(), Fault> {
+    pub(crate) fn note_mismatched(&mut self) -> Result<(), Fault> {
         if (self.find_kubeadm)(&self.paths).is_some() {
             return Ok(());
         }
@@ -59,13 +59,13 @@ impl Renewer {
     }
 
     /// Notes what was tried without a person, and how it went.
-    pub fn note_attempt(&mut self, attempt: Attempt) {
+    pub(crate) fn note_attempt(&mut self, attempt: Attempt) {
         self.memory.attempts.insert(0, attempt);
         self.memory.attempts.truncate(ATTEMPTS);
     }
 
     /// Notes that the last one has ended: the same is not tried again at once.
-    pub fn end_attempt(&mut self) {
+    pub(crate) fn end_attempt(&mut self) {
         if let Some(attempt) = self.memory.attempts.first_mut() {
             attempt.ended = true;
         }
@@ -80,7 +80,7 @@ impl Renewer {
     }
 
     /// Which configuration kubeadm is given from now on.
-    pub fn use_config(&mut self, path: &Path) {
+    pub(crate) fn use_config(&mut self, path: &Path) {
         self.memory.config = Some(path.to_owned());
     }
 }

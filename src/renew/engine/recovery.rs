@@ -7,7 +7,7 @@ use crate::domain::renewal::{Component, Fault, Journal, Step};
 use crate::sys;
 
 use super::super::control_plane::put_manifests_back;
-use super::super::{pairs, stage};
+use super::super::{NodePaths, backup, pairs, stage};
 use super::{Renewer, StepObserver};
 
 /// How long a kubeadm may go on whose certwatch was killed: it renews ten certificates in two seconds, on a busy machine
@@ -22,7 +22,10 @@ impl Renewer {
     ///
     /// # Errors
     /// A manifest cannot be put back, or what was found not be kept.
-    pub fn recover(&mut self, progress: &mut StepObserver<'_>) -> Result<Vec<Journal>, Fault> {
+    pub(crate) fn recover(
+        &mut self,
+        progress: &mut StepObserver<'_>,
+    ) -> Result<Vec<Journal>, Fault> {
         put_manifests_back(&self.paths)?;
         let mut ended = Vec::new();
         if let Some(mut journal) = self.memory.current.take() {
@@ -36,7 +39,7 @@ impl Renewer {
         if (self.find_kubeadm)(&self.paths).is_none() {
             ended.extend(self.repair(progress)?);
             if ended.is_empty() {
-                stage::tidy(&self.paths)?;
+                tidy(&self.paths)?;
             }
         }
         Ok(ended)
@@ -64,4 +67,17 @@ impl Renewer {
         let journal = Journal::repair(names, &users, told.join("; "), sys::now());
         Ok(Some(self.begin(journal, progress)))
     }
+}
+
+/// Removes what an earlier run has left. Without a journal nothing of it is of use to anybody, and it may be keys.
+///
+/// # Errors
+/// Something in `renew.state-dir` cannot be removed.
+fn tidy(paths: &NodePaths) -> Result<(), Fault> {
+    stage::clean(paths)?;
+    pairs::forget(paths)?;
+    // A directory that cannot be written stands in the way of a renewal, and is told there.
+    let _ = stage::remove_temporaries(paths);
+    let _ = backup::remove_unfinished(paths);
+    Ok(())
 }

@@ -7,11 +7,12 @@ use crate::exit::Exit;
 use crate::renew::{RenewerState, pairs};
 use crate::{store, sys};
 
-use super::renew::RenewalJob;
-use super::renewer::{failed, survey};
+use super::job::RenewalJob;
+use super::session::failed;
+use super::survey::survey;
 
 /// Shows what would be done, and changes nothing.
-pub(super) fn rehearse(job: &RenewalJob) -> Exit {
+pub(in crate::app) fn dry_run(job: &RenewalJob) -> Exit {
     let now = sys::now();
     let work = &job.paths.work;
     let (memory, unreadable) = match store::peek::<RenewerState>(work) {

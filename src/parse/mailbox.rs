@@ -1,4 +1,4 @@
-//! Addresses, as people write them.
+//! Mail addresses, as people write them (RFC 5322, without SMTPUTF8).
 
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -9,7 +9,7 @@ use crate::domain::text::{escape_control, is_unsafe};
 ///
 /// # Errors
 /// It is neither; the text says what is wrong, in words that go on after the name of a setting.
-pub fn mailbox(text: &str) -> Result<Mailbox, String> {
+pub(crate) fn mailbox(text: &str) -> Result<Mailbox, String> {
     if text.chars().any(is_unsafe) {
         return Err("holds control characters".to_owned());
     }

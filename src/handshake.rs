@@ -10,33 +10,58 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::domain::model::Sha256;
+use crate::domain::model::{Attribute, Sha256};
 use crate::domain::text::escape_control;
-use crate::parse::x509::sha256;
+use crate::domain::time;
+use crate::parse::x509::{self, Authority, Issuers, sha256};
 
 /// Longest time for the connection and the handshake together.
 const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// To who asks for this name, kube-apiserver presents the certificate in its memory, whose common name begins with it
+/// (`LoopbackClientServerNameOverride` in apiserver's server/secure_serving.go).
+const LOOPBACK: &str = "apiserver-loopback-client";
 
 /// SHA-256 of the leaf that the server at `address` presents. Nobody's word is taken for it, but its
 /// key must have signed the handshake.
 ///
 /// # Errors
 /// It presented none within 3 s; why, as a clause.
-pub(super) fn served(address: SocketAddr) -> Result<Sha256, String> {
+pub fn served(address: SocketAddr) -> Result<Sha256, String> {
+    presented(address, ServerName::IpAddress(address.ip().into())).map(|leaf| sha256(&leaf))
+}
+
+/// When the certificate ends that the API server at `address` has in its memory; `None` if it presents no such one.
+pub(crate) fn loopback_not_after(address: SocketAddr) -> Option<time::UnixTime> {
+    let leaf = presented(address, ServerName::try_from(LOOPBACK).ok()?).ok()?;
+    let certificate = x509::read(&leaf, false, Authority::Beside(&[]), &Issuers::default()).ok()?;
+    let is_loopback = certificate.subject.value(&Attribute::Cn).starts_with(LOOPBACK);
+    is_loopback.then_some(certificate.not_after)
+}
+
+/// The leaf, as DER, for who asks for `name`.
+fn presented(
+    address: SocketAddr,
+    name: ServerName<'static>,
+) -> Result<CertificateDer<'static>, String> {
     let seen = Arc::new(CertificateRecorder::new());
-    let end = shake(address, &seen);
+    let end = shake(address, name, &seen);
     // A server that demands a certificate of ours presents its own first, and refuses then.
     match (seen.leaf.get(), end) {
-        (Some(leaf), _) => Ok(*leaf),
+        (Some(leaf), _) => Ok(leaf.clone()),
         (None, Err(error)) => Err(escape_control(&error.to_string()).into_owned()),
         (None, Ok(())) => Err("it presented no certificate".to_owned()),
     }
 }
 
-fn shake(address: SocketAddr, seen: &Arc<CertificateRecorder>) -> io::Result<()> {
+fn shake(
+    address: SocketAddr,
+    name: ServerName<'static>,
+    seen: &Arc<CertificateRecorder>,
+) -> io::Result<()> {
     let until = Instant::now() + HANDSHAKE;
     let mut stream = Bounded { stream: TcpStream::connect_timeout(&address, HANDSHAKE)?, until };
-    let mut tls = connection(address, Arc::clone(seen)).map_err(io::Error::other)?;
+    let mut tls = connection(name, Arc::clone(seen)).map_err(io::Error::other)?;
     while tls.is_handshaking() {
         tls.complete_io(&mut stream)?;
     }
@@ -45,7 +70,7 @@ fn shake(address: SocketAddr, seen: &Arc<CertificateRecorder>) -> io::Result<()>
 }
 
 fn connection(
-    address: SocketAddr,
+    name: ServerName<'static>,
     seen: Arc<CertificateRecorder>,
 ) -> Result<ClientConnection, Error> {
     let config = ClientConfig::builder_with_provider(Arc::clone(&seen.provider))
@@ -53,14 +78,14 @@ fn connection(
         .dangerous()
         .with_custom_certificate_verifier(seen)
         .with_no_client_auth();
-    ClientConnection::new(Arc::new(config), ServerName::IpAddress(address.ip().into()))
+    ClientConnection::new(Arc::new(config), name)
 }
 
 /// Accepts any certificate, and remembers it once the server has signed with its key.
 #[derive(Debug)]
 struct CertificateRecorder {
     provider: Arc<CryptoProvider>,
-    leaf: OnceLock<Sha256>,
+    leaf: OnceLock<CertificateDer<'static>>,
 }
 
 impl CertificateRecorder {
@@ -69,7 +94,7 @@ impl CertificateRecorder {
     }
 
     fn remember(&self, leaf: &CertificateDer<'_>) {
-        self.leaf.get_or_init(|| sha256(leaf));
+        self.leaf.get_or_init(|| leaf.clone().into_owned());
     }
 }
 
