@@ -52,14 +52,14 @@ pub struct Guarded {
 impl Guarded {
     /// `mode` is `starttls`, `tls` or `clear`; `files` are certificate and key.
     pub fn new(mode: &str, files: &[&Path]) -> Self {
-        Self::at(0, mode, files)
+        Self::at(Ipv4Addr::LOCALHOST, 0, mode, files)
     }
 
-    /// The same at a port that people know.
-    pub fn at(port: u16, mode: &str, files: &[&Path]) -> Self {
+    /// The same at an address and a port that people know.
+    pub fn at(address: Ipv4Addr, port: u16, mode: &str, files: &[&Path]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/smtpd.py");
         let mut command = Command::new(script);
-        command.args([&port.to_string(), mode]).args(files);
+        command.args([&address.to_string(), &port.to_string(), mode]).args(files);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());

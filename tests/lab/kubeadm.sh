@@ -66,6 +66,8 @@ explain() {
 kubeadm_init() {
     init_config "$1" | node_write "$1" /etc/kubeadm.yaml
     node_run "$1" kubeadm init --config /etc/kubeadm.yaml --upload-certs --skip-phases=preflight,addon || explain "$1"
+    [[ ! ${LEADER_LINES:-} ]] || node_run "$1" sed -i "s/^    - --leader-elect=true\$/&$LEADER_LINES/" \
+        /etc/kubernetes/manifests/kube-{controller-manager,scheduler}.yaml
 }
 
 # kubeadm_join NODE FIRST: joins NODE as a further control plane of FIRST's cluster.

@@ -33,6 +33,10 @@ test-lab: deb ## the tests that need it: root, Debian 12, minutes
 lab-matrix: tools ## docs/compatibility.md, measured on each version of Kubernetes (VERSIONS="1.37 1.31")
 	@tests/lab/matrix.sh
 
+.PHONY: lab-year
+lab-year: deb ## three years of a node whose clock is moved, with the package and real mail, half an hour
+	@tests/lab/year.sh
+
 .PHONY: crash-renew
 crash-renew: ## 110 crashes of a renewal, half an hour (CERTWATCH_KILLS=110)
 	@CERTWATCH_KILLS=$${CERTWATCH_KILLS:-110} tests/lab/test.sh renew_crash:: --nocapture

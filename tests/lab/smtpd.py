@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A mail server that wants TLS and a login: smtpd.py PORT starttls|tls|clear [CERTIFICATE KEY]
+"""A mail server that wants TLS and a login: smtpd.py ADDRESS PORT starttls|tls|clear [CERTIFICATE KEY]
 
 Prints its port, another than 0 if that was asked for, and then each command that matters as it hears
 it, with the subject of each mail. Ends with its standard input.
@@ -49,7 +49,7 @@ def authenticate(server, session, envelope, mechanism, data):
 
 
 async def main():
-    port, mode, files = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    address, port, mode, files = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
     context = None
     if files:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -69,7 +69,7 @@ async def main():
 
     loop = asyncio.get_running_loop()
     implicit = context if mode == "tls" else None
-    server = await loop.create_server(protocol, "127.0.0.1", port, ssl=implicit)
+    server = await loop.create_server(protocol, address, port, ssl=implicit)
     say(server.sockets[0].getsockname()[1])
     await loop.run_in_executor(None, sys.stdin.read)
 

@@ -49,6 +49,14 @@ impl Cluster {
         cluster
     }
 
+    /// One control plane with a kernel and a clock of its own, as kubeadm left it.
+    pub(crate) fn with_a_clock() -> Self {
+        let name = std::env::var("CERTWATCH_CLUSTER").unwrap_or_else(|_| "year".to_owned());
+        let cluster = Self::take(&name);
+        succeed(cluster.command(&["fresh", "1"]).env("KIND", "uml"));
+        cluster
+    }
+
     /// The name alone, once no other test uses it.
     pub(crate) fn take(name: &str) -> Self {
         Self::take_one_of(&[name.to_owned()])

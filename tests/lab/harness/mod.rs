@@ -1,5 +1,9 @@
 //! What the tests drive the lab with.
-#![allow(dead_code, unused_imports, reason = "the lab's tests and the matrix use their part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the lab's tests, the matrix and the year use their part of it"
+)]
 
 mod campaign;
 mod cluster;
@@ -7,6 +11,7 @@ mod control_plane;
 mod expired;
 mod node;
 mod outage;
+mod package;
 mod renewer;
 mod wait;
 mod watch;
@@ -19,6 +24,9 @@ pub(crate) use control_plane::{
 pub(crate) use expired::YEAR;
 pub(crate) use node::Node;
 pub(crate) use outage::{Outage, Poll};
+pub(crate) use package::{
+    bring, follow, install, mail_server, package, property, readme, wait_for_mail,
+};
 pub(crate) use renewer::{CERTWATCH, Run, STAND_IN, WORK};
 pub(crate) use wait::wait_for;
 pub(crate) use watch::Watch;

@@ -1,5 +1,7 @@
 //! What becomes of a daemon that is killed, hangs, fails again and again, or is told nonsense.
 
+use std::net::Ipv4Addr;
+
 use crate::harness::{Cluster, Node, wait_for};
 
 use super::{SOON, follow, install, mail_server, property, readme, wait_for_mail};
@@ -9,7 +11,7 @@ fn it_comes_back_and_when_it_cannot_people_are_told() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
     install(node);
-    let server = mail_server(node);
+    let server = mail_server(node, Ipv4Addr::LOCALHOST);
     follow(node, &readme()[1]);
     wait_for_mail(&server, "TEST cp1", SOON);
     let drop_in = b"[Service]\nWatchdogSec=5s\n";
@@ -71,7 +73,7 @@ fn a_wrong_configuration_ends_a_start_for_good() {
     let cluster = Cluster::fresh(1);
     let node = cluster.node("cp1");
     install(node);
-    let server = mail_server(node);
+    let server = mail_server(node, Ipv4Addr::LOCALHOST);
     follow(node, &readme()[1]);
     // Written by a root with another umask.
     node.run(&["chmod", "600", "/etc/certwatch/conf.d/mail.toml"]);

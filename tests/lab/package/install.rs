@@ -1,5 +1,7 @@
 //! From the README's first command to the last, which leaves nothing.
 
+use std::net::Ipv4Addr;
+
 use crate::common::smtp::Guarded;
 use crate::harness::{Cluster, Node, wait_for};
 
@@ -24,7 +26,7 @@ fn it_is_as_the_readme_says() {
     assert!(status.contains(" critical; next: admin.conf in "), "{status}");
     assert_eq!(property(node, "certwatch-renew.path", "ActiveState"), "inactive");
 
-    let server = mail_server(node);
+    let server = mail_server(node, Ipv4Addr::LOCALHOST);
     follow(node, mail);
     wait_for_mail(&server, "TEST cp1", SOON);
     wait_for_mail(&server, "[certwatch] CRITICAL cp1:", SOON);
