@@ -62,7 +62,7 @@ fn json(stage: &Stage) -> (String, Value) {
     assert_eq!(run.stderr, "");
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     let daemon = &document["daemon"];
-    let has_gone = !daemon["since"].is_null() && daemon["running"] == false;
+    let has_gone = !daemon["started_at"].is_null() && daemon["running"] == false;
     assert_eq!(run.code, i32::from(has_gone), "{run:?}");
     let schema = include_str!("../../docs/status.schema.json");
     let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
