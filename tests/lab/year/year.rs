@@ -148,7 +148,7 @@ impl<'a> Year<'a> {
         let now = now.parse().unwrap();
         let at = |time: &Value| time.as_str().and_then(unix);
         let has_looked = at(&status["last_scan"]["at"]).is_some_and(|at| at >= since);
-        let is_told = status["receivers"][0]["queue"] == 0;
+        let is_told = status["receivers"][0]["pending"] == 0;
         let renewal = &status["renewal"];
         let is_due = at(&renewal["next"]["at"]).is_some_and(|at| at <= now);
         let renews = !renewal["running"].is_null() || is_due || renewer.ends_with("activating");
