@@ -416,7 +416,7 @@ fn a_daemon_with_few_threads_goes_on_and_tells() {
     });
     let watch = stage.memory()["state"]["writer"]["watch"].as_str().unwrap().to_owned();
     let silent =
-        format!("{}: does not respond", stage.node.path("etc/kubernetes/pki/dead").display());
+        format!("{}: not responding", stage.node.path("etc/kubernetes/pki/dead").display());
     assert!(watch.starts_with("inotify on ") && watch.contains(&silent), "{watch}");
 
     // It answers: that is seen without anybody who asks, and then judged and watched.
