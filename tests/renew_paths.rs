@@ -485,7 +485,7 @@ fn nothing_is_made_or_removed_through_a_stranger_s_directory() {
     fs::create_dir_all(victim.join("manifests")).unwrap();
     fs::write(victim.join(".certwatch-manifests/etcd.yaml"), "away").unwrap();
     let said = control_plane::put_manifests_back(&moved).unwrap_err().what;
-    assert!(said.contains("etcd does not run"), "{said}");
+    assert!(said.contains("etcd is stopped"), "{said}");
     assert!(victim.join(".certwatch-manifests/etcd.yaml").exists());
 }
 
