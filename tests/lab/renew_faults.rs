@@ -324,7 +324,7 @@ fn of_two_at_the_same_time_one_steps_back() {
     let second = node.certwatch(&["renew", "--force", "etcd-peer"]);
     node.run(&["rm", "/root/hold"]);
     assert_eq!(second.code, Some(1), "{}", second.said);
-    assert!(second.said.contains("another certwatch"), "{}", second.said);
+    assert!(second.said.contains("another renewal or restoration"), "{}", second.said);
     let first = Run::from(first.wait_with_output().unwrap());
     assert_eq!(first.code, Some(0), "{}", first.said);
     assert_eq!(node.complaint(), None);
