@@ -96,7 +96,7 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
     node.run(&["bash", "-euc", &pod("upgrader")]);
     wait_until_running(node, "kubeadm", 4);
     let found = blockers(node);
-    let what = found[0]["what"].as_str().unwrap();
+    let what = found[0]["message"].as_str().unwrap();
     assert_eq!((found.len(), &found[0]["code"]), (1, &"kubeadm_unrecognized".into()), "{found:#?}");
     assert!(what.contains("of root: `kubeadm config") && what.contains("/kubepods"), "{what}");
     node.run(&["kubectl", "delete", "pod", "upgrader", "--grace-period=0", "--force"]);
@@ -106,7 +106,7 @@ fn only_a_kubeadm_of_root_s_on_the_node_is_waited_for_and_what_may_be_one_is_tol
         start(node, "elsewhere", "root", cgroup, kubeadm);
         wait_until_running(node, "kubeadm", 4);
         let found = blockers(node);
-        let what = found[0]["what"].as_str().unwrap();
+        let what = found[0]["message"].as_str().unwrap();
         assert_eq!(
             (found.len(), &found[0]["code"]),
             (1, &"kubeadm_unrecognized".into()),
