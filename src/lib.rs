@@ -13,10 +13,11 @@ mod daemon;
 pub mod domain;
 mod exit;
 pub mod fs;
-pub mod handshake;
+
 pub mod hangs;
 pub mod log;
 pub mod monitor;
+pub mod node;
 pub mod notify;
 pub mod parse;
 pub mod renew;

@@ -20,11 +20,13 @@ use certwatch::domain::renewal::kubeadm_config::{
 };
 use certwatch::domain::role;
 use certwatch::domain::time::Span;
+use certwatch::node::ControlPlane;
+use certwatch::node::NodePaths;
 use certwatch::parse::x509::{self, Authority, Issuers};
 use certwatch::parse::{pem, public_key};
-use certwatch::renew::cluster_config::{ClusterConfigSource, Settled, hand_over, settle};
-use certwatch::renew::control_plane::ControlPlane;
-use certwatch::renew::{NodePaths, inspect, kubeadm, stage};
+use certwatch::renew::facts::cluster_config::{ClusterConfigSource, Settled, hand_over, settle};
+use certwatch::renew::kubeadm;
+use certwatch::renew::tree::{inspect, stage};
 use certwatch::sys;
 use common::made::{FILES, MadeNode};
 

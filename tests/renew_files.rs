@@ -13,9 +13,11 @@ use std::process::Command;
 
 use certwatch::domain::renewal::{Fault, FileChange};
 use certwatch::domain::time::Span;
-use certwatch::renew::copy::Copy;
-use certwatch::renew::install::{Direction, install};
-use certwatch::renew::{NodePaths, backup, files, inspect, kubeadm, stage};
+use certwatch::node::NodePaths;
+use certwatch::renew::kubeadm;
+use certwatch::renew::tree::copy::Copy;
+use certwatch::renew::tree::install::{Direction, install};
+use certwatch::renew::tree::{backup, files, inspect, stage};
 use certwatch::sys;
 use common::made::{FILES, MadeNode};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cli::CopyArgs;
 use crate::exit::Exit;
-use crate::renew::copy::{Copy, CopyStatus};
+use crate::renew::tree::copy::{Copy, CopyStatus};
 use crate::sys;
 
 /// Looks at it or refreshes it, and prints what came of it as JSON.

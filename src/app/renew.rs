@@ -7,7 +7,7 @@ use crate::domain::renewal::plan::{RenewRequest, Selection};
 use crate::domain::role;
 use crate::domain::text::escape_control;
 use crate::exit::Exit;
-use crate::renew::copies::Copies;
+use crate::renew::tree::copies::Copies;
 
 use super::renewal::{self, RenewalJob, node_paths};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::cli::{RestoreArgs, StatusFormat};
 use crate::domain::renewal::plan::{RenewRequest, Selection};
 use crate::exit::Exit;
-use crate::renew::backup;
-use crate::renew::copies::Copies;
+use crate::renew::tree::backup;
+use crate::renew::tree::copies::Copies;
 use crate::report::backups;
 use crate::sys;
 

@@ -11,7 +11,8 @@ use super::{Daemon, Event, IDLE, log};
 use crate::beside;
 use crate::domain::renewal::rate_limit::{self, Unseen};
 use crate::domain::time::{Span, UnixTime};
-use crate::renew::{RenewerState, cluster_config};
+use crate::renew::RenewerState;
+use crate::renew::facts::cluster_config;
 use crate::{store, sys};
 
 /// How often the renewer's journal is looked at while a renewal goes on.

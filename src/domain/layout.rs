@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use super::role::{self, CertificateKind, Role};
+use super::text::escape_control;
 
 /// Directories that hold kubeadm's pki below `/etc/kubernetes`; `ssl` is kubespray's name.
 pub(crate) const PKI_NAMES: [&str; 2] = ["pki", "ssl"];
@@ -94,6 +95,11 @@ pub(crate) fn as_known(path: &Path) -> PathBuf {
         Ok(below) => Path::new(KUBERNETES).join(below),
         Err(_) => path.to_owned(),
     }
+}
+
+/// A path as it may be printed.
+pub(crate) fn shown(path: &Path) -> String {
+    escape_control(&as_known(path).to_string_lossy()).into_owned()
 }
 
 /// The name of the pki directory that a `certificatesDir` means, below /etc/kubernetes.

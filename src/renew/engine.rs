@@ -6,21 +6,23 @@ mod recovery;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::domain::layout::shown;
 use crate::domain::renewal::blocker::Blocker;
+use crate::domain::renewal::restart::RestartOptions;
 use crate::domain::renewal::{Done, Fault, FaultKind, Journal, Live, Outcome, Step, Task};
 use crate::domain::time::UnixTime;
 use crate::fs::trusted;
+use crate::node::{ControlPlane, NodePaths};
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
-use super::backup;
-use super::control_plane::{ControlPlane, RestartOptions};
-use super::copies::Copies;
-use super::install::{self, Direction};
+use super::facts::preflight;
 use super::memory::RenewerState;
-use super::node_paths::NodePaths;
 use super::shutdown::Stop;
-use super::{copy, files, inspect, kubeadm, kubelet, pairs, preflight, stage};
+use super::tree::copies::Copies;
+use super::tree::install::{self, Direction};
+use super::tree::{backup, copy, inspect, pairs, stage};
+use super::{kubeadm, kubelet};
 
 /// The one who renews on this node: there is one at a time.
 pub struct Renewer {
@@ -259,7 +261,7 @@ impl Renewer {
             changes.retain(|change| !file_paths.contains(&change.path));
         }
         let others = install::install(&backup, kubernetes, &changes, Direction::Back)?;
-        let others: Vec<_> = others.iter().map(|path| files::shown(path)).collect();
+        let others: Vec<_> = others.iter().map(|path| shown(path)).collect();
         let mut note = "the files are as they were before".to_owned();
         if !broken.is_empty() {
             let names: Vec<_> = broken.iter().map(|name| name.as_str()).collect();

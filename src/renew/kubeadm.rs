@@ -13,9 +13,10 @@ use crate::domain::renewal::{Fault, kubeadm_config};
 use crate::domain::role;
 use crate::domain::text::escape_control;
 
-use super::NodePaths;
-use super::files::{self, Ownership, shown};
 use super::program::{self, command, find};
+use super::tree::files::{self, Ownership};
+use crate::domain::layout::shown;
+use crate::node::NodePaths;
 
 /// One NAME takes 0.1 s, or 40 s if kubeadm has no configuration and asks an API that hangs.
 const LIMIT: Duration = Duration::from_secs(60);

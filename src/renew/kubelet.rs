@@ -13,28 +13,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::kubernetes::Version;
+use crate::domain::layout::shown;
 use crate::domain::model::{Attribute, Certificate};
 use crate::domain::renewal::Fault;
+use crate::domain::renewal::acceptance::is_signed;
 use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
-use crate::parse::kubeconfig::{self, PemSource};
+use crate::node::NodePaths;
+use crate::node::kubelet::{
+    CURRENT, certificate, client_not_after, conf_path, embedded, pki, user,
+};
 use crate::parse::kubelet;
-use crate::parse::pem;
-use crate::parse::x509::{self, Authority, Issuers};
 use crate::sys;
 
-use super::NodePaths;
-use super::credential::{self, CaBundle, is_signed};
-use super::files::{self, Ownership, shown};
 use super::program::{self, Output};
+use super::tree::credential::{self, CaBundle};
+use super::tree::files::{self, Ownership};
 use conf::UserCredentials;
 use health::{is_healthy, wait_until};
 
 /// Every name that the kubelet gives to a client certificate and its key begins so.
 const CLIENT: &str = "kubelet-client";
-
-/// The name under which the kubelet looks for the one to use.
-const CURRENT: &str = "kubelet-client-current.pem";
 
 /// kubeadm signs one certificate within a second.
 const SIGNING: Duration = Duration::from_secs(60);
@@ -58,19 +57,6 @@ pub(crate) fn version() -> Option<Version> {
     output.text().split_whitespace().find_map(Version::parse).filter(|_| output.is_success())
 }
 
-/// The end of the kubelet's client certificate, the one that its kubelet.conf has or names, in the
-/// last second of its validity; `None` if there is none that can be read.
-pub(crate) fn client_not_after(paths: &NodePaths) -> Option<UnixTime> {
-    Some(client(paths)?.not_after)
-}
-
-/// True if the kubelet has a kubelet.conf that its rotation knows nothing of: with a certificate in it, as a
-/// rescue that did not end has left it, or with the name of one that is not there.
-pub(crate) fn is_stranded(paths: &NodePaths) -> bool {
-    let has_conf = files::read(&conf_path(paths)).is_ok_and(|conf| conf.is_some());
-    has_conf && (embedded(paths).is_some() || client(paths).is_none())
-}
-
 /// Gives the kubelet a kubelet.conf with a new certificate in it, signed by kubeadm with the CA of
 /// this node, and restarts it. `config` is the cluster's configuration. What it says is for people.
 ///
@@ -82,7 +68,7 @@ pub(crate) fn is_stranded(paths: &NodePaths) -> bool {
 pub(crate) fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
     let path = conf_path(paths);
     if !has_fresh_pair(paths) {
-        let name = node_name(paths)?;
+        let name = user(paths)?;
         let pair = sign(paths, config, &name)?;
         keep_aside(paths)?;
         let text = conf::with_pair(&read(&path)?, &pair).ok_or_else(|| unusual(&path))?;
@@ -126,52 +112,12 @@ pub(crate) fn rotate(paths: &NodePaths) -> Result<String, Fault> {
     ))
 }
 
-/// The certificate that the kubelet starts with.
-fn client(paths: &NodePaths) -> Option<Certificate> {
-    embedded(paths).or_else(|| certificate(&files::read(&pki(paths).join(CURRENT)).ok()??))
-}
-
-/// The certificate inside kubelet.conf.
-fn embedded(paths: &NodePaths) -> Option<Certificate> {
-    let conf = kubeconfig::read(&files::read(&conf_path(paths)).ok()??).ok()?;
-    match &conf.users.first()?.certificate {
-        PemSource::Inline(Ok(pem)) => certificate(pem),
-        PemSource::Inline(Err(_)) | PemSource::File(_) => None,
-    }
-}
-
 fn has_fresh_pair(paths: &NodePaths) -> bool {
     embedded(paths).is_some_and(|it| it.not_after >= sys::now())
 }
 
 fn fresh(path: &Path) -> Option<Certificate> {
     certificate(&files::read(path).ok()??).filter(|it| it.not_after >= sys::now())
-}
-
-/// The first certificate of some PEM.
-fn certificate(bytes: &[u8]) -> Option<Certificate> {
-    let block = pem::certificates(bytes).into_iter().next()?.ok()?;
-    x509::read(&block.der, false, Authority::Beside(&[]), &Issuers::default()).ok()
-}
-
-/// What stands before a node's name in that of its kubelet as a user.
-pub(super) const USER: &str = "system:node:";
-
-/// What the old certificate calls the node: it need not be the host's name.
-pub(super) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
-    let certificate = client(paths).map(|it| it.subject.value(&Attribute::Cn).into_owned());
-    // A kubelet.conf of kubeadm's names its user so, and may be all that is left.
-    let conf = kubeconfig::read(read(&conf_path(paths))?.as_bytes()).ok();
-    let user = conf.and_then(|conf| Some(conf.users.first()?.name.clone()));
-    let names = [certificate, user].into_iter().flatten();
-    names.into_iter().find(|name| name.len() > USER.len() && name.starts_with(USER)).ok_or_else(
-        || {
-            Fault::failed(format!(
-                "the node's name is unknown: neither {} nor kubelet.conf has a certificate for {USER}NAME",
-                shown(&pki(paths).join(CURRENT))
-            ))
-        },
-    )
 }
 
 /// A new pair from kubeadm, which prints it within a kubeconfig.
@@ -263,14 +209,6 @@ fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Output, Fa
     let mut command = program::command(program)?;
     command.args(arguments);
     program::run(command, limit)
-}
-
-fn conf_path(paths: &NodePaths) -> PathBuf {
-    paths.kubernetes.join("kubelet.conf")
-}
-
-fn pki(paths: &NodePaths) -> PathBuf {
-    paths.kubelet.join("pki")
 }
 
 /// It holds a key, so it is neither printed nor logged by anybody.

@@ -13,8 +13,8 @@ use rcgen::{
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
-use super::NodePaths;
 use crate::domain::time::UnixTime;
+use crate::node::NodePaths;
 
 /// The moment that all dates are counted from.
 pub(super) const NOW: UnixTime = UnixTime::new(1_800_000_000);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
-use crate::renew::backup::Backup;
+use crate::renew::tree::backup::Backup;
 
 use super::escape;
 

@@ -10,7 +10,7 @@ use crate::domain::kubernetes::Version;
 use crate::domain::model::{Content, Entry, Item, Loopback, Place, Reason};
 use crate::domain::role;
 use crate::domain::time::UnixTime;
-use crate::handshake;
+use crate::node::handshake;
 use crate::parse::manifest;
 use crate::parse::process::{self, ProcessOwner};
 use crate::sys;

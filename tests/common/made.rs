@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use certwatch::renew::NodePaths;
+use certwatch::node::NodePaths;
 use tempfile::TempDir;
 
 /// Certificates and kubeconfigs.

@@ -8,9 +8,11 @@ use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use certwatch::domain::renewal::Component;
+use certwatch::domain::renewal::restart::RestartOptions;
 use certwatch::domain::time::{Span, UnixTime};
-use certwatch::renew::NodePaths;
-use certwatch::renew::control_plane::{ControlPlane, RestartOptions, put_manifests_back};
+use certwatch::node::ControlPlane;
+use certwatch::node::NodePaths;
+use certwatch::renew::control_plane::put_manifests_back;
 use certwatch::sys;
 
 use crate::harness::{Cluster, Node, Poll, wait_for};

@@ -4,7 +4,8 @@ use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::leftover::Leftover;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::renew::{RenewerState, pairs};
+use crate::renew::RenewerState;
+use crate::renew::tree::pairs;
 use crate::{store, sys};
 
 use super::job::RenewalJob;

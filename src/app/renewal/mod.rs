@@ -13,8 +13,9 @@ use crate::domain::renewal::rate_limit::{self, HeldUp};
 use crate::domain::renewal::{Journal, Task};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::renew::cluster_config::{self, ClusterConfigSource};
-use crate::renew::{Renewer, RenewerState, pairs};
+use crate::renew::facts::cluster_config::{self, ClusterConfigSource};
+use crate::renew::tree::pairs;
+use crate::renew::{Renewer, RenewerState};
 use crate::{store, sys};
 
 pub(super) use dry_run::dry_run;

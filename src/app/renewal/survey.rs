@@ -13,10 +13,11 @@ use crate::domain::renewal::rate_limit::{self, Attempt};
 use crate::domain::renewal::{Fault, decide};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
-use crate::renew::cluster_config::{self, Settled};
+use crate::renew::Renewer;
+use crate::renew::facts::cluster_config::{self, Settled};
 use crate::renew::facts::{self, Gathered, Question};
 use crate::renew::memory::Manifests;
-use crate::renew::{Renewer, backup, inspect};
+use crate::renew::tree::{backup, inspect};
 use crate::{daemon, monitor, scan};
 
 use super::job::RenewalJob;

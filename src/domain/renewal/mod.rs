@@ -4,6 +4,7 @@
 //! Pure: the edge (`renew/`) gathers facts and carries out steps, one at a time; everything that is
 //! decided is decided here.
 
+pub(crate) mod acceptance;
 pub(crate) mod back_off;
 pub mod blocker;
 pub(crate) mod clock;
@@ -12,6 +13,7 @@ pub mod copy;
 pub(crate) mod decide;
 pub(crate) mod journal;
 pub mod kubeadm_config;
+pub(crate) mod leadership;
 pub(crate) mod leftover;
 pub(crate) mod machine;
 pub(crate) mod maintenance_window;
@@ -20,6 +22,7 @@ pub(crate) mod path_blocker;
 pub mod plan;
 pub(crate) mod present;
 pub(crate) mod rate_limit;
+pub mod restart;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod schedule;

@@ -3,53 +3,15 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::pod::Pod;
-use super::restart::STARTS;
 use super::wait::{EVERY, wait};
-use super::{ControlPlane, container_log, process};
+use crate::domain::renewal::restart::{
+    APPEARS, KUBELET_AND_RUNTIME, PEERS, RestartOptions, SETTLES,
+};
 use crate::domain::renewal::{Component, Fault, FaultKind};
 use crate::domain::time::UnixTime;
-
-/// Longest time in which a component takes up new files by itself; the API server looks each minute.
-const TAKES_UP: Duration = Duration::from_secs(90);
-
-/// Longest time that other control planes are waited for: a restart there takes as long as one here.
-const PEERS: Duration = Duration::from_secs(300);
-
-/// Longest time that the kubelet and the container runtime are waited for before something ends that nobody
-/// else starts again: they may just be restarted.
-const KUBELET_AND_RUNTIME: Duration = Duration::from_secs(60);
-
-/// How long one that does not run, and is not held back, is given to be started by a kubelet that looks every 20 s.
-const APPEARS: Duration = Duration::from_secs(45);
-
-/// How long a process counts as one that has just been started: an etcd waits for its peers.
-const YOUNG: Duration = Duration::from_secs(180);
-
-/// Longest time from the start of the process to its proof: the API server may take a minute to be
-/// ready, and a leader is followed after 15 s.
-const SETTLES: Duration = Duration::from_secs(120);
-
-/// With which care a component is made to use its files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RestartOptions {
-    /// It is restarted, unless it has started after this moment and after its files were put there: so the
-    /// moment at which the renewal began makes this safe to be asked for twice, after a crash.
-    pub restart: Option<UnixTime>,
-    /// Before a restart, etcd and the API server wait until they are well on the other control planes: those
-    /// are of the same age, and their certwatch may be at work in the same minute.
-    pub wait_for_peers: bool,
-    /// Nothing is ended while the kubelet or the container runtime does not answer: nobody would start it again. In a
-    /// rescue a kubelet may not say how it is.
-    pub wait_for_kubelet_and_runtime: bool,
-    /// What is restarted in the same outage, if it has not been yet: the API server with its etcd.
-    pub together_with: Option<Component>,
-    /// The API server has to reach this node's kubelet.
-    pub reaches_kubelet: bool,
-    /// What does not run, or has just been started, gets the time of a restart: the node may have booted a
-    /// moment ago, or its kubelet hold the component back.
-    pub is_patient: bool,
-}
+use crate::node::ControlPlane;
+use crate::node::pod::Pod;
+use crate::node::{container_log, process};
 
 impl ControlPlane {
     /// Makes a component use the files on disk, and gives one sentence of evidence that it does. What is
@@ -116,7 +78,7 @@ impl ControlPlane {
     fn is_restarted(&self, pod: &Pod, since: UnixTime) -> Result<bool, Fault> {
         let Some(process) = process::find(pod.component)? else { return Ok(false) };
         // `since` may have begun up to a second later than it says.
-        let is_after = super::unix_time(process.started()) > since;
+        let is_after = process.started_at() > since;
         Ok(is_after && self.is_younger(pod, &process).is_ok())
     }
 
@@ -133,9 +95,7 @@ impl ControlPlane {
         let begun = Instant::now();
         loop {
             let proof = self.proof(pod, options);
-            let limit =
-                if options.is_patient && is_starting(pod) { STARTS + SETTLES } else { TAKES_UP };
-            if proof.is_ok() || begun.elapsed() >= limit {
+            if proof.is_ok() || begun.elapsed() >= options.proof_limit(age(pod)) {
                 return proof;
             }
             sleep(EVERY);
@@ -157,10 +117,10 @@ impl ControlPlane {
     }
 }
 
-fn is_starting(pod: &Pod) -> bool {
+/// Since when its process runs, if one does. Of several, none has just been started.
+fn age(pod: &Pod) -> Option<Duration> {
     match process::find(pod.component) {
-        Ok(None) => true,
-        Ok(Some(process)) => process.started().elapsed().is_ok_and(|age| age < YOUNG),
-        Err(_) => false,
+        Ok(process) => Some(process?.started().elapsed().unwrap_or(Duration::MAX)),
+        Err(_) => Some(Duration::MAX),
     }
 }

@@ -7,19 +7,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self as sys, AtFlags, Mode};
 use rustix::io::Errno;
 
-use crate::domain::layout::MANIFEST_DIRS;
+use crate::domain::layout::{MANIFEST_DIRS, shown};
 use crate::domain::renewal::{Component, Fault};
-use crate::renew::NodePaths;
-use crate::renew::files::{above, shown};
-
-use super::pod::read_file;
-
-/// The content of the API server's manifest, which may be away; `None` where it cannot be read.
-pub(in crate::renew) fn api_server_manifest(kubernetes: &Path) -> Option<Vec<u8>> {
-    let name = format!("{}.yaml", Component::Apiserver);
-    let paths = MANIFEST_DIRS.map(|dir| kubernetes.join(dir).join(&name));
-    paths.iter().find_map(|path| read_file(path).ok())
-}
+use crate::node::NodePaths;
+use crate::renew::tree::files::above;
 
 /// Moves a component's manifest away; [`put_manifests_back`] brings it back.
 ///

@@ -4,22 +4,14 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::pod::Pod;
-use super::process::{self, Process};
 use super::termination::Termination;
 use super::wait::wait;
-use super::{ControlPlane, parked_manifest, put_manifests_back};
+use super::{parked_manifest, put_manifests_back};
+use crate::domain::renewal::restart::{LEAVES, NOTICED, STARTS};
 use crate::domain::renewal::{Component, Fault};
-
-/// Longest time from a manifest's going to the end of the process: the kubelet may look only every
-/// 20 s, and waits the pod's grace period of 30 s before SIGKILL.
-const LEAVES: Duration = Duration::from_secs(120);
-
-/// How long a manifest stays away whose pod does not run, so that the kubelet sees it gone.
-const NOTICED: Duration = Duration::from_secs(30);
-
-/// Longest time until the kubelet starts it again: its back-off ends at 5 min.
-pub(super) const STARTS: Duration = Duration::from_secs(330);
+use crate::node::ControlPlane;
+use crate::node::pod::Pod;
+use crate::node::process::{self, Process};
 
 /// A component that has ended.
 struct StoppedComponent {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::process::{Ending, Process};
 use crate::domain::renewal::termination::Grace;
+use crate::node::process::{Ending, Process};
 use crate::parse::listeners;
 
 /// How often it is asked whether somebody still listens. An end is noticed at once.

@@ -6,8 +6,9 @@ use crate::domain::renewal::Fault;
 use crate::domain::renewal::rate_limit::Attempt;
 use crate::domain::time::UnixTime;
 
-use super::super::{manifests, pairs};
 use super::Renewer;
+use crate::renew::facts::manifests;
+use crate::renew::tree::pairs;
 
 /// How many attempts are remembered: more than an hour can hold.
 const ATTEMPTS: usize = 10;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::domain::renewal::{Component, Fault, Journal, Step};
 use crate::sys;
 
-use super::super::control_plane::put_manifests_back;
-use super::super::{NodePaths, backup, pairs, stage};
 use super::{Renewer, StepObserver};
+use crate::node::NodePaths;
+use crate::renew::control_plane::put_manifests_back;
+use crate::renew::tree::{backup, pairs, stage};
 
 /// How long a kubeadm may go on whose certwatch was killed: it renews ten certificates in two seconds, on a busy machine
 /// in more. One that is not ours may go on for longer.

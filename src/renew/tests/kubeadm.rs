@@ -1,6 +1,7 @@
-use super::super::testing::{Node, words};
-use super::super::{program, stage};
 use super::*;
+use crate::renew::program;
+use crate::renew::testing::{Node, words};
+use crate::renew::tree::stage;
 
 /// A shell script instead of kubeadm. A shell writes it: this process, were it to fork meanwhile,
 /// would keep it from being run.

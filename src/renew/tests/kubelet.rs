@@ -6,8 +6,8 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 use tempfile::TempDir;
 use time::{Duration as Days, OffsetDateTime};
 
-use super::super::testing::{Authority, Leaf, Pair};
 use super::*;
+use crate::renew::testing::{Authority, Leaf, Pair};
 
 /// A node's directories, with nothing in them.
 struct Node {
@@ -100,12 +100,12 @@ fn the_certificate_in_kubelet_conf_counts_and_else_the_rotated_one() {
 fn the_node_is_called_what_its_certificate_says() {
     let node = Node::new();
     node.conf_by_name();
-    assert_eq!(node_name(&node.paths).unwrap(), "system:node:left", "nothing else is there");
+    assert_eq!(user(&node.paths).unwrap(), "system:node:left", "nothing else is there");
     node.rotated(&pair("system:node:old.name", -3));
-    assert_eq!(node_name(&node.paths).unwrap(), "system:node:old.name");
+    assert_eq!(user(&node.paths).unwrap(), "system:node:old.name");
     fs::write(conf_path(&node.paths), "users: []\n").unwrap();
     fs::remove_file(pki(&node.paths).join(CURRENT)).unwrap();
-    assert!(node_name(&node.paths).unwrap_err().what.contains("name is unknown"));
+    assert!(user(&node.paths).unwrap_err().what.contains("name is unknown"));
 }
 
 #[test]

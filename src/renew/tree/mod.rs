@@ -1,0 +1,13 @@
+//! The files: backed up, staged, inspected, installed, and put back.
+
+pub mod backup;
+pub(super) mod blockers;
+pub mod copies;
+pub mod copy;
+pub(super) mod credential;
+pub mod files;
+pub mod inspect;
+pub mod install;
+pub(crate) mod pairs;
+pub mod stage;
+mod trusted_file;
