@@ -19,12 +19,13 @@ test: tools ## all tests that need neither root nor a cluster
 	@echo 'The tests on a real kubeadm control plane are apart: make test-lab'
 
 .PHONY: lint
-lint: tools ## formatting, clippy, documentation, scripts
+lint: tools ## formatting, clippy, documentation, scripts, typos
 	cargo fmt --all --check
 	cargo clippy --all-targets --all-features --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
-	shellcheck .ci/run tests/*.sh tests/lab/*.sh tests/lab/kubernetes/*/*.sh tests/lab/rootfs/usr/local/sbin/* tests/lab/uml/rootfs/usr/local/sbin/* benches/*.sh packaging/*.sh packaging/debian/p*
+	shellcheck .ci/run fuzz/*.sh tests/*.sh tests/lab/*.sh tests/lab/kubernetes/*/*.sh tests/lab/rootfs/usr/local/sbin/* tests/lab/uml/rootfs/usr/local/sbin/* benches/*.sh packaging/*.sh packaging/debian/p*
 	tests/units.sh
+	tests/typos.sh
 
 CARGO_DEB := target/tools/bin/cargo-deb
 
@@ -44,6 +45,10 @@ check-deb: deb ## lintian, piuparts, and whether it is built again with the same
 .PHONY: deny
 deny: ## licenses, sources and bans of all dependencies
 	tests/deny.sh
+
+.PHONY: measure
+measure: ## how large the pieces of the program are, and how much of it is documented
+	@tests/architecture/measure.py
 
 .PHONY: bench
 bench: tools ## the figures of docs/performance.md (needs kubeadm: see docs/lab.md)
