@@ -13,8 +13,8 @@ mod daemon;
 pub mod domain;
 mod exit;
 pub mod fs;
-
 pub mod hangs;
+mod http;
 pub mod log;
 pub mod monitor;
 pub mod node;

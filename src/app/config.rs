@@ -52,7 +52,7 @@ fn look(config: &Config, network: &Network, shown: &str) -> Vec<String> {
         Some(format!("{shown}: [{section}] names {}", failure.reason))
     });
     let clients = channels.clients().into_iter().filter_map(|(section, client)| {
-        let failure = tls::pair(client, &network.hangs).err()?;
+        let failure = tls::identity(client, &network.hangs).err()?;
         Some(format!("{shown}: [{section}]: {}", failure.reason))
     });
     let urls = route::check_urls(channels, network).into_iter();

@@ -6,18 +6,19 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::file::read_file;
-use super::http::{Client, ComponentResponse, TlsMaterial};
+use super::http::ComponentClient;
 use crate::domain::layout::shown;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::clock::NodeLease;
 use crate::domain::renewal::leadership::LeaderLease;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
-use crate::parse::credential;
+use crate::http::Response;
+use crate::parse::credential::{self, Credential};
 
 /// The API server as one user sees it. It is not `Debug`: it holds a key.
 pub(crate) struct ApiClient {
-    client: Client,
+    client: ComponentClient,
     server: SocketAddr,
     user: String,
 }
@@ -34,11 +35,8 @@ impl ApiClient {
             read_file(kubeconfig).map_err(|error| format!("{user} cannot be read: {error}"))?;
         let credential = credential::read(&bytes)
             .ok_or_else(|| format!("{user} has no certificate and key embedded in it"))?;
-        let client = Client::presenting(&TlsMaterial {
-            ca: &credential.ca,
-            certificate: &credential.certificate,
-            key: &credential.key,
-        });
+        let Credential { ca, certificate, key } = &credential;
+        let client = ComponentClient::presenting(ca, certificate, key);
         Ok(Self { client: client.map_err(|why| format!("{user}: {why}"))?, server, user })
     }
 
@@ -46,7 +44,7 @@ impl ApiClient {
     ///
     /// # Errors
     /// No answer, or the credential was refused; as a clause.
-    pub(crate) fn get(&self, path: &str) -> Result<ComponentResponse, String> {
+    pub(crate) fn get(&self, path: &str) -> Result<Response, String> {
         let Self { client, server, user } = self;
         let answer = client.get(&format!("https://{server}{path}"));
         let answer = answer.map_err(|why| format!("the API server did not respond: {why}"))?;

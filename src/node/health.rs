@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::ControlPlane;
 use super::api::ApiClient;
 use super::file::read_file;
-use super::http::{Client, ComponentResponse, TlsMaterial};
+use super::http::ComponentClient;
 use super::pod::Pod;
 use crate::domain::layout::shown;
 use crate::domain::renewal::Component;
 use crate::domain::text::escape_control;
+use crate::http::Response;
 
 impl ControlPlane {
     /// Whether a component says that it is well; if not, why, as a clause.
@@ -19,14 +20,14 @@ impl ControlPlane {
             Component::Apiserver => self.apiserver_health(pod),
             Component::ControllerManager | Component::Scheduler => {
                 let url = format!("https://{}/healthz", pod.address());
-                is_ok(&Client::anonymous().get(&url)?)
+                is_ok(&ComponentClient::anonymous().get(&url)?)
             }
         }
     }
 
     fn etcd_health(&self, pod: &Pod) -> Result<(), String> {
         let answer = match pod.metrics() {
-            Some(address) => Client::anonymous().get(&format!("http://{address}/health")),
+            Some(address) => ComponentClient::anonymous().get(&format!("http://{address}/health")),
             None => self.etcd_client(pod)?.get(&format!("https://{}/health", pod.address())),
         };
         says_healthy(&answer?)
@@ -34,7 +35,8 @@ impl ControlPlane {
 
     /// `--anonymous-auth=false` closes the door to those without a certificate.
     fn apiserver_health(&self, pod: &Pod) -> Result<(), String> {
-        let answer = Client::anonymous().get(&format!("https://{}/readyz", pod.address()))?;
+        let answer =
+            ComponentClient::anonymous().get(&format!("https://{}/readyz", pod.address()))?;
         match answer.status {
             401 | 403 => is_ok(&self.admin()?.get("/readyz")?),
             _ => is_ok(&answer),
@@ -49,7 +51,7 @@ impl ControlPlane {
 
     /// A client of etcd's, with the pair that kubeadm made for health checks or with the server's own,
     /// which is good for both.
-    pub(crate) fn etcd_client(&self, pod: &Pod) -> Result<Client, String> {
+    pub(crate) fn etcd_client(&self, pod: &Pod) -> Result<ComponentClient, String> {
         let read = |path: &std::path::Path| {
             read_file(path).map_err(|error| format!("{} cannot be read: {error}", shown(path)))
         };
@@ -58,19 +60,19 @@ impl ControlPlane {
             let stem = self.paths.pki().join("etcd").join(name);
             let certificate = read(&stem.with_extension("crt"))?;
             let key = read(&stem.with_extension("key"))?;
-            Client::presenting(&TlsMaterial { ca: &ca, certificate: &certificate, key: &key })
+            ComponentClient::presenting(&ca, &certificate, &key)
         });
         let [first, second] = pairs;
         first.or(second)
     }
 }
 
-fn is_ok(answer: &ComponentResponse) -> Result<(), String> {
+fn is_ok(answer: &Response) -> Result<(), String> {
     if answer.status == 200 { Ok(()) } else { Err(refusal(answer)) }
 }
 
 /// The status, and the names of the checks that failed: `[-]etcd failed: reason withheld`.
-fn refusal(answer: &ComponentResponse) -> String {
+fn refusal(answer: &Response) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let failed: Vec<&str> = text
         .lines()
@@ -85,7 +87,7 @@ fn refusal(answer: &ComponentResponse) -> String {
 }
 
 /// etcd says `{"health":"true"}`; the text, not the word, since 3.0.
-pub(crate) fn says_healthy(answer: &ComponentResponse) -> Result<(), String> {
+pub(crate) fn says_healthy(answer: &Response) -> Result<(), String> {
     let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let is_healthy = said["health"] == "true" || said["health"] == true;
     if answer.status == 200 && is_healthy {
@@ -98,8 +100,8 @@ pub(crate) fn says_healthy(answer: &ComponentResponse) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: &str) -> ComponentResponse {
-        ComponentResponse { status, body: body.as_bytes().to_vec() }
+    fn answer(status: u16, body: &str) -> Response {
+        Response { status, body: body.as_bytes().to_vec(), ..Response::default() }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::parse::{self, pem};
 
 use super::NodePaths;
 use super::file::read_file;
-use super::http::Client;
+use super::http::ComponentClient;
 
 /// The name under which the kubelet looks for the one to use.
 pub(crate) const CURRENT: &str = "kubelet-client-current.pem";
@@ -99,7 +99,7 @@ pub(crate) fn kubelet_down(paths: &NodePaths) -> Option<Blocker> {
     // Without its file it has its defaults.
     let config = read_file(&paths.kubelet.join("config.yaml")).unwrap_or_default();
     let url = format!("http://{}/healthz", parse::kubelet::healthz(&config)?);
-    match Client::anonymous().get(&url) {
+    match ComponentClient::anonymous().get(&url) {
         Ok(answer) if answer.status == 200 => None,
         Ok(answer) => Some(Blocker::KubeletDown(format!("{url} returns status {}", answer.status))),
         Err(why) => Some(Blocker::KubeletDown(why)),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::ControlPlane;
 use super::health::says_healthy;
-use super::http::Client;
+use super::http::ComponentClient;
 use super::kubelet;
 use super::pod::{self, Pod};
 use crate::domain::renewal::Component;
@@ -16,6 +16,7 @@ use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock::{self, NodeLease};
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
+use crate::http::Method;
 
 /// Longer than a kubelet takes to renew its lease: `nodeLeaseRenewIntervalFraction` of 40 s is 10 s
 /// (pkg/kubelet/kubelet.go).
@@ -82,7 +83,7 @@ impl ControlPlane {
         let Some(own) = self.api_server() else { return Ok(()) };
         let address = SocketAddr::new(etcd.ip(), own.port());
         let url = format!("https://{address}/readyz");
-        let answer = Client::anonymous().get(&url);
+        let answer = ComponentClient::anonymous().get(&url);
         // `--anonymous-auth=false` asks for a certificate, and that is an answer.
         match answer.map(|answer| answer.status) {
             Ok(200 | 401 | 403) => Ok(()),
@@ -94,7 +95,7 @@ impl ControlPlane {
 
 impl Member {
     /// Where it says that it is healthy.
-    fn health(&self, client: &Client) -> Result<SocketAddr, String> {
+    fn health(&self, client: &ComponentClient) -> Result<SocketAddr, String> {
         let name = &self.name;
         let address =
             self.address.ok_or_else(|| format!("etcd's member {name} has not started yet"))?;
@@ -108,10 +109,10 @@ impl Member {
 
 /// Through etcd's gateway for JSON (etcd's `Documentation/dev-guide/api_grpc_gateway.md`): `v3` since
 /// 3.4, `v3beta` in 3.3.
-fn members(client: &Client, etcd: &Pod) -> Result<Vec<Member>, String> {
+fn members(client: &ComponentClient, etcd: &Pod) -> Result<Vec<Member>, String> {
     let ask = |version: &str| {
         let url = format!("https://{}/{version}/cluster/member/list", etcd.address());
-        let answer = client.post(&url, "{}")?;
+        let answer = client.json(Method::POST, &url, "{}")?;
         read_members(&answer.body)
             .ok_or_else(|| format!("it returns status {}, and no list", answer.status))
     };

@@ -14,7 +14,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
 use super::handshake::{loopback_not_after, served};
-use super::http::{Client, TlsMaterial};
+use super::http::ComponentClient;
 use super::pod::Pod;
 use super::{ControlPlane, NodePaths};
 use crate::domain::kubernetes::Version;
@@ -125,7 +125,7 @@ fn a_server_that_says_nothing_or_no_tls_serves_no_leaf() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     assert!(served(address).is_err());
-    let said = Client::anonymous().get(&format!("http://{address}/")).err().unwrap();
+    let said = ComponentClient::anonymous().get(&format!("http://{address}/")).err().unwrap();
     assert_eq!(said, format!("http://{address}/: no answer within 3 s"));
 
     let http = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -144,17 +144,12 @@ fn a_client_proves_itself_and_is_choosy() {
     let url = format!("https://{}/", serve(pki.demanding(&server)));
     let with = |ca: &Pki, leaf: &Leaf| {
         let (ca, key) = (ca.ca.pem(), leaf.key.serialize_pem());
-        let pair = TlsMaterial {
-            ca: ca.as_bytes(),
-            certificate: leaf.pem.as_bytes(),
-            key: key.as_bytes(),
-        };
-        Client::presenting(&pair)?.get(&url)
+        ComponentClient::presenting(ca.as_bytes(), leaf.pem.as_bytes(), key.as_bytes())?.get(&url)
     };
     assert_eq!(with(&pki, &client).map(|it| it.body), Ok(b"hello".to_vec()));
     assert!(with(&other, &client).is_err(), "another CA signed the server's certificate");
     assert!(with(&pki, &other.leaf()).is_err(), "the server's CA did not sign the client's");
-    assert!(Client::anonymous().get(&url).is_err(), "the server demands a certificate");
+    assert!(ComponentClient::anonymous().get(&url).is_err(), "the server demands a certificate");
 }
 
 /// The admin's certificate must not be shown where somebody's environment says, and a node without a way
@@ -180,11 +175,13 @@ fn a_pair_that_does_not_match_is_refused_and_no_panic() {
     let pki = Pki::new();
     let (one, two) = (pki.leaf(), pki.leaf());
     let (ca, key) = (pki.ca.pem(), two.key.serialize_pem());
-    let pair =
-        TlsMaterial { ca: ca.as_bytes(), certificate: one.pem.as_bytes(), key: key.as_bytes() };
-    let refused = Client::presenting(&pair).err().unwrap();
-    assert!(refused.contains("do not match"), "{refused}");
-    assert!(Client::presenting(&TlsMaterial { certificate: b"", ..pair }).is_err());
+    let refused = |certificate: &[u8]| {
+        ComponentClient::presenting(ca.as_bytes(), certificate, key.as_bytes()).err().unwrap()
+    };
+    for certificate in [one.pem.as_bytes(), b""] {
+        let why = refused(certificate);
+        assert!(why.contains("do not match"), "{why}");
+    }
 }
 
 fn node() -> (TempDir, NodePaths) {

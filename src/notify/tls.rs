@@ -5,16 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::CertificateError;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::CertificateDer;
 
-use super::secret::{self, Revealed};
+use super::secret;
 use super::{Failure, FailureKind};
 use crate::config::channels::ClientCertificate;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::hangs::Hangs;
+use crate::http::{ClientIdentity, IdentityError};
 use crate::parse::{pem, x509};
 use crate::sys;
 
@@ -52,19 +51,11 @@ pub(crate) fn roots(
     Ok(roots)
 }
 
-/// A client certificate and its key. It is not `Debug`: it holds a key.
-pub(crate) struct ClientIdentity {
-    /// The certificate first, then those that it was signed by.
-    pub chain: Vec<CertificateDer<'static>>,
-    /// The key, PEM.
-    pub key: Revealed,
-}
-
 /// Reads what is presented to a server that asks for a certificate.
 ///
 /// # Errors
 /// It cannot be read, the two do not belong together, or it is not valid now.
-pub(crate) fn pair(
+pub(crate) fn identity(
     client: &ClientCertificate,
     hangs: &Arc<Hangs>,
 ) -> Result<ClientIdentity, Failure> {
@@ -82,22 +73,17 @@ pub(crate) fn pair(
     check_dates(&first.der, sys::now()).map_err(refuse)?;
     secret::enter(hangs, &secret::file(&client.key))?;
     let key = secret::read_text(&client.key)?;
-    let ders: Vec<_> = blocks.iter().map(|it| CertificateDer::from(it.der.clone())).collect();
-    let der = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| {
-        let is_encrypted = key.expose().contains("ENCRYPTED");
-        Failure::transient(format!(
-            "the key in {} {}",
-            secret::place(&client.key),
-            match is_encrypted {
-                true => "is encrypted: remove the passphrase, for example with `openssl pkey`",
-                false => "is not a PEM private key",
-            }
-        ))
-    })?;
-    CertifiedKey::from_der(ders.clone(), der, &rustls::crypto::ring::default_provider()).map_err(
-        |_| refuse(format!("and the key in {} do not match", secret::place(&client.key))),
-    )?;
-    Ok(ClientIdentity { chain: ders, key })
+    let place = secret::place(&client.key);
+    let key = key.expose();
+    ClientIdentity::from_pem(&bytes, key.as_bytes()).map_err(|error| match error {
+        IdentityError::NoKey if key.contains("ENCRYPTED") => Failure::transient(format!(
+            "the key in {place} is encrypted: remove the passphrase, for example with `openssl pkey`"
+        )),
+        IdentityError::NoKey => {
+            Failure::transient(format!("the key in {place} is not a PEM private key"))
+        }
+        IdentityError::Mismatch => refuse(format!("and the key in {place} do not match")),
+    })
 }
 
 fn check_dates(der: &[u8], now: UnixTime) -> Result<(), String> {

@@ -2,10 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ureq::http::Uri;
-
 use super::Failure;
 use crate::domain::text::escape_control;
+use crate::http::Uri;
 
 /// Whom a request is for. It is not `Debug`: the URL may be a secret.
 #[derive(Clone)]

@@ -1,12 +1,12 @@
-//! Why no answer came, in own words: what the library says can quote the URL.
+//! Why no answer came, in own words: for somebody who runs a channel.
 
 use std::io::{self, ErrorKind};
 
 use rustls::{AlertDescription, CertificateError as Certificate};
 
 use super::proxy::Via;
-use super::tunnel::Refused;
 use super::{Endpoint, Failure};
+use crate::http::{Error, Refused};
 use crate::notify::tls::is_about_time;
 
 /// What is said of every redirect. Where to is not said: it may hold the secret.
@@ -29,46 +29,38 @@ pub(super) struct FailedAttempt<'a> {
 
 impl FailedAttempt<'_> {
     /// The failure of an attempt that ended with `error`.
-    pub(super) fn explain(&self, error: &ureq::Error) -> Failure {
+    pub(super) fn explain(&self, error: &Error) -> Failure {
         let Some(via) = self.via else { return self.of(self.endpoint, error) };
-        let host = &via.proxy.host;
-        let endpoint =
-            if via.is_passed() { self.endpoint.through(host) } else { self.endpoint.behind(host) };
-        let refused = match error {
-            ureq::Error::Other(error) => error.downcast_ref::<Refused>(),
-            _ => None,
+        let host = &via.hop.proxy.host;
+        let endpoint = match via.hop.is_passed() {
+            true => self.endpoint.through(host),
+            false => self.endpoint.behind(host),
         };
-        match refused {
-            Some(Refused::Status(status)) => via.refusal(self.endpoint, *status),
-            Some(Refused::NoHttp) => endpoint.transient("did not respond as an HTTP proxy"),
-            Some(Refused::Closed) => endpoint.transient(CLOSED),
-            None => self.of(&endpoint, error),
+        match error {
+            Error::Proxy(Refused::Status(status)) => via.refusal(self.endpoint, *status),
+            Error::Proxy(Refused::NoHttp) => endpoint.transient("did not respond as an HTTP proxy"),
+            Error::Proxy(Refused::Closed) => endpoint.transient(CLOSED),
+            _ => self.of(&endpoint, error),
         }
     }
 
-    fn of(&self, endpoint: &Endpoint, error: &ureq::Error) -> Failure {
-        use ureq::Error;
+    fn of(&self, endpoint: &Endpoint, error: &Error) -> Failure {
         match error {
             Error::Io(error) => self.io(endpoint, error),
-            Error::Rustls(error) => self.tls(endpoint, error),
+            Error::Tls(error) => self.tls(endpoint, error),
             Error::Timeout(_) => endpoint.transient(NO_ANSWER),
-            Error::HostNotFound => endpoint.transient("has a name that cannot be resolved"),
-            Error::RedirectFailed | Error::TooManyRedirects => endpoint.permanent(REDIRECT),
-            Error::Protocol(_) | Error::LargeResponseHeader(..) => endpoint.transient(NO_HTTP),
-            Error::BadUri(_) | Error::Http(_) => endpoint
+            Error::UnknownHost => endpoint.transient("has a name that cannot be resolved"),
+            Error::NotHttp => endpoint.transient(NO_HTTP),
+            Error::InvalidRequest => endpoint
                 .permanent("cannot be asked: its URL or its secret contains characters that HTTP does not allow"),
-            Error::Tls(_) => endpoint.permanent("has a name that is not valid for a certificate"),
-            _ => endpoint.transient(UNREACHABLE),
+            Error::ServerName => {
+                endpoint.permanent("has a name that is not valid for a certificate")
+            }
+            Error::Proxy(_) | Error::Unreachable => endpoint.transient(UNREACHABLE),
         }
     }
 
     fn io(&self, endpoint: &Endpoint, error: &io::Error) -> Failure {
-        if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>()) {
-            return self.tls(endpoint, error);
-        }
-        if let Some(error) = error.get_ref().and_then(|it| it.downcast_ref::<ureq::Error>()) {
-            return self.of(endpoint, error);
-        }
         let failure = plain(endpoint, error);
         // A server that refuses it may be gone before its alert has come.
         let is_closed = self.presents && failure.reason.ends_with(CLOSED);

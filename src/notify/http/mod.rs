@@ -1,36 +1,28 @@
-//! The one place that speaks HTTP: one POST, bounded in time and size, to the one host that the
-//! configuration names.
+//! What a channel sends by HTTP: one POST to the one host that the configuration names, and what its
+//! result means for whoever runs the channel.
 //!
-//! No redirect is followed (a secret would go where nobody said), a proxy is used where one was asked
-//! for and nowhere else, and no URL gets into a message: many of them are secrets.
+//! [`crate::http`] sends it. A proxy is used where one was asked for and nowhere else, and no URL gets into
+//! a message: many of them are secrets.
 
 mod endpoint;
 mod fault;
 mod proxy;
 mod retry_after;
-mod tunnel;
 
-use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
-
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{Connector as _, RustlsConnector, TcpConnector};
-use ureq::{Agent, Body};
 
 pub use self::endpoint::Endpoint;
 use self::fault::FailedAttempt;
 use self::proxy::Via;
 pub(crate) use self::proxy::{check as check_proxy, is_asked_for as is_proxy_asked_for};
-use self::tunnel::{ProxyResolver, Tunnel};
 use super::{ATTEMPT, Failure, FailureKind, Network, secret, tls};
 use crate::beside;
 use crate::config::channels::ClientCertificate;
-
-const USER_AGENT: &str = concat!("certwatch/", env!("CARGO_PKG_VERSION"));
+use crate::http::{Client, ClientOptions, Method, Request, Response, Trust};
 
 /// Most of an answer that is read.
-const MAX_ANSWER: u64 = 64 << 10;
+const MAX_BODY: u64 = 64 << 10;
 
 /// How much longer than the attempt itself its end is waited for.
 const GRACE: Duration = Duration::from_secs(2);
@@ -105,8 +97,8 @@ impl HttpResponse {
 
 /// The way to a peer, with all that stands in files.
 struct Line {
-    via: Option<Arc<Via>>,
-    agent: Agent,
+    via: Option<Via>,
+    client: Client,
 }
 
 /// Makes one attempt, on threads of its own, so that the caller's loop goes on: the files are read in one, since
@@ -156,93 +148,48 @@ pub(crate) fn check_client(
 fn line(request: &HttpRequest, network: &Network) -> Result<Line, Failure> {
     let endpoint = &request.endpoint;
     check_client(endpoint, request.client.as_ref())?;
-    let via =
-        Via::to(endpoint, network).map_err(|failure| endpoint.unreached(&failure))?.map(Arc::new);
-    let agent = agent(request, network, via.as_ref())?;
-    Ok(Line { via, agent })
+    let via = Via::to(endpoint, network).map_err(|failure| endpoint.unreached(&failure))?;
+    // Reading the CAs each time costs milliseconds, and a renewed file needs no restart.
+    let roots = match endpoint.is_tls() {
+        true => tls::roots(network.ca_file.as_deref(), &network.hangs)?,
+        false => Vec::new(),
+    };
+    // Read anew as well.
+    let identity = request.client.as_ref().map(|it| tls::identity(it, &network.hangs)).transpose();
+    let client = Client::new(ClientOptions {
+        trust: Trust::Roots(roots),
+        identity: identity.map_err(|failure| endpoint.unreached(&failure))?,
+        proxy: via.as_ref().map(|via| Arc::clone(&via.hop)),
+        timeout: request.timeout,
+        max_body: MAX_BODY,
+    });
+    Ok(Line { via, client })
 }
 
-fn ask(request: &HttpRequest, Line { via, agent }: &Line) -> Result<HttpResponse, Failure> {
-    let endpoint = &request.endpoint;
-    let mut call = agent.post(endpoint.url());
-    for (name, value) in &request.headers {
-        call = call.header(*name, value);
-    }
-    // Of https, the proxy sees CONNECT alone.
-    if let Some(login) =
-        via.as_ref().filter(|_| !endpoint.is_tls()).and_then(|it| it.proxy.authorization())
-    {
-        call = call.header("Proxy-Authorization", login);
-    }
-    let attempt =
-        FailedAttempt { endpoint, via: via.as_deref(), presents: request.client.is_some() };
-    let response = call.send(&request.body).map_err(|error| attempt.explain(&error))?;
-    answer(&attempt, response)
+fn ask(request: &HttpRequest, Line { via, client }: &Line) -> Result<HttpResponse, Failure> {
+    let HttpRequest { endpoint, headers, body, client: presented, timeout: _ } = request;
+    let attempt = FailedAttempt { endpoint, via: via.as_ref(), presents: presented.is_some() };
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let response = client
+        .send(&Request { method: Method::POST, url: endpoint.url(), headers, body: Some(body) })
+        .map_err(|error| attempt.explain(&error))?;
+    answer(&attempt, &response)
 }
 
-fn answer(
-    attempt: &FailedAttempt<'_>,
-    mut response: ureq::http::Response<Body>,
-) -> Result<HttpResponse, Failure> {
-    let status = response.status().as_u16();
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+fn answer(attempt: &FailedAttempt<'_>, response: &Response) -> Result<HttpResponse, Failure> {
+    let status = response.status;
     if let Some(via) = attempt.via.filter(|_| !attempt.endpoint.is_tls())
-        && (status == 407 || status >= 400 && header("x-squid-error").is_some())
+        && (status == 407 || status >= 400 && response.header("x-squid-error").is_some())
     {
         return Err(via.refusal(attempt.endpoint, status));
     }
     if (300..400).contains(&status) {
         return Err(attempt.endpoint.permanent(fault::REDIRECT));
     }
-    let retry_after = header("retry-after").and_then(retry_after::parse);
-    let mut body = Vec::new();
-    let is_whole = response.body_mut().as_reader().take(MAX_ANSWER).read_to_end(&mut body).is_ok();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(HttpResponse { status, retry_after, body, is_whole })
-}
-
-fn agent(
-    request: &HttpRequest,
-    network: &Network,
-    via: Option<&Arc<Via>>,
-) -> Result<Agent, Failure> {
-    let is_tls = request.endpoint.is_tls();
-    // Reading the CAs each time costs milliseconds, and a renewed file needs no restart.
-    let roots =
-        if is_tls { tls::roots(network.ca_file.as_deref(), &network.hangs)? } else { Vec::new() };
-    let roots = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    let identity = request.client.as_ref().map(|it| identity(it, network)).transpose();
-    let identity = identity.map_err(|failure| request.endpoint.unreached(&failure))?;
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .client_cert(identity)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
-    let config = Agent::config_builder()
-        .tls_config(tls)
-        // Its own ones: see `tunnel`.
-        .proxy(None)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .timeout_global(Some(request.timeout))
-        .max_idle_connections(0)
-        .user_agent(USER_AGENT)
-        .build();
-    let Some(via) = via else { return Ok(config.new_agent()) };
-    let connector =
-        ().chain(TcpConnector::default())
-            .chain(Tunnel(Arc::clone(via)))
-            .chain(RustlsConnector::default());
-    Ok(Agent::with_parts(config, connector, ProxyResolver(Arc::clone(via))))
-}
-
-/// The certificate and key, read anew, so that a renewed pair needs no restart.
-fn identity(client: &ClientCertificate, network: &Network) -> Result<ClientCert, Failure> {
-    let pair = tls::pair(client, &network.hangs)?;
-    let chain: Vec<_> = pair.chain.iter().map(|it| Certificate::from_der(it).to_owned()).collect();
-    // `pair` has read it already.
-    let key = PrivateKey::from_pem(pair.key.expose().as_bytes())
-        .map_err(|_| Failure::transient("the key of the client certificate cannot be read"))?;
-    Ok(ClientCert::new_with_certs(&chain, key))
+    Ok(HttpResponse {
+        status,
+        retry_after: response.header("retry-after").and_then(retry_after::parse),
+        body: String::from_utf8_lossy(&response.body).into_owned(),
+        is_whole: response.broken.is_none(),
+    })
 }

@@ -1,28 +1,28 @@
 //! Through which proxy a peer is reached.
 //!
 //! Where one was asked for, there is no way around it: what cannot be understood is a failure, and the
-//! agent of a proxied request knows no other address than the proxy's (see [`tunnel`](super::tunnel)).
+//! client of a proxied request knows no other address than the proxy's.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use super::{Endpoint, Failure, Network};
 use crate::config::HttpConfig;
 use crate::config::channels::{ProxyConfig as Setting, Secret};
 use crate::domain::proxy::{self, Exception, Proxy};
 use crate::domain::text::escape_control;
+use crate::http::ProxyHop;
 use crate::notify::{FailureKind, secret};
 
 const NO_PROXY_URL: &str = "is not a proxy URL of the form http://user:password@host:port, the only kind that \
                             certwatch supports";
 
-/// A proxy, and how far it has let us. It is not `Debug`: it may hold a password.
+/// A proxy, and what asked for it. It is not `Debug`: it may hold a password.
 pub(super) struct Via {
-    pub(super) proxy: Proxy,
+    pub(super) hop: Arc<ProxyHop>,
     /// What names it: a key of the configuration, or a variable.
     named: String,
     /// Whether trying again can help where that is wrong.
     mends: FailureKind,
-    is_passed: AtomicBool,
 }
 
 impl Via {
@@ -43,27 +43,17 @@ impl Via {
         if http.proxy == Setting::Environment && excepted(&proxy::exceptions(variable)) {
             return Ok(None);
         }
-        let proxy = understood(&named, &url, http)?;
-        let mends = mends(http);
-        Ok(Some(Self { proxy, named, mends, is_passed: AtomicBool::new(false) }))
-    }
-
-    /// What comes from now on is the peer's, or the proxy speaks for it.
-    pub(super) fn pass(&self) {
-        self.is_passed.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_passed(&self) -> bool {
-        self.is_passed.load(Ordering::Relaxed)
+        let hop = Arc::new(ProxyHop::new(understood(&named, &url, http)?));
+        Ok(Some(Self { hop, named, mends: mends(http) }))
     }
 
     /// The proxy's own no to reaching `endpoint`.
     pub(super) fn refusal(&self, endpoint: &Endpoint, status: u16) -> Failure {
-        let proxy = endpoint.behind(&self.proxy.host);
+        let proxy = endpoint.behind(&self.hop.proxy.host);
         let named = &self.named;
         let refused = |why: &str| Failure { kind: self.mends, ..proxy.permanent(why) };
         match status {
-            407 if self.proxy.has_login() => {
+            407 if self.hop.proxy.has_login() => {
                 refused(&format!("refused: HTTP 407; check its user and password in {named}"))
             }
             407 => refused(

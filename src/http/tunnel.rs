@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ureq::Error;
 use ureq::config::Config;
@@ -16,15 +17,36 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, Transport, TransportAdapter,
 };
 
-use super::proxy::Via;
 use crate::domain::proxy::Proxy;
 
 /// Most bytes of the proxy's answer to CONNECT.
 const MAX_HEAD: usize = 16 << 10;
 
+/// A proxy, and how far it has let us. It is not `Debug`: it may hold a password.
+pub(crate) struct ProxyHop {
+    pub(crate) proxy: Proxy,
+    is_passed: AtomicBool,
+}
+
+impl ProxyHop {
+    /// One that nothing has been sent through.
+    pub(crate) fn new(proxy: Proxy) -> Self {
+        Self { proxy, is_passed: AtomicBool::new(false) }
+    }
+
+    /// True if what came last is the target's, or the proxy spoke for it.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.is_passed.load(Ordering::Relaxed)
+    }
+
+    fn pass(&self) {
+        self.is_passed.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The proxy's no to CONNECT.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// An HTTP status that is no success.
     #[error("HTTP {0}")]
     Status(u16),
@@ -37,7 +59,7 @@ pub(super) enum Refused {
 }
 
 /// Whatever is asked for, the address is the proxy's: nothing can go past it.
-pub(super) struct ProxyResolver(pub(super) Arc<Via>);
+pub(super) struct ProxyResolver(pub(super) Arc<ProxyHop>);
 
 impl Resolver for ProxyResolver {
     fn resolve(
@@ -54,7 +76,7 @@ impl Resolver for ProxyResolver {
 }
 
 /// Makes of a connection to the proxy one to the target.
-pub(super) struct Tunnel(pub(super) Arc<Via>);
+pub(super) struct Tunnel(pub(super) Arc<ProxyHop>);
 
 impl<In: Transport> Connector<In> for Tunnel {
     type Out = Box<dyn Transport>;
