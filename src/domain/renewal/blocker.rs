@@ -117,61 +117,88 @@ fn command(verb: &str) -> String {
     if verb.is_empty() { String::new() } else { format!(": `kubeadm {}`", escape_control(verb)) }
 }
 
+/// What holds for some blockers.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Property {
+    /// `--force` goes on in spite of it.
+    Force,
+    /// `--rescue` goes on in spite of it: it is what a rescue is for.
+    Rescue,
+    /// It is overridden at last, also where nobody insists.
+    InTime,
+    /// It goes away by itself within minutes.
+    Passes,
+    /// It may go away by itself, as on a node that boots, or may be there to stay.
+    MayPass,
+    /// It keeps kubeadm from its work, and nobody else.
+    Kubeadm,
+}
+
 impl Blocker {
+    /// The stable name and the properties of each, so that nobody adds one without.
+    fn row(&self) -> (&'static str, &'static [Property]) {
+        use Property::{Force, InTime, Kubeadm, MayPass, Passes, Rescue};
+        match self {
+            Self::Busy { .. } => ("renewal_running", &[Passes]),
+            Self::Clock(_) => ("clock_in_doubt", &[Force, MayPass]),
+            Self::Unhealthy(..) => ("unhealthy", &[Force, Rescue, MayPass]),
+            Self::PeerUnhealthy(_) => ("peer_unhealthy", &[Force, Rescue, MayPass]),
+            Self::KubeadmMissing(_) => ("kubeadm_missing", &[Kubeadm]),
+            Self::KubeadmNotRoots(_) => ("kubeadm_not_owned_by_root", &[Kubeadm]),
+            Self::KubeadmRuns { .. } => ("kubeadm_running", &[Passes]),
+            Self::KubeadmUnclear { .. } => ("kubeadm_unrecognized", &[Force, InTime]),
+            Self::KubeadmUnsupported(_) => ("kubeadm_unsupported", &[Kubeadm]),
+            Self::KubeadmVersion { .. } => ("kubeadm_version_skew", &[Force, Kubeadm]),
+            Self::KubeletDown(_) => ("kubelet_down", &[Rescue, MayPass]),
+            Self::RuntimeDown { .. } => ("runtime_down", &[MayPass]),
+            Self::ManifestChanged(_) => ("manifest_changed", &[Force, Rescue, Passes]),
+            Self::StrayManifest(_) => ("stray_manifest", &[Force]),
+            Self::NotWritable { .. } => ("not_writable", &[]),
+            Self::Path(path) => (path.code(), &[]),
+            Self::DiskFull { .. } => ("disk_full", &[]),
+            Self::NoClusterConfig(_) => ("no_cluster_config", &[Kubeadm]),
+            Self::NotAllowed(_) => ("not_allowed", &[]),
+            Self::NoControlPlane(_) => ("no_control_plane", &[]),
+        }
+    }
+
+    fn has(&self, property: Property) -> bool {
+        self.row().1.contains(&property)
+    }
+
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Busy { .. } => "renewal_running",
-            Self::Clock(_) => "clock_in_doubt",
-            Self::Unhealthy(..) => "unhealthy",
-            Self::PeerUnhealthy(_) => "peer_unhealthy",
-            Self::KubeadmMissing(_) => "kubeadm_missing",
-            Self::KubeadmNotRoots(_) => "kubeadm_not_owned_by_root",
-            Self::KubeadmRuns { .. } => "kubeadm_running",
-            Self::KubeadmUnclear { .. } => "kubeadm_unrecognized",
-            Self::KubeadmUnsupported(_) => "kubeadm_unsupported",
-            Self::KubeadmVersion { .. } => "kubeadm_version_skew",
-            Self::KubeletDown(_) => "kubelet_down",
-            Self::RuntimeDown { .. } => "runtime_down",
-            Self::ManifestChanged(_) => "manifest_changed",
-            Self::StrayManifest(_) => "stray_manifest",
-            Self::NotWritable { .. } => "not_writable",
-            Self::Path(path) => path.code(),
-            Self::DiskFull { .. } => "disk_full",
-            Self::NoClusterConfig(_) => "no_cluster_config",
-            Self::NotAllowed(_) => "not_allowed",
-            Self::NoControlPlane(_) => "no_control_plane",
-        }
+        self.row().0
     }
 
     /// True if `--force` goes on in spite of it.
     pub(crate) fn is_overridable(&self) -> bool {
-        matches!(
-            self,
-            Self::Clock(_)
-                | Self::KubeadmUnclear { .. }
-                | Self::KubeadmVersion { .. }
-                | Self::ManifestChanged(_)
-                | Self::PeerUnhealthy(_)
-                | Self::StrayManifest(_)
-                | Self::Unhealthy(..)
-        )
+        self.has(Property::Force)
     }
 
-    /// True if `--rescue` goes on in spite of it: it is what a rescue is for.
+    /// True if `--rescue` goes on in spite of it.
     pub(crate) fn is_overridden_by_rescue(&self) -> bool {
-        matches!(
-            self,
-            Self::KubeletDown(_)
-                | Self::ManifestChanged(_)
-                | Self::PeerUnhealthy(_)
-                | Self::Unhealthy(..)
-        )
+        self.has(Property::Rescue)
     }
 
     /// True for what may be a kubeadm at work and is overridden at last, also where nobody insists.
     pub(crate) fn is_overridden_in_time(&self) -> bool {
-        matches!(self, Self::KubeadmUnclear { .. })
+        self.has(Property::InTime)
+    }
+
+    /// True for what goes away by itself within minutes.
+    pub fn passes(&self) -> bool {
+        self.has(Property::Passes)
+    }
+
+    /// True for what may go away by itself, as on a node that boots, or may be there to stay.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.passes() || self.has(Property::MayPass)
+    }
+
+    /// True for what keeps kubeadm from its work, and nobody else.
+    pub(crate) fn is_about_kubeadm(&self) -> bool {
+        self.has(Property::Kubeadm)
     }
 
     /// True if it is the same process as another one.
@@ -182,36 +209,6 @@ impl Blocker {
             }
             _ => false,
         }
-    }
-
-    /// True for what goes away by itself within minutes.
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::KubeadmRuns { .. } | Self::ManifestChanged(_))
-    }
-
-    /// True for what may go away by itself, as on a node that boots, or may be there to stay.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.passes()
-            || matches!(
-                self,
-                Self::Clock(_)
-                    | Self::KubeletDown(_)
-                    | Self::PeerUnhealthy(_)
-                    | Self::RuntimeDown { .. }
-                    | Self::Unhealthy(..)
-            )
-    }
-
-    /// True for what keeps kubeadm from its work, and nobody else.
-    pub(crate) fn is_about_kubeadm(&self) -> bool {
-        matches!(
-            self,
-            Self::KubeadmMissing(_)
-                | Self::KubeadmNotRoots(_)
-                | Self::KubeadmUnsupported(_)
-                | Self::KubeadmVersion { .. }
-                | Self::NoClusterConfig(_)
-        )
     }
 
     /// What stands in the way, one sentence.
