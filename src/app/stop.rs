@@ -1,12 +1,11 @@
 //! Signals that would end a renewal in its middle: a session that is closed, an impatient ^C, a
 //! shutdown. They are heeded where the node is whole, and at once while nothing is under way.
 
-use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll};
 use std::thread;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
 use crate::renew::shutdown::{self, Stop};
@@ -25,27 +24,19 @@ const SHUTDOWN: &str = "the node is shutting down: the renewal continues after t
 /// # Errors
 /// Signals cannot be received.
 pub(super) fn asked() -> io::Result<Stop> {
-    let runtime = super::runtime()?;
-    let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
-    let mut signals = {
-        let _within = runtime.enter();
-        kinds.into_iter().map(signal).collect::<io::Result<Vec<Signal>>>()?
-    };
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let stop = Stop::default();
     let asked = stop.clone();
     thread::Builder::new().spawn(move || {
-        runtime.block_on(async {
-            loop {
-                poll_fn(|context| any(&mut signals, context)).await;
-                if !asked.ask() {
-                    end(AT_ONCE);
-                }
-                if shutdown::is_under_way() {
-                    end(SHUTDOWN);
-                }
-                super::print_error(ASKED);
+        for _ in signals.forever() {
+            if !asked.ask() {
+                end(AT_ONCE);
             }
-        });
+            if shutdown::is_under_way() {
+                end(SHUTDOWN);
+            }
+            super::print_error(ASKED);
+        }
     })?;
     Ok(stop)
 }
@@ -53,12 +44,6 @@ pub(super) fn asked() -> io::Result<Stop> {
 fn end(why: &str) -> ! {
     super::print_error(why);
     std::process::exit(Exit::Failed.code().into());
-}
-
-fn any(signals: &mut [Signal], context: &mut Context<'_>) -> Poll<()> {
-    // Each has to be asked, or it would not wake anybody.
-    let came = signals.iter_mut().map(|signal| signal.poll_recv(context).is_ready());
-    if came.fold(false, |any, came| any | came) { Poll::Ready(()) } else { Poll::Pending }
 }
 
 #[cfg(test)]
