@@ -2,8 +2,7 @@
 //! since that is what mail clients leave alone. Every text has a colour and a background, so that
 //! none is lost where a client makes the page dark.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
+use maud::{DOCTYPE, Markup, html};
 
 use super::words;
 use crate::domain::advice::Remedy;
@@ -22,164 +21,183 @@ const BLUE: &str = "#2459a8";
 
 /// The whole page.
 pub(super) fn body(message: &Message) -> String {
-    let mut rows = String::new();
-    for text in words::lead(message).into_iter().chain(message.text.iter().map(String::as_str)) {
-        rows += &paragraph(INK, "16px", text);
-    }
-    for firing in message.firing.iter().take(MOST_SHOWN) {
-        rows += &fires(firing, message);
-    }
-    rows += &more(message.firing.len(), message);
-    for resolved in message.resolved.iter().take(MOST_SHOWN) {
-        rows += &is_over(resolved);
-    }
-    rows += &more(message.resolved.len(), message);
-    if !message.next.is_empty() {
-        rows += &paragraph(INK, "16px", &message.next);
-    }
-    page(message, &rows)
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light";
+                title { (words::heading(message)) }
+            }
+            "\n"
+            body style="margin:0;padding:0;background:#e9ecf0;-webkit-text-size-adjust:100%" {
+                "\n"
+                table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"
+                    style="background:#e9ecf0;table-layout:fixed" {
+                    tr { td align="center" style="padding:16px 8px" { "\n" (column(message)) } }
+                }
+                "\n"
+            }
+        }
+        "\n"
+    };
+    page.into_string()
 }
 
-fn page(message: &Message, rows: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light\"><title>{title}</title></head>\n\
-         <body style=\"margin:0;padding:0;background:#e9ecf0;-webkit-text-size-adjust:100%\">\n\
-         <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
-         style=\"background:#e9ecf0;table-layout:fixed\"><tr><td align=\"center\" style=\"padding:16px 8px\">\n\
-         <div style=\"max-width:600px;margin:0 auto;text-align:left;{FONT};font-size:16px;line-height:1.45;\
-         color:{INK};background:#ffffff;border-radius:8px;overflow:hidden\">\n{band}\
-         <div style=\"padding:18px 20px 4px;background:#ffffff\">\n{rows}</div>\n{footer}</div>\n\
-         </td></tr></table>\n</body></html>\n",
-        title = escape(&words::heading(message)),
-        band = band(message),
-        footer = footer(message),
-    )
+fn column(message: &Message) -> Markup {
+    let style = format!(
+        "max-width:600px;margin:0 auto;text-align:left;{FONT};font-size:16px;line-height:1.45;\
+         color:{INK};background:#ffffff;border-radius:8px;overflow:hidden"
+    );
+    html! {
+        div style=(style) {
+            "\n" (band(message))
+            div style="padding:18px 20px 4px;background:#ffffff" { "\n" (rows(message)) }
+            "\n" (footer(message))
+        }
+        "\n"
+    }
+}
+
+fn rows(message: &Message) -> Markup {
+    let Message { firing, resolved, next, .. } = message;
+    html! {
+        @if let Some(text) = words::lead(message) { (paragraph(INK, "16px", text)) }
+        @for text in &message.text { (paragraph(INK, "16px", text)) }
+        @for firing in firing.iter().take(MOST_SHOWN) { (fires(firing, message)) }
+        (more(firing.len(), message))
+        @for resolved in resolved.iter().take(MOST_SHOWN) { (is_over(resolved)) }
+        (more(resolved.len(), message))
+        @if !next.is_empty() { (paragraph(INK, "16px", next)) }
+    }
 }
 
 /// What a person sees first, in the colour of how bad it is.
-fn band(message: &Message) -> String {
+fn band(message: &Message) -> Markup {
+    let colour = colour_of(message);
     let counts = words::counts(message);
-    let colon = if counts.is_empty() { "" } else { " · " };
-    format!(
-        "<div style=\"background:{colour};color:#ffffff;padding:16px 20px;{BREAK}\">\
-         <div style=\"font-size:13px;font-weight:700;letter-spacing:.06em\">{tag} · {node}</div>\
-         <div style=\"font-size:21px;line-height:1.3;font-weight:600;margin:4px 0\">{headline}</div>\
-         <div style=\"font-size:14px\">{at}{colon}{counts}</div></div>\n",
-        colour = colour_of(message),
-        tag = message.tag(),
-        node = escape(&message.node),
-        headline = prose(&message.headline),
-        at = words::moment(message.at),
+    html! {
+        div style=(format_args!("background:{colour};color:#ffffff;padding:16px 20px;{BREAK}")) {
+            div style="font-size:13px;font-weight:700;letter-spacing:.06em" {
+                (message.tag()) " · " (message.node)
+            }
+            div style="font-size:21px;line-height:1.3;font-weight:600;margin:4px 0" {
+                (prose(&message.headline))
+            }
+            div style="font-size:14px" {
+                (words::moment(message.at)) @if !counts.is_empty() { " · " (counts) }
+            }
+        }
+        "\n"
+    }
+}
+
+fn fires(firing: &Firing, message: &Message) -> Markup {
+    let text = &firing.text;
+    let facts = words::facts(firing, message.at);
+    let severity = firing.level.severity.name().to_uppercase();
+    card(
+        colour(firing.level.severity),
+        &html! { (severity) (mark(firing.change)) },
+        &html! {
+            (title(&text.name, &text.summary, &text.title, words::place(text)))
+            @for line in &text.lines { (paragraph(INK, "16px", &words::sentence(line))) }
+            p style=(format_args!("margin:8px 0;font-size:14px;color:{GREY};{BREAK}")) {
+                @for (index, fact) in facts.iter().enumerate() {
+                    @if index > 0 { br; }
+                    (code(fact))
+                }
+            }
+            @for remedy in &text.remedies { (self::remedy(remedy, &message.node)) }
+        },
     )
 }
 
-fn fires(firing: &Firing, message: &Message) -> String {
-    let (text, colour) = (&firing.text, colour(firing.level.severity));
-    let mut inside = format!(
-        "<div style=\"font-size:12px;font-weight:700;letter-spacing:.05em;color:{colour}\">{}{}</div>",
-        firing.level.severity.name().to_uppercase(),
-        mark(firing.change),
-    );
-    inside += &title(&text.name, &text.summary, &text.title, words::place(text));
-    for line in &text.lines {
-        inside += &paragraph(INK, "16px", &words::sentence(line));
-    }
-    let facts: Vec<_> = words::facts(firing, message.at).iter().map(|fact| code(fact)).collect();
-    let _ = write!(
-        inside,
-        "<p style=\"margin:8px 0;font-size:14px;color:{GREY};{BREAK}\">{}</p>",
-        facts.join("<br>")
-    );
-    for remedy in &text.remedies {
-        inside += &self::remedy(remedy, &message.node);
-    }
-    card(colour, &inside)
-}
-
-fn is_over(resolved: &Resolved) -> String {
+fn is_over(resolved: &Resolved) -> Markup {
     let text = &resolved.text;
-    let mut inside = format!(
-        "<div style=\"font-size:12px;font-weight:700;letter-spacing:.05em;color:{GREEN}\">RESOLVED</div>"
-    );
-    inside += &title(&text.name, "", &text.title, words::place(text));
-    inside += &paragraph(INK, "16px", &words::sentence(&resolved.how));
-    inside += &paragraph(GREY, "14px", &words::sentence(&words::was(resolved)));
-    card(GREEN, &inside)
-}
-
-fn title(name: &str, summary: &str, title: &str, place: &str) -> String {
-    let mut out = format!(
-        "<div style=\"font-size:18px;line-height:1.35;margin:2px 0;{BREAK}\"><strong>{}</strong> {}</div>\
-         <div style=\"font-size:14px;color:{GREY};{BREAK}\">{}</div>",
-        escape(name),
-        prose(summary),
-        escape(title),
-    );
-    if !place.is_empty() {
-        let _ = write!(
-            out,
-            "<div style=\"{MONO};font-size:13px;color:{GREY};{BREAK}\">{}</div>",
-            escape(place)
-        );
-    }
-    out
-}
-
-fn remedy(remedy: &Remedy, node: &str) -> String {
-    match remedy {
-        Remedy::Command(command) => format!(
-            "<div style=\"font-size:14px;font-weight:600;margin:10px 0 4px;color:{INK};{BREAK}\">Run as \
-             root on {}:</div><pre style=\"margin:0 0 6px;padding:10px 12px;background:#f0f2f5;\
-             border-radius:5px;{MONO};font-size:14px;line-height:1.4;color:{INK};white-space:pre-wrap;\
-             {BREAK}\">{}</pre>",
-            escape(node),
-            escape(command),
-        ),
-        Remedy::Words(words) => format!(
-            "<p style=\"margin:8px 0;color:{INK};{BREAK}\"><strong style=\"font-size:14px\">To \
-             do:</strong> {}</p>",
-            code(words)
-        ),
-    }
-}
-
-fn card(colour: &str, inside: &str) -> String {
-    format!(
-        "<div style=\"border:1px solid #d9dee5;border-left:5px solid {colour};border-radius:6px;\
-         padding:12px 14px 8px;margin:0 0 14px;background:#ffffff\">{inside}</div>\n"
+    card(
+        GREEN,
+        &html! { "RESOLVED" },
+        &html! {
+            (title(&text.name, "", &text.title, words::place(text)))
+            (paragraph(INK, "16px", &words::sentence(&resolved.how)))
+            (paragraph(GREY, "14px", &words::sentence(&words::was(resolved))))
+        },
     )
 }
 
-fn mark(change: AlertChange) -> String {
+fn title(name: &str, summary: &str, title: &str, place: &str) -> Markup {
+    let small = format!("font-size:14px;color:{GREY};{BREAK}");
+    html! {
+        div style=(format_args!("font-size:18px;line-height:1.35;margin:2px 0;{BREAK}")) {
+            strong { (name) } " " (prose(summary))
+        }
+        div style=(small) { (title) }
+        @if !place.is_empty() {
+            div style=(format_args!("{MONO};font-size:13px;color:{GREY};{BREAK}")) { (place) }
+        }
+    }
+}
+
+fn remedy(remedy: &Remedy, node: &str) -> Markup {
+    let label = format!("font-size:14px;font-weight:600;margin:10px 0 4px;color:{INK};{BREAK}");
+    let block = format!(
+        "margin:0 0 6px;padding:10px 12px;background:#f0f2f5;border-radius:5px;{MONO};font-size:14px;\
+         line-height:1.4;color:{INK};white-space:pre-wrap;{BREAK}"
+    );
+    html! {
+        @match remedy {
+            Remedy::Command(command) => {
+                div style=(label) { "Run as root on " (node) ":" }
+                pre style=(block) { (command) }
+            }
+            Remedy::Words(words) => {
+                p style=(format_args!("margin:8px 0;color:{INK};{BREAK}")) {
+                    strong style="font-size:14px" { "To do:" } " " (code(words))
+                }
+            }
+        }
+    }
+}
+
+fn card(colour: &str, label: &Markup, inside: &Markup) -> Markup {
+    let style = format!(
+        "border:1px solid #d9dee5;border-left:5px solid {colour};border-radius:6px;\
+         padding:12px 14px 8px;margin:0 0 14px;background:#ffffff"
+    );
+    let bold = format!("font-size:12px;font-weight:700;letter-spacing:.05em;color:{colour}");
+    html! {
+        div style=(style) { div style=(bold) { (label) } (inside) } "\n"
+    }
+}
+
+fn mark(change: AlertChange) -> Markup {
     let background = match change {
         AlertChange::New | AlertChange::Worse => "#ffe9a8",
         AlertChange::Better | AlertChange::Still => "#e9ecf0",
     };
-    format!(
-        " &nbsp;<span style=\"background:{background};color:{INK};border-radius:3px;padding:1px 6px\">{}</span>",
-        words::change(change)
-    )
+    let style = format!("background:{background};color:{INK};border-radius:3px;padding:1px 6px");
+    html! { " \u{a0}" span style=(style) { (words::change(change)) } }
 }
 
-fn paragraph(colour: &str, size: &str, text: &str) -> String {
-    format!(
-        "<p style=\"margin:8px 0;font-size:{size};color:{colour};{BREAK}\">{}</p>\n",
-        code(text)
-    )
+fn paragraph(colour: &str, size: &str, text: &str) -> Markup {
+    let style = format!("margin:8px 0;font-size:{size};color:{colour};{BREAK}");
+    html! { p style=(style) { (code(text)) } "\n" }
 }
 
-fn more(count: usize, message: &Message) -> String {
-    words::beyond(count, &message.node).map_or(String::new(), |text| paragraph(INK, "16px", &text))
+fn more(count: usize, message: &Message) -> Markup {
+    html! {
+        @if let Some(text) = words::beyond(count, &message.node) { (paragraph(INK, "16px", &text)) }
+    }
 }
 
-fn footer(message: &Message) -> String {
-    format!(
-        "<div style=\"padding:12px 20px 16px;border-top:1px solid #d9dee5;background:#f7f8fa;\
-         font-size:13px;color:{GREY};{BREAK}\">{}</div>\n",
-        code(&words::footer(message))
-    )
+fn footer(message: &Message) -> Markup {
+    let style = format!(
+        "padding:12px 20px 16px;border-top:1px solid #d9dee5;background:#f7f8fa;font-size:13px;\
+         color:{GREY};{BREAK}"
+    );
+    html! { div style=(style) { (code(&words::footer(message))) } "\n" }
 }
 
 fn colour_of(message: &Message) -> &'static str {
@@ -199,57 +217,31 @@ fn colour(severity: Severity) -> &'static str {
     }
 }
 
-/// Escaped, and what stands between backticks as code. A backtick without its partner stays.
-fn code(text: &str) -> String {
+/// What stands between backticks, as code. A backtick without its partner stays.
+fn code(text: &str) -> Markup {
     let parts: Vec<_> = text.split('`').collect();
     let last = parts.len() - 1;
-    let mut out = String::with_capacity(text.len() * 2);
-    for (index, part) in parts.iter().enumerate() {
-        let _ = match index {
-            _ if index % 2 == 1 && index < last => write!(
-                out,
-                "<code style=\"{MONO};font-size:.9em;background:#f0f2f5;color:{INK};padding:1px 4px;\
-                 border-radius:3px\">{}</code>",
-                escape(part)
-            ),
-            _ if index % 2 == 1 => write!(out, "`{}", prose(part)),
-            _ => write!(out, "{}", prose(part)),
-        };
+    let style = format!(
+        "{MONO};font-size:.9em;background:#f0f2f5;color:{INK};padding:1px 4px;border-radius:3px"
+    );
+    html! {
+        @for (index, part) in parts.into_iter().enumerate() {
+            @if index % 2 == 0 { (prose(part)) }
+            @else if index < last { code style=(style) { (part) } }
+            @else { "`" (prose(part)) }
+        }
     }
-    out
 }
 
-/// Escaped, with each number on one line with its unit: `5 d`.
+/// With each number on one line with its unit: `5 d`.
 fn prose(text: &str) -> String {
-    let text = escape(text);
     let mut out = String::with_capacity(text.len());
     for (index, c) in text.char_indices() {
         let (before, after) = (&text[..index], &text[index + c.len_utf8()..]);
         let unit = after.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         let is_number = before.ends_with(|c: char| c.is_ascii_digit());
-        match c {
-            ' ' if is_number && ["s", "min", "h", "d", "y"].contains(&unit) => out += "&nbsp;",
-            _ => out.push(c),
-        }
+        let is_joint = c == ' ' && is_number && ["s", "min", "h", "d", "y"].contains(&unit);
+        out.push(if is_joint { '\u{a0}' } else { c });
     }
     out
-}
-
-/// The five characters that mean something in HTML, in text and in quotes.
-fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 32);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    Cow::Owned(out)
 }
