@@ -17,6 +17,9 @@ const SHARED_NAMES: [(&str, &str); 0] = [];
 /// The most lines of a production file.
 const MOST_LINES: usize = 400;
 
+/// The most lines of a function.
+const MOST_OF_A_FUNCTION: usize = 50;
+
 /// The floors of the map in docs/architecture.md, the highest first: the names of modules.
 fn floors() -> Vec<Vec<String>> {
     let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
@@ -132,6 +135,27 @@ fn files_fit_a_head() {
         let lines = source.text.lines().count();
         assert!(lines <= MOST_LINES, "{} has {lines} lines", source.path.display());
     }
+}
+
+/// The code is formatted: a function ends at the brace that stands where it began.
+#[test]
+fn functions_fit_a_glance() {
+    let mut count = 0;
+    for source in production() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (first, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            if !line.contains("fn ") || line.trim_start().starts_with("//") || !line.contains('(') {
+                continue;
+            }
+            let end = format!("{}}}", &line[..indent]);
+            let length = lines[first..].iter().position(|it| *it == end).map_or(0, |last| last + 1);
+            count += 1;
+            let (path, number) = (source.path.display(), first + 1);
+            assert!(length <= MOST_OF_A_FUNCTION, "{path}:{number}: a function of {length} lines");
+        }
+    }
+    assert!(count > 1000, "only {count} functions were found");
 }
 
 /// The name of the type that a line defines, outside of any function and `impl`.

@@ -19,26 +19,16 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     let breaks = item.role.breaks;
     match kind {
         FindingKind::Expired(at) => {
-            format!(
-                "{} {} ago, on {}: {breaks}",
-                ends(item, "expired", "ended"),
-                now - *at,
-                at.date()
-            )
+            let expired = ends(item, "expired", "ended");
+            format!("{expired} {} ago, on {}: {breaks}", now - *at, at.date())
         }
         FindingKind::Expires { at, .. } => {
-            format!(
-                "{} in {}, on {}; then {breaks}",
-                ends(item, "expires", "ends"),
-                *at - now,
-                at.date()
-            )
+            let expires = ends(item, "expires", "ends");
+            format!("{expires} in {}, on {}; then {breaks}", *at - now, at.date())
         }
         FindingKind::ForeignCa(ca) => {
-            format!(
-                "does not hold the cluster's CA ({}): its user cannot trust the API server",
-                show(ca)
-            )
+            let ca = show(ca);
+            format!("does not hold the cluster's CA ({ca}): its user cannot trust the API server")
         }
         FindingKind::NotYetValid(from) => {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
@@ -51,10 +41,8 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
                 .to_owned()
         }
         FindingKind::RotationOverdue(due) => {
-            format!(
-                "the kubelet should have rotated it by {}: its rotation does not work",
-                due.date()
-            )
+            let due = due.date();
+            format!("the kubelet should have rotated it by {due}: its rotation does not work")
         }
         FindingKind::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))

@@ -101,21 +101,62 @@ pub enum Blocker {
     NoControlPlane(PathBuf),
 }
 
-/// The service whose socket this is.
-fn runtime(socket: &Path) -> Option<&'static str> {
-    let name = socket.file_name()?.to_str()?;
-    Some(match name {
-        "containerd.sock" => "containerd",
-        "crio.sock" => "crio",
-        "cri-dockerd.sock" => "cri-docker",
-        "dockershim.sock" => "docker",
-        _ => return None,
-    })
+fn see_its_log(component: Component) -> String {
+    format!(
+        "see its log in /var/log/pods/kube-system_{component}-*; if expired certificates are the reason, use --rescue"
+    )
+}
+
+fn see_its_service(socket: &Path) -> String {
+    let unit = match socket.file_name().and_then(|name| name.to_str()) {
+        Some("containerd.sock") => "containerd",
+        Some("crio.sock") => "crio",
+        Some("cri-dockerd.sock") => "cri-docker",
+        Some("dockershim.sock") => "docker",
+        _ => return "check the container runtime that listens there".to_owned(),
+    };
+    format!("see `systemctl status {unit}`")
+}
+
+fn wait_or_end(pid: u32) -> String {
+    format!(
+        "wait until it has finished, or end it if it should not run: `kill {pid}`; if it has nothing to do with this \
+         node, override with --force"
+    )
 }
 
 fn command(verb: &str) -> String {
     if verb.is_empty() { String::new() } else { format!(": `kubeadm {}`", escape_control(verb)) }
 }
+
+fn unclear(pid: u32, verb: &str, login: Option<u32>, cgroup: &str) -> String {
+    let login = login.map_or_else(String::new, |uid| format!(", started by user {uid}"));
+    format!(
+        "another kubeadm may be running (process {pid} of root{login}{}, in the cgroup {}): by its cgroup and its \
+         group it is not known whether it works on this node",
+        command(verb),
+        escape_control(cgroup)
+    )
+}
+
+fn too_old(version: Version) -> String {
+    let (series, first) = (version.series(), KNOWN.start());
+    format!("kubeadm is of version {series}, and certwatch works with 1.{first} and later")
+}
+
+fn skewed(kubeadm: Version, component: Component, runs: Version) -> String {
+    format!(
+        "kubeadm is of version {}, {component} on this node of {}: kubeadm supports its own minor version and the \
+         one before",
+        kubeadm.series(),
+        runs.series()
+    )
+}
+
+const AND_SET_KUBEADM: &str = "and set `renew.kubeadm` if it is not in the path";
+
+const NOT_STARTED_AGAIN: &str =
+    "does not respond, so a stopped component would not be started again";
 
 /// What holds for some blockers.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -226,60 +267,33 @@ impl Blocker {
             }
             Self::KubeadmMissing(path) => format!("there is no kubeadm at {}", at(path)),
             Self::KubeadmNotRoots(path) => {
-                format!(
-                    "{} can be changed by users other than root, and would be run as root",
-                    at(path)
-                )
+                at(path) + " can be changed by users other than root, and would be run as root"
             }
             Self::KubeadmRuns { pid, verb } => {
                 format!("another kubeadm is running (process {pid}{})", command(verb))
             }
             Self::KubeadmUnclear { pid, verb, login, cgroup, .. } => {
-                let login =
-                    login.map_or_else(String::new, |uid| format!(", started by user {uid}"));
-                format!(
-                    "another kubeadm may be running (process {pid} of root{login}{}, in the cgroup {}): by \
-                     its cgroup and its group it is not known whether it works on this node",
-                    command(verb),
-                    escape_control(cgroup)
-                )
+                unclear(*pid, verb, *login, cgroup)
             }
             Self::KubeadmUnsupported(None) => "kubeadm does not report its version".to_owned(),
-            Self::KubeadmUnsupported(Some(version)) => format!(
-                "kubeadm is of version {}, and certwatch works with 1.{} and later",
-                version.series(),
-                KNOWN.start()
-            ),
-            Self::KubeadmVersion { kubeadm, component, runs } => format!(
-                "kubeadm is of version {}, {component} on this node of {}: kubeadm supports its own minor \
-                 version and the one before",
-                kubeadm.series(),
-                runs.series()
-            ),
-            Self::KubeletDown(why) => {
-                format!(
-                    "the kubelet does not respond, so a stopped component would not be started again: {why}"
-                )
+            Self::KubeadmUnsupported(Some(version)) => too_old(*version),
+            Self::KubeadmVersion { kubeadm, component, runs } => {
+                skewed(*kubeadm, *component, *runs)
             }
-            Self::RuntimeDown { socket, why } => format!(
-                "the container runtime does not respond, so a stopped component would not be started again: \
-                 {}: {why}",
-                at(socket)
-            ),
-            Self::ManifestChanged(path) => {
-                format!("{} changed within the last two minutes", at(path))
+            Self::KubeletDown(why) => format!("the kubelet {NOT_STARTED_AGAIN}: {why}"),
+            Self::RuntimeDown { socket, why } => {
+                format!("the container runtime {NOT_STARTED_AGAIN}: {}: {why}", at(socket))
             }
+            Self::ManifestChanged(path) => at(path) + " changed within the last two minutes",
             Self::StrayManifest(path) => {
                 format!("the kubelet runs {} as a second copy of a component", at(path))
             }
             Self::NotWritable { path, why } => format!("{} cannot be written: {why}", at(path)),
             Self::Path(path) => path.what(),
-            Self::DiskFull { path, needed, free } => format!(
-                "{} has {} KiB free, and {} KiB are needed",
-                at(path),
-                free / 1024,
-                needed.div_ceil(1024)
-            ),
+            Self::DiskFull { path, needed, free } => {
+                let (needed, free) = (needed.div_ceil(1024), free / 1024);
+                format!("{} has {free} KiB free, and {needed} KiB are needed", at(path))
+            }
             Self::NoClusterConfig(why) => format!(
                 "there is no configuration for kubeadm, which would silently use its defaults: {why}"
             ),
@@ -298,10 +312,7 @@ impl Blocker {
                 "correct the one that is wrong (`timedatectl`; the hardware clock: `hwclock --systohc`), or \
                  override with --force".to_owned()
             }
-            Self::Unhealthy(component, _) => format!(
-                "see its log in /var/log/pods/kube-system_{component}-*; if expired certificates are the \
-                 reason, use --rescue"
-            ),
+            Self::Unhealthy(component, _) => see_its_log(*component),
             Self::PeerUnhealthy(_) => {
                 "renew one node at a time, or override with --force".to_owned()
             }
@@ -310,25 +321,18 @@ impl Blocker {
             Self::KubeadmRuns { pid, .. } => {
                 format!("wait until it has finished; if it hangs, end it: `kill {pid}`")
             }
-            Self::KubeadmUnclear { pid, .. } => format!(
-                "wait until it has finished, or end it if it should not run: `kill {pid}`; if it has nothing \
-                 to do with this node, override with --force"
-            ),
+            Self::KubeadmUnclear { pid, .. } => wait_or_end(*pid),
             Self::KubeadmUnsupported(_) => {
-                "install the kubeadm of the cluster's version, and set `renew.kubeadm` if it is not in the \
-                 path".to_owned()
+                format!("install the kubeadm of the cluster's version, {AND_SET_KUBEADM}")
             }
-            Self::KubeadmVersion { runs, .. } => format!(
-                "install kubeadm {}, and set `renew.kubeadm` if it is not in the path; or override with --force",
-                runs.series()
-            ),
+            Self::KubeadmVersion { runs, .. } => {
+                let series = runs.series();
+                format!("install kubeadm {series}, {AND_SET_KUBEADM}; or override with --force")
+            }
             Self::KubeletDown(_) => {
                 "see `systemctl status kubelet`; if its certificate has expired, use --rescue".to_owned()
             }
-            Self::RuntimeDown { socket, .. } => match runtime(socket) {
-                Some(unit) => format!("see `systemctl status {unit}`"),
-                None => "check the container runtime that listens there".to_owned(),
-            },
+            Self::RuntimeDown { socket, .. } => see_its_service(socket),
             Self::ManifestChanged(_) => {
                 "wait two minutes; if it keeps changing, find out what writes it; or override with --force".to_owned()
             }
