@@ -11,8 +11,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use certwatch::config::HttpConfig;
-use certwatch::config::channels::{ProxyConfig, Secret};
+use certwatch::config::channels::Secret;
+use certwatch::config::{HttpConfig, ProxyConfig};
 use certwatch::notify::http::{self, Endpoint, HttpRequest, HttpResponse};
 use certwatch::notify::{Failure, FailureKind, Network};
 use common::pki::{Authority, Days};

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     let file = Path::new("fuzz.toml");
     match config::parse(text, file) {
-        Ok(config) => assert_eq!(config::parse(&config.to_toml(), file), Ok(config)),
+        Ok(config) => assert_eq!(config::parse(&config.to_toml().unwrap(), file), Ok(config)),
         Err(errors) => assert!(!errors.to_string().is_empty()),
     }
 });

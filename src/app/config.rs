@@ -65,7 +65,8 @@ fn look(config: &Config, network: &Network, shown: &str) -> Vec<String> {
 /// # Errors
 /// As for [`effective`].
 pub(crate) fn show(path: Option<&Path>) -> Result<String, String> {
-    effective(path).map(|config| config.to_toml()).map_err(|errors| errors.to_string())
+    let config = effective(path).map_err(|errors| errors.to_string())?;
+    config.to_toml().map_err(|error| error.to_string())
 }
 
 /// `config default`: the example, which says what each key is for.

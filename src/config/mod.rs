@@ -1,49 +1,57 @@
 //! The configuration: TOML in, a [`Config`] or everything that is wrong with it out.
 //!
-//! `read` says which keys there are and what holds for them; `sources` joins the files; `section`
-//! takes the keys from there and remembers every problem; `error` prints the problems with their
-//! places. Values are never printed: a later section may hold a secret, and a slip of the pen may put
-//! one anywhere.
+//! Each section has a file of its own: its struct with the defaults, and how it is read. `sources` joins
+//! the files; `section` takes the keys from there and remembers every problem; `error` prints the problems
+//! with their places; `show` writes a configuration. Values are never printed in an error: a slip of the pen
+//! may put a secret anywhere.
 
+mod alerts;
 pub mod channels;
+mod daemon;
 mod error;
 mod file;
+mod http;
 mod path;
-mod read;
-mod read_channels;
 mod renew;
+mod scan;
+mod secret;
 mod section;
-mod section_writer;
+mod show;
 mod sources;
 pub(crate) mod span;
+mod thresholds;
 mod unknown;
 mod value;
-mod write;
-mod write_channels;
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+
+use serde::Serialize;
 
 use crate::domain::policy::Policy;
-use crate::domain::time::Span;
-pub use channels::{AlertsConfig, Channels, HttpConfig};
+pub use alerts::AlertsConfig;
+pub use channels::Channels;
+pub use daemon::DaemonConfig;
 pub use error::ConfigErrors;
+pub use http::{HttpConfig, ProxyConfig};
 pub use renew::RenewConfig;
-use section::Reader;
+pub use scan::ScanConfig;
+use section::{Reader, Section};
 use sources::Sources;
 
 /// Where the file is when nobody says otherwise.
 pub(crate) const DEFAULT_PATH: &str = "/etc/certwatch/config.toml";
 
 /// The settings of one node.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Config {
     /// The node's name in every message; without it, the host name.
+    #[serde(rename = "node-name")]
     pub node: Option<String>,
     /// Where to look for certificates.
     pub scan: ScanConfig,
     /// When a certificate is a warning, and when it is critical.
+    #[serde(rename = "thresholds", serialize_with = "thresholds::show")]
     pub policy: Policy,
     /// How the daemon runs.
     pub daemon: DaemonConfig,
@@ -54,66 +62,35 @@ pub struct Config {
     /// How HTTP goes out.
     pub http: HttpConfig,
     /// How people are told.
+    #[serde(flatten)]
     pub channels: Channels,
 }
 
 impl Config {
+    /// The whole file.
+    fn read(file: &mut Section<'_, '_>) -> Self {
+        let node = file.optional("node-name", value::node_name).value;
+        let scan = file.section("scan", scan::read);
+        let policy = file.section("thresholds", thresholds::read);
+        let (daemon, state_dir) = file.section("daemon", daemon::read);
+        Self {
+            node,
+            scan,
+            policy,
+            daemon,
+            renew: file.section("renew", |section| renew::read(section, &state_dir)),
+            alerts: file.section("alerts", alerts::read),
+            http: file.section("http", http::read),
+            channels: channels::read(file),
+        }
+    }
+
     /// What is looked at beside the standard places: what was named, and the certificates that the
     /// channels present, which end too.
     pub fn paths(&self) -> Vec<String> {
         let clients = self.channels.clients().into_iter();
         let own = clients.map(|(_, it)| glob::Pattern::escape(&it.certificate.to_string_lossy()));
         self.scan.paths.iter().cloned().chain(own).collect()
-    }
-}
-
-/// Where to look for certificates, and how much of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ScanConfig {
-    /// Look where kubeadm and the other distributions keep theirs.
-    pub standard: bool,
-    /// More files, directories and globs: absolute, `**` stands for any directories.
-    pub paths: Vec<String>,
-    /// Globs of what to leave out; each begins with `/` or `**/`.
-    pub exclude: Vec<String>,
-    /// The most files to look at in one place, 1 to 10,000,000.
-    pub max_files: u64,
-    /// The longest a scan may take, whole seconds, 1 s to 1 h.
-    pub timeout: Duration,
-}
-
-impl Default for ScanConfig {
-    fn default() -> Self {
-        Self {
-            standard: true,
-            paths: Vec::new(),
-            exclude: Vec::new(),
-            max_files: 200_000,
-            timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-impl ScanConfig {
-    /// What is left out, ready for comparing.
-    pub(crate) fn excluded(&self) -> Vec<glob::Pattern> {
-        // They were checked when they were read.
-        self.exclude.iter().filter_map(|glob| glob::Pattern::new(glob).ok()).collect()
-    }
-}
-
-/// How the daemon runs.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DaemonConfig {
-    /// How often everything is scanned whatever happens, 1 min to 24 h, ± 10 %.
-    pub interval: Span,
-    /// Where it keeps what it has told whom; absolute.
-    pub state_dir: PathBuf,
-}
-
-impl Default for DaemonConfig {
-    fn default() -> Self {
-        Self { interval: Span::hours(1), state_dir: PathBuf::from("/var/lib/certwatch") }
     }
 }
 
@@ -145,7 +122,7 @@ pub(crate) fn load_if_present(path: &Path) -> Result<Config, ConfigErrors> {
 /// failed: no certificate is judged by it.
 pub(crate) fn salvage(path: &Path) -> Config {
     let sources = Sources::readable(path);
-    Reader::new(&sources).read(read::config)
+    Reader::new(&sources).read(Config::read)
 }
 
 /// Reads the text of a configuration file; `file` is its name in messages.
@@ -159,7 +136,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
 
 fn read_all(sources: &Sources) -> Result<Config, ConfigErrors> {
     let mut reader = Reader::new(sources);
-    let config = reader.read(read::config);
+    let config = reader.read(Config::read);
     reader.finish().map(|()| config)
 }
 

@@ -1,9 +1,10 @@
-//! `[renew]`: its struct, what holds for its keys, and how it is written.
+//! `[renew]`: how certificates are renewed.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
 use toml::de::DeValue;
 
 use crate::domain::layout::KUBERNETES;
@@ -14,9 +15,8 @@ use crate::domain::time::Span;
 
 use super::error::Problem;
 use super::section::{Section, Setting};
-use super::section_writer::{SectionWriter, list, path_text, quote, time};
 use super::value::{self, wrong};
-use super::{path, read_channels};
+use super::{path, span};
 
 const BEFORE: RangeInclusive<Span> = Span::hours(1)..=Span::days(36_500);
 const DEADLINE: RangeInclusive<Span> = Span::minutes(1)..=Span::days(36_500);
@@ -25,19 +25,24 @@ const RESTARTS: [(&str, RestartPolicy); 3] =
     [("needed", RestartPolicy::Needed), ("all", RestartPolicy::All), ("none", RestartPolicy::None)];
 
 /// How certificates are renewed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct RenewConfig {
     /// The daemon asks for a renewal by itself.
     pub enabled: bool,
     /// A certificate is due when it has less than this left, 1 h to 36,500 d.
+    #[serde(serialize_with = "span::show")]
     pub before: Span,
     /// What is restarted.
     pub restart: RestartPolicy,
     /// When the daemon may ask; with none, at any time.
+    #[serde(serialize_with = "show_windows")]
     pub windows: Vec<MaintenanceWindow>,
     /// With less than this left, windows no longer count; 1 min to 36,500 d, and below `before`.
+    #[serde(serialize_with = "span::show")]
     pub deadline: Span,
     /// Copies of admin.conf that are refreshed with it; absolute.
+    #[serde(rename = "kubeconfig-copies", serialize_with = "show_copies")]
     pub copies: Vec<ListedCopy>,
     /// The program; absolute.
     pub kubeadm: PathBuf,
@@ -174,27 +179,19 @@ fn user(value: &DeValue<'_>) -> Result<SystemUser, Problem> {
     }
 }
 
-fn copy_text(copy: &ListedCopy) -> String {
-    let path = path_text(&copy.path);
-    match &copy.owner {
-        None => path,
-        Some(SystemUser::Uid(uid)) => format!("{{ path = {path}, owner = {uid} }}"),
-        Some(SystemUser::Name(name)) => format!("{{ path = {path}, owner = {} }}", quote(name)),
-    }
+fn show_windows<S: Serializer>(windows: &[MaintenanceWindow], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_seq(windows.iter().map(ToString::to_string))
 }
 
-/// The section as TOML.
-pub(super) fn write(renew: &RenewConfig) -> String {
-    let mut out = SectionWriter::new("renew");
-    out.add("enabled", renew.enabled.to_string());
-    out.add("before", time(renew.before));
-    out.add("restart", quote(read_channels::word_of(&renew.restart, &RESTARTS)));
-    out.add("windows", list(renew.windows.iter().map(|window| quote(&window.to_string()))));
-    out.add("deadline", time(renew.deadline));
-    out.add("kubeconfig-copies", list(renew.copies.iter().map(copy_text)));
-    out.add("kubeadm", path_text(&renew.kubeadm));
-    out.add("state-dir", path_text(&renew.state_dir));
-    out.add("keep-backups", renew.keep_backups.to_string());
-    out.add("request-file", path_text(&renew.request_file));
-    out.0
+fn show_copies<S: Serializer>(copies: &[ListedCopy], out: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum CopyEntry<'c> {
+        Path(&'c Path),
+        Owned { path: &'c Path, owner: &'c SystemUser },
+    }
+    out.collect_seq(copies.iter().map(|ListedCopy { path, owner }| match owner {
+        None => CopyEntry::Path(path),
+        Some(owner) => CopyEntry::Owned { path, owner },
+    }))
 }

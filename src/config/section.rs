@@ -1,7 +1,7 @@
 //! Taking settings out of the file.
 //!
 //! A new section is a function from [`Section`] to its struct, and one line in
-//! [`read::config`](super::read::config). It asks for every key it knows, always, whatever the
+//! [`Config::read`](super::Config::read). It asks for every key it knows, always, whatever the
 //! values are: what was asked for is how the reader learns which keys exist.
 
 use toml::Spanned;
@@ -53,8 +53,7 @@ impl<'t> Reader<'t> {
         file.map_or(words.clone(), |file| format!("{file}, {words}"))
     }
 
-    /// The keys that were asked for.
-    #[cfg(test)]
+    /// The keys that were asked for, each section before its own.
     pub(super) fn known(&self) -> &[Key] {
         self.known.keys()
     }
@@ -118,6 +117,15 @@ impl<'t> Section<'_, 't> {
                 Setting { value: default, path, origin: ValueOrigin::Unusable }
             }
         }
+    }
+
+    /// The setting `key`, which has no default.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&DeValue<'t>) -> Result<T, Problem>,
+    ) -> Setting<Option<T>> {
+        self.take(key, None, |value| read(value).map(Some))
     }
 
     /// The list `key`, each entry as `read` understands it; each wrong entry is a problem.

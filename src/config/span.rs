@@ -1,5 +1,7 @@
 //! Lengths of time as people write them: `30d`, `12h`, `1d 12h`.
 
+use serde::Serializer;
+
 use crate::domain::time::Span;
 
 /// The units that are written, longest first, in seconds.
@@ -61,6 +63,11 @@ pub(super) fn write(span: Span) -> String {
     let fits = |(length, _): &&(i64, &str)| seconds % length == 0;
     let (length, unit) = UNITS.iter().find(fits).copied().unwrap_or((1, "s"));
     format!("{}{unit}", seconds / length)
+}
+
+/// The same, where a setting is shown.
+pub(super) fn show<S: Serializer>(span: &Span, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(&write(*span))
 }
 
 #[cfg(test)]

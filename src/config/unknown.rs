@@ -32,7 +32,6 @@ impl KnownKeys {
         self.0.push(key);
     }
 
-    #[cfg(test)]
     pub(super) fn keys(&self) -> &[Key] {
         &self.0
     }

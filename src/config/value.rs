@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
-use crate::domain::proxy::{Exception, Proxy};
 use crate::domain::text::is_unsafe;
 use crate::domain::time::Span;
 
@@ -85,29 +84,6 @@ pub(super) fn line(value: &DeValue<'_>) -> Result<String, Problem> {
     Err(wrong("is empty, too long, or contains control characters", "one line of text"))
 }
 
-/// The name of a server, or its address.
-pub(super) fn host(value: &DeValue<'_>) -> Result<String, Problem> {
-    let host = text(value)?;
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    let is_plain = (1..=253).contains(&host.len()) && host.chars().all(is_name);
-    if is_plain || host.parse::<IpAddr>().is_ok() {
-        return Ok(host.to_owned());
-    }
-    Err(wrong("is not a host name", "a host name or an address, without a port"))
-}
-
-/// The name of a credential: a file name, as systemd.exec(5) has it.
-pub(super) fn credential(value: &DeValue<'_>) -> Result<String, Problem> {
-    let name = text(value)?;
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if (1..=200).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.') {
-        return Ok(name.to_owned());
-    }
-    let expected = "the name of a credential, such as \"smtp-password\": letters, digits, \"-\", \".\" \
-                    and \"_\". The secret itself goes into that file";
-    Err(wrong("is not the name of a credential", expected))
-}
-
 /// A URL without a user and without a query.
 pub(super) fn url(value: &DeValue<'_>) -> Result<String, Problem> {
     let url = text(value)?;
@@ -128,36 +104,6 @@ pub(super) fn private_url(value: &DeValue<'_>) -> Result<String, Problem> {
         return Ok(url);
     }
     Err(wrong("is not https", "https://…; http only to this host"))
-}
-
-/// The URL of a proxy, without a user; `None` for `"none"`.
-pub(super) fn proxy(value: &DeValue<'_>) -> Result<Option<String>, Problem> {
-    let expected = "http://host:port, or \"none\"";
-    let url = text(value)?.trim();
-    if url == "none" {
-        return Ok(None);
-    }
-    // As in a URL, so that nobody takes a mere word for a setting.
-    let is_url = url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
-    match Proxy::parse(url).filter(|_| is_url) {
-        Some(proxy) if proxy.has_login() || url.contains('@') => Err(wrong(
-            "contains a user or a password",
-            "the whole URL in the file that http.proxy-credential or http.proxy-file names",
-        )),
-        Some(_) => Ok(Some(url.to_owned())),
-        None => Err(wrong("is not the URL of an HTTP proxy", expected)),
-    }
-}
-
-/// An entry of `NO_PROXY`.
-pub(super) fn no_proxy(value: &DeValue<'_>) -> Result<String, Problem> {
-    let entry = text(value)?.trim();
-    let expected = "a name such as \"example.org\" or \".example.org\", an address, or a network such as \
-                    \"10.0.0.0/8\"";
-    match Exception::parse(entry) {
-        Some(_) => Ok(entry.to_owned()),
-        None => Err(wrong("is not a host name, address or network", expected)),
-    }
 }
 
 /// True for https, and for http to this host.

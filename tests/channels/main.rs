@@ -22,8 +22,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use certwatch::config::HttpConfig;
-use certwatch::config::channels::{ProxyConfig, Secret};
+use certwatch::config::channels::Secret;
+use certwatch::config::{HttpConfig, ProxyConfig};
 use certwatch::notify::{Failure, FailureKind, Network};
 use tempfile::TempDir;
 

@@ -91,8 +91,7 @@ fn who_is_asked_presents_its_certificate() {
 
 #[test]
 fn it_is_presented_to_the_target_through_a_proxy() {
-    use certwatch::config::HttpConfig;
-    use certwatch::config::channels::ProxyConfig as Setting;
+    use certwatch::config::{HttpConfig, ProxyConfig as Setting};
     let site = Site::new();
     let server = site.server(&BOTH);
     let proxy = Proxy::start(Manner::Honest(None));

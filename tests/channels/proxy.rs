@@ -3,11 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use certwatch::config::HttpConfig;
 use certwatch::config::channels::{
-    AlertmanagerConfig, HeartbeatConfig, PagerDutyConfig, ProxyConfig as Setting, SlackBy,
-    SlackConfig, WebhookConfig,
+    AlertmanagerConfig, HeartbeatConfig, PagerDutyConfig, SlackBy, SlackConfig, WebhookConfig,
 };
+use certwatch::config::{HttpConfig, ProxyConfig as Setting};
 use certwatch::domain::policy::Severity;
 use certwatch::notify::http::{self, Endpoint, HttpRequest, HttpResponse};
 use certwatch::notify::{

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::{errors, parse};
 use crate::config::channels::{
-    AlertmanagerConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig, HttpConfig,
-    Login, PagerDutyConfig, ProxyConfig, Secret, Security, SlackBy, SlackConfig, WebhookConfig,
+    AlertmanagerConfig, Channels, ClientCertificate, EmailConfig, HeartbeatConfig, Login,
+    PagerDutyConfig, Secret, Security, SlackBy, SlackConfig, WebhookConfig,
 };
+use crate::config::{Config, HttpConfig, ProxyConfig};
 use crate::domain::policy::Severity;
 
 fn secret() -> impl Strategy<Value = Secret> {
@@ -238,7 +239,7 @@ fn an_empty_section_is_the_same_as_none() {
 fn a_proxy_that_is_refused_is_not_the_same_as_none() {
     let salvaged = |text: &str| {
         let sources = crate::config::sources::Sources::of(text, std::path::Path::new("c.toml"));
-        crate::config::Reader::new(&sources).read(crate::config::read::config).http.proxy
+        crate::config::Reader::new(&sources).read(Config::read).http.proxy
     };
     for text in ["proxy = 'https://p'", "proxy = 3", "proxy-file = 'p'", "proxy-credential = '/p'"]
     {

@@ -1,4 +1,5 @@
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use super::*;
 use crate::domain::policy::Thresholds;
@@ -62,7 +63,7 @@ fn the_example_is_the_default_and_knows_every_key() {
     assert_eq!(parse(example).unwrap(), Config::default());
     let sources = Sources::default();
     let mut reader = Reader::new(&sources);
-    reader.read(read::config);
+    reader.read(Config::read);
     for key in reader.known() {
         let line =
             if key.is_section { format!("[{}]", key.name) } else { format!("{} =", key.name) };

@@ -179,7 +179,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_is_shown_reads_back_to_the_same(config in config()) {
-        let shown = config.to_toml();
+        let shown = config.to_toml().unwrap();
         prop_assert_eq!(parse(&shown), Ok(config), "{}", shown);
     }
 

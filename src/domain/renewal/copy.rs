@@ -7,6 +7,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::domain::model::{Certificate, ClientAuth, Sha256};
 use crate::domain::time::UnixTime;
 
@@ -20,7 +22,8 @@ pub struct ListedCopy {
 }
 
 /// A user, as a person names one.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum SystemUser {
     /// By number.
     Uid(u32),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::domain::kubernetes::Version;
 use crate::domain::model::{Reason, Sha256};
 use crate::domain::time::{Span, UnixTime};
@@ -31,7 +33,8 @@ pub(crate) enum Selection {
 }
 
 /// Which components are restarted.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RestartPolicy {
     /// All four.
     All,

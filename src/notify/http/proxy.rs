@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::{Endpoint, Failure, Network};
-use crate::config::HttpConfig;
-use crate::config::channels::{ProxyConfig as Setting, Secret};
+use crate::config::channels::Secret;
+use crate::config::{HttpConfig, ProxyConfig as Setting};
 use crate::domain::proxy::{self, Exception, Proxy};
 use crate::domain::text::escape_control;
 use crate::http::ProxyHop;

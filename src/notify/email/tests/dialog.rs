@@ -11,9 +11,8 @@ use tempfile::NamedTempFile;
 
 use super::sample;
 use super::server::{Act, Server, polite};
-use crate::config::HttpConfig;
-use crate::config::channels::ProxyConfig;
 use crate::config::channels::{EmailConfig, Login, Secret, Security};
+use crate::config::{HttpConfig, ProxyConfig};
 use crate::domain::policy::Severity;
 use crate::notify::email::{Bounds, send_within};
 use crate::notify::{ATTEMPT, Failure, FailureKind, Network};
