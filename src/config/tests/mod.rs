@@ -57,21 +57,42 @@ fn every_key_is_read() {
     );
 }
 
+/// Every key, as its section asks for it: the section's name, empty at the top of the file, and the key's.
+fn keys() -> Vec<(String, &'static str)> {
+    let sources = Sources::default();
+    let mut reader = Reader::new(&sources);
+    reader.read(Config::read);
+    let keys = reader.known().iter().filter(|key| !key.is_section);
+    keys.map(|key| (key.section.clone(), key.name)).collect()
+}
+
 #[test]
 fn the_example_is_the_default_and_knows_every_key() {
     let example = include_str!("../../../config.example.toml");
     assert_eq!(parse(example).unwrap(), Config::default());
-    let sources = Sources::default();
-    let mut reader = Reader::new(&sources);
-    reader.read(Config::read);
-    for key in reader.known() {
-        let line =
-            if key.is_section { format!("[{}]", key.name) } else { format!("{} =", key.name) };
-        let is_there = |text: &str| text.strip_prefix('#').unwrap_or(text).starts_with(&line);
-        assert!(example.lines().any(is_there), "{line}");
+    for (section, key) in keys() {
+        let begin = if section.is_empty() { String::new() } else { format!("\n[{section}]\n") };
+        let (_, own) = example.split_once(&begin).unwrap();
+        let mut lines = own.split("\n[").next().unwrap().lines();
+        let is_it = |text: &str| text.trim_start_matches('#').starts_with(&format!("{key} ="));
+        assert!(lines.any(is_it), "config.example.toml has no {key} in [{section}]");
     }
     let all = example.replace("\n#node-name", "\nnode-name");
     assert!(parse(&all).unwrap().node.is_some());
+}
+
+#[test]
+fn every_key_is_documented() {
+    let manual = include_str!("../../../docs/configuration.md");
+    let (_, table) = manual.split_once("## Keys").unwrap();
+    for (section, key) in keys() {
+        let begin = if section.is_empty() { String::new() } else { format!("**`[{section}]`**") };
+        let (_, own) = table.split_once(&begin).unwrap();
+        let own = own.split("**`[").next().unwrap();
+        // It is the same in every channel, and explained below the table.
+        let is_there = own.contains(&format!("`{key}`")) || key == "min-severity";
+        assert!(is_there, "docs/configuration.md has no {key} in [{section}]");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::parse;
 use crate::config::{AlertsConfig, Config, DaemonConfig, RenewConfig, ScanConfig};
+use crate::domain::ledger::Repeat;
 use crate::domain::policy::{Policy, Thresholds};
 use crate::domain::renewal::MaintenanceWindow;
 use crate::domain::renewal::copy::{ListedCopy, SystemUser};
@@ -35,44 +36,12 @@ fn secrets_stay_in_the_file() {
         "KEY = [{ path = '/a', owner = 'hunter 2 hunter2' }]",
         "KEY = [{ hunter2 = '/a' }]",
     ];
-    let keys = [
-        "password",
-        "node-name",
-        "scan",
-        "scan.standard",
-        "scan.paths",
-        "scan.exclude",
-        "scan.max-files",
-        "scan.timeout",
-        "thresholds.leaf",
-        "thresholds.short-lived",
-        "daemon.state-dir",
-        "renew.before",
-        "renew.restart",
-        "renew.windows",
-        "renew.kubeconfig-copies",
-        "renew.state-dir",
-        "alerts.ca-file",
-        "http.proxy",
-        "http.proxy-credential",
-        "http.proxy-file",
-        "http.no-proxy",
-        "webhook.client-cert",
-        "webhook.client-key-file",
-        "email.server",
-        "email.security",
-        "email.port",
-        "email.from",
-        "email.to",
-        "email.password-credential",
-        "email.password-file",
-        "slack.webhook-credential",
-        "slack.api-url",
-        "alertmanager.urls",
-        "pagerduty.url",
-        "heartbeat.url-file",
-    ];
-    for (slip, key) in slips.iter().flat_map(|slip| keys.map(|key| (slip, key))) {
+    let dotted = |(section, key): (String, &str)| {
+        format!("{section}.{key}").trim_start_matches('.').to_owned()
+    };
+    let keys = super::keys().into_iter().map(dotted);
+    let keys: Vec<String> = keys.chain(["password", "scan"].map(str::to_owned)).collect();
+    for (slip, key) in slips.iter().flat_map(|slip| keys.iter().map(move |key| (slip, key))) {
         let text = slip.replace("KEY", key);
         if let Err(errors) = parse(&text) {
             assert!(!format!("{errors} {errors:?}").contains(SECRET), "{text}: {errors}");
@@ -112,10 +81,12 @@ prop_compose! {
         ca in thresholds(),
         short_lived in length(1..=40_000),
         rotation_percent in 1..=100_u8,
-        interval in length(60..=86_400).prop_map(|it| it.min(Span::hours(24))),
-        renew in renew(),
+        daemon in daemon(),
+        renew in renew().boxed(),
+        alerts in alerts(),
         http in super::channels::http(),
-        channels in super::channels::channels(),
+        // Together they would not fit the stack of a test.
+        channels in super::channels::channels().boxed(),
     ) -> Config {
         let short_lived = short_lived.max(leaf.warning());
         let timeout = Duration::from_secs(timeout);
@@ -123,12 +94,31 @@ prop_compose! {
             node,
             scan: ScanConfig { standard, paths, exclude, max_files, timeout },
             policy: Policy { leaf, ca, short_lived, rotation_percent },
-            daemon: DaemonConfig { interval, ..DaemonConfig::default() },
+            daemon,
             renew,
-            alerts: AlertsConfig::default(),
+            alerts,
             http,
             channels,
         }
+    }
+}
+
+prop_compose! {
+    fn daemon()(
+        interval in length(60..=86_400).prop_map(|it| it.min(Span::hours(24))),
+        state_dir in "/var/[a-z \"]{0,8}[a-z]",
+    ) -> DaemonConfig {
+        DaemonConfig { interval, state_dir: state_dir.into() }
+    }
+}
+
+prop_compose! {
+    fn alerts()(
+        lengths in prop::array::uniform3(1..=365 * 24_i64),
+        ca_file in prop::option::of(copy_path()),
+    ) -> AlertsConfig {
+        let [warning, critical, expired] = lengths.map(Span::hours);
+        AlertsConfig { repeat: Repeat { warning, critical, expired }, ca_file }
     }
 }
 
