@@ -6,7 +6,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::time::{
@@ -15,17 +14,11 @@ use rustix::time::{
 };
 use tokio::io::unix::AsyncFd;
 
-use crate::domain::time::{Span, UnixTime};
+use crate::domain::time::UnixTime;
 use crate::sys;
 
 /// The last moment that is handed to the kernel, in the year 2255: it counts nanoseconds in 64 bits.
 const LAST: i64 = 9_000_000_000;
-
-/// Without a timer of the kernel, the wall clock is looked at this often.
-const LOOK: Duration = Duration::from_secs(60);
-
-/// What the clock may differ from our count before it counts as set.
-const DRIFT: Span = Span::seconds(2);
 
 /// Why the timer fires.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,66 +32,46 @@ pub(crate) enum TimerEvent {
 /// The timer, for one loop.
 pub(crate) struct WallClockTimer {
     at: UnixTime,
-    /// `None` where the kernel gives none.
-    timer: Option<AsyncFd<Arc<OwnedFd>>>,
-    /// The clock was set while the timer was.
-    was_set: bool,
-}
-
-impl Default for WallClockTimer {
-    fn default() -> Self {
-        Self::new()
-    }
+    timer: AsyncFd<Arc<OwnedFd>>,
 }
 
 impl WallClockTimer {
     /// A timer that is due in the far future. Only within a tokio runtime.
-    pub(crate) fn new() -> Self {
-        Self::with(new_timer().ok())
-    }
-
-    fn with(timer: Option<AsyncFd<Arc<OwnedFd>>>) -> Self {
-        let mut wall_clock = Self { at: UnixTime::new(LAST), timer, was_set: false };
-        wall_clock.set(wall_clock.at);
-        wall_clock
+    ///
+    /// # Errors
+    /// The kernel gives no timer.
+    pub(crate) fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = sys::waitable(Arc::new(timerfd_create(TimerfdClockId::Realtime, flags)?))?;
+        Ok(Self { at: UnixTime::new(LAST), timer })
     }
 
     /// Sets the moment at which it fires; one that has passed fires at once.
     pub(crate) fn set(&mut self, at: UnixTime) {
         self.at = at;
-        let Some(timer) = &self.timer else { return };
-        // Zero would switch it off.
-        let seconds = at.seconds().clamp(1, LAST);
-        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let value = Timespec { tv_sec: seconds, tv_nsec: 0 };
-        match timerfd_settime(timer, flags, &Itimerspec { it_interval: none, it_value: value }) {
-            Ok(_) => {}
-            // It is set all the same.
-            Err(Errno::CANCELED) => self.was_set = true,
-            Err(_) => self.timer = None,
-        }
     }
 
-    /// Waits until it fires. When it fired as [`TimerEvent::Due`], [`Self::set`] it anew before the next
-    /// wait. To drop this future is harmless.
-    pub(crate) async fn next_event(&mut self) -> TimerEvent {
-        if std::mem::take(&mut self.was_set) {
-            return TimerEvent::ClockChanged;
+    /// Waits until it fires. To drop this future is harmless.
+    ///
+    /// # Errors
+    /// The kernel refuses to set or to read the timer.
+    pub(crate) async fn next_event(&mut self) -> io::Result<TimerEvent> {
+        match arm(&self.timer, self.at) {
+            // The clock was set since the last time. The timer runs all the same.
+            Err(Errno::CANCELED) => Ok(TimerEvent::ClockChanged),
+            Err(error) => Err(error.into()),
+            Ok(()) => next_event(&self.timer).await,
         }
-        if let Some(timer) = &self.timer {
-            if let Ok(event) = next_event(timer).await {
-                return event;
-            }
-            self.timer = None;
-        }
-        poll_wall_clock(self.at, sys::now).await
     }
 }
 
-fn new_timer() -> io::Result<AsyncFd<Arc<OwnedFd>>> {
-    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-    sys::waitable(Arc::new(timerfd_create(TimerfdClockId::Realtime, flags)?))
+fn arm(timer: &AsyncFd<Arc<OwnedFd>>, at: UnixTime) -> Result<(), Errno> {
+    // Zero would switch it off.
+    let seconds = at.seconds().clamp(1, LAST);
+    let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+    let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let value = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    timerfd_settime(timer, flags, &Itimerspec { it_interval: none, it_value: value }).map(drop)
 }
 
 async fn next_event(timer: &AsyncFd<Arc<OwnedFd>>) -> io::Result<TimerEvent> {
@@ -123,28 +96,12 @@ fn meaning(read: Result<usize, Errno>) -> Result<Option<TimerEvent>, Errno> {
     }
 }
 
-/// The same without a timer of the kernel: up to a minute late after a suspend or a leap.
-async fn poll_wall_clock(at: UnixTime, now: impl Fn() -> UnixTime) -> TimerEvent {
-    loop {
-        let (wall, awake) = (now(), Instant::now());
-        let left = at - wall;
-        let Some(left) = u64::try_from(left.as_seconds()).ok().filter(|left| *left > 0) else {
-            return TimerEvent::Due;
-        };
-        tokio::time::sleep(LOOK.min(Duration::from_secs(left))).await;
-        let counted = i64::try_from(awake.elapsed().as_secs()).unwrap_or(i64::MAX);
-        let drift = (now() - wall).as_seconds().saturating_sub(counted);
-        if drift.saturating_abs() > DRIFT.as_seconds() {
-            return TimerEvent::ClockChanged;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::time::Duration;
 
     use super::*;
+    use crate::domain::time::Span;
 
     /// Far more than any of this takes.
     const SOON: Duration = Duration::from_secs(30);
@@ -162,23 +119,21 @@ mod tests {
     #[test]
     fn it_rings_when_the_moment_is_there() {
         run(async {
-            for mut wall_clock in [WallClockTimer::new(), WallClockTimer::with(None)] {
-                let at = in_a_second();
-                wall_clock.set(at);
-                assert_eq!(wall_clock.next_event().await, TimerEvent::Due);
-                assert!(sys::now() >= at);
-            }
+            let mut wall_clock = WallClockTimer::new().unwrap();
+            let at = in_a_second();
+            wall_clock.set(at);
+            assert_eq!(wall_clock.next_event().await.unwrap(), TimerEvent::Due);
+            assert!(sys::now() >= at);
         });
     }
 
     #[test]
     fn a_moment_that_has_passed_rings_at_once() {
         run(async {
-            for mut wall_clock in [WallClockTimer::new(), WallClockTimer::with(None)] {
-                for at in [-1, 0, 1, 1_000_000_000] {
-                    wall_clock.set(UnixTime::new(at));
-                    assert_eq!(wall_clock.next_event().await, TimerEvent::Due, "{at}");
-                }
+            let mut wall_clock = WallClockTimer::new().unwrap();
+            for at in [-1, 0, 1, 1_000_000_000] {
+                wall_clock.set(UnixTime::new(at));
+                assert_eq!(wall_clock.next_event().await.unwrap(), TimerEvent::Due, "{at}");
             }
         });
     }
@@ -186,7 +141,7 @@ mod tests {
     #[test]
     fn only_the_last_moment_that_was_set_counts() {
         run(async {
-            let mut wall_clock = WallClockTimer::new();
+            let mut wall_clock = WallClockTimer::new().unwrap();
             wall_clock.set(UnixTime::new(1));
             wall_clock.set(UnixTime::new(i64::MAX));
             let waited =
@@ -194,7 +149,7 @@ mod tests {
             assert!(waited.is_err(), "far away");
             let at = in_a_second();
             wall_clock.set(at);
-            assert_eq!(wall_clock.next_event().await, TimerEvent::Due);
+            assert_eq!(wall_clock.next_event().await.unwrap(), TimerEvent::Due);
             assert!(sys::now() >= at);
         });
     }
@@ -206,19 +161,5 @@ mod tests {
         assert_eq!(meaning(Err(Errno::AGAIN)), Ok(None));
         assert_eq!(meaning(Ok(8)), Ok(Some(TimerEvent::Due)));
         assert_eq!(meaning(Err(Errno::BADF)), Err(Errno::BADF));
-    }
-
-    #[test]
-    fn without_a_timer_a_leap_of_the_clock_is_seen_at_the_next_look() {
-        for leap in [-3600, 3600] {
-            let looks = Cell::new(0);
-            let now = || {
-                looks.set(looks.get() + 1);
-                let leapt = if looks.get() == 1 { 0 } else { leap };
-                UnixTime::new(1_800_000_000 + leapt)
-            };
-            let at = UnixTime::new(1_800_000_001);
-            assert_eq!(run(poll_wall_clock(at, now)), TimerEvent::ClockChanged);
-        }
     }
 }

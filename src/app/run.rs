@@ -32,7 +32,10 @@ pub(crate) fn run(args: RunArgs) -> Exit {
             }
             match error {
                 RunError::Config(_) => Exit::Config,
-                RunError::Blind(_) | RunError::Signals(_) | RunError::State(_) => Exit::Failed,
+                RunError::Blind(_)
+                | RunError::Signals(_)
+                | RunError::State(_)
+                | RunError::Timer(_) => Exit::Failed,
             }
         }
     }

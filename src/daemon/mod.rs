@@ -77,6 +77,9 @@ pub(crate) enum RunError {
     /// Another certwatch works with the same state.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// The kernel gives no timer.
+    #[error("cannot set a timer on the wall clock: {0}")]
+    Timer(std::io::Error),
 }
 
 /// What the loop wakes up for.
@@ -117,7 +120,7 @@ pub(crate) async fn run(
     let mut daemon = Daemon::begin(load, root, config_file).await?;
     daemon.start_scan();
     loop {
-        let wake = daemon.wait().await;
+        let wake = daemon.wait().await?;
         if let Wake::Stop(signal) = wake {
             daemon.stop(signal).await;
             return Ok(());
@@ -198,7 +201,7 @@ impl Daemon {
             root,
             config_file,
             watcher: Watcher::beside(state_dir, places, POLL, &hangs).await,
-            timer: WallClockTimer::new(),
+            timer: WallClockTimer::new().map_err(RunError::Timer)?,
             signals,
             alive: systemd::watchdog_interval().map(|length| (whole_seconds(length), now)),
             events: mpsc::unbounded_channel(),
@@ -218,18 +221,18 @@ impl Daemon {
         })
     }
 
-    async fn wait(&mut self) -> Wake {
+    async fn wait(&mut self) -> Result<Wake, RunError> {
         let overdue = self.scans.next_look(self.begun.elapsed());
-        tokio::select! {
+        Ok(tokio::select! {
             _ = self.signals.terminate.recv() => Wake::Stop("SIGTERM"),
             _ = self.signals.interrupt.recv() => Wake::Stop("SIGINT"),
             _ = self.signals.hangup.recv() => Wake::Reload,
             Some(event) = self.events.1.recv() => Wake::Event(event),
-            event = self.timer.next_event() => Wake::Timer(event),
+            event = self.timer.next_event() => Wake::Timer(event.map_err(RunError::Timer)?),
             noticed = self.watcher.changed() => Wake::Noticed(noticed),
             () = sleep_until(self.begun + overdue.unwrap_or_default()), if overdue.is_some() => Wake::Overdue,
             () = sleep_until(self.begun + PATIENCE), if !self.is_ready => Wake::Impatient,
-        }
+        })
     }
 
     async fn act(&mut self, wake: Wake) {
