@@ -17,11 +17,6 @@ pub(super) fn started(monitor: &Monitor) {
     tracing::info!(node = %monitor.node, version = env!("CARGO_PKG_VERSION"), "started; notifications go to: {told}");
 }
 
-/// Without inotify certwatch works, but later than people expect.
-pub(super) fn polling(why: &str, seconds: u64) {
-    tracing::warn!("file changes are noticed every {seconds} s, not at once: {why}");
-}
-
 pub(super) fn ready(monitor: &Monitor, now: UnixTime) {
     let watch = &monitor.memory().writer.watch;
     tracing::info!(node = %monitor.node, watch, "{}", monitor.summary(now));

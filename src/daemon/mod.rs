@@ -30,12 +30,9 @@ use crate::monitor::{Evaluation, Monitor, Writer};
 use crate::notify::{Failure, Receipt};
 use crate::scan::{self, ScanError, ScanRequest};
 use crate::store::StoreError;
-use crate::watch::{Mode, Noticed, Watcher};
+use crate::watch::{Coverage, Noticed, Watcher};
 use crate::{sys, systemd, watch};
 use renewal::RenewalTrigger;
-
-/// How often files are compared where there is no inotify.
-const POLL: Duration = Duration::from_secs(60);
 
 /// After this long the service counts as started, even if the first scan still hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -200,7 +197,7 @@ impl Daemon {
             load,
             root,
             config_file,
-            watcher: Watcher::beside(state_dir, places, POLL, &hangs).await,
+            watcher: Watcher::beside(state_dir, places, &hangs).await,
             timer: WallClockTimer::new().map_err(RunError::Timer)?,
             signals,
             alive: systemd::watchdog_interval().map(|length| (whole_seconds(length), now)),
@@ -249,7 +246,7 @@ impl Daemon {
                 self.start_scan();
             }
             Wake::Noticed(Noticed::OtherWatch) => {
-                self.monitor.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
+                self.monitor.set_watch(how(self.watcher.coverage()));
                 self.save();
             }
             Wake::Overdue => self.scan_is_overdue(),
@@ -286,9 +283,6 @@ impl Daemon {
             self.is_ready = true;
             systemd::ready();
             log::ready(&self.monitor, sys::now());
-            if let Mode::Polling { why } = self.watcher.mode() {
-                log::polling(&why, POLL.as_secs());
-            }
         }
     }
 
@@ -352,12 +346,18 @@ fn with_jitter(interval: Span) -> Span {
 }
 
 /// How changes are seen, and where they are not.
-fn how(mode: &Mode, silent: &[PathBuf]) -> String {
-    let how = match mode {
-        Mode::Inotify { directories } => format!("inotify on {directories} directories"),
-        Mode::Polling { why } => format!("every {} s ({why})", POLL.as_secs()),
+fn how(coverage: &Coverage) -> String {
+    let Coverage { directories, refusal, silent } = coverage;
+    let how = match refusal {
+        None => format!("inotify on {directories} directories"),
+        Some(why) if *directories == 0 => format!("only the regular scans ({why})"),
+        Some(why) => {
+            format!(
+                "inotify on {directories} directories, elsewhere only the regular scans ({why})"
+            )
+        }
     };
-    match silent {
+    match &**silent {
         [] => how,
         silent => format!("{how}; {}: {LEFT_TO_SCANS}", watch::list(silent)),
     }
@@ -369,18 +369,26 @@ mod tests {
 
     #[test]
     fn what_does_not_answer_is_not_claimed_to_be_watched() {
-        let inotify = Mode::Inotify { directories: 9 };
-        assert_eq!(how(&inotify, &[]), "inotify on 9 directories");
         let silent = ["/srv/a", "/srv/b", "/srv/c", "/srv/d"].map(PathBuf::from);
+        let watched = |directories, refusal: Option<&str>, silent: &[PathBuf]| {
+            let refusal = refusal.map(str::to_owned);
+            how(&Coverage { directories, refusal, silent: silent.to_vec() })
+        };
+        assert_eq!(watched(9, None, &[]), "inotify on 9 directories");
         assert_eq!(
-            how(&inotify, &silent[..1]),
+            watched(9, None, &silent[..1]),
             "inotify on 9 directories; /srv/a: not responding, only covered by the regular scans"
         );
-        let polling = Mode::Polling { why: "the limit x is reached".to_owned() };
+        let limit = Some("the limit x is reached; raise it");
         assert_eq!(
-            how(&polling, &silent),
-            "every 60 s (the limit x is reached); /srv/a, /srv/b, /srv/c and 1 more: \
-             not responding, only covered by the regular scans"
+            watched(2, limit, &[]),
+            "inotify on 2 directories, elsewhere only the regular scans (the limit x is reached; \
+             raise it)"
+        );
+        assert_eq!(
+            watched(0, limit, &silent),
+            "only the regular scans (the limit x is reached; raise it); /srv/a, /srv/b, /srv/c \
+             and 1 more: not responding, only covered by the regular scans"
         );
     }
 }

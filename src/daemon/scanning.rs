@@ -49,7 +49,7 @@ impl Daemon {
         // What is due is known anew.
         self.renewals.next = None;
         self.watcher.refresh().await;
-        self.monitor.set_watch(how(&self.watcher.mode(), self.watcher.silent()));
+        self.monitor.set_watch(how(self.watcher.coverage()));
         self.take(&evaluation);
         self.save();
         tracing::debug!(took_ms = took, "scanned");

@@ -102,10 +102,6 @@ impl Inotify {
         self.is_setting.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn count(&self) -> usize {
-        lock(&self.shared.watches).len()
-    }
-
     /// True if `path` is watched, and is still the same directory.
     pub(super) fn has(&self, path: &Path, device: u64, inode: u64) -> bool {
         let watches = lock(&self.shared.watches);
@@ -186,7 +182,7 @@ fn refusal(error: &notify::Error, limit: &str) -> String {
         _ => false,
     };
     match &error.kind {
-        _ if is_limit => format!("the limit {limit} is reached"),
+        _ if is_limit => format!("the limit {limit} is reached; raise it"),
         ErrorKind::Io(error) => format!("inotify: {error}"),
         _ => "inotify does not work".to_owned(),
     }

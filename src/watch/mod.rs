@@ -1,10 +1,8 @@
 //! Watching files: a hint that something may have changed, as soon as the kernel knows.
 //!
 //! A hint is only that. Whoever gets one scans everything, and does so every hour without one,
-//! since no watch hears it all: what lies deeper, what changes on a server elsewhere.
-//!
-//! Where inotify is not to be had, the state of the files is compared every minute instead. What does not
-//! answer is neither watched nor compared until it does; [`Watcher::silent`] says what that is.
+//! since no watch hears it all: what lies deeper, what changes on a server elsewhere. What the kernel gives no watch
+//! for, and what does not answer, is left to those scans, and tried again every minute; [`Coverage`] says what that is.
 
 mod debounce;
 mod inotify;
@@ -27,7 +25,7 @@ use crate::hangs::{Claim, Hangs};
 
 pub(crate) use debounce::Debounce;
 use inotify::Inotify;
-use survey::{Means, Survey, SurveyResult, WatchTargets};
+use survey::{Survey, WatchTargets};
 
 /// Longest wait for a look at the directories; one on a dead server hangs for ever. Whoever waits
 /// does nothing else, so it is short; what comes later is taken in the next time.
@@ -35,6 +33,9 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// After this long without a sign of life the directory at which a look is counts as hanging.
 const STEP_LIMIT: Duration = Duration::from_secs(5);
+
+/// After this long it is tried again to watch what could not be watched.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// How many places are named in one line.
 const NAMED: usize = 3;
@@ -48,36 +49,32 @@ pub(crate) enum Noticed {
     OtherWatch,
 }
 
-/// How changes are noticed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
-    /// At once.
-    Inotify {
-        /// How many directories are watched.
-        directories: usize,
-    },
-    /// Within the time between two polls.
-    Polling {
-        /// What stands against inotify, as a sentence without its end.
-        why: String,
-    },
+/// What is watched, and what is left to the regular scans.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Coverage {
+    /// How many directories are watched.
+    pub(crate) directories: usize,
+    /// Why others are not, as a sentence without its end.
+    pub(crate) refusal: Option<String>,
+    /// What does not answer, and so is not watched.
+    pub(crate) silent: Vec<PathBuf>,
 }
 
 /// Watches the places of a scan. Only within a tokio runtime.
 pub(crate) struct Watcher {
     places: Arc<WatchTargets>,
-    poll: Duration,
     /// How long a look is waited for.
     patience: Duration,
-    state: WatchMode,
+    /// `None` before the first look, and while the kernel gives no instance.
+    inotify: Option<Arc<Inotify>>,
+    coverage: Coverage,
     debounce: Debounce,
-    /// When the files are compared next, where there is no inotify.
-    next_poll: Option<Instant>,
+    /// When to look again, without a hint.
+    next_look: Option<Instant>,
     /// A look that goes on, in a thread of its own.
     looking: Option<Looking>,
     step_limit: Duration,
-    /// What does not answer, and so is not watched.
-    silent: Vec<PathBuf>,
+    retry: Duration,
     has_told_cut: bool,
     has_told_blind: bool,
 }
@@ -87,23 +84,17 @@ struct Looking {
     thread: ThreadId,
 }
 
-enum WatchMode {
-    Watching(Arc<Inotify>),
-    Comparing { why: String, fingerprint: Option<u64> },
-}
-
 impl Watcher {
     /// Begins to watch `places`, those that do not exist yet included, but for what happens in one
-    /// directory: our own state is no news. Where there is no inotify, they are looked at every `poll`.
+    /// directory: our own state is no news.
     pub(crate) async fn beside(
         own: Option<PathBuf>,
         places: Vec<Watched>,
-        poll: Duration,
         hangs: &Arc<Hangs>,
     ) -> Self {
         let places = WatchTargets { own, places, hangs: hangs.clone() };
-        let mut watcher = Self::blind(places, poll, PATIENCE);
-        watcher.look(true).await;
+        let mut watcher = Self::blind(places, PATIENCE);
+        watcher.look().await;
         watcher
     }
 
@@ -112,22 +103,22 @@ impl Watcher {
     pub(crate) async fn turn_to(&mut self, places: Vec<Watched>) {
         let WatchTargets { own, hangs, .. } = &*self.places;
         self.places = Arc::new(WatchTargets { own: own.clone(), places, hangs: hangs.clone() });
-        self.look(true).await;
+        self.look().await;
     }
 
     /// One that has not looked yet.
-    fn blind(places: WatchTargets, poll: Duration, patience: Duration) -> Self {
-        let why = "the directories have not been looked at yet".to_owned();
+    fn blind(places: WatchTargets, patience: Duration) -> Self {
+        let refusal = Some("the directories have not been looked at yet".to_owned());
         Self {
             places: Arc::new(places),
-            poll,
             patience,
-            state: WatchMode::Comparing { why, fingerprint: None },
+            inotify: None,
+            coverage: Coverage { refusal, ..Coverage::default() },
             debounce: Debounce::default(),
-            next_poll: None,
+            next_look: None,
             looking: None,
             step_limit: STEP_LIMIT,
-            silent: Vec::new(),
+            retry: RETRY,
             has_told_cut: false,
             has_told_blind: false,
         }
@@ -140,19 +131,19 @@ impl Watcher {
             let due = self.debounce.due();
             if self.debounce.is_due(Instant::now()) {
                 // New directories are watched before the scan, so that nothing is between the two.
-                self.look(false).await;
+                self.look().await;
                 self.debounce.clear();
                 return Noticed::Change;
             }
             tokio::select! {
-                () = touched(&self.state) => self.debounce.note(Instant::now()),
+                () = touched(self.inotify.as_deref()) => self.debounce.note(Instant::now()),
                 () = until(due) => {}
-                () = until(self.next_poll) => {
-                    let before = (self.mode(), self.silent.clone());
-                    if self.look(false).await {
+                () = until(self.next_look) => {
+                    let before = self.coverage.clone();
+                    if self.look().await {
                         self.debounce.note(Instant::now());
                     }
-                    if (self.mode(), &self.silent) != (before.0, &before.1) {
+                    if self.coverage != before {
                         return Noticed::OtherWatch;
                     }
                 }
@@ -160,57 +151,44 @@ impl Watcher {
         }
     }
 
-    /// Looks again at what there is to watch, and tries inotify again. For after each scan.
+    /// Looks again at what there is to watch. For after each scan.
     pub(crate) async fn refresh(&mut self) {
-        if self.look(true).await {
+        if self.look().await {
             self.debounce.note(Instant::now());
         }
     }
 
-    /// How changes are noticed now.
-    pub(crate) fn mode(&self) -> Mode {
-        match &self.state {
-            WatchMode::Watching(inotify) => Mode::Inotify { directories: inotify.count() },
-            WatchMode::Comparing { why, .. } => Mode::Polling { why: why.clone() },
-        }
+    /// What is watched now.
+    pub(crate) fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
-    /// What does not answer, and so is neither watched nor compared.
-    pub(crate) fn silent(&self) -> &[PathBuf] {
-        &self.silent
-    }
-
-    /// True if what is watched, or what stands for the state of the files, is other than before.
-    async fn look(&mut self, tries_inotify: bool) -> bool {
+    /// True if what is watched is other than before.
+    async fn look(&mut self) -> bool {
         let mut is_other = false;
-        if self.begin_look(tries_inotify) {
+        if self.begin_look() {
             is_other = self.wait_for_look().await;
             // What hangs is left out, and all else is looked at.
-            if self.give_up_look() && self.begin_look(true) {
+            if self.give_up_look() && self.begin_look() {
                 is_other |= self.wait_for_look().await;
             }
         }
-        let is_watching = matches!(self.state, WatchMode::Watching(_));
+        let is_complete = self.coverage.refusal.is_none() && self.coverage.silent.is_empty();
         let next = match &self.looking {
-            Some(_) => Some(self.poll.min(self.step_limit)),
-            None if is_watching && self.silent.is_empty() => None,
-            None => Some(self.poll),
+            Some(_) => Some(self.retry.min(self.step_limit)),
+            None if is_complete => None,
+            None => Some(self.retry),
         };
-        self.next_poll = next.map(|pause| Instant::now() + pause);
+        self.next_look = next.map(|pause| Instant::now() + pause);
         is_other
     }
 
     /// False if there is no thread for a look.
-    fn begin_look(&mut self, tries_inotify: bool) -> bool {
+    fn begin_look(&mut self) -> bool {
         if self.looking.is_some() {
             return true;
         }
-        let means = match &self.state {
-            WatchMode::Watching(inotify) => Means::Inotify(Some(inotify.clone())),
-            WatchMode::Comparing { .. } if tries_inotify => Means::Inotify(None),
-            WatchMode::Comparing { why, .. } => Means::Compare(why.clone()),
-        };
-        match in_a_thread(&self.places, means) {
+        match in_a_thread(&self.places, self.inotify.clone()) {
             Ok(looking) => self.looking = Some(looking),
             // Watches that are set work on.
             Err(error) => self.cannot_look(&format!("no thread can be started: {error}")),
@@ -228,7 +206,7 @@ impl Watcher {
             // It broke off.
             Ok(Err(_)) => {
                 self.looking = None;
-                self.compare_instead("the directories cannot be read".to_owned());
+                self.lose_watches("the directories cannot be read");
                 false
             }
             // It is taken the next time.
@@ -243,17 +221,15 @@ impl Watcher {
             return false;
         }
         self.looking = None;
-        if let WatchMode::Watching(inotify) = &self.state
-            && inotify.is_setting()
-        {
-            self.compare_instead("a directory does not respond".to_owned());
+        if self.inotify.as_ref().is_some_and(|it| it.is_setting()) {
+            self.lose_watches("a directory does not respond");
         }
         true
     }
 
     fn cannot_look(&mut self, because: &str) {
-        if let WatchMode::Comparing { why, .. } = &mut self.state {
-            because.clone_into(why);
+        if self.inotify.is_none() {
+            self.coverage.refusal = Some(because.to_owned());
         }
         if !std::mem::replace(&mut self.has_told_blind, true) {
             tracing::warn!("new directories go unnoticed: {because}");
@@ -266,29 +242,35 @@ impl Watcher {
             tracing::warn!("too many directories to watch; the rest is left to the regular scan");
         }
         self.has_told_blind = false;
-        self.take_silent(survey.silent);
-        match survey.found {
-            SurveyResult::Watched { inotify, is_other } => {
-                let is_new = !matches!(
-                    &self.state, WatchMode::Watching(known) if Arc::ptr_eq(known, &inotify)
-                );
-                self.become_state(WatchMode::Watching(inotify));
-                is_new || is_other
-            }
-            SurveyResult::Compared { why, fingerprint } => {
-                let new = Some(fingerprint);
-                let is_other = !matches!(
-                    &self.state, WatchMode::Comparing { fingerprint, .. } if *fingerprint == new
-                );
-                self.become_state(WatchMode::Comparing { why, fingerprint: new });
-                is_other
-            }
-        }
+        let is_new = match (&self.inotify, &survey.inotify) {
+            (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
+            (old, new) => old.is_some() != new.is_some(),
+        };
+        self.inotify = survey.inotify;
+        self.cover(survey.coverage);
+        is_new || survey.is_other
     }
 
-    fn take_silent(&mut self, silent: Vec<PathBuf>) {
-        if self.silent != silent {
-            match &*silent {
+    /// The next look sets new ones.
+    fn lose_watches(&mut self, why: &str) {
+        self.inotify = None;
+        let silent = self.coverage.silent.clone();
+        self.cover(Coverage { directories: 0, refusal: Some(why.to_owned()), silent });
+    }
+
+    fn cover(&mut self, new: Coverage) {
+        let old = std::mem::replace(&mut self.coverage, new);
+        let Coverage { directories, refusal, silent } = &self.coverage;
+        if old.refusal != *refusal {
+            let what = if *directories == 0 { "file changes" } else { "some file changes" };
+            match refusal {
+                Some(why) => tracing::warn!("{what} are only noticed by the regular scans: {why}"),
+                None => tracing::debug!(directories, "file changes are noticed at once"),
+            }
+        }
+        if old.silent != *silent {
+            match &**silent {
+                [] if refusal.is_some() => {}
                 [] => tracing::info!("every directory responds again, and is watched"),
                 silent => tracing::warn!(
                     "{}: not responding, and not watched until it does",
@@ -296,29 +278,6 @@ impl Watcher {
                 ),
             }
         }
-        self.silent = silent;
-    }
-
-    fn compare_instead(&mut self, why: String) {
-        let fingerprint = match &self.state {
-            WatchMode::Comparing { fingerprint, .. } => *fingerprint,
-            WatchMode::Watching(_) => None,
-        };
-        self.become_state(WatchMode::Comparing { why, fingerprint });
-        self.next_poll = Some(Instant::now() + self.poll);
-    }
-
-    fn become_state(&mut self, new: WatchMode) {
-        match (&self.state, &new) {
-            (WatchMode::Watching(_), WatchMode::Comparing { why, .. }) => {
-                tracing::warn!(why, "file changes are noticed later: inotify does not work");
-            }
-            (WatchMode::Comparing { .. }, WatchMode::Watching(inotify)) => {
-                tracing::debug!(directories = inotify.count(), "file changes are noticed at once");
-            }
-            _ => {}
-        }
-        self.state = new;
     }
 }
 
@@ -334,7 +293,7 @@ pub(crate) fn list(places: &[PathBuf]) -> String {
 }
 
 /// A look that may hang, given up by whoever waits for it.
-fn in_a_thread(places: &Arc<WatchTargets>, means: Means) -> io::Result<Looking> {
+fn in_a_thread(places: &Arc<WatchTargets>, old: Option<Arc<Inotify>>) -> io::Result<Looking> {
     if places.hangs.room(Claim::Standard) == 0 {
         return Err(io::Error::other(format!("{} of them hang", places.hangs.count())));
     }
@@ -343,7 +302,7 @@ fn in_a_thread(places: &Arc<WatchTargets>, means: Means) -> io::Result<Looking> 
     let work = move || {
         let _visitor = places.hangs.visitor();
         // Nobody may be left to hear of it.
-        let _ = send.send(survey::survey(&places, means));
+        let _ = send.send(survey::survey(&places, old));
     };
     let handle = thread::Builder::new().name("watch".to_owned()).spawn(work)?;
     Ok(Looking { survey, thread: handle.thread().id() })
@@ -357,9 +316,9 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// Waits for a touch that counts. Nothing is lost if it is dropped.
-async fn touched(state: &WatchMode) {
-    match state {
-        WatchMode::Watching(inotify) => inotify.touched().await,
-        WatchMode::Comparing { .. } => std::future::pending().await,
+async fn touched(inotify: Option<&Inotify>) {
+    match inotify {
+        Some(inotify) => inotify.touched().await,
+        None => std::future::pending().await,
     }
 }
