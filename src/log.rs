@@ -3,18 +3,23 @@
 //! Only our own words are logged in detail. What libraries say below a warning can hold secrets:
 //! HTTP and mail clients log what they send.
 
-use std::fmt::{self, Write as _};
-use std::io::{self, Write};
-use std::sync::Mutex;
+use std::fmt;
+use std::io;
 
 use clap::ValueEnum;
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_serde::fields::AsMap as _;
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::{Layer, Layered, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
-use crate::domain::text::is_unsafe;
+use crate::domain::text::{escaped, is_unsafe};
 use crate::domain::time::UnixTime;
 use crate::sys;
 
@@ -68,7 +73,7 @@ pub fn init(format: LogFormat, level: LogLevel) -> io::Result<()> {
         LogFormat::Json => Shape::Json,
         _ => Shape::Text { colour: sys::wants_colour(&io::stderr()) },
     };
-    begin(Lines { shape, clock: sys::now, out: Mutex::new(io::stderr()) }, level)
+    begin(lines(LogLine { shape, clock: sys::now }, io::stderr), level)
 }
 
 /// Who asked for the journal learns what works instead.
@@ -80,13 +85,9 @@ fn without_journal(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{why}; `--log text` works without it"))
 }
 
-fn begin<L>(layer: L, level: LogLevel) -> io::Result<()>
-where
-    L: Layer<tracing_subscriber::layer::Layered<Targets, tracing_subscriber::Registry>>
-        + Send
-        + Sync
-        + 'static,
-{
+type Filtered = Layered<Targets, Registry>;
+
+fn begin(layer: impl Layer<Filtered> + Send + Sync + 'static, level: LogLevel) -> io::Result<()> {
     let subscriber = tracing_subscriber::registry().with(wanted(level)).with(layer);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
 }
@@ -116,115 +117,93 @@ enum Shape {
     Json,
 }
 
-/// Writes each event as one line. Spans are not shown: there are none.
-struct Lines<W> {
+fn lines<W>(line: LogLine, out: W) -> impl Layer<Filtered> + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // Nobody is left to be told if this fails; to say so on standard error could panic.
+    tracing_subscriber::fmt::layer().event_format(line).with_writer(out).log_internal_errors(false)
+}
+
+/// How an event becomes one line. The formats that come with tracing-subscriber leave line breaks and bidi marks as
+/// they are. Spans are not shown: there are none.
+struct LogLine {
     shape: Shape,
     clock: fn() -> UnixTime,
-    out: Mutex<W>,
 }
 
-impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for Lines<W> {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::default();
-        event.record(&mut said);
-        let level = *event.metadata().level();
-        let line = match self.shape {
-            Shape::Text { colour } => said.text((self.clock)(), level, colour),
-            Shape::Json => said.json((self.clock)(), level),
-        };
-        if let Ok(mut out) = self.out.lock() {
-            // Nobody is left to be told if this fails.
-            let _ = out.write_all(line.as_bytes());
+impl<S, N> FormatEvent<S, N> for LogLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let now = (self.clock)();
+        match self.shape {
+            Shape::Text { colour } => text(&mut writer, now, event, colour),
+            Shape::Json => json(&mut writer, now, event),
         }
     }
 }
 
-/// The message of an event and its fields.
-#[derive(Default)]
-struct Said {
-    message: String,
-    fields: Vec<(&'static str, serde_json::Value)>,
+fn text(writer: &mut Writer<'_>, now: UnixTime, event: &Event<'_>, colour: bool) -> fmt::Result {
+    let level = *event.metadata().level();
+    let (begin, end) = if colour { (colour_of(level), "\u{1b}[0m") } else { ("", "") };
+    write!(writer, "{now} {begin}{level:<5}{end}")?;
+    let mut fields = Fields { writer, result: Ok(()) };
+    event.record(&mut fields);
+    fields.result?;
+    writeln!(writer)
 }
 
-impl Said {
-    fn add(&mut self, field: &Field, value: serde_json::Value) {
-        match (field.name(), value) {
-            ("message", serde_json::Value::String(text)) => self.message = text,
-            (name, value) => self.fields.push((name, value)),
-        }
-    }
-
-    fn text(&self, now: UnixTime, level: Level, colour: bool) -> String {
-        let (begin, end) = if colour { (colour_of(level), "\u{1b}[0m") } else { ("", "") };
-        let mut line = format!("{now} {begin}{level:<5}{end} {}", escaped(&self.message));
-        for (name, value) in &self.fields {
-            let text = match value {
-                serde_json::Value::String(text) => escaped(text),
-                other => other.to_string(),
-            };
-            // Writing to a String cannot fail.
-            let _ = if text.is_empty() || text.contains([' ', '"', '=']) {
-                write!(line, " {name}=\"{}\"", text.replace('"', "\\\""))
-            } else {
-                write!(line, " {name}={text}")
-            };
-        }
-        line.push('\n');
-        line
-    }
-
-    fn json(self, now: UnixTime, level: Level) -> String {
-        let mut object = serde_json::Map::new();
-        let named = [
-            ("time", now.to_string()),
-            ("level", level.as_str().to_ascii_lowercase()),
-            ("message", self.message),
-        ];
-        // The last one stays, so that no field can pretend to be one of these.
-        object.extend(self.fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        object.extend(named.map(|(name, value)| (name.to_owned(), value.into())));
-        let line = serde_json::Value::Object(object).to_string();
-        // JSON escapes the control characters below 0x20 alone.
-        let mut safe = String::with_capacity(line.len() + 1);
-        for c in line.chars() {
-            if is_unsafe(c) {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    let _ = write!(safe, "\\u{unit:04x}");
-                }
-            } else {
-                safe.push(c);
-            }
-        }
-        safe.push('\n');
-        safe
-    }
+/// Writes the message as it is and a field as `name=value`; the message comes first.
+struct Fields<'a, 'w> {
+    writer: &'a mut Writer<'w>,
+    result: fmt::Result,
 }
 
-impl Visit for Said {
+impl Visit for Fields<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, value.into());
+        self.record_debug(field, &format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
+        let value = format!("{value:?}");
+        let value = escaped(&value);
+        self.result = self.result.and_then(|()| match field.name() {
+            "message" => write!(self.writer, " {value}"),
+            name if value.is_empty() || value.contains([' ', '"', '=']) => {
+                write!(self.writer, " {name}=\"{}\"", value.replace('"', "\\\""))
+            }
+            name => write!(self.writer, " {name}={value}"),
+        });
     }
+}
+
+fn json(writer: &mut Writer<'_>, now: UnixTime, event: &Event<'_>) -> fmt::Result {
+    let Ok(Value::Object(mut object)) = serde_json::to_value(event.field_map()) else {
+        return Err(fmt::Error);
+    };
+    // Over all fields, so that none can pretend to be one of these.
+    object.insert("time".to_owned(), now.to_string().into());
+    let level = event.metadata().level().as_str().to_ascii_lowercase();
+    object.insert("level".to_owned(), level.into());
+    // JSON escapes the control characters below 0x20 alone.
+    for c in Value::Object(object).to_string().chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+        } else {
+            writer.write_char(c)?;
+        }
+    }
+    writeln!(writer)
 }
 
 fn colour_of(level: Level) -> &'static str {
@@ -236,22 +215,10 @@ fn colour_of(level: Level) -> &'static str {
     }
 }
 
-/// Like [`crate::domain::text::escape_control`], but as long as it is: a message is our own.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) {
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -270,9 +237,10 @@ mod tests {
 
     fn logged(shape: Shape, level: LogLevel, events: impl FnOnce()) -> String {
         let captured = Captured::default();
-        let out = Mutex::new(captured.clone());
-        let lines = Lines { shape, clock: || UnixTime::new(1_800_000_000), out };
-        let subscriber = tracing_subscriber::registry().with(wanted(level)).with(lines);
+        let line = LogLine { shape, clock: || UnixTime::new(1_800_000_000) };
+        let out = captured.clone();
+        let layer = lines(line, move || out.clone());
+        let subscriber = tracing_subscriber::registry().with(wanted(level)).with(layer);
         tracing::subscriber::with_default(subscriber, events);
         let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

@@ -45,6 +45,12 @@ fn without_a_journal_lines_go_to_standard_error() {
     assert_eq!(line, "INFO  sent\\u{1b} receiver=mail\n");
 }
 
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let full = Path::new("/dev/full");
+    assert!(child("child_logs_by_itself", full, false).status().unwrap().success());
+}
+
 /// With a journal's socket in a mount namespace of its own.
 #[cfg(feature = "lab")]
 mod journal {
