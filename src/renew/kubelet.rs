@@ -6,7 +6,7 @@
 //! answers. Whatever was there before is kept in `kubelet-before`.
 
 mod conf;
-mod health;
+mod wait;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,16 +21,15 @@ use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
 use crate::node::NodePaths;
 use crate::node::kubelet::{
-    CURRENT, certificate, client_not_after, conf_path, embedded, pki, user,
+    CURRENT, certificate, client_not_after, conf_path, embedded, kubelet_down, pki, user,
 };
-use crate::parse::kubelet;
 use crate::sys;
 
 use super::program::{self, Output};
 use super::tree::credential::{self, CaBundle};
 use super::tree::files::{self, Ownership};
 use conf::UserCredentials;
-use health::{is_healthy, wait_until};
+use wait::wait_until;
 
 /// Every name that the kubelet gives to a client certificate and its key begins so.
 const CLIENT: &str = "kubelet-client";
@@ -193,10 +192,7 @@ pub(crate) fn restart(paths: &NodePaths) -> Result<(), Fault> {
         let said = restarted.summary();
         return Err(Fault::failed(format!("`systemctl restart kubelet` did not work: {said}")));
     }
-    // Without its file it has its defaults; told to answer nobody, it was started, and that is all.
-    let config = files::read(&paths.kubelet.join("config.yaml")).ok().flatten().unwrap_or_default();
-    let Some(address) = kubelet::healthz(&config) else { return Ok(()) };
-    wait_until(START, || is_healthy(address).then_some(())).ok_or_else(|| {
+    wait_until(START, || kubelet_down(paths).is_none().then_some(())).ok_or_else(|| {
         Fault::failed(format!(
             "the kubelet was restarted and does not respond within {} s; see `journalctl -u kubelet`",
             START.as_secs()
