@@ -129,6 +129,25 @@ fn function_name(line: &str) -> Option<&str> {
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
+/// The codes are what `code` returns, in the two files that have them.
+#[test]
+fn every_finding_is_documented() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let manual = read("docs/output.md");
+    let table = manual.split("### Finding codes").nth(1).unwrap().split("\n#").next().unwrap();
+    let mut count = 0;
+    for path in ["src/domain/policy/mod.rs", "src/domain/model/reason.rs"] {
+        let source = read(path);
+        let function =
+            source.split("pub fn code(").nth(1).unwrap().split("\n    }").next().unwrap();
+        for code in function.lines().filter_map(|line| line.split('"').nth(1)) {
+            assert!(table.contains(&format!("`{code}`")), "docs/output.md has no {code}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "only {count} codes were found");
+}
+
 #[test]
 fn files_fit_a_head() {
     for source in production() {
