@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{
+    Config, ErrorKind, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _,
+};
 use tokio::sync::Notify;
 
 /// Too many open files and too many instances are the same error.
@@ -82,8 +83,10 @@ impl Inotify {
                 hears.touched.notify_one();
             }
         };
-        let watcher =
-            notify::recommended_watcher(handler).map_err(|error| refusal(&error, INSTANCES))?;
+        // Not the openings and readings: the kubelet and etcd open their files all the time.
+        let changes = Config::default().with_event_kinds(EventKindMask::CORE);
+        let watcher = RecommendedWatcher::new(handler, changes)
+            .map_err(|error| refusal(&error, INSTANCES))?;
         Ok(Self { watcher: Mutex::new(watcher), is_setting: AtomicBool::new(false), shared })
     }
 
@@ -146,20 +149,15 @@ impl Inotify {
 }
 
 impl SharedWatches {
-    /// False for what nobody has to look at: that somebody reads, and other names beside a place.
+    /// False for what nobody has to look at: other names beside a place.
     fn counts(&self, event: notify::Result<Event>) -> bool {
         // Lost watches are found by the next look, and it follows from this hint.
         let Ok(event) = event else { return true };
         if event.need_rescan() {
             return true;
         }
-        let is_read = match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-            EventKind::Access(_) => true,
-            _ => false,
-        };
         let watches = lock(&self.watches);
-        !is_read && event.paths.iter().any(|path| is_heard(&watches, path))
+        event.paths.iter().any(|path| is_heard(&watches, path))
     }
 }
 

@@ -2,9 +2,7 @@
 //!
 //! Directories alone are watched: a watch on a file is blind after the first renewal that replaces
 //! it. A directory that is itself moved or removed says so; the directory above is watched for a
-//! place that is a file or a link, and of one that is missing the nearest that exists. It is not
-//! watched for all: `notify` asks for every opening of a file too, and in `/etc` that is all the
-//! time. Each is watched before it is listed, so that what is created meanwhile is heard or seen.
+//! place that is a file or a link, and of one that is missing the nearest that exists. Each is watched before it is listed, so that what is created meanwhile is heard or seen.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -185,9 +183,7 @@ impl<'a> SurveyWalk<'a> {
             // `..2026_01_01` is the past or the next content of a mounted Secret.
             let is_swapped = entry.file_name().as_bytes().starts_with(b"..");
             let is_file = entry.file_type().is_ok_and(|it| it.is_file());
-            // No certificate is there, and the kubelet opens every file of it each 20 seconds.
-            let is_manifests = entry.file_name() == "manifests";
-            if depth > 0 && !is_swapped && !is_manifests && !is_file && self.is_dir(&path) {
+            if depth > 0 && !is_swapped && !is_file && self.is_dir(&path) {
                 self.queue.push_back((path, depth - 1));
             }
         }

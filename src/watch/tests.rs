@@ -207,6 +207,59 @@ fn reading_is_no_change() {
     });
 }
 
+/// The wake-ups of the thread that takes the kernel's events, of which this process has one.
+fn wake_ups() -> u64 {
+    let of = |task: PathBuf| {
+        let name = fs::read_to_string(task.join("comm")).unwrap();
+        let status = fs::read_to_string(task.join("status")).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
+        name.starts_with("notify-rs").then(|| line.unwrap().trim().parse::<u64>().unwrap())
+    };
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let found: Vec<_> = tasks.filter_map(|task| of(task.unwrap().path())).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found[0]
+}
+
+#[test]
+#[ignore = "the child of the next one"]
+fn child_whose_files_are_read() {
+    run(async {
+        let mut node = Node::new().await;
+        let file = node.at("kubernetes/pki/ca.crt");
+        let before = wake_ups();
+        for _ in 0..1000 {
+            assert_eq!(fs::read(&file).unwrap(), b"ca");
+            assert!(fs::read_dir(node.at("kubernetes/pki")).unwrap().count() > 0);
+        }
+        assert!(node.is_quiet().await);
+        assert_eq!(wake_ups(), before, "the kernel is not asked for openings");
+        fs::write(&file, "new").unwrap();
+        assert!(node.hints().await);
+        assert!(wake_ups() > before);
+    });
+}
+
+#[test]
+fn a_thousand_readings_wake_nobody() {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "watch::tests::child_whose_files_are_read", "--ignored", "--nocapture"])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_manifest_that_changes() {
+    is_noticed(
+        |node| {
+            fs::create_dir(node.at("kubernetes/manifests")).unwrap();
+            fs::write(node.at("kubernetes/manifests/etcd.yaml"), "new").unwrap();
+        },
+        "kubernetes/manifests/etcd.yaml",
+    );
+}
+
 #[test]
 fn other_files_beside_a_place_are_no_change() {
     run(async {
