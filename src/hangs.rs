@@ -14,6 +14,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::domain::time::{Span, UnixTime};
+use crate::fs::mount;
 use crate::sys;
 
 /// Whom a thread would serve. Each may go on while more places hang than the ones before it may, so that none of
@@ -198,7 +199,7 @@ fn place(path: &Path, mounts: &BTreeSet<PathBuf>) -> PathBuf {
 /// (a device number other than 0), on which all waits or nothing; there a link may lead elsewhere. Empty if the
 /// kernel does not say. It asks none of the file systems for this.
 fn mount_points() -> BTreeSet<PathBuf> {
-    let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let text = mount::table().unwrap_or_default();
     let point = |line: &[u8]| {
         let mut fields = line.split(|byte| *byte == b' ').skip(2);
         let is_virtual = fields.next()?.starts_with(b"0:");

@@ -1,7 +1,6 @@
 //! The machine: clock, name, terminal.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Read as _, Stdout};
+use std::io::{self, IsTerminal, Stdout};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::domain::time::{Span, UnixTime};
+use crate::fs::read;
 
 /// Most bytes of /etc/passwd that are read.
 const MAX_PASSWD: u64 = 4 << 20;
@@ -53,10 +53,9 @@ pub(crate) fn user_name(uid: u32) -> Option<String> {
 }
 
 fn users() -> impl Iterator<Item = (String, u32)> {
-    let mut text = String::new();
     // Without it, nobody has a name.
-    let _ =
-        File::open("/etc/passwd").and_then(|file| file.take(MAX_PASSWD).read_to_string(&mut text));
+    let text = read::start("/etc/passwd", MAX_PASSWD).unwrap_or_default();
+    let text = String::from_utf8(text).unwrap_or_default();
     let user = |line: &str| {
         let mut fields = line.split(':');
         let name = fields.next().filter(|name| !name.contains(crate::domain::text::is_unsafe))?;

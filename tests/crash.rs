@@ -217,7 +217,8 @@ impl Campaign {
         let names = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
         let names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
         assert!(!names.iter().any(|name| name.contains("set-aside")), "{plan:?}: {names:?}");
-        self.totals.torn_writes += usize::from(names.iter().any(|name| name.contains(".tmp-")));
+        self.totals.torn_writes +=
+            usize::from(names.iter().any(|name| name.contains(".certwatch-")));
         let memory = certwatch::store::peek::<certwatch::monitor::MonitorState>(&dir).unwrap();
         if memory.is_none() {
             return;

@@ -13,6 +13,7 @@ use std::process::Command;
 
 use certwatch::domain::renewal::{Fault, FileChange};
 use certwatch::domain::time::Span;
+use certwatch::fs::replace;
 use certwatch::node::NodePaths;
 use certwatch::renew::kubeadm;
 use certwatch::renew::tree::copy::Copy;
@@ -126,7 +127,7 @@ fn where_no_owner_can_be_given() {
 fn the_old_inode_is_written_anew() {
     let dir = std::env::current_dir().unwrap();
     fs::write(dir.join("from"), "new").unwrap();
-    files::replace(&dir.join("from"), &dir.join("to")).unwrap();
+    replace::copy(&dir.join("from"), &dir.join("to")).unwrap();
 }
 
 #[test]

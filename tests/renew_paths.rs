@@ -13,9 +13,9 @@ use std::process::{Child, Command, Output};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use certwatch::domain::renewal::FileChange;
 use certwatch::domain::renewal::blocker::Blocker;
-use certwatch::fs::{mount, trusted};
+use certwatch::domain::renewal::{Fault, FileChange};
+use certwatch::fs::{mount, replace, trusted};
 use certwatch::node::NodePaths;
 use certwatch::renew::control_plane;
 use certwatch::renew::facts::preflight;
@@ -157,7 +157,7 @@ fn who_may_read_a_key_is_who_could_before() {
         share(&key);
         let (before, inode) = (look(&key), fs::metadata(&key).unwrap().ino());
         assert!(can_read(&key, STRANGER, STRANGER) && !can_read(&key, OTHER, 0), "{kind}");
-        files::replace(&node.at("new"), &key).unwrap();
+        replace::copy(&node.at("new"), &key).unwrap();
         assert_eq!(fs::read(&key).unwrap(), b"new");
         assert_ne!(fs::metadata(&key).unwrap().ino(), inode, "{kind}: by a rename");
         assert_eq!(look(&key), before, "{kind}");
@@ -175,7 +175,7 @@ fn a_copy_on_a_file_system_without_acls_is_root_s_alone() {
     fs::create_dir(node.at("work")).unwrap();
     node.mounts.push(Mount::new(&["-t", "ramfs", "-o", "mode=0755", "none"], &node.at("work")));
     let copy = node.at("work/key");
-    files::replace(&key, &copy).unwrap();
+    replace::copy(&key, &copy).unwrap();
     assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
 }
 
@@ -217,9 +217,9 @@ fn without_capabilities_all_stays_or_nothing_is_touched() {
 fn replaced_without_capabilities() {
     let dir = PathBuf::from(std::env::var("NODE").unwrap());
     let live = |below: &str| dir.join("kubernetes").join(below);
-    files::replace(&dir.join("new"), &live("pki/apiserver.key")).unwrap();
-    files::replace(&dir.join("new"), &live("pki/apiserver.crt")).unwrap();
-    files::replace(&dir.join("new"), &live("admin.conf")).unwrap_err();
+    replace::copy(&dir.join("new"), &live("pki/apiserver.key")).unwrap();
+    replace::copy(&dir.join("new"), &live("pki/apiserver.crt")).unwrap();
+    replace::copy(&dir.join("new"), &live("admin.conf")).unwrap_err();
     let places = NodePaths {
         kubernetes: dir.join("kubernetes"),
         kubelet: dir.join("kubelet"),
@@ -259,7 +259,7 @@ fn a_file_that_is_mounted_by_itself_is_seen() {
     node.mounts.push(Mount::new(&["--bind", node.at("new").to_str().unwrap()], &key));
     assert_eq!(node.ids(), ["mount_point"]);
     // That is why.
-    assert!(files::replace(&node.at("kubeadm"), &key).is_err());
+    assert!(replace::copy(&node.at("kubeadm"), &key).is_err());
     assert_eq!(fs::read(node.at("new")).unwrap(), b"new");
 }
 
@@ -300,7 +300,7 @@ fn a_file_system_that_a_user_has_mounted_is_not_believed() {
             judged(trusted::executable(&at.join("kubeadm")).map(drop).map_err(|it| it.to_string()));
             judged(trusted::open_dir(&at, 0).map(drop).map_err(|it| it.to_string()));
             judged(trusted::entry(&at.join("missing"), 0).map(drop).map_err(|it| it.to_string()));
-            judged(files::replace(&node.at("new"), &at.join("config")).map_err(|it| it.what));
+            judged(replace::copy(&node.at("new"), &at.join("config")).map_err(|it| it.to_string()));
         }
         // It is not even asked.
         if !is_believed {
@@ -383,7 +383,7 @@ fn a_file_system_that_exchanges_nothing_keeps_a_pair_whole_too() {
             assert!(said.contains("apiserver.crt") && !said.contains("other half"), "{said}");
             assert_eq!(["apiserver.key", "apiserver.crt"].map(content), ["old", "old"]);
         } else {
-            files::replace(&new.join("apiserver.key"), &live.join("apiserver.key")).unwrap();
+            replace::copy(&new.join("apiserver.key"), &live.join("apiserver.key")).unwrap();
             assert_eq!(content("apiserver.key"), "new apiserver.key\n");
         }
         assert_eq!(fs::read_dir(&live).unwrap().count(), 2, "nothing is left over");
@@ -444,7 +444,7 @@ fn a_copy_whose_group_cannot_be_given_is_no_other_group_s() {
     assert_eq!((meta.gid(), meta.mode() & 0o777), (OTHER, 0o600));
     assert!(!can_read(&work.join("key"), OTHER, OTHER));
     // With the right to give it, it is what it was.
-    files::replace(&key, &work.join("second")).unwrap();
+    replace::copy(&key, &work.join("second")).unwrap();
     let meta = fs::metadata(work.join("second")).unwrap();
     assert_eq!((meta.gid(), meta.mode() & 0o777), (STRANGER, 0o640));
 }
@@ -453,7 +453,7 @@ fn a_copy_whose_group_cannot_be_given_is_no_other_group_s() {
 #[ignore = "run by the one before it, without capabilities"]
 fn copied_to_a_directory_of_another_group() {
     let dir = PathBuf::from(std::env::var("NODE").unwrap());
-    files::replace(&dir.join("kubernetes/pki/apiserver.key"), &dir.join("work/key")).unwrap();
+    replace::copy(&dir.join("kubernetes/pki/apiserver.key"), &dir.join("work/key")).unwrap();
 }
 
 /// Whatever root makes, moves and removes is reached as what it writes is.
@@ -476,7 +476,8 @@ fn nothing_is_made_or_removed_through_a_stranger_s_directory() {
         stage::stage(&places),
         backup::back_up(&places, "a", &["admin.conf".into()], sys::now()).map(drop),
         backup::forget(&places, "stage"),
-        files::remove_temporaries(&[victim.clone(), home.join("link/stage")]),
+        replace::remove_temporaries(&[victim.clone(), home.join("link/stage")])
+            .map_err(Fault::from),
     ] {
         let said = done.unwrap_err().what;
         assert!(said.contains("/home"), "{said}");
@@ -597,7 +598,7 @@ fn a_user_who_swaps_a_directory_for_a_link_leads_root_nowhere() {
             Err(_) => refused += 1,
         }
         if opened % 20 == 0 {
-            let _ = files::replace(&node.at("new"), &home.join("a/file"));
+            let _ = replace::copy(&node.at("new"), &home.join("a/file"));
         }
     }
     drop(swapper);

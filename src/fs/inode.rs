@@ -5,10 +5,11 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{self as sys, AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::extended::Extended;
+use super::read::{self, ReadError};
 
 /// Whose a file is, and who may do what with it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,28 +32,6 @@ impl Ownership {
     }
 }
 
-/// Opens a regular file to read it.
-///
-/// # Errors
-/// It is another kind of file, or cannot be opened.
-pub(crate) fn open_regular(dir: impl AsFd, path: &Path, flags: OFlags) -> io::Result<File> {
-    let follow =
-        if flags.contains(OFlags::NOFOLLOW) { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
-    // Looked at before it is opened: opening a device can do anything.
-    must_be_regular(&sys::statat(&dir, path, follow)?)?;
-    let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = sys::openat(&dir, path, flags, Mode::empty())?;
-    must_be_regular(&sys::fstat(&file)?)?;
-    Ok(file.into())
-}
-
-fn must_be_regular(stat: &Stat) -> io::Result<()> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(()),
-        _ => Err(io::Error::other("it is not a regular file")),
-    }
-}
-
 /// What a file has beside its content.
 pub(crate) struct FileAttributes {
     /// Owner and mode; with an ACL, the bits of the group are its mask.
@@ -62,6 +41,11 @@ pub(crate) struct FileAttributes {
 }
 
 impl FileAttributes {
+    /// Of a file for this process, and for nobody else.
+    pub(crate) fn private() -> Self {
+        Self { owner: Ownership::private(), extended: Extended::default() }
+    }
+
     /// Of an open file.
     ///
     /// # Errors
@@ -84,8 +68,10 @@ impl Old {
     /// # Errors
     /// It is no regular file, or has other names: which of them are meant to change with it, nobody knows.
     pub(crate) fn open(dir: impl AsFd, name: &Path) -> io::Result<Option<Self>> {
-        let file = match open_regular(&dir, name, OFlags::NOFOLLOW) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        let file = match read::open(&dir, name, OFlags::NOFOLLOW) {
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
             opened => opened?,
         };
         let stat = sys::fstat(&file)?;

@@ -11,18 +11,16 @@
 //! system is root's to mount, so its server is believed as a disk is.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::{fmt, io};
 
 use rustix::fs::{self as sys, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::domain::layout::as_known;
-use crate::domain::text::escape_control;
+use crate::domain::layout::shown;
 use crate::parse::mountinfo::MountOwner;
 
 use super::mount;
@@ -85,9 +83,7 @@ impl Untrusted {
 
 impl fmt::Display for Untrusted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let component = as_known(&self.component);
-        let component = component.to_string_lossy();
-        let component = escape_control(&component);
+        let component = shown(&self.component);
         match self.why {
             Why::Owner(uid) => write!(out, "{component} belongs to user {uid}"),
             Why::Writable => write!(out, "users other than its owner can write to {component}"),

@@ -5,16 +5,17 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::file::read_file;
-use super::http::ComponentClient;
 use crate::domain::layout::shown;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::clock::NodeLease;
 use crate::domain::renewal::leadership::LeaderLease;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
+use crate::fs::read;
 use crate::http::Response;
 use crate::parse::credential::{self, Credential};
+
+use super::http::ComponentClient;
 
 /// The API server as one user sees it. It is not `Debug`: it holds a key.
 pub(crate) struct ApiClient {
@@ -32,11 +33,11 @@ impl ApiClient {
     pub(crate) fn new(kubeconfig: &Path, server: SocketAddr) -> Result<Self, String> {
         let user = shown(kubeconfig);
         let bytes =
-            read_file(kubeconfig).map_err(|error| format!("{user} cannot be read: {error}"))?;
+            read::file(kubeconfig).map_err(|error| format!("{user} cannot be read: {error}"))?;
         let credential = credential::read(&bytes)
             .ok_or_else(|| format!("{user} has no certificate and key embedded in it"))?;
-        let Credential { ca, certificate, key } = &credential;
-        let client = ComponentClient::presenting(ca, certificate, key);
+        let Credential { ca, pair, .. } = &credential;
+        let client = ComponentClient::presenting(ca, &pair.certificate, &pair.key);
         Ok(Self { client: client.map_err(|why| format!("{user}: {why}"))?, server, user })
     }
 

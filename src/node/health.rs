@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use super::ControlPlane;
-use super::api::ApiClient;
-use super::file::read_file;
-use super::http::ComponentClient;
-use super::pod::Pod;
 use crate::domain::layout::shown;
 use crate::domain::renewal::Component;
 use crate::domain::text::escape_control;
+use crate::fs::read;
 use crate::http::Response;
+
+use super::ControlPlane;
+use super::api::ApiClient;
+use super::http::ComponentClient;
+use super::pod::Pod;
 
 impl ControlPlane {
     /// Whether a component says that it is well; if not, why, as a clause.
@@ -53,7 +54,7 @@ impl ControlPlane {
     /// which is good for both.
     pub(crate) fn etcd_client(&self, pod: &Pod) -> Result<ComponentClient, String> {
         let read = |path: &std::path::Path| {
-            read_file(path).map_err(|error| format!("{} cannot be read: {error}", shown(path)))
+            read::file(path).map_err(|error| format!("{} cannot be read: {error}", shown(path)))
         };
         let ca = read(&pod.etcd_ca())?;
         let pairs = ["healthcheck-client", "server"].map(|name| {

@@ -10,12 +10,12 @@ use crate::domain::model::{Attribute, Certificate};
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::time::UnixTime;
+use crate::fs::read;
 use crate::parse::kubeconfig::{self, PemSource};
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::parse::{self, pem};
 
 use super::NodePaths;
-use super::file::read_file;
 use super::http::ComponentClient;
 
 /// The name under which the kubelet looks for the one to use.
@@ -39,18 +39,18 @@ pub(crate) fn client_not_after(paths: &NodePaths) -> Option<UnixTime> {
 /// True if the kubelet has a kubelet.conf that its rotation knows nothing of: with a certificate in it, as a
 /// rescue that did not end has left it, or with the name of one that is not there.
 pub(crate) fn is_stranded(paths: &NodePaths) -> bool {
-    let has_conf = read_file(&conf_path(paths)).is_ok();
+    let has_conf = read::file(&conf_path(paths)).is_ok();
     has_conf && (embedded(paths).is_some() || client(paths).is_none())
 }
 
 /// The certificate that the kubelet starts with.
 fn client(paths: &NodePaths) -> Option<Certificate> {
-    embedded(paths).or_else(|| certificate(&read_file(&pki(paths).join(CURRENT)).ok()?))
+    embedded(paths).or_else(|| certificate(&read::file(&pki(paths).join(CURRENT)).ok()?))
 }
 
 /// The certificate inside kubelet.conf.
 pub(crate) fn embedded(paths: &NodePaths) -> Option<Certificate> {
-    let conf = kubeconfig::read(&read_file(&conf_path(paths)).ok()?).ok()?;
+    let conf = kubeconfig::read(&read::file(&conf_path(paths)).ok()?).ok()?;
     match &conf.users.first()?.certificate {
         PemSource::Inline(Ok(pem)) => certificate(pem),
         PemSource::Inline(Err(_)) | PemSource::File(_) => None,
@@ -73,7 +73,7 @@ const USER: &str = "system:node:";
 pub(crate) fn user(paths: &NodePaths) -> Result<String, Fault> {
     let certificate = client(paths).map(|it| it.subject.value(&Attribute::Cn).into_owned());
     // A kubelet.conf of kubeadm's names its user so, and may be all that is left.
-    let conf = read_file(&conf_path(paths)).ok().and_then(|it| kubeconfig::read(&it).ok());
+    let conf = read::file(&conf_path(paths)).ok().and_then(|it| kubeconfig::read(&it).ok());
     let user = conf.and_then(|conf| Some(conf.users.first()?.name.clone()));
     let names = [certificate, user].into_iter().flatten();
     names.into_iter().find(|name| name.len() > USER.len() && name.starts_with(USER)).ok_or_else(
@@ -97,7 +97,7 @@ pub(crate) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
 /// What is wrong with the kubelet, asked on its `healthzPort`. One that is told to answer nobody is taken for well.
 pub(crate) fn kubelet_down(paths: &NodePaths) -> Option<Blocker> {
     // Without its file it has its defaults.
-    let config = read_file(&paths.kubelet.join("config.yaml")).unwrap_or_default();
+    let config = read::file(&paths.kubelet.join("config.yaml")).unwrap_or_default();
     let url = format!("http://{}/healthz", parse::kubelet::healthz(&config)?);
     match ComponentClient::anonymous().get(&url) {
         Ok(answer) if answer.status == 200 => None,
@@ -108,7 +108,7 @@ pub(crate) fn kubelet_down(paths: &NodePaths) -> Option<Blocker> {
 
 /// What is wrong with the container runtime that the kubelet uses.
 pub(crate) fn runtime_down(paths: &NodePaths) -> Option<Blocker> {
-    let read = |name: &str| read_file(&paths.kubelet.join(name)).unwrap_or_default();
+    let read = |name: &str| read::file(&paths.kubelet.join(name)).unwrap_or_default();
     let flags = String::from_utf8_lossy(&read("kubeadm-flags.env")).into_owned();
     let configs = [&*read("config.yaml"), &*read("instance-config.yaml")];
     let socket = parse::kubelet::runtime_socket(&flags, configs);

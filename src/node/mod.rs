@@ -7,7 +7,6 @@
 
 mod api;
 pub(crate) mod container_log;
-mod file;
 pub mod handshake;
 mod health;
 mod http;
@@ -20,14 +19,14 @@ mod proof;
 #[cfg(test)]
 mod tests;
 
+pub use paths::NodePaths;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use rustix::fs::{Access, access};
-
-pub use paths::NodePaths;
 use pod::Pod;
 use process::Process;
+use rustix::fs::{Access, access};
 
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::shown;

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::layout::{self, MANIFEST_DIRS, PKI_NAMES, shown};
 use crate::domain::renewal::{Component, Fault};
+use crate::fs::read;
 use crate::parse::manifest;
-
-use super::file::read_file;
 
 /// Where a renewal works.
 #[derive(Clone, Debug)]
@@ -94,5 +93,5 @@ fn pki_by_flags(kubernetes: &Path) -> Option<PathBuf> {
 fn api_server_manifest(kubernetes: &Path) -> Option<Vec<u8>> {
     let name = format!("{}.yaml", Component::Apiserver);
     let paths = MANIFEST_DIRS.map(|dir| kubernetes.join(dir).join(&name));
-    paths.iter().find_map(|path| read_file(path).ok())
+    paths.iter().find_map(|path| read::file(path).ok())
 }

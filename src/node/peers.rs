@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ControlPlane;
-use super::health::says_healthy;
-use super::http::ComponentClient;
-use super::kubelet;
-use super::pod::{self, Pod};
 use crate::domain::renewal::Component;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock::{self, NodeLease};
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::http::Method;
+
+use super::health::says_healthy;
+use super::http::ComponentClient;
+use super::pod::{self, Pod};
+use super::{ControlPlane, kubelet};
 
 /// Longer than a kubelet takes to renew its lease: `nodeLeaseRenewIntervalFraction` of 40 s is 10 s
 /// (pkg/kubelet/kubelet.go).

@@ -9,11 +9,11 @@ use crate::domain::kubernetes::Version;
 use crate::domain::layout::shown;
 use crate::domain::renewal::termination::{Grace, GraceSettings};
 use crate::domain::renewal::{Component, Fault};
+use crate::fs::read::{self, ReadError};
 use crate::parse::duration;
 use crate::parse::manifest::{self, StaticPod};
 
 use super::NodePaths;
-use super::file::read_file;
 
 /// Where the manifests believe the tree to be.
 const KUBERNETES: &str = "/etc/kubernetes";
@@ -42,9 +42,9 @@ impl Pod {
     /// It cannot be read or understood.
     pub(crate) fn read(paths: &NodePaths, component: Component) -> Result<Option<Self>, Fault> {
         let manifest = paths.manifests().join(format!("{component}.yaml"));
-        let bytes = match read_file(&manifest) {
+        let bytes = match read::file(&manifest) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => {
                 return Err(Fault::failed(format!("{} cannot be read: {error}", shown(&manifest))));
             }

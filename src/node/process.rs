@@ -12,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::renewal::{Component, Fault};
 use crate::domain::time::UnixTime;
+use crate::fs::read;
 use crate::parse::process::{ProcessOwner, is_called, owner, program, started_after_boot};
 use crate::sys;
 
@@ -48,7 +49,7 @@ fn find_in(proc: &Path, component: Component) -> Result<Option<Process>, Fault> 
 /// When the kubelet started that is a service of this node's.
 pub(crate) fn kubelet_started() -> Option<SystemTime> {
     let is_kubelet = |at: &Path| {
-        let is_called = is_called(&fs::read(at.join("comm")).ok()?, "kubelet");
+        let is_called = is_called(&read::proc(at.join("comm"))?, "kubelet");
         Some(is_called && owner_of(at)? == ProcessOwner::Root)
     };
     processes(Path::new("/proc"), is_kubelet).iter().map(Process::started).max()
@@ -60,7 +61,7 @@ fn processes(proc: &Path, is_it: impl Fn(&Path) -> Option<bool>) -> Vec<Process>
     let process = |pid: Pid| {
         let at = proc.join(pid.as_raw_nonzero().to_string());
         is_it(&at)?.then_some(())?;
-        let ticks = started_after_boot(&fs::read(at.join("stat")).ok()?)?;
+        let ticks = started_after_boot(&read::proc(at.join("stat"))?)?;
         Some(Process { pid, ticks })
     };
     pids.filter_map(Pid::from_raw).filter_map(process).collect()
@@ -73,19 +74,19 @@ fn is_static_pod_s(at: &Path, name: &str) -> Option<bool> {
     // that may be another's it does.
     Some(
         owner_of(at)? == ProcessOwner::StaticPod
-            && program(&fs::read(at.join("cmdline")).ok()?)? == name,
+            && program(&read::proc(at.join("cmdline"))?)? == name,
     )
 }
 
 fn owner_of(at: &Path) -> Option<ProcessOwner> {
-    let status = fs::read(at.join("status")).unwrap_or_default();
-    Some(owner(&status, &fs::read(at.join("cgroup")).ok()?))
+    let status = read::proc(at.join("status")).unwrap_or_default();
+    Some(owner(&status, &read::proc(at.join("cgroup"))?))
 }
 
 impl Process {
     #[cfg(test)]
     pub(crate) fn of_child(child: &std::process::Child) -> Self {
-        let stat = fs::read(format!("/proc/{}/stat", child.id())).unwrap();
+        let stat = read::proc(format!("/proc/{}/stat", child.id())).unwrap();
         Self { pid: Pid::from_child(child), ticks: started_after_boot(&stat).unwrap() }
     }
 
@@ -111,7 +112,7 @@ impl Process {
         let fd = pidfd_open(self.pid, PidfdFlags::empty())?;
         // The descriptor is open: if it is still the same now, it is the same for good.
         let stat = format!("/proc/{}/stat", self.pid.as_raw_nonzero());
-        let ticks = fs::read(stat).ok().and_then(|stat| started_after_boot(&stat));
+        let ticks = read::proc(stat).and_then(|stat| started_after_boot(&stat));
         if ticks != Some(self.ticks) {
             return Err(Errno::SRCH);
         }

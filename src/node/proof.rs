@@ -5,19 +5,20 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::ControlPlane;
-use super::api::ApiClient;
-use super::file::read_file;
-use super::handshake::served;
-use super::pod::{Pod, ServingEndpoint};
-use super::process::{self, Process};
 use crate::domain::layout::shown;
 use crate::domain::model::Sha256;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::restart::RestartOptions;
+use crate::fs::read;
 use crate::parse::pem;
 use crate::parse::x509::sha256;
 use crate::sys;
+
+use super::ControlPlane;
+use super::api::ApiClient;
+use super::handshake::served;
+use super::pod::{Pod, ServingEndpoint};
+use super::process::{self, Process};
 
 impl ControlPlane {
     /// The evidence, or what is missing; both as clauses.
@@ -131,7 +132,7 @@ fn older_than_its_kubeconfig(pod: &Pod, process: &Process) -> Option<String> {
 /// SHA-256 of the first certificate in a file: the one that a server presents as its own.
 fn leaf(path: &Path) -> Result<Sha256, String> {
     let at = shown(path);
-    let bytes = read_file(path).map_err(|error| format!("{at} cannot be read: {error}"))?;
+    let bytes = read::file(path).map_err(|error| format!("{at} cannot be read: {error}"))?;
     let first = pem::certificates(&bytes).into_iter().next().and_then(Result::ok);
     let block = first.ok_or_else(|| format!("{at} does not begin with a certificate"))?;
     Ok(sha256(&block.der))

@@ -1,18 +1,20 @@
 //! Secrets: read when needed, from a systemd credential or a file, and never printed.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, OFlags};
 
-use super::{Failure, Network};
 use crate::beside;
 use crate::config::channels::Secret;
 use crate::domain::text::escape_control;
+use crate::fs::read::{self, ReadError};
 use crate::hangs::Hangs;
+
+use super::{Failure, Network};
 
 /// Where credentials lie for those who are not started by systemd.
 const CREDENTIALS: &str = "/etc/certwatch/credentials";
@@ -144,23 +146,18 @@ fn of_credential(name: &str) -> PathBuf {
 }
 
 fn read_file(path: &Path, accept: impl Fn(u32) -> Result<(), String>) -> Result<Vec<u8>, String> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let fd =
-        rustix::fs::open(path, flags, Mode::empty()).map_err(|error| unreadable(&error.into()))?;
-    let stat = rustix::fs::fstat(&fd).map_err(|error| unreadable(&error.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err("is not a regular file".to_owned());
+    let file = read::open(CWD, path, OFlags::empty()).map_err(|error| refused(&error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    accept(metadata.mode())?;
+    read::all(file, MAX_BYTES).map_err(|error| refused(&error))
+}
+
+fn refused(error: &ReadError) -> String {
+    match error {
+        ReadError::Io(error) => unreadable(error),
+        ReadError::NotRegular => "is not a regular file".to_owned(),
+        ReadError::TooLarge(_) => "is too large, more than 16 KiB".to_owned(),
     }
-    accept(stat.st_mode)?;
-    let mut bytes = Vec::new();
-    File::from(fd)
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(&error))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err("is too large, more than 16 KiB".to_owned());
-    }
-    Ok(bytes)
 }
 
 fn unreadable(error: &io::Error) -> String {

@@ -7,8 +7,9 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::yaml;
 use crate::domain::model::Reason;
+
+use super::yaml;
 
 /// The parts of a kubeconfig that hold certificates.
 #[derive(Debug, Eq, PartialEq)]
@@ -50,6 +51,14 @@ pub enum PemSource {
     Inline(Result<Vec<u8>, Reason>),
 }
 
+/// Who talks to whom, by their names in the file.
+pub(crate) struct CurrentContext {
+    /// The cluster.
+    pub cluster: String,
+    /// The user.
+    pub user: String,
+}
+
 /// True for text with one of the keys of a kubeconfig at the start of a line, or in JSON.
 pub(crate) fn is_likely(text: &[u8]) -> bool {
     let lines = || text.split(|byte| *byte == b'\n');
@@ -66,22 +75,38 @@ pub(crate) fn is_likely(text: &[u8]) -> bool {
 /// # Errors
 /// [`Reason::BadKubeconfig`] with the position; never with the text, which may be a key.
 pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
-    let file: KubeconfigYaml = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
-    let (clusters, users) = (file.clusters.unwrap_or_default(), file.users.unwrap_or_default());
-    let all_users = users.len();
-    let users: Vec<User> = users.into_iter().filter_map(NamedUser::into_user).collect();
+    let file: KubeconfigYaml<UserFields> = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
+    let all_users = file.users.as_ref().map_or(0, Vec::len);
+    let users: Vec<User> =
+        file.users.into_iter().flatten().filter_map(NamedUser::into_user).collect();
+    let clusters = file.clusters.into_iter().flatten();
     Ok(Kubeconfig {
-        clusters: clusters.into_iter().filter_map(NamedCluster::into_cluster).collect(),
+        clusters: clusters.filter_map(NamedCluster::into_cluster).collect(),
         has_other_users: users.len() < all_users,
         users,
     })
 }
 
-/// The fields that are read. The keys are not among them, so they are never decoded.
+/// The fields that are read, those of a user as `U`. A scan has none for a key, so keys are never decoded.
 #[derive(Deserialize)]
-struct KubeconfigYaml {
+#[serde(rename_all = "kebab-case")]
+pub(super) struct KubeconfigYaml<U> {
+    current_context: Option<String>,
+    contexts: Option<Vec<NamedContext>>,
     clusters: Option<Vec<NamedCluster>>,
-    users: Option<Vec<NamedUser>>,
+    users: Option<Vec<NamedUser<U>>>,
+}
+
+#[derive(Deserialize)]
+struct NamedContext {
+    name: Option<String>,
+    context: Option<ContextFields>,
+}
+
+#[derive(Deserialize)]
+struct ContextFields {
+    cluster: Option<String>,
+    user: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,16 +117,16 @@ struct NamedCluster {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct ClusterFields {
+pub(super) struct ClusterFields {
     server: Option<String>,
     certificate_authority: Option<PathBuf>,
     certificate_authority_data: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct NamedUser {
+struct NamedUser<U> {
     name: Option<String>,
-    user: Option<UserFields>,
+    user: Option<U>,
 }
 
 #[derive(Deserialize)]
@@ -111,16 +136,42 @@ struct UserFields {
     client_certificate_data: Option<String>,
 }
 
+impl<U> KubeconfigYaml<U> {
+    /// The current context with its cluster and user.
+    pub(super) fn current(self) -> Option<(CurrentContext, ClusterFields, U)> {
+        let Self { current_context, contexts, clusters, users } = self;
+        let is_current = |it: &NamedContext| it.name.is_some() && it.name == current_context;
+        let ContextFields { cluster, user } = contexts?.into_iter().find(is_current)?.context?;
+        let context = CurrentContext { cluster: cluster?, user: user? };
+        let is = |name: &Option<String>, wanted: &String| name.as_ref() == Some(wanted);
+        let cluster = clusters?.into_iter().find(|it| is(&it.name, &context.cluster))?.cluster?;
+        let user = users?.into_iter().find(|it| is(&it.name, &context.user))?.user?;
+        Some((context, cluster, user))
+    }
+
+    /// All users that are more than a name.
+    pub(super) fn users(self) -> impl Iterator<Item = U> {
+        self.users.into_iter().flatten().filter_map(|it| it.user)
+    }
+}
+
+impl ClusterFields {
+    /// Where its CA is.
+    pub(super) fn ca(self) -> Option<PemSource> {
+        PemSource::new(self.certificate_authority_data, self.certificate_authority)
+    }
+}
+
 impl NamedCluster {
     fn into_cluster(self) -> Option<Cluster> {
-        let fields = self.cluster?;
-        let ca = PemSource::new(fields.certificate_authority_data, fields.certificate_authority)?;
-        let server = without_user_information(fields.server.unwrap_or_default());
+        let mut fields = self.cluster?;
+        let server = without_user_information(fields.server.take().unwrap_or_default());
+        let ca = fields.ca()?;
         Some(Cluster { name: self.name.unwrap_or_default(), server, ca })
     }
 }
 
-impl NamedUser {
+impl NamedUser<UserFields> {
     fn into_user(self) -> Option<User> {
         let fields = self.user?;
         let certificate =

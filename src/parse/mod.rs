@@ -7,6 +7,7 @@ pub(crate) mod cluster_config;
 pub(crate) mod credential;
 pub(crate) mod duration;
 pub mod kubeconfig;
+pub(crate) mod kubeconfig_document;
 pub(crate) mod kubelet;
 pub(crate) mod listeners;
 pub(crate) mod mailbox;

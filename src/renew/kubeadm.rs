@@ -8,15 +8,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::domain::kubernetes::Version;
-use crate::domain::layout::KUBERNETES;
+use crate::domain::layout::{KUBERNETES, shown};
 use crate::domain::renewal::{Fault, kubeadm_config};
 use crate::domain::role;
 use crate::domain::text::escape_control;
+use crate::fs::error::failed;
+use crate::fs::inode::Ownership;
+use crate::fs::{dir, read, replace};
+use crate::node::NodePaths;
 
 use super::program::{self, command, find};
-use super::tree::files::{self, Ownership};
-use crate::domain::layout::shown;
-use crate::node::NodePaths;
 
 /// One NAME takes 0.1 s, or 40 s if kubeadm has no configuration and asks an API that hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -57,17 +58,17 @@ pub fn renew(paths: &NodePaths, names: &[String], config: Option<&Path>) -> Resu
     version(paths)?;
     let view = view(paths)?;
     if let Some(config) = config {
-        let bytes = files::read(config)?;
+        let bytes = read::optional(config)?;
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let text =
             text.ok_or_else(|| Fault::failed(format!("there is no text in {}", shown(config))))?;
         let text = kubeadm_config::for_stage(&text);
-        files::write(&paths.stage().join(CONFIG), text.as_bytes(), Ownership::private())?;
+        replace::write(&paths.stage().join(CONFIG), text.as_bytes(), Ownership::private())?;
     }
     let renewed = in_view(paths, view, || {
         names.iter().try_for_each(|name| renew_one(paths, view, name, config.is_some()))
     });
-    files::remove(&paths.stage().join(CONFIG))?;
+    dir::remove(&paths.stage().join(CONFIG))?;
     renewed
 }
 
@@ -161,11 +162,11 @@ fn in_view(
         return work();
     }
     let (stage, moved) = (paths.stage(), root(paths).join("etc/kubernetes"));
-    files::create_dirs(&paths.work, Path::new("root/etc"))?;
-    files::rename(&stage, &moved)?;
+    dir::create_all(&paths.work, Path::new("root/etc"))?;
+    dir::rename(&stage, &moved).map_err(failed("move", &stage))?;
     let done = work();
-    files::rename(&moved, &stage)?;
-    files::remove_all(&root(paths))?;
+    dir::rename(&moved, &stage).map_err(failed("move", &moved))?;
+    dir::remove_all(&root(paths))?;
     done
 }
 

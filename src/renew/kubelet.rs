@@ -12,6 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use conf::UserCredentials;
+use wait::wait_until;
+
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::shown;
 use crate::domain::model::{Attribute, Certificate};
@@ -19,6 +22,8 @@ use crate::domain::renewal::Fault;
 use crate::domain::renewal::acceptance::is_signed;
 use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
+use crate::fs::inode::Ownership;
+use crate::fs::{FileError, dir, read, replace};
 use crate::node::NodePaths;
 use crate::node::kubelet::{
     CURRENT, certificate, client_not_after, conf_path, embedded, kubelet_down, pki, user,
@@ -26,10 +31,7 @@ use crate::node::kubelet::{
 use crate::sys;
 
 use super::program::{self, Output};
-use super::tree::credential::{self, CaBundle};
-use super::tree::files::{self, Ownership};
-use conf::UserCredentials;
-use wait::wait_until;
+use super::tree::ca_bundle::{self, CaBundle};
 
 /// Every name that the kubelet gives to a client certificate and its key begins so.
 const CLIENT: &str = "kubelet-client";
@@ -116,7 +118,7 @@ fn has_fresh_pair(paths: &NodePaths) -> bool {
 }
 
 fn fresh(path: &Path) -> Option<Certificate> {
-    certificate(&files::read(path).ok()??).filter(|it| it.not_after >= sys::now())
+    certificate(&read::optional(path).ok()??).filter(|it| it.not_after >= sys::now())
 }
 
 /// A new pair from kubeadm, which prints it within a kubeconfig.
@@ -132,7 +134,7 @@ fn sign(paths: &NodePaths, config: &Path, name: &str) -> Result<UserCredentials,
     };
     let ca = CaBundle::read(&paths.pki().join("ca.crt"))?;
     let pair = UserCredentials::of(&said.text()).filter(|pair| {
-        let certificate = pair.certificate().and_then(|pem| credential::certificate(&pem, &ca));
+        let certificate = pair.certificate().and_then(|pem| ca_bundle::certificate(&pem, &ca));
         certificate.is_some_and(|it| {
             let is_named = it.subject.value(&Attribute::Cn) == name;
             is_signed(&it) && it.not_after >= sys::now() && is_named
@@ -154,8 +156,8 @@ fn sign(paths: &NodePaths, config: &Path, name: &str) -> Result<UserCredentials,
 /// earlier rescue.
 fn keep_aside(paths: &NodePaths) -> Result<(), Fault> {
     let aside = paths.work.join("kubelet-before");
-    files::remove_all(&aside)?;
-    files::create_dirs(&paths.work, Path::new("kubelet-before"))?;
+    dir::remove_all(&aside)?;
+    dir::create_all(&paths.work, Path::new("kubelet-before"))?;
     for path in clients(paths).into_iter().chain([conf_path(paths)]) {
         // A link to nothing has nothing to keep.
         if path.exists() {
@@ -170,7 +172,7 @@ fn remove_expired(paths: &NodePaths) -> Result<(), Fault> {
     if fresh(&pki(paths).join(CURRENT)).is_some() {
         return Ok(());
     }
-    clients(paths).iter().try_for_each(|path| files::remove(path))
+    Ok(clients(paths).iter().try_for_each(|path| dir::remove(path))?)
 }
 
 fn clients(paths: &NodePaths) -> Vec<PathBuf> {
@@ -209,15 +211,15 @@ fn run(program: &Path, arguments: &[&str], limit: Duration) -> Result<Output, Fa
 
 /// It holds a key, so it is neither printed nor logged by anybody.
 fn read(path: &Path) -> Result<String, Fault> {
-    let bytes =
-        files::read(path)?.ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
+    let bytes = read::optional(path)?
+        .ok_or_else(|| Fault::failed(format!("there is no {}", shown(path))))?;
     String::from_utf8(bytes)
         .map_err(|_| Fault::failed(format!("{} is not UTF-8 text", shown(path))))
 }
 
 /// Puts `text` in the place of a file, for this user alone, all of it or nothing.
-fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    files::write(path, text.as_bytes(), Ownership::private())
+fn write(path: &Path, text: &str) -> Result<(), FileError> {
+    replace::write(path, text.as_bytes(), Ownership::private())
 }
 
 fn unusual(path: &Path) -> Fault {

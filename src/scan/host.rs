@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, Read as _};
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,8 @@ use rustix::io::Errno;
 
 use crate::domain::model::Reason;
 use crate::domain::time::UnixTime;
+use crate::fs::read;
 use crate::hangs::{Hangs, Silent};
-
-/// Most bytes that are read of one file: a kubeconfig has 6 kB, a bundle of all public CAs 220 kB.
-pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A file that changes while it is read, or is empty, is read again this often, after a pause.
 const ATTEMPTS: usize = 3;
@@ -171,10 +170,8 @@ impl Host {
     /// A file of /proc, whose size says nothing.
     pub(super) fn read_proc(&self, path: &Path) -> Option<Vec<u8>> {
         self.enter(path).ok()?;
-        let file = std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).ok()?);
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+        let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).ok()?;
+        read::start_of(File::from(file), read::MAX_BYTES).ok()
     }
 
     /// Where `path` leads to, links resolved; known for this machine's own root only.
@@ -199,13 +196,12 @@ impl Host {
         if size == 0 && is_of_the_kernel(&file) {
             return Err(Reason::NotAFile("file of the kernel"));
         }
-        if size > MAX_FILE_BYTES {
-            return Err(Reason::TooLarge { size, limit: MAX_FILE_BYTES });
+        if size > read::MAX_BYTES {
+            return Err(Reason::TooLarge { size, limit: read::MAX_BYTES });
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
-        let mut file = std::fs::File::from(file);
-        let mut bounded = file.by_ref().take(MAX_FILE_BYTES + 1);
-        bounded.read_to_end(&mut bytes).map_err(|error| read_failed(&error))?;
+        let file = File::from(file);
+        let bytes =
+            read::start_of(&file, read::MAX_BYTES + 1).map_err(|error| read_failed(&error))?;
         let after = sys::fstat(&file).map_err(failed)?;
         let is_whole = same_version(&before, &after) && bytes.len() as u64 == size;
         Ok(is_whole.then_some(bytes))

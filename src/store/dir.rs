@@ -4,21 +4,21 @@
 //! runs, writing fails with words instead of going to a place that nobody holds the lock of.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::fs::inode::FileAttributes;
+use crate::fs::read::{self, ReadError};
+use crate::fs::{replace, trusted};
+
 use super::StoreError;
-use crate::fs::trusted;
 
 /// Far above any state: 10,000 certificates take about 5 MB.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
-
-/// Between the name of a file and the process that is about to replace it.
-const TEMPORARY: &str = ".tmp-";
 
 pub(super) struct Directory {
     path: PathBuf,
@@ -75,56 +75,24 @@ impl Directory {
     /// # Errors
     /// It is there and cannot be read: that is no reason to begin anew.
     pub(super) fn read(&self, name: &str) -> Result<FileContent, StoreError> {
-        let failed = |source| refused("read", self.at(name), source);
-        // Looked at before it is opened: opening a device can do anything.
-        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(FileContent::Absent),
-            Err(source) => return Err(failed(source)),
-            Ok(stat) if !is_regular(&stat) => {
-                return Ok(FileContent::Unusable("is not a regular file"));
+        let read =
+            || read::all(read::open(&self.fd, Path::new(name), OFlags::NOFOLLOW)?, MAX_BYTES);
+        match read() {
+            Ok(bytes) => Ok(FileContent::Bytes(bytes)),
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => {
+                Ok(FileContent::Absent)
             }
-            Ok(_) => {}
+            Err(ReadError::Io(error)) => Err(refused("read", self.at(name), errno(&error))),
+            Err(ReadError::NotRegular) => Ok(FileContent::Unusable("is not a regular file")),
+            Err(ReadError::TooLarge(_)) => Ok(FileContent::Unusable("is larger than 16 MiB")),
         }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).map_err(failed)?;
-        if !is_regular(&rustix::fs::fstat(&fd).map_err(failed)?) {
-            return Ok(FileContent::Unusable("is not a regular file"));
-        }
-        let mut bytes = Vec::new();
-        File::from(fd)
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| failed(errno(&error)))?;
-        let is_whole = bytes.len() as u64 <= MAX_BYTES;
-        Ok(if is_whole {
-            FileContent::Bytes(bytes)
-        } else {
-            FileContent::Unusable("is larger than 16 MiB")
-        })
     }
 
     /// Puts `bytes` in the place of a file, all of them or none: after an error, and after a power
     /// cut, there is the old content or the new one.
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let temporary = format!("{name}{TEMPORARY}{}", std::process::id());
-        let failed = |source| refused("write", self.at(name), source);
-        let replaced = self
-            .write_new(&temporary, bytes)
-            .and_then(|()| rustix::fs::renameat(&self.fd, &temporary, &self.fd, name));
-        if let Err(source) = replaced {
-            // What is left here is removed when the store is opened again.
-            let _ = rustix::fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
-            return Err(failed(source));
-        }
-        rustix::fs::fsync(&self.fd).map_err(failed)
-    }
-
-    fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), Errno> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?;
-        let mut file = File::from(fd);
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| errno(&error))
+        replace::put_new(&self.fd, Path::new(name), bytes, &FileAttributes::private(), true)
+            .map_err(|error| refused("write", self.at(name), errno(&error)))
     }
 
     /// Gives a file the name `to`, which is free: nobody but the holder of the lock makes names.
@@ -139,13 +107,8 @@ impl Directory {
     }
 
     /// Removes what a process left that died while it wrote. Only for the holder of the lock.
-    pub(super) fn remove_temporaries(&self, name: &str) {
-        for entry in self.names() {
-            let rest = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix(TEMPORARY));
-            if rest.is_some() {
-                self.remove(&entry);
-            }
-        }
+    pub(super) fn remove_temporary(&self, name: &str) {
+        replace::discard(&self.fd, Path::new(name));
     }
 
     /// Removes a file. To fail is no harm: it only takes room.
@@ -173,10 +136,6 @@ fn check_trust(path: &Path) -> Result<(), StoreError> {
         // Opening it says what is wrong.
         _ => Ok(()),
     }
-}
-
-fn is_regular(stat: &rustix::fs::Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 pub(super) fn refused(what: &'static str, path: PathBuf, source: Errno) -> StoreError {

@@ -9,20 +9,21 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+pub use error::StoreError;
+
 use std::fs::{File, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
+use dir::{Directory, FileContent, MAX_BYTES, errno, refused};
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::UnixTime;
-
-use dir::{Directory, FileContent, MAX_BYTES, errno, refused};
-pub use error::StoreError;
+use crate::fs::read;
 
 /// The version of the file that this program writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -101,7 +102,7 @@ impl Store {
         take(&mut lock, &dir)?;
         // For the message to a second one; it is not worth failing for.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        dir.remove_temporaries(STATE);
+        dir.remove_temporary(STATE);
         Ok(Self { dir, _lock: lock })
     }
 
@@ -181,9 +182,9 @@ fn take(lock: &mut File, dir: &Directory) -> Result<(), StoreError> {
             }
         }
     }
-    let mut text = String::new();
-    let _ = lock.take(20).read_to_string(&mut text);
-    Err(StoreError::Busy { dir: dir.path().to_owned(), pid: text.trim().parse().ok() })
+    let text = read::start_of(lock, 20).ok().and_then(|text| String::from_utf8(text).ok());
+    let pid = text.and_then(|text| text.trim().parse().ok());
+    Err(StoreError::Busy { dir: dir.path().to_owned(), pid })
 }
 
 /// The state in the file, or what is wrong with it.

@@ -172,8 +172,8 @@ fn five_that_were_set_aside_are_kept_and_none_is_overwritten() {
 #[test]
 fn what_the_dead_left_is_removed() {
     let dir = with(b"{\"version\":1,\"state\":{}}");
-    let left = dir.path().join(format!("{STATE}{}4242", ".tmp-"));
-    let other = dir.path().join("notes.tmp-1");
+    let left = dir.path().join(format!(".certwatch-{STATE}"));
+    let other = dir.path().join(".certwatch-notes");
     fs::write(&left, "{").unwrap();
     fs::write(&other, "mine").unwrap();
     assert!(matches!(load(dir.path()), Loaded::Found(_)));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use sources::{ModulePath, imports, production, root, rust_files};
+use sources::{ModulePath, Source, imports, production, root, rust_files};
 
 /// Type names that stand for more than one thing, each with the reason. An `Error` of a module is
 /// idiomatic Rust, and free. There may be fewer than ten.
@@ -146,6 +146,18 @@ fn every_finding_is_documented() {
         }
     }
     assert!(count > 20, "only {count} codes were found");
+}
+
+/// A file, or a pipe in its place, can be of any size. `http` bounds what servers send.
+#[test]
+fn files_are_read_in_one_place() {
+    let is_other = |source: &&Source| !source.module.iter().any(|it| it == "http");
+    for source in production().iter().filter(is_other).filter(|it| it.module != ["fs", "read"]) {
+        for call in ["fs::read(", "fs::read_to_string(", ".read_to_end(", ".read_to_string("] {
+            let is_free = !source.text.contains(call);
+            assert!(is_free, "{}: {call} instead of crate::fs::read", source.path.display());
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::{KNOWN, Version};
-use crate::domain::layout::as_known;
+use crate::domain::layout::shown;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
@@ -254,7 +254,6 @@ impl Blocker {
 
     /// What stands in the way, one sentence.
     pub fn what(&self) -> String {
-        let at = |path: &PathBuf| escape_control(&as_known(path).to_string_lossy()).into_owned();
         match self {
             Self::Busy { pid: Some(pid) } => {
                 format!("another renewal or restoration (process {pid}) is running")
@@ -265,9 +264,9 @@ impl Blocker {
             Self::PeerUnhealthy(why) => {
                 format!("another control plane of this cluster is not healthy: {why}")
             }
-            Self::KubeadmMissing(path) => format!("there is no kubeadm at {}", at(path)),
+            Self::KubeadmMissing(path) => format!("there is no kubeadm at {}", shown(path)),
             Self::KubeadmNotRoots(path) => {
-                at(path) + " can be changed by users other than root, and would be run as root"
+                shown(path) + " can be changed by users other than root, and would be run as root"
             }
             Self::KubeadmRuns { pid, verb } => {
                 format!("another kubeadm is running (process {pid}{})", command(verb))
@@ -282,24 +281,24 @@ impl Blocker {
             }
             Self::KubeletDown(why) => format!("the kubelet {NOT_STARTED_AGAIN}: {why}"),
             Self::RuntimeDown { socket, why } => {
-                format!("the container runtime {NOT_STARTED_AGAIN}: {}: {why}", at(socket))
+                format!("the container runtime {NOT_STARTED_AGAIN}: {}: {why}", shown(socket))
             }
-            Self::ManifestChanged(path) => at(path) + " changed within the last two minutes",
+            Self::ManifestChanged(path) => shown(path) + " changed within the last two minutes",
             Self::StrayManifest(path) => {
-                format!("the kubelet runs {} as a second copy of a component", at(path))
+                format!("the kubelet runs {} as a second copy of a component", shown(path))
             }
-            Self::NotWritable { path, why } => format!("{} cannot be written: {why}", at(path)),
+            Self::NotWritable { path, why } => format!("{} cannot be written: {why}", shown(path)),
             Self::Path(path) => path.what(),
             Self::DiskFull { path, needed, free } => {
                 let (needed, free) = (needed.div_ceil(1024), free / 1024);
-                format!("{} has {free} KiB free, and {needed} KiB are needed", at(path))
+                format!("{} has {free} KiB free, and {needed} KiB are needed", shown(path))
             }
             Self::NoClusterConfig(why) => format!(
                 "there is no configuration for kubeadm, which would silently use its defaults: {why}"
             ),
             Self::NotAllowed(why) => why.clone(),
             Self::NoControlPlane(path) => {
-                format!("this is not a kubeadm control plane: {} does not exist", at(path))
+                format!("this is not a kubeadm control plane: {} does not exist", shown(path))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::layout::as_known;
+use crate::domain::layout::{as_known, shown};
 use crate::domain::text::{escape_control, shell_word};
 
 /// A path that a renewal would fail at, or must not trust.
@@ -128,10 +128,6 @@ pub(crate) fn give_to_root(component: &Path) -> String {
     format!(
         "make it owned by root, and writable by nobody else: `chown -h root {word}`, `chmod go-w {word}`"
     )
-}
-
-fn shown(path: &Path) -> String {
-    escape_control(&as_known(path).to_string_lossy()).into_owned()
 }
 
 fn word(path: &Path) -> String {

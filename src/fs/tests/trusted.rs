@@ -1,17 +1,14 @@
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, lchown, symlink};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::super::testing::set_mode;
 use super::*;
 
 fn own() -> u32 {
     geteuid().as_raw()
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn file(path: &Path, mode: u32) {

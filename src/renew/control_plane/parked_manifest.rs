@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use crate::domain::layout::{MANIFEST_DIRS, shown};
 use crate::domain::renewal::{Component, Fault};
+use crate::fs::dir;
 use crate::node::NodePaths;
-use crate::renew::tree::files::above;
 
 /// Moves a component's manifest away; [`put_manifests_back`] brings it back.
 ///
@@ -19,7 +19,7 @@ use crate::renew::tree::files::above;
 pub(super) fn move_away(paths: &NodePaths, component: Component) -> Result<(), Fault> {
     let name = format!("{component}.yaml");
     let (from, parked) = (paths.manifests().join(&name), directory(paths));
-    let moved = make(&parked).and_then(|()| rename(&from, &parked.join(&name)));
+    let moved = make(&parked).and_then(|()| dir::rename(&from, &parked.join(&name)));
     moved.map_err(|error| {
         Fault::failed(format!("{} cannot be moved to {}: {error}", shown(&from), shown(&parked)))
     })
@@ -47,7 +47,7 @@ pub fn put_manifests_back(paths: &NodePaths) -> Result<Vec<PathBuf>, Fault> {
         back.extend(put.then_some(to));
     }
     // Nothing depends on it: an empty directory is in nobody's way.
-    let _ = above(&parked).map(|(dir, name)| sys::unlinkat(dir, name, AtFlags::REMOVEDIR));
+    let _ = dir::above(&parked).map(|(dir, name)| sys::unlinkat(dir, name, AtFlags::REMOVEDIR));
     Ok(back)
 }
 
@@ -57,7 +57,7 @@ fn put_back(from: &Path, to: &Path) -> io::Result<bool> {
     if fs::symlink_metadata(from).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(false);
     }
-    let ((parked, from), (manifests, to)) = (above(from)?, above(to)?);
+    let ((parked, from), (manifests, to)) = (dir::above(from)?, dir::above(to)?);
     let was_free = match sys::linkat(&parked, from, &manifests, to, AtFlags::empty()) {
         Err(Errno::EXIST) => false,
         linked => linked.map(|()| true)?,
@@ -69,16 +69,9 @@ fn put_back(from: &Path, to: &Path) -> io::Result<bool> {
 
 /// One that is there already may hold a manifest.
 fn make(directory: &Path) -> io::Result<()> {
-    let (above, name) = above(directory)?;
+    let (above, name) = dir::above(directory)?;
     sys::mkdirat(&above, name, Mode::RWXU)?;
     Ok(sys::fsync(&above)?)
-}
-
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let ((old, from), (new, to)) = (above(from)?, above(to)?);
-    sys::renameat(&old, from, &new, to)?;
-    sys::fsync(&new)?;
-    Ok(sys::fsync(&old)?)
 }
 
 fn directory(paths: &NodePaths) -> PathBuf {

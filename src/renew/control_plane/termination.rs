@@ -1,13 +1,12 @@
 //! A component's end: SIGTERM, and SIGKILL once it has had its time.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use crate::domain::renewal::termination::Grace;
+use crate::fs::read;
 use crate::node::process::{Ending, Process};
 use crate::parse::listeners;
 
@@ -84,11 +83,7 @@ impl Termination {
 /// Whether somebody listens there, in the network of this process, which is that of the static pods; `None` if that
 /// cannot be told. Nobody is knocked up for it.
 fn listens(address: SocketAddr) -> Option<bool> {
-    let read = |path: &str| {
-        let mut table = Vec::new();
-        File::open(path).ok()?.take(MAX_SOCKETS).read_to_end(&mut table).ok()?;
-        Some(table)
-    };
+    let read = |path: &str| read::start(path, MAX_SOCKETS).ok();
     // Where the kernel has no IPv6 there is no second list.
     let tables = [read("/proc/self/net/tcp"), read("/proc/self/net/tcp6")];
     let found = tables.iter().flatten().any(|table| listeners::listens(table, address));

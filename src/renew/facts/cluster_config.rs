@@ -9,19 +9,18 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::Version;
-use crate::domain::layout;
+use crate::domain::layout::{self, shown};
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::kubeadm_config::{self, ClusterConfig, KubeadmConfigError};
 use crate::domain::text::escape_control;
 use crate::domain::time::{Span, UnixTime};
+use crate::fs::inode::Ownership;
+use crate::fs::{read, replace};
+use crate::node::{ControlPlane, NodePaths};
 use crate::parse::cluster_config;
 use crate::sys;
 
 use super::present;
-use crate::domain::layout::shown;
-use crate::node::ControlPlane;
-use crate::node::NodePaths;
-use crate::renew::tree::files;
 
 /// How old the kept copy may be before the API is asked again for what it says.
 pub(crate) const KEPT_AGE: Span = Span::days(7);
@@ -132,7 +131,7 @@ fn kept(paths: &NodePaths) -> Result<Option<ClusterConfig>, Fault> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, Fault> {
-    let Some(bytes) = files::read(path)? else { return Ok(None) };
+    let Some(bytes) = read::optional(path)? else { return Ok(None) };
     let text = String::from_utf8(bytes)
         .map_err(|_| Fault::failed(format!("{} is not UTF-8 text", shown(path))))?;
     Ok(Some(text))
@@ -148,7 +147,7 @@ pub fn keep(paths: &NodePaths, settled: &Settled) -> Result<(), Fault> {
     let is_news = matches!(settled.source, ClusterConfigSource::Api | ClusterConfigSource::Given);
     match kubeadm_config::keep(&settled.config) {
         Ok(text) if is_news => {
-            files::write(&paths.cluster_config(), text.as_bytes(), files::Ownership::private())
+            Ok(replace::write(&paths.cluster_config(), text.as_bytes(), Ownership::private())?)
         }
         _ => Ok(()),
     }
@@ -160,7 +159,7 @@ pub fn keep(paths: &NodePaths, settled: &Settled) -> Result<(), Fault> {
 /// It cannot be written.
 pub fn hand_over(paths: &NodePaths, text: &str) -> Result<PathBuf, Fault> {
     let path = paths.kubeadm_config();
-    files::write(&path, text.as_bytes(), files::Ownership::private())?;
+    replace::write(&path, text.as_bytes(), Ownership::private())?;
     Ok(path)
 }
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
-use crate::parse::manifest;
-
+use crate::fs::read;
 use crate::node::NodePaths;
+use crate::parse::manifest;
 use crate::renew::memory::Manifests;
 use crate::renew::tree::files;
 
@@ -42,7 +42,7 @@ pub(crate) fn digest(paths: &NodePaths) -> String {
         text.extend_from_slice(part);
     };
     for component in Component::ALL {
-        add(&files::read(&file(paths, component)).ok().flatten().unwrap_or_default());
+        add(&read::optional(&file(paths, component)).ok().flatten().unwrap_or_default());
     }
     for path in entries(&paths.kubernetes.join("tmp")) {
         add(path.as_os_str().as_encoded_bytes());
@@ -81,7 +81,7 @@ fn file(paths: &NodePaths, component: Component) -> PathBuf {
 }
 
 fn pod_name(path: &Path) -> Option<String> {
-    manifest::name(&files::read(path).ok()??)
+    manifest::name(&read::optional(path).ok()??)
 }
 
 /// Sorted, without those that begin with a dot.

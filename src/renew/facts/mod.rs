@@ -7,6 +7,8 @@ mod present;
 
 use std::path::Path;
 
+use cluster_config::Settled;
+
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock;
 use crate::domain::renewal::kubeadm_config::{self, Etcd, KubeadmConfig, KubeadmConfigError, Loss};
@@ -14,15 +16,13 @@ use crate::domain::renewal::plan::NodeFacts;
 use crate::domain::renewal::skew::Versions;
 use crate::domain::role;
 use crate::domain::time::UnixTime;
+use crate::fs::read;
+use crate::node::{self, ControlPlane, NodePaths};
 use crate::parse::kubeconfig::{self, PemSource};
-
-use crate::node::NodePaths;
-use crate::node::{self, ControlPlane};
 use crate::renew::memory::Manifests;
 use crate::renew::tree::copies::{self, Copies};
-use crate::renew::tree::{files, pairs};
+use crate::renew::tree::pairs;
 use crate::renew::{kubeadm, kubelet};
-use cluster_config::Settled;
 
 /// What is asked of the node.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ fn not_embedded(paths: &NodePaths) -> Vec<&'static str> {
 }
 
 fn names_files(path: &Path) -> bool {
-    let Ok(Some(bytes)) = files::read(path) else { return false };
+    let Ok(Some(bytes)) = read::optional(path) else { return false };
     let Ok(config) = kubeconfig::read(&bytes) else { return false };
     config.users.iter().any(|user| matches!(user.certificate, PemSource::File(_)))
 }

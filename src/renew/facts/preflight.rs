@@ -2,26 +2,24 @@
 //! others at work.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock::TimeSources;
 use crate::domain::time::UnixTime;
-use crate::fs::trusted;
+use crate::fs::{read, trusted};
+use crate::node::NodePaths;
 use crate::parse::pem;
 use crate::parse::process::{self, ProcessOwner};
 use crate::parse::x509::{self, Authority, Issuers};
-use crate::sys;
-
-use crate::node::NodePaths;
 use crate::renew::memory::Manifests;
+use crate::renew::tree::blockers as tree_blockers;
 use crate::renew::tree::stage::tree_files;
-use crate::renew::tree::{blockers as tree_blockers, files};
+use crate::sys;
 
 use super::manifests;
 
@@ -83,7 +81,8 @@ fn witnesses_with(paths: &NodePaths, rtc: &Path) -> TimeSources {
     let file_paths = tree_files(&paths.kubernetes).unwrap_or_default();
     let modified =
         |path: &PathBuf| fs::metadata(paths.kubernetes.join(path)).ok().map(|it| it.mtime());
-    let hardware = fs::read_to_string(rtc).ok().and_then(|text| text.trim().parse().ok());
+    let hardware =
+        read::proc(rtc).and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
     TimeSources {
         ca_not_before: first_second(&paths.pki().join("ca.crt")),
         newest_file: file_paths.iter().filter_map(modified).max().map(UnixTime::new),
@@ -93,7 +92,7 @@ fn witnesses_with(paths: &NodePaths, rtc: &Path) -> TimeSources {
 }
 
 fn first_second(path: &Path) -> Option<UnixTime> {
-    let bytes = files::read(path).ok()??;
+    let bytes = read::optional(path).ok()??;
     let block = pem::certificates(&bytes).into_iter().next()?.ok()?;
     let read = x509::read(&block.der, block.trusted, Authority::Beside(&[]), &Issuers::default());
     Some(read.ok()?.not_before)
@@ -132,7 +131,7 @@ fn another_kubeadm_in(proc: &Path, configured: &Path) -> Option<Blocker> {
 /// not read whose it is, and a person's `renew` is to see the same.
 fn kubeadm_process(proc: &Path, pid: u32, configured: &Path) -> Option<Blocker> {
     let at = proc.join(pid.to_string());
-    let read = |name: &str| fs::read(at.join(name)).unwrap_or_default();
+    let read = |name: &str| read::proc(at.join(name)).unwrap_or_default();
     let configured = configured.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let (comm, status) = (read("comm"), read("status"));
     let is_called = ["kubeadm", configured].iter().any(|it| process::is_called(&comm, it));

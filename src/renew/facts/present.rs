@@ -10,13 +10,11 @@ use crate::domain::renewal::kubeadm_config::{ApiVersion, ClusterConfig, Etcd, Ke
 use crate::domain::renewal::present::{self, Keys, Leaf, Validity};
 use crate::domain::role;
 use crate::domain::time::Span;
+use crate::fs::read;
+use crate::node::paths::pki_name;
+use crate::node::{ControlPlane, NodePaths};
 use crate::parse::x509::{self, Authority, Issuers};
 use crate::parse::{pem, public_key};
-
-use crate::node::ControlPlane;
-use crate::node::NodePaths;
-use crate::node::paths::pki_name;
-use crate::renew::tree::files;
 use crate::renew::tree::inspect::paths_of;
 
 /// A configuration that was made up, and what people should know of it: whole sentences.
@@ -149,7 +147,7 @@ fn leaf(paths: &NodePaths, role: &role::Role) -> Option<Leaf> {
 
 /// The first certificate of a file.
 fn read(path: &Path) -> Option<(Vec<u8>, Certificate)> {
-    let bytes = files::read(path).ok()??;
+    let bytes = read::optional(path).ok()??;
     let der = pem::certificates(&bytes).into_iter().next()?.ok()?.der;
     let read = x509::read(&der, false, Authority::Beside(&[]), &Issuers::default()).ok()?;
     Some((der, read))

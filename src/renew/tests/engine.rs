@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::renewal::plan::{Plan, RestartPolicy};
 use crate::domain::renewal::{Component, FileChange};
 use crate::renew::testing::{Leaf, Node, words};
+use crate::renew::tree::files;
 
 fn no_copies() -> Arc<Copies> {
     Arc::new(Copies::new(Vec::new()))
@@ -213,8 +214,7 @@ fn what_did_not_match_before_is_not_put_back() {
         let begun = Journal { id, ..begun };
         renewer.back_up(&begun).unwrap();
         let read = |path: &str| fs::read(node.live(path)).ok();
-        let sum =
-            |path: &str| read(path).map(|bytes| crate::renew::tree::files::hex_sha256(&bytes));
+        let sum = |path: &str| read(path).map(|bytes| files::hex_sha256(&bytes));
         let file_paths = ["admin.conf", "pki/apiserver.key", "pki/apiserver.crt"];
         let before = file_paths.map(sum);
         for (path, content) in [

@@ -8,13 +8,15 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::layout::in_copy;
+use crate::domain::layout::{in_copy, shown};
 use crate::domain::renewal::Fault;
 use crate::domain::time::UnixTime;
-
-use super::files::{self, Ownership, failed};
-use crate::domain::layout::shown;
+use crate::fs::error::failed;
+use crate::fs::inode::Ownership;
+use crate::fs::{dir, read, replace};
 use crate::node::NodePaths;
+
+use super::files;
 
 const VERSION: u32 = 1;
 const LIST: &str = "backup.json";
@@ -62,10 +64,10 @@ pub fn back_up(
         .map(|path| keep(paths, &dir, path))
         .collect::<Result<Vec<BackedUpFile>, Fault>>()?;
     let backup = Backup { version: VERSION, id: id.to_owned(), at: now, files };
-    files::create_dirs(&paths.work, &Path::new("backups").join(id))?;
+    dir::create_all(&paths.work, &Path::new("backups").join(id))?;
     let list = serde_json::to_vec_pretty(&backup)
         .map_err(|_| Fault::failed("cannot write backup.json: a path is not UTF-8"))?;
-    files::write(&dir.join(LIST), &list, Ownership::private())?;
+    replace::write(&dir.join(LIST), &list, Ownership::private())?;
     Ok(backup)
 }
 
@@ -168,8 +170,8 @@ fn keep(paths: &NodePaths, dir: &Path, path: &Path) -> Result<BackedUpFile, Faul
     let copy = copy_of(dir, path)?;
     if files::sha256(&original)?.is_some() {
         let below = copy.strip_prefix(&paths.work).unwrap_or(&copy);
-        files::create_dirs(&paths.work, below.parent().unwrap_or(below))?;
-        files::replace(&original, &copy)?;
+        dir::create_all(&paths.work, below.parent().unwrap_or(below))?;
+        replace::copy(&original, &copy)?;
     }
     Ok(BackedUpFile { path: path.to_owned(), sha256: files::sha256(&copy)? })
 }
@@ -184,7 +186,7 @@ fn copy_of(dir: &Path, path: &Path) -> Result<PathBuf, Fault> {
 
 fn read_list(paths: &NodePaths, id: &str) -> Result<Backup, Fault> {
     let path = directory(paths, id)?.join(LIST);
-    let bytes = files::read(&path)?.ok_or_else(|| {
+    let bytes = read::optional(&path)?.ok_or_else(|| {
         Fault::failed(format!("no backup {id}; list the backups with `certwatch restore`"))
     })?;
     serde_json::from_slice(&bytes)
@@ -219,8 +221,8 @@ fn names(paths: &NodePaths) -> Result<Vec<String>, Fault> {
 
 /// Its list goes first: what is half removed must not look whole.
 fn remove(dir: &Path) -> Result<(), Fault> {
-    files::remove(&dir.join(LIST))?;
-    files::remove_all(dir)
+    dir::remove(&dir.join(LIST))?;
+    Ok(dir::remove_all(dir)?)
 }
 
 #[cfg(test)]

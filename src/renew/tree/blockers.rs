@@ -16,14 +16,13 @@ use crate::domain::layout::KUBERNETES;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::path_blocker::PathBlocker;
 use crate::domain::role;
-use crate::fs::inode;
-use crate::fs::mount;
 use crate::fs::trusted::{self, ResolvedPath, Untrusted};
+use crate::fs::{mount, read};
+use crate::node::NodePaths;
+use crate::node::paths::pki_name;
 
 use super::inspect;
 use super::stage::tree_files;
-use crate::node::NodePaths;
-use crate::node::paths::pki_name;
 
 /// Beside the backup and the stage: the journal.
 const SPARE_BYTES: u64 = 1 << 20;
@@ -156,7 +155,7 @@ fn on_file(entry: &ResolvedPath, stat: &Stat) -> Option<PathBlocker> {
     if !is_ours && sys::accessat(&entry.dir, &entry.name, Access::WRITE_OK, flags).is_err() {
         return Some(PathBlocker::NotOurs(path));
     }
-    let opened = inode::open_regular(&entry.dir, Path::new(&entry.name), OFlags::NOFOLLOW);
+    let opened = read::open(&entry.dir, Path::new(&entry.name), OFlags::NOFOLLOW);
     flagged(&entry.path, opened.ok()?)
 }
 

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::domain::layout::shown;
 use crate::domain::model::Sha256;
 use crate::domain::renewal::copy::{ListedCopy, SystemUser};
+use crate::node::NodePaths;
+use crate::renew::program;
 use crate::sys;
 
 use super::copy::CopyStatus;
-use crate::domain::layout::shown;
-use crate::node::NodePaths;
-use crate::renew::program;
 
 /// Longest time for one copy.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -4,29 +4,30 @@
 //! in `domain::renewal::copy`; here the facts for it are read, and the file is edited. Its file system may
 //! be away: [`copies`](super::copies) does all of this in processes that may hang.
 
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::{fs, io};
 
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::layout::{KUBERNETES, as_known};
+use crate::domain::layout::{KUBERNETES, as_known, shown};
 use crate::domain::model::{Certificate, Sha256};
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::acceptance::is_signed;
 use crate::domain::renewal::copy::{self, Refusal};
 use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
+use crate::fs::error::failed;
+use crate::fs::read;
+use crate::fs::trusted_file::{self, TrustedFile};
+use crate::node::paths::pki_name;
+use crate::parse::credential::{self, EncodedPair};
+use crate::parse::kubeconfig_document::KubeconfigDocument;
 use crate::parse::pem;
 use crate::sys;
 
-use super::credential::{CERTIFICATE, CaBundle, KEY, KubeconfigDocument, embedded};
-use super::files::{failed, read};
-use super::trusted_file::{self, TrustedFile};
-use crate::domain::layout::shown;
-use crate::node::paths::pki_name;
+use super::ca_bundle::{self, CaBundle};
 
 const ADMIN: &str = "admin.conf";
 
@@ -106,9 +107,9 @@ impl Copy<'_> {
             let other = "none of its users has admin.conf's certificate with its key";
             return Err(left(worst(&users).unwrap_or(other)));
         }
-        let text = admin.replaced_in(&held.bytes, admins.map(|user| &user.texts));
+        let text = admin.replaced_in(&held.bytes, admins.map(|user| &user.pair));
         let text = text.ok_or_else(|| self.cannot_be_edited())?;
-        held.replace(text.as_bytes()).map_err(failed("write", self.path))
+        Ok(held.replace(text.as_bytes()).map_err(failed("write", self.path))?)
     }
 
     fn cannot_be_edited(self) -> Fault {
@@ -168,8 +169,8 @@ impl Copy<'_> {
 
 /// The certificate that a kubeconfig's current user has; `None` where there is none.
 pub fn certificate_of(kubeconfig: &Path) -> Option<Sha256> {
-    let current = KubeconfigDocument::read(&read(kubeconfig).ok()??)?.take_current()?;
-    let block = pem::certificates(&current.credential.certificate).into_iter().next()?.ok()?;
+    let current = credential::read(&read::optional(kubeconfig).ok()??)?;
+    let block = pem::certificates(&current.pair.certificate).into_iter().next()?.ok()?;
     digest::digest(&digest::SHA256, &block.der).as_ref().try_into().ok().map(Sha256)
 }
 
@@ -193,7 +194,7 @@ fn worst(users: &[CopyUser]) -> Option<&'static str> {
 
 /// What admin.conf has now.
 struct AdminConf {
-    config: KubeconfigDocument,
+    pair: EncodedPair,
     certificate: Certificate,
     ca: CaBundle,
     /// What it had before this renewal, or will have had.
@@ -202,17 +203,10 @@ struct AdminConf {
 
 /// A user of a kubeconfig with a certificate and a key in it.
 struct CopyUser {
-    texts: Texts,
+    pair: EncodedPair,
     certificate: Certificate,
     /// Why it is not given what admin.conf has; nothing if it is.
     refusal: Option<Refusal>,
-}
-
-/// Texts in base64, as they stand in a kubeconfig.
-#[derive(Eq, PartialEq)]
-struct Texts {
-    certificate: String,
-    key: String,
 }
 
 impl AdminConf {
@@ -220,30 +214,30 @@ impl AdminConf {
         let path = kubernetes.join(ADMIN);
         let ca = CaBundle::read(&kubernetes.join(pki_name(kubernetes)?).join("ca.crt"))?;
         let unusable = || Fault::failed(format!("{} has no client certificate", shown(&path)));
-        let bytes = read(&path)?.unwrap_or_default();
-        let config = KubeconfigDocument::read(&bytes).ok_or_else(unusable)?;
-        let current = config.clone().take_current().ok_or_else(unusable)?;
-        let certificate = current.credential.read(&ca).ok_or_else(unusable)?;
-        Ok(Self { config, certificate, ca, replaced: None })
+        let bytes = read::optional(&path)?.unwrap_or_default();
+        let current = credential::read(&bytes).ok_or_else(unusable)?.pair;
+        let certificate = ca_bundle::certificate(&current.certificate, &ca).ok_or_else(unusable)?;
+        let is_current = |pair: &EncodedPair| pair.decode().is_some_and(|it| it == current);
+        let pair = credential::pairs(&bytes).into_iter().find(is_current).ok_or_else(unusable)?;
+        Ok(Self { pair, certificate, ca, replaced: None })
     }
 
     fn users_in(&self, held: &TrustedFile, now: UnixTime) -> Vec<CopyUser> {
-        let Some(mut config) = KubeconfigDocument::read(&held.bytes) else { return Vec::new() };
         let file = held.standing();
         let admin =
             copy::AdminCertificate { certificate: &self.certificate, replaced: self.replaced };
-        let judged = |user: &mut serde_json::Map<String, serde_json::Value>| {
-            let credential = embedded(user)?;
-            let certificate = credential.read(&self.ca)?;
+        let judged = |pair: EncodedPair| {
+            let decoded = pair.decode()?;
+            let certificate = ca_bundle::certificate(&decoded.certificate, &self.ca)?;
             let held = copy::CopiedCredential {
                 certificate: &certificate,
                 is_verified: is_signed(&certificate),
-                is_pair: credential.is_pair(),
+                is_pair: decoded.is_pair(),
             };
             let refusal = held.may_receive(admin, file, now).err();
-            Some(CopyUser { texts: texts(user)?, certificate, refusal })
+            Some(CopyUser { pair, certificate, refusal })
         };
-        config.users().filter_map(judged).collect()
+        credential::pairs(&held.bytes).into_iter().filter_map(judged).collect()
     }
 
     /// The text with admin's certificate and key for those of `users`; `None` if anything else would
@@ -251,32 +245,18 @@ impl AdminConf {
     fn replaced_in<'a>(
         &self,
         bytes: &[u8],
-        users: impl Iterator<Item = &'a Texts>,
+        users: impl Iterator<Item = &'a EncodedPair>,
     ) -> Option<String> {
-        let mut admin = self.config.clone();
-        let new = admin.users().find_map(|user| {
-            let own = embedded(user)?.read(&self.ca)?;
-            (own.sha256 == self.certificate.sha256).then(|| texts(user))?
-        })?;
+        let new = &self.pair;
         let mut text = String::from_utf8(bytes.to_vec()).ok()?;
         let mut wanted = KubeconfigDocument::read(bytes)?;
         for old in users {
             text = text.replace(&old.certificate, &new.certificate).replace(&old.key, &new.key);
-            let same = wanted.users().filter(|user| texts(user).as_ref() == Some(old));
-            for user in same {
-                user.insert(CERTIFICATE.into(), new.certificate.clone().into());
-                user.insert(KEY.into(), new.key.clone().into());
-            }
+            wanted.replace(old, new);
         }
-        KubeconfigDocument::read(text.as_bytes())
-            .filter(|found| found.is_same(&wanted))
-            .map(|_| text)
+        let is_wanted = KubeconfigDocument::read(text.as_bytes()).is_some_and(|it| it == wanted);
+        is_wanted.then_some(text)
     }
-}
-
-fn texts(user: &serde_json::Map<String, serde_json::Value>) -> Option<Texts> {
-    let text = |field| Some(user.get(field)?.as_str()?.to_owned());
-    Some(Texts { certificate: text(CERTIFICATE)?, key: text(KEY)? })
 }
 
 #[cfg(test)]

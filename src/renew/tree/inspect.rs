@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::layout::in_copy;
+use crate::domain::layout::{in_copy, shown};
 use crate::domain::renewal::acceptance::Acceptance;
 use crate::domain::renewal::{Fault, FileChange};
 use crate::domain::role::{self, Role};
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
-
-use super::credential::{CaBundle, KeyPair, KubeconfigDocument};
-use super::files;
-use super::stage::{staged_files, tree_files};
-use crate::domain::layout::shown;
+use crate::fs::read;
 use crate::node::NodePaths;
 use crate::node::paths::pki_name;
+use crate::parse::credential::{self, KeyPair};
+use crate::parse::kubeconfig_document::KubeconfigDocument;
+
+use super::ca_bundle::{CaBundle, certificate};
+use super::files;
+use super::stage::{staged_files, tree_files};
 
 /// Compares what is staged for `names` with what is live, and says what changes.
 ///
@@ -132,13 +134,13 @@ impl CertificateCheck<'_> {
                 "has no certificate with a key, or none that can be read; look at the live one",
             )
         })?;
-        let new =
-            staged.read(&ca).ok_or_else(|| self.fault("has a certificate that cannot be read"))?;
+        let new = certificate(&staged.certificate, &ca)
+            .ok_or_else(|| self.fault("has a certificate that cannot be read"))?;
         let rules = self.acceptance();
         rules.alone(&new, staged.is_pair()).map_err(|what| self.fault(what))?;
         let live = self.credential(|path| self.paths.kubernetes.join(path));
         let is_usable = live.as_ref().is_some_and(|live| live.fits() != Some(false));
-        if let Some(old) = live.and_then(|live| live.read(&ca)) {
+        if let Some(old) = live.and_then(|live| certificate(&live.certificate, &ca)) {
             rules.after(&old, &new, is_usable).map_err(|what| self.fault(what))?;
         }
         if is_kubeconfig(self.name) { self.check_kubeconfig(&ca) } else { Ok(()) }
@@ -151,9 +153,9 @@ impl CertificateCheck<'_> {
     /// `None` where it is missing or cannot be read.
     fn credential(&self, at: impl Fn(&Path) -> PathBuf) -> Option<KeyPair> {
         let file_paths = paths_of(&self.paths.kubernetes, self.name).ok()?;
-        let read = |path: &PathBuf| files::read(&at(path)).ok()?;
+        let read = |path: &PathBuf| read::optional(&at(path)).ok()?;
         match &file_paths[..] {
-            [conf] => Some(KubeconfigDocument::read(&read(conf)?)?.take_current()?.credential),
+            [conf] => Some(credential::read(&read(conf)?)?.pair),
             [key, certificate] => {
                 Some(KeyPair { certificate: read(certificate)?, key: read(key)? })
             }
@@ -163,9 +165,9 @@ impl CertificateCheck<'_> {
 
     fn check_kubeconfig(&self, ca: &CaBundle) -> Result<(), Fault> {
         let read = |tree: &Path| {
-            let mut config = KubeconfigDocument::read(&files::read(&tree.join(self.name)).ok()??)?;
-            let current = config.take_current()?;
-            Some((config, current.ca))
+            let bytes = read::optional(&tree.join(self.name)).ok()??;
+            let current = credential::read(&bytes)?;
+            Some((KubeconfigDocument::read(&bytes)?.without(&current)?, current.ca))
         };
         let Some((staged, bundle)) = read(&self.paths.stage()) else {
             return Err(self.fault("cannot be read as a kubeconfig"));

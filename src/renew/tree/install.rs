@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::layout::in_copy;
+use crate::domain::layout::{in_copy, shown};
 use crate::domain::renewal::{Fault, FaultKind, FileChange};
+use crate::fs::replace::{Prepared, Put};
+use crate::fs::{dir, read};
 use crate::parse::kubeconfig;
 
-use super::files::{self, Prepared, Put};
-use crate::domain::layout::shown;
+use super::files;
 
 /// Which way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,7 +89,7 @@ fn is_begun(kubernetes: &Path, change: &FileChange) -> bool {
         sum if sum == change.after => true,
         sum => Some(sum) != change.before && is_cut(&bytes),
     };
-    files::read(&kubernetes.join(&change.path)).map_or(true, |found| found.is_some_and(is_ours))
+    read::optional(&kubernetes.join(&change.path)).map_or(true, |found| found.is_some_and(is_ours))
 }
 
 fn replace_all(
@@ -187,12 +188,12 @@ impl Unit {
         for file in self.prepared {
             match file.put() {
                 Ok(put) => done.push(put),
-                Err(fault) => return Err(take_back(done, fault)),
+                Err(error) => return Err(take_back(done, error.into())),
             }
         }
         for path in &self.unwanted {
-            if let Err(fault) = files::remove(path) {
-                return Err(take_back(done, fault));
+            if let Err(error) = dir::remove(path) {
+                return Err(take_back(done, error.into()));
             }
         }
         Ok(done)
@@ -219,7 +220,7 @@ fn somebody_elses(kubernetes: &Path, pair: &[FileChange]) -> Result<Vec<PathBuf>
 
 /// True if the live file is neither the old nor the new one, and whole: what a crash has cut off is ours.
 fn is_somebody_elses(kubernetes: &Path, change: &FileChange) -> Result<bool, Fault> {
-    let Some(bytes) = files::read(&kubernetes.join(&change.path))? else { return Ok(false) };
+    let Some(bytes) = read::optional(&kubernetes.join(&change.path))? else { return Ok(false) };
     let sum = files::hex_sha256(&bytes);
     let is_known = sum == change.after || Some(&sum) == change.before.as_ref();
     let is_whole_kubeconfig = || {

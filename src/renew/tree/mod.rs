@@ -2,12 +2,11 @@
 
 pub mod backup;
 pub(super) mod blockers;
+pub(super) mod ca_bundle;
 pub mod copies;
 pub mod copy;
-pub(super) mod credential;
 pub mod files;
 pub mod inspect;
 pub mod install;
 pub(crate) mod pairs;
 pub mod stage;
-mod trusted_file;

@@ -3,20 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::layout::in_copy;
+use crate::domain::layout::{in_copy, shown};
 use crate::domain::model::Certificate;
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::acceptance::{is_same_subject, is_signed};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
-
-use super::credential::KeyPair;
-use super::files::{self, temporary};
-use super::inspect::{self, paths_of};
-use crate::domain::layout::shown;
+use crate::fs::{dir, read, replace};
 use crate::node::NodePaths;
+use crate::parse::credential::KeyPair;
 
-use super::backup;
+use super::inspect::{self, paths_of};
+use super::{backup, ca_bundle};
 
 /// Below `renew.state-dir`: what was found, until it is in its place.
 const FOUND: &str = "found";
@@ -47,7 +45,7 @@ pub(crate) fn is_mismatched_in(tree: &Path, paths: &NodePaths, name: &str) -> bo
 
 fn is_mismatched(paths: &NodePaths, name: &str, at: impl Fn(&Path) -> PathBuf) -> bool {
     let Some([key, certificate]) = pair_of(&paths.kubernetes, name) else { return false };
-    let read = |path: &Path| files::read(&at(path));
+    let read = |path: &Path| read::optional(&at(path));
     match (read(&key), read(&certificate)) {
         (Ok(key), Ok(Some(certificate))) => {
             KeyPair { certificate, key: key.unwrap_or_default() }.fits() == Some(false)
@@ -105,14 +103,14 @@ pub(crate) fn tree(paths: &NodePaths) -> PathBuf {
 /// # Errors
 /// It cannot be removed.
 pub(crate) fn forget(paths: &NodePaths) -> Result<(), Fault> {
-    files::remove_all(&tree(paths))
+    Ok(dir::remove_all(&tree(paths))?)
 }
 
 fn keep(paths: &NodePaths, MatchingPair { files, .. }: &MatchingPair) -> Result<(), Fault> {
     files.iter().try_for_each(|(below, from)| {
         let to = in_copy(Path::new(FOUND), below);
-        files::create_dirs(&paths.work, to.parent().unwrap_or(&to))?;
-        files::replace(from, &paths.work.join(&to))
+        dir::create_all(&paths.work, to.parent().unwrap_or(&to))?;
+        Ok(replace::copy(from, &paths.work.join(&to))?)
     })
 }
 
@@ -123,11 +121,11 @@ fn find_one(paths: &NodePaths, name: &'static str, now: UnixTime) -> Option<Matc
     let ca = inspect::ca(paths, role).ok()?;
     let [keys, certificates] = [&key, &certificate].map(|path| halves(paths, path));
     // The first of them is the live one, if there is one.
-    let live = files::read(&paths.kubernetes.join(&certificate)).ok().flatten();
-    let live = live.and_then(|it| super::credential::certificate(&it, &ca)).filter(is_signed);
+    let live = read::optional(&paths.kubernetes.join(&certificate)).ok().flatten();
+    let live = live.and_then(|it| ca_bundle::certificate(&it, &ca)).filter(is_signed);
     let mut best: Option<(UnixTime, bool, MatchingPair)> = None;
     for (from, bytes) in &certificates {
-        let read = super::credential::certificate(bytes, &ca);
+        let read = ca_bundle::certificate(bytes, &ca);
         let Some(read) = read.filter(|it| is_sound(it, role, live.as_ref(), now)) else { continue };
         let fits = |(_, key): &&(PathBuf, Vec<u8>)| {
             KeyPair { certificate: bytes.clone(), key: key.clone() }.is_pair()
@@ -155,7 +153,7 @@ fn is_sound(new: &Certificate, role: &Role, live: Option<&Certificate>, now: Uni
 fn halves(paths: &NodePaths, path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let live = paths.kubernetes.join(path);
     let unfinished =
-        live.with_file_name(temporary(Path::new(path.file_name().unwrap_or_default())));
+        live.with_file_name(replace::temporary(Path::new(path.file_name().unwrap_or_default())));
     let copies = [paths.stage(), tree(paths)].map(|tree| in_copy(&tree, path));
     let mut all = vec![live, unfinished];
     all.extend(copies);
@@ -163,7 +161,7 @@ fn halves(paths: &NodePaths, path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all.extend(backups.iter().map(|it| in_copy(&backup::tree(paths, &it.id), path)));
     let mut found: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     for path in all {
-        let Ok(Some(bytes)) = files::read(&path) else { continue };
+        let Ok(Some(bytes)) = read::optional(&path) else { continue };
         if found.iter().all(|(_, known)| *known != bytes) {
             found.push((path, bytes));
         }

@@ -8,11 +8,12 @@ use rustix::fs::symlinkat;
 
 use crate::domain::layout::{KUBERNETES, PKI_NAMES, in_copy, shown};
 use crate::domain::renewal::Fault;
+use crate::fs::error::failed;
+use crate::fs::{FileError, dir, read, replace};
 use crate::node::NodePaths;
 use crate::node::paths::pki_name;
 
 use super::backup;
-use super::files::{self, MAX_BYTES, failed};
 
 /// Far above any node: kubeadm makes 22 files of certificates and keys.
 const MAX_FILES: usize = 1000;
@@ -62,10 +63,10 @@ pub(crate) fn lay(paths: &NodePaths, from: &Path, files: &[PathBuf]) -> Result<(
 /// Something in it cannot be removed.
 pub fn clean(paths: &NodePaths) -> Result<(), Fault> {
     let stage = paths.stage();
-    files::create_dirs(&paths.work, Path::new("stage"))?;
-    files::remove_all(&paths.work.join("root"))?;
+    dir::create_all(&paths.work, Path::new("stage"))?;
+    dir::remove_all(&paths.work.join("root"))?;
     for entry in entries(&stage)? {
-        files::remove_all(&entry.path())?;
+        dir::remove_all(&entry.path())?;
     }
     Ok(())
 }
@@ -76,7 +77,7 @@ pub fn clean(paths: &NodePaths) -> Result<(), Fault> {
 /// A directory cannot be read, or a file in it not be removed.
 pub(crate) fn remove_temporaries(paths: &NodePaths) -> Result<(), Fault> {
     let pki = paths.pki();
-    files::remove_temporaries(&[paths.kubernetes.clone(), pki.join("etcd"), pki])
+    Ok(replace::remove_temporaries(&[paths.kubernetes.clone(), pki.join("etcd"), pki])?)
 }
 
 /// What belongs on a stage, below a directory that stands for `/etc/kubernetes`: the pki directory
@@ -143,17 +144,17 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Fault>
 /// # Errors
 /// A link leads nowhere, or nothing can be said of the file.
 fn is_small_file(path: &Path) -> Result<bool, Fault> {
-    if files::is_temporary(path) {
+    if replace::is_temporary(path) {
         return Ok(false);
     }
     let metadata = fs::metadata(path).map_err(failed("look at", path))?;
-    Ok(metadata.is_file() && metadata.len() <= MAX_BYTES)
+    Ok(metadata.is_file() && metadata.len() <= read::MAX_BYTES)
 }
 
 fn copy(from: &Path, paths: &NodePaths, file: &Path) -> Result<(), Fault> {
     let below = in_copy(Path::new("stage"), file);
-    files::create_dirs(&paths.work, below.parent().unwrap_or(&below))?;
-    files::replace(from, &paths.work.join(below))
+    dir::create_all(&paths.work, below.parent().unwrap_or(&below))?;
+    Ok(replace::copy(from, &paths.work.join(below))?)
 }
 
 /// kubespray's `pki -> ssl`, made relative: the stage is read under other names too.
@@ -164,12 +165,11 @@ fn copy_link(paths: &NodePaths, name: &str) -> Result<(), Fault> {
     if !PKI_NAMES.iter().any(|known| target == Path::new(known)) || link.exists() {
         return Ok(());
     }
-    files::above(&link)
-        .and_then(|(dir, name)| Ok(symlinkat(target, dir, name)?))
-        .map_err(failed("create the link", &link))
+    let created = dir::above(&link).and_then(|(dir, name)| Ok(symlinkat(target, dir, name)?));
+    Ok(created.map_err(failed("create the link", &link))?)
 }
 
-fn entries(dir: &Path) -> Result<Vec<DirEntry>, Fault> {
+fn entries(dir: &Path) -> Result<Vec<DirEntry>, FileError> {
     fs::read_dir(dir)
         .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
         .map_err(failed("read the directory", dir))

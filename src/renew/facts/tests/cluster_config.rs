@@ -2,6 +2,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::domain::renewal::kubeadm_config::{Etcd, KeyAlgorithm, write};
+use crate::fs::dir;
 use crate::renew::testing::{Node, mode};
 
 const MANIFEST: &str = "spec:\n  containers:\n  - image: r/kube-apiserver:v1.37.2\n    command:\n    - kube-apiserver\n    \
@@ -14,7 +15,7 @@ fn kubeadm() -> Option<Version> {
 /// Nobody answers at its API, and there is an etcd of its own.
 fn node() -> Node {
     let node = Node::new();
-    files::create_dirs(&node.paths.work, Path::new("")).unwrap();
+    dir::create_all(&node.paths.work, Path::new("")).unwrap();
     fs::write(node.live("manifests/kube-apiserver.yaml"), MANIFEST).unwrap();
     fs::write(node.live("manifests/etcd.yaml"), MANIFEST).unwrap();
     fs::write(node.live("pki/ca.key"), "").unwrap();

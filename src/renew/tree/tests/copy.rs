@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::ExtendedKeyUsagePurpose::{self, Any, ClientAuth, ServerAuth};
 
 use super::*;
+use crate::parse::kubeconfig_document::{CERTIFICATE, KEY};
 use crate::renew::testing::{Authority, Leaf, NOW, Node, Pair, mode, set_mode};
 
 const ADMIN_NAME: &str = "kubernetes-admin";

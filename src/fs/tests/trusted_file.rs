@@ -3,8 +3,8 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use tempfile::TempDir;
 
+use super::super::testing::{mode, set_mode};
 use super::*;
-use crate::renew::testing::{mode, set_mode};
 
 fn me() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -98,7 +98,7 @@ fn what_others_can_change_is_not_trusted() {
         (&*path, 0o660, "others can write to it"),
         (&*path, 0o602, "others can write to it"),
     ] {
-        let before = crate::renew::testing::mode(at);
+        let before = super::super::testing::mode(at);
         set_mode(at, mode);
         assert!(refused(&path).contains(why), "{}", refused(&path));
         set_mode(at, before);

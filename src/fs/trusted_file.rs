@@ -7,12 +7,13 @@ use rustix::fs::{self as sys, AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::domain::renewal::copy::Standing;
-use crate::fs::trusted::{self, ResolvedPath, Untrusted};
 
-use super::files::{self, Ownership};
+use super::inode::Ownership;
+use super::trusted::{self, ResolvedPath, Untrusted};
+use super::{read, replace};
 
 /// Why a file is not used.
-pub(super) enum Untrustworthy {
+pub(crate) enum Untrustworthy {
     /// The system says no.
     Io(io::Error),
     /// It belongs to this user, and not to the one that was named.
@@ -40,11 +41,11 @@ impl From<Untrusted> for Untrustworthy {
 }
 
 /// A regular file that nobody but root and its owner can change or replace.
-pub(super) struct TrustedFile {
+pub(crate) struct TrustedFile {
     entry: ResolvedPath,
     stat: Stat,
     /// All of it.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl TrustedFile {
@@ -52,7 +53,7 @@ impl TrustedFile {
     ///
     /// # Errors
     /// It is not there, or is not to be trusted.
-    pub(super) fn open(path: &Path, owner: u32) -> Result<Self, Untrustworthy> {
+    pub(crate) fn open(path: &Path, owner: u32) -> Result<Self, Untrustworthy> {
         let entry = trusted::entry(path, owner)?;
         let Some(looked_at) = entry.stat else {
             return Err(Untrustworthy::Io(Errno::NOENT.into()));
@@ -60,7 +61,8 @@ impl TrustedFile {
         if looked_at.st_uid != owner {
             return Err(Untrustworthy::Owner(looked_at.st_uid));
         }
-        let (bytes, stat) = files::open_read(&entry.dir, Path::new(&entry.name), OFlags::NOFOLLOW)?;
+        let (bytes, stat) = read::file_at(&entry.dir, Path::new(&entry.name), OFlags::NOFOLLOW)
+            .map_err(io::Error::from)?;
         let held = Self { entry, stat, bytes };
         // What was looked at lies on a file system that is believed.
         if identity(&looked_at)[..2] != identity(&held.stat)[..2] {
@@ -74,7 +76,7 @@ impl TrustedFile {
         ))
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         standing(&self.stat)
     }
 
@@ -83,18 +85,18 @@ impl TrustedFile {
     /// # Errors
     /// Another file lies there now, or it was written or given to somebody since it was opened; or it
     /// cannot be written.
-    pub(super) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
         let ResolvedPath { dir, name, .. } = &self.entry;
         let now = sys::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if identity(&now) != identity(&self.stat) {
             return Err(changed());
         }
-        files::write_at(dir, Path::new(name), bytes, Ownership::of(&self.stat))
+        replace::write_at(dir, Path::new(name), bytes, Ownership::of(&self.stat))
     }
 }
 
 fn changed() -> io::Error {
-    io::Error::other("it was changed just now; renew again")
+    io::Error::other("it was changed just now; try again")
 }
 
 fn standing(stat: &Stat) -> Standing {

@@ -3,8 +3,8 @@ use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 
 use tempfile::TempDir;
 
+use super::super::testing::{mode, set_mode};
 use super::*;
-use crate::renew::testing::{mode, set_mode};
 
 #[test]
 fn a_file_is_replaced_with_owner_and_mode_of_the_old_one() {
@@ -18,7 +18,7 @@ fn a_file_is_replaced_with_owner_and_mode_of_the_old_one() {
         chown(&to, Some(7), Some(8)).unwrap();
     }
     let before = fs::metadata(&to).unwrap();
-    replace(&from, &to).unwrap();
+    copy(&from, &to).unwrap();
     let after = fs::metadata(&to).unwrap();
     assert_eq!(fs::read(&to).unwrap(), b"new");
     assert_eq!(
@@ -35,7 +35,7 @@ fn a_new_file_is_like_the_one_it_was_copied_from() {
     let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
     fs::write(&from, "key").unwrap();
     set_mode(&from, 0o400);
-    replace(&from, &to).unwrap();
+    copy(&from, &to).unwrap();
     assert_eq!(mode(&to), 0o400);
 }
 
@@ -46,7 +46,7 @@ fn a_link_stays_and_what_it_leads_to_is_replaced() {
     fs::write(&from, "new").unwrap();
     fs::write(&to, "old").unwrap();
     symlink("to", &link).unwrap();
-    replace(&from, &link).unwrap();
+    copy(&from, &link).unwrap();
     assert!(link.is_symlink());
     assert_eq!(fs::read(&to).unwrap(), b"new");
 }
@@ -58,7 +58,7 @@ fn leftovers_of_a_killed_run_are_no_obstacle_and_can_be_cleared() {
     fs::write(&from, "new").unwrap();
     fs::write(&left, "half a key").unwrap();
     set_mode(&left, 0o666);
-    replace(&from, &to).unwrap();
+    copy(&from, &to).unwrap();
     assert!(!left.exists());
     fs::write(&left, "half a key").unwrap();
     remove_temporaries(&[dir.path().to_owned(), dir.path().join("absent")]).unwrap();
@@ -69,19 +69,13 @@ fn leftovers_of_a_killed_run_are_no_obstacle_and_can_be_cleared() {
 fn only_regular_files_of_a_bounded_size_are_read() {
     let dir = TempDir::new().unwrap();
     let fifo = dir.path().join("fifo");
-    rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
-    assert!(sha256(&fifo).unwrap_err().what.ends_with("it is not a regular file"));
-    assert!(replace(&fifo, &dir.path().join("to")).is_err());
+    sys::mknodat(CWD, &fifo, sys::FileType::Fifo, sys::Mode::RUSR, 0).unwrap();
+    assert!(read::optional(&fifo).unwrap_err().to_string().ends_with("it is not a regular file"));
+    assert!(copy(&fifo, &dir.path().join("to")).is_err());
     let large = dir.path().join("large");
-    fs::File::create(&large).unwrap().set_len(MAX_BYTES + 1).unwrap();
-    assert!(sha256(&large).unwrap_err().what.ends_with("it is larger than 1 MiB"));
-    assert_eq!(sha256(&dir.path().join("absent")).unwrap(), None);
-}
-
-#[test]
-fn the_sum_is_the_usual_one() {
-    let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    assert_eq!(hex_sha256(b"abc"), sum);
+    fs::File::create(&large).unwrap().set_len(read::MAX_BYTES + 1).unwrap();
+    assert!(read::optional(&large).unwrap_err().to_string().ends_with("it is larger than 1 MiB"));
+    assert_eq!(read::optional(&dir.path().join("absent")).unwrap(), None);
 }
 
 #[test]
@@ -91,7 +85,7 @@ fn a_file_that_cannot_be_written_stays_what_it_was() {
     fs::write(&from, "new").unwrap();
     let to = dir.path().join("to");
     fs::create_dir(&to).unwrap();
-    assert!(replace(&from, &to).is_err());
+    assert!(copy(&from, &to).is_err());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the temporary is gone");
 }
 
@@ -135,7 +129,7 @@ fn acl_and_attributes_of_the_old_file_stay() {
     set(&to, NOTE, b"mine");
     let before = fs::metadata(&to).unwrap();
     assert_eq!(before.mode() & 0o777, 0o640);
-    replace(&from, &to).unwrap();
+    copy(&from, &to).unwrap();
     let after = fs::metadata(&to).unwrap();
     assert_ne!(after.ino(), before.ino(), "by a rename");
     assert_eq!(after.mode(), before.mode());
@@ -158,9 +152,9 @@ fn a_copy_has_them_for_the_way_back() {
     fs::write(&live, "key").unwrap();
     set(&live, ACL, &acl());
     set(&live, NOTE, b"mine");
-    replace(&live, &kept).unwrap();
+    copy(&live, &kept).unwrap();
     fs::remove_file(&live).unwrap();
-    replace(&kept, &live).unwrap();
+    copy(&kept, &live).unwrap();
     assert_eq!((get(&live, ACL), get(&live, NOTE)), (Some(acl()), Some(b"mine".to_vec())));
 }
 
@@ -175,8 +169,8 @@ fn what_a_directory_gives_to_new_files_is_not_kept() {
         set_mode(path, 0o640);
     }
     set(dir.path(), "system.posix_acl_default", &acl());
-    replace(&from, &to).unwrap();
-    replace(&from, &dir.path().join("copy")).unwrap();
+    copy(&from, &to).unwrap();
+    copy(&from, &dir.path().join("copy")).unwrap();
     for name in ["to", "copy"] {
         let path = dir.path().join(name);
         assert_eq!((get(&path, ACL), mode(&path)), (None, 0o640), "{name}");
@@ -190,8 +184,8 @@ fn a_file_with_another_name_is_not_replaced() {
     fs::write(&from, "new").unwrap();
     fs::write(&to, "old").unwrap();
     fs::hard_link(&to, &other).unwrap();
-    let fault = replace(&from, &to).unwrap_err();
-    assert!(fault.what.contains("it has 2 names (hard links)"), "{fault}");
+    let fault = copy(&from, &to).unwrap_err();
+    assert!(fault.to_string().contains("it has 2 names (hard links)"), "{fault}");
     assert_eq!(
         (fs::read(&to).unwrap(), fs::read(&other).unwrap()),
         (b"old".to_vec(), b"old".to_vec())
@@ -209,8 +203,8 @@ fn a_place_that_others_can_lead_elsewhere_is_not_written_to() {
     symlink(&secret, &to).unwrap();
     for mode in [0o777, 0o1777] {
         set_mode(&dir.path().join("open"), mode);
-        let fault = replace(&from, &to).unwrap_err();
-        assert!(fault.what.contains("open"), "{fault}");
+        let fault = copy(&from, &to).unwrap_err();
+        assert!(fault.to_string().contains("open"), "{fault}");
         assert_eq!(fs::read(&secret).unwrap(), b"secret");
     }
 }
