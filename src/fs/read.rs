@@ -50,7 +50,7 @@ pub(crate) fn file(path: &Path) -> Result<Vec<u8>, ReadError> {
 /// The same, opened as by [`open`], with what is known of it.
 ///
 /// # Errors
-/// As of [`file`].
+/// As of [`file()`].
 pub(crate) fn file_at(
     dir: impl AsFd,
     path: &Path,
@@ -60,10 +60,10 @@ pub(crate) fn file_at(
     Ok((all(&file, MAX_BYTES)?, sys::fstat(&file).map_err(io::Error::from)?))
 }
 
-/// The same as [`file`]; `None` where there is none.
+/// The same as [`file()`]; `None` where there is none.
 ///
 /// # Errors
-/// As of [`file`].
+/// As of [`file()`].
 pub(crate) fn optional(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     match file(path).map_err(io::Error::from) {
         Ok(bytes) => Ok(Some(bytes)),

@@ -38,10 +38,10 @@ impl Revealed {
     }
 }
 
-/// [`read`] beside the loop: its file system may be away.
+/// [`read()`] beside the loop: its file system may be away.
 ///
 /// # Errors
-/// As of [`read`], or it does not answer within [`LIMIT`].
+/// As of [`read()`], or it does not answer within [`LIMIT`].
 pub(crate) async fn reveal(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
     let (network, wanted) = (network.clone(), secret.clone());
     let hangs = network.hangs.clone();
@@ -50,10 +50,10 @@ pub(crate) async fn reveal(secret: &Secret, network: &Network) -> Result<Reveale
         .unwrap_or_else(|lost| Err(Failure::transient(format!("a secret cannot be read: {lost}"))))
 }
 
-/// [`read`] unless its file hangs already.
+/// [`read()`] unless its file hangs already.
 ///
 /// # Errors
-/// As of [`read`], or it has not answered before.
+/// As of [`read()`], or it has not answered before.
 pub(crate) fn look(secret: &Secret, network: &Network) -> Result<Revealed, Failure> {
     enter(&network.hangs, &path(secret))?;
     read(secret)
@@ -85,7 +85,7 @@ pub(crate) fn read(secret: &Secret) -> Result<Revealed, Failure> {
 /// Reads a secret of several lines.
 ///
 /// # Errors
-/// As for [`read`], but for the lines.
+/// As for [`read()`], but for the lines.
 pub(crate) fn read_text(secret: &Secret) -> Result<Revealed, Failure> {
     read_as(secret, |bytes| {
         String::from_utf8(bytes).map(Revealed).map_err(|_| "is not UTF-8 text".to_owned())

@@ -45,7 +45,7 @@ enum View {
 /// Lets kubeadm renew each of `names` on the stage, with a copy of the configuration `config`, in which
 /// it is told that the certificates are there.
 ///
-/// That it says it has done so proves nothing: [`inspect`](super::inspect::inspect) does.
+/// That it says it has done so proves nothing: [`inspect`](super::tree::inspect::inspect) does.
 ///
 /// # Errors
 /// A NAME is unknown, kubeadm cannot be run or fails or takes more than a minute, or the stage can
