@@ -17,6 +17,8 @@ License 2.0 as its user likes. Each notice follows once, behind the names of
 those that have it.
 ";
 
+const APACHE: &str = include_str!("../../LICENSE-APACHE");
+
 /// All notices, each text once.
 pub(crate) fn notices() -> Result<String> {
     let linked = linked()?;
@@ -26,11 +28,9 @@ pub(crate) fn notices() -> Result<String> {
         let name = format!("{name} {version}");
         if linked.contains(&name) {
             let dir = Path::new(word(package, "manifest_path")).parent().ok_or("no directory")?;
-            for text in texts_of(dir, &name)? {
-                texts
-                    .entry(text)
-                    .or_default()
-                    .push(format!("{name}, {}", word(package, "license")));
+            let license = word(package, "license");
+            for text in texts_of(dir, &name, license)? {
+                texts.entry(text).or_default().push(format!("{name}, {license}"));
             }
         }
     }
@@ -74,7 +74,8 @@ fn word<'a>(package: &'a Value, key: &str) -> &'a str {
     package[key].as_str().unwrap_or_default()
 }
 
-fn texts_of(dir: &Path, name: &str) -> Result<Vec<String>> {
+/// Of one that comes without a text, but under the Apache License as well: that license's, which is the same for all.
+fn texts_of(dir: &Path, name: &str, license: &str) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -85,5 +86,9 @@ fn texts_of(dir: &Path, name: &str) -> Result<Vec<String>> {
             texts.push(fs::read_to_string(entry.path())?);
         }
     }
-    if texts.is_empty() { Err(format!("{name} has no licence file").into()) } else { Ok(texts) }
+    match texts.is_empty() {
+        false => Ok(texts),
+        true if license.split(" OR ").any(|it| it == "Apache-2.0") => Ok(vec![APACHE.to_owned()]),
+        true => Err(format!("{name} has no licence file").into()),
+    }
 }
