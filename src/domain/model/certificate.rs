@@ -1,9 +1,11 @@
 //! The facts of certificates.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+use num_bigint::BigInt;
 
 use crate::domain::kubernetes::{Feature, Version};
 use crate::domain::time::{Span, UnixTime};
@@ -228,49 +230,13 @@ impl Loopback {
     }
 }
 
+fn decimal(two_s_complement: &[u8]) -> String {
+    BigInt::from_signed_bytes_be(two_s_complement).to_string()
+}
+
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
-}
-
-const GROUP: u64 = 10_u64.pow(16);
-
-/// Big-endian two's complement to decimal.
-fn decimal(bytes: &[u8]) -> String {
-    let negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
-    let mut magnitude = bytes.to_vec();
-    if negative {
-        negate(&mut magnitude);
-    }
-    // Sixteen digits at a time: the most whose remainder, shifted by a byte, still fits 64 bits.
-    let mut groups = Vec::new();
-    while magnitude.iter().any(|byte| *byte != 0) {
-        let mut remainder = 0_u64;
-        for byte in &mut magnitude {
-            let value = remainder << 8 | u64::from(*byte);
-            // value < 10^16 * 256, so the quotient fits a byte.
-            *byte = u8::try_from(value / GROUP).unwrap_or(u8::MAX);
-            remainder = value % GROUP;
-        }
-        groups.push(remainder);
-    }
-    let sign = if negative { "-" } else { "" };
-    let mut text = format!("{sign}{}", groups.pop().unwrap_or(0));
-    for group in groups.iter().rev() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{group:016}");
-    }
-    text
-}
-
-/// Two's complement negation in place.
-fn negate(bytes: &mut [u8]) {
-    let mut carry = true;
-    for byte in bytes.iter_mut().rev() {
-        let (value, overflow) = (!*byte).overflowing_add(u8::from(carry));
-        *byte = value;
-        carry = overflow;
-    }
 }
 
 #[cfg(test)]
