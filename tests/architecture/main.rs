@@ -129,6 +129,31 @@ fn function_name(line: &str) -> Option<&str> {
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
+/// `renew/tree/pairs.rs` in a document: the end of a path. What is in capitals is a place for a name.
+#[test]
+fn documents_name_files_that_exist() {
+    let mut documents = vec![root().join("CONTRIBUTING.md"), root().join("README.md")];
+    let in_docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    documents.extend(in_docs.filter(|path| path.extension().is_some_and(|it| it == "md")));
+    let sources = ["src", "tests"].map(|dir| rust_files(&root().join(dir))).concat();
+    let is_file = |word: &&str| {
+        let is_path = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "/_.".contains(c);
+        word.ends_with(".rs") && word.chars().all(is_path)
+    };
+    let mut count = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for name in text.split('`').filter(is_file) {
+            count += 1;
+            let exists =
+                ["", "src", "tests"].iter().any(|dir| root().join(dir).join(name).exists())
+                    || sources.iter().any(|path| path.ends_with(name));
+            assert!(exists, "{}: there is no {name}", document.display());
+        }
+    }
+    assert!(count > 50, "only {count} files were named");
+}
+
 /// The codes are what `code` returns, in the two files that have them.
 #[test]
 fn every_finding_is_documented() {
