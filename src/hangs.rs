@@ -17,8 +17,8 @@ use crate::domain::time::{Span, UnixTime};
 use crate::fs::mount;
 use crate::sys;
 
-/// Whom a thread would serve. Each may go on while more places hang than the ones before it may, so that none of
-/// them takes the last threads of those after it.
+/// What a thread works for. Each claim tolerates more hanging places than the claims before it, so that none takes the
+/// last threads of those after it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Claim {
     /// What somebody named in `scan.paths`.

@@ -9,7 +9,7 @@ use crate::sys;
 
 /// Looks at it or refreshes it, and prints what came of it as JSON.
 pub(super) fn run(args: &CopyArgs) -> Exit {
-    // Without whoever asked, nobody would hear how it went.
+    // Once the process that started this one is gone, nobody would read the result.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let copy =
         Copy { kubernetes: &args.kubernetes, path: &args.path, owner: args.owner, now: sys::now() };

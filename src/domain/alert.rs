@@ -73,7 +73,7 @@ pub struct AlertText {
 pub(crate) struct AlertSnapshot {
     /// What is wrong, most urgent first; at most [`MOST`] and one for the rest.
     pub alerts: Vec<Alert>,
-    /// Whose alert is wrong with more than [`MOST`]: not told of one by one, and not resolved.
+    /// The alerts beyond the first [`MOST`]: they are neither sent one by one nor resolved.
     pub beyond: BTreeSet<AlertId>,
     /// Places where nothing is wrong, with the end of each.
     pub well: BTreeMap<AlertId, Option<UnixTime>>,
@@ -196,10 +196,10 @@ impl AlertSnapshot {
 /// What holds no certificate that was read may hide any below it. Of a glob, what is before its
 /// first pattern counts.
 ///
-/// What is missing hides nothing: the system has said that nothing is there. So what was told of it
-/// closes, and that it is missing stands beside it. Of a whole place that is named, such as a mount
-/// that went away, the same message says of all below that they are no longer there: that is true,
-/// and better than ten alerts with the words of the day it went.
+/// What is missing hides nothing: the system has said that nothing is there. So the alerts about it are resolved, and
+/// the alert that it is missing is in the same message. If a whole place that is named is missing, such as a mount that
+/// went away, that message says of each file below it that it no longer exists. That is true, and better than ten
+/// alerts whose text is of the day on which the place went away.
 fn blind_spots(inventory: &Inventory) -> Vec<String> {
     let hides = |item: &&Item| match &item.content {
         Content::Problem(reason) => *reason != Reason::Missing,

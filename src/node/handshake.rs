@@ -18,8 +18,8 @@ use crate::parse::x509::{self, Authority, Issuers, sha256};
 /// Longest time for the connection and the handshake together.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
-/// To who asks for this name, kube-apiserver presents the certificate in its memory, whose common name begins with it
-/// (`LoopbackClientServerNameOverride` in apiserver's server/secure_serving.go).
+/// To a client that asks for this name, kube-apiserver presents the certificate in its memory, whose common name begins
+/// with it (`LoopbackClientServerNameOverride` in apiserver's server/secure_serving.go).
 const LOOPBACK: &str = "apiserver-loopback-client";
 
 /// SHA-256 of the leaf that the server at `address` presents. Nobody's word is taken for it, but its

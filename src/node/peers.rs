@@ -31,8 +31,8 @@ struct Member {
 }
 
 impl ControlPlane {
-    /// The latest signs of life of the other nodes, of the first 20, by their own clocks. Who cannot be asked is no
-    /// witness. Where none agrees with `now`, this takes 12 s: only those count that are seen alive.
+    /// The latest signs of life of the other nodes (the first 20), by their own clocks. A node that cannot be asked
+    /// does not count. Where none agrees with `now`, this takes 12 s: only nodes that are seen alive count then.
     pub(crate) fn other_clocks(&self, now: UnixTime) -> Vec<NodeLease> {
         let first = self.heartbeats();
         if first.is_empty() || first.iter().any(|it| clock::agree(now, it.at)) {

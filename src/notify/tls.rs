@@ -1,5 +1,5 @@
-//! Whom to trust: the system's CAs, and those of `alerts.ca-file`. And what to present to whom that is not
-//! enough.
+//! Whom to trust: the system's CAs, and those of `alerts.ca-file`. And which client certificate to present to a server
+//! that requires one.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -93,7 +93,7 @@ impl Renewer {
             overridden: Vec::new(),
         };
         let Some(lost) = lost else { return Ok(renewer) };
-        // It may have been half-way. What stands in the way of that is told by the next one.
+        // A renewal may have been half-way. If it cannot be brought to its end, the next run says why.
         let _ = renewer.recover(&mut |_| ());
         Err(lost)
     }
@@ -149,8 +149,8 @@ impl Renewer {
         let _ = self.store.save(&self.memory);
     }
 
-    /// The journal on disk. On the way back it is not waited for: a full disk must not keep the old
-    /// files from their place.
+    /// Writes the journal to disk. During a rollback a failure to do so is ignored: a full disk must not keep the old
+    /// files from being restored.
     fn note(&mut self, journal: &Journal) -> Result<(), Fault> {
         self.memory.current = Some(journal.clone());
         let saved = self.store.save(&self.memory);
@@ -276,7 +276,7 @@ impl Renewer {
         Ok(Done::with(note))
     }
 
-    /// `since` is when this way was begun, there or back.
+    /// `since` is when the renewal began or, during a rollback, when the rollback did.
     fn activate(&self, journal: &Journal, index: usize, since: UnixTime) -> Result<Done, Fault> {
         let Live { component, restart } = journal.live[index];
         let plane = ControlPlane::read(&self.paths)?;

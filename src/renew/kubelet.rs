@@ -1,7 +1,7 @@
-//! The kubelet's client certificate, once it is over: the kubelet then ends at once, and without it
-//! no static pod starts again.
+//! The kubelet's client certificate, once it has expired: the kubelet then exits as soon as it starts, and without the
+//! kubelet no static pod starts again.
 //!
-//! It is the documented way back (kubeadm's "kubelet client certificate rotation fails"): a
+//! This is the documented recovery (kubeadm's "kubelet client certificate rotation fails"): a
 //! kubelet.conf with a certificate of its own in it, and its rotation again as soon as the API
 //! answers. Whatever was there before is kept in `kubelet-before`.
 

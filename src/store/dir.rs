@@ -124,7 +124,7 @@ impl Directory {
     }
 }
 
-/// The daemon's directory is its user's, who may do with it what he likes, but lead root nowhere else.
+/// The daemon's directory belongs to its user, who may do anything in it but lead root somewhere else.
 fn check_trust(path: &Path) -> Result<(), StoreError> {
     let stat = rustix::fs::stat(path);
     let checked = match &stat {

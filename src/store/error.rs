@@ -74,7 +74,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The same for somebody who only looks: whose directory it is need not change for him.
+    /// The same for a command that only reads: the owner of the directory need not change for it.
     pub(super) fn for_reader(self) -> Self {
         match self {
             Self::Refused { what, path, source: Errno::ACCESS | Errno::PERM } => {

@@ -31,7 +31,7 @@ use survey::{Survey, WatchTargets};
 /// does nothing else, so it is short; what comes later is taken in the next time.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// After this long without a sign of life the directory at which a look is counts as hanging.
+/// A directory counts as hanging if the thread that visits it has shown no sign of life for this long.
 const STEP_LIMIT: Duration = Duration::from_secs(5);
 
 /// After this long it is tried again to watch what could not be watched.
@@ -124,8 +124,8 @@ impl Watcher {
         }
     }
 
-    /// Waits until something may have changed, and no longer does. To drop this future is harmless:
-    /// the next one goes on where it was.
+    /// Waits until something may have changed and the changes have stopped. To drop this future is harmless: the next
+    /// one continues where it was.
     pub(crate) async fn changed(&mut self) -> Noticed {
         loop {
             let due = self.debounce.due();

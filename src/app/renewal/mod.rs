@@ -37,8 +37,8 @@ pub(super) fn renew(job: &RenewalJob) -> Exit {
     with_renewer(job, |renewer| try_renew(job, renewer))
 }
 
-/// The daemon's user can ask without end, and each look costs something. What was interrupted is brought to its end
-/// whoever asks; so is what is damaged, and afterwards it can be read.
+/// The daemon's user can request as often as it likes, and each check costs something. An interrupted renewal, or a
+/// damaged state, is dealt with at any request: after that the state can be read, and the limit applies.
 fn is_asked_too_often(job: &RenewalJob) -> bool {
     let memory = store::peek::<RenewerState>(&job.paths.work);
     let Ok(Some(memory)) = memory else { return false };

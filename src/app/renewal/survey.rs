@@ -74,7 +74,7 @@ pub(super) fn survey_for(
     now: UnixTime,
 ) -> Result<PreparedPlan, Fault> {
     if job.is_auto {
-        // Before it: one that kills this process costs as much as one that ends.
+        // Before the scan: one that kills this process costs as much as one that ends.
         renewer.note_look(now);
         renewer.save()?;
     }

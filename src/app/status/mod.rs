@@ -150,7 +150,7 @@ enum ReceiverState {
     Ok,
     /// Nothing has been due to it.
     Untried,
-    /// This may pass without anybody.
+    /// This may go away without anybody's help.
     Failing,
     /// It refuses what it gets: somebody has to fix that.
     Rejected,

@@ -8,7 +8,7 @@ use crate::domain::time::{Span, UnixTime};
 
 const FIRST_PAUSE: i64 = 5;
 const LONGEST_PAUSE: i64 = 15 * 60;
-/// Longer than this nobody is waited for, whatever he asks.
+/// The longest pause that a receiver can ask for.
 const LONGEST_WAIT: Span = Span::hours(1);
 const AFTER_REFUSAL: Span = Span::hours(24);
 /// From here on a receiver that only fails now and then counts as broken.

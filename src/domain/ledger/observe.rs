@@ -104,8 +104,8 @@ impl Ledger {
         }
     }
 
-    /// Those who were told of something worse than it is now are told again when it gets as bad
-    /// once more. People are not told of the improvement, but what mirrors the alert is.
+    /// An alert that has improved is sent again when it gets as bad once more. The improvement itself is not sent to
+    /// people, only to receivers that mirror the alert.
     fn follow_improvements(&mut self) {
         for receiver in self.receivers.values_mut() {
             for (id, notified) in &mut receiver.notified {

@@ -157,7 +157,7 @@ impl FindingKind {
 }
 
 impl Row {
-    /// Its end, where something worse is said first: whoever has room for one thing says both.
+    /// Its expiry, if a worse finding comes first: a short form with room for one finding names both.
     pub(crate) fn end_behind_the_worst(&self) -> Option<&FindingKind> {
         let is_end = |kind: &&FindingKind| {
             matches!(kind, FindingKind::Expired(_) | FindingKind::Expires { .. })
@@ -284,7 +284,7 @@ fn of_certificate(
     let steps = thresholds::steps(item, certificate, policy);
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
         .map(|expiry| checks::retired(expiry, item, certificate, index));
-    // Once it ends soon, its end is the news, and whose end it is stands in the same line.
+    // Once it expires soon, that is the finding, and its line says whether the CA is the reason.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
         expiry,

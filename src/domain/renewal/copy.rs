@@ -1,8 +1,8 @@
 //! Which copies of admin.conf may be given its new certificate and key.
 //!
-//! A copy may belong to somebody who is not root and would like to be. So two things have to agree: the
-//! place, which only root and a named owner can change, and what stands in it, which this cluster's CA
-//! has issued and which gives its holder today what he would be given.
+//! A copy may belong to somebody who is not root and would like to be. So two conditions must hold: only root and the
+//! named owner can change the path, and the certificate in the file, issued by this cluster's CA, already gives its
+//! holder the rights that the new one would.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -105,9 +105,9 @@ pub(crate) enum Refusal {
 impl CopiedCredential<'_> {
     /// Whether this user may be given what admin.conf has.
     ///
-    /// Where others than root can reach the file, it must give them at least that today: be valid, or
-    /// be the very certificate that is replaced, which ends as admin.conf's own has. Who has a valid one
-    /// is admin, whoever issued it to him, and can make himself others; who had one is not.
+    /// If others than root can access the file, it must give them the same rights already: its certificate must be
+    /// valid, or be the very one that is replaced, which expires when admin.conf's own does. The holder of a valid
+    /// certificate is admin, whoever issued it, and can get others; the holder of an expired one no longer is.
     ///
     /// # Errors
     /// The first reason against it.
@@ -131,7 +131,7 @@ impl CopiedCredential<'_> {
             return Err(Refusal::OtherUser);
         }
         let end = certificate.signer.not_after().map_or(certificate.not_after, |ca| {
-            // Whom its CA no longer vouches for is refused everywhere.
+            // Once its CA has expired, the certificate is refused everywhere.
             ca.min(certificate.not_after)
         });
         let is_valid = certificate.not_before <= now && now <= end;

@@ -101,7 +101,7 @@ pub(crate) fn due(inventory: &Inventory, policy: &RenewalPolicy, now: UnixTime) 
     due
 }
 
-/// True if `request` is for the certificate of this NAME; if it is for what is due, by the inventory alone.
+/// True if `request` includes the certificate of this NAME. If it is for what is due, the inventory alone decides that.
 pub(crate) fn concerns(
     request: &RenewRequest,
     name: &str,
@@ -327,7 +327,8 @@ impl Judge<'_> {
         self.node.leaf_lifetime.unwrap_or(YEAR)
     }
 
-    /// Nothing but this uses apiserver-kubelet-client. Who did not get through before is not asked to afterwards.
+    /// Only requests to the kubelet use apiserver-kubelet-client. If they failed before the renewal, they need not
+    /// succeed after it.
     fn reach(&self, plan: &mut Plan) {
         if !plan.renew.iter().any(|renewal| renewal.name == "apiserver-kubelet-client") {
             return;
@@ -342,7 +343,7 @@ impl Judge<'_> {
     }
 
     fn blockers(&self, plan: &mut Plan) {
-        // What cannot use its pair is not well, and this is what mends it.
+        // A component whose pair does not match is unhealthy, and the renewal is its repair.
         let is_repair = plan.renew.iter().any(|it| it.why == RenewReason::KeyMismatch);
         for blocker in self.node.blockers.iter().cloned() {
             let is_overridden = self.request.force && blocker.is_overridable()

@@ -72,9 +72,9 @@ impl Journal {
         }
     }
 
-    /// The journal of a repair that is about to begin: the halves of these pairs that belong together were found and are
-    /// put in place. What is there now is of no use, so there is no way back. `users` have to be well with it, and are
-    /// not restarted: the plan that follows says which of them need that.
+    /// The journal of a repair that is about to begin: matching halves of these pairs were found and are installed. The
+    /// pairs that are there now are useless, so there is no rollback. `users` have to be healthy with the new ones, and
+    /// are not restarted: the plan that follows says which of them need that.
     pub fn repair(names: Vec<String>, users: &[Component], note: String, now: UnixTime) -> Self {
         let live = users.iter().map(|component| Live { component: *component, restart: false });
         Self {
@@ -87,8 +87,8 @@ impl Journal {
         }
     }
 
-    /// The journal of a renewal that was not begun, because of what stands in its way, and has for some time, or
-    /// because nothing that is due can be renewed.
+    /// The journal of a renewal that was not begun, because blockers have been there for some time, or because nothing
+    /// that is due can be renewed.
     pub fn refused(plan: &Plan, since: UnixTime, now: UnixTime) -> Self {
         let mut journal = Self::begin(Task::Renew, plan, RestartPolicy::None, now);
         if plan.renew.is_empty() {
@@ -110,7 +110,8 @@ impl Journal {
         }
     }
 
-    /// True if it is no proof of an API server without its way to the kubelet. The old certificate did its work before.
+    /// True if the API server is proved only when it reaches the kubelet too. Not during a rollback: the old
+    /// certificate did its work before.
     pub(crate) const fn asks_for_kubelet(&self) -> bool {
         self.reaches_kubelet && self.turned.is_none()
     }
@@ -267,7 +268,7 @@ impl Journal {
         Step::RollBack
     }
 
-    /// On the way back, what reads its files by itself is left to it, but for the one that failed.
+    /// For the rollback: components that reload their files are not restarted, except the one that failed.
     fn restart_again(&mut self) {
         let failed = match self.step {
             Step::Activate(index) => Some(index),
@@ -288,8 +289,8 @@ impl Journal {
     }
 }
 
-/// The first of these ends among what is replaced and can be put back. A pair that does not match is not put back, so it
-/// keeps no other from it; where there is nothing else, there is no way back.
+/// The earliest of these ends among the certificates that are replaced and can be restored. A pair that does not match
+/// is not restored, so it does not count; if there is no other, nothing can be rolled back.
 fn earliest(
     plan: &Plan,
     now: UnixTime,

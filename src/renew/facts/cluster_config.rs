@@ -68,8 +68,8 @@ pub fn settle(
     Ok(settled)
 }
 
-/// kubeadm works on the staging copy, which has this node's own pki and no other: whoever may write the cluster's
-/// configuration is not to say where certificates lie on a node.
+/// kubeadm works on the staging copy, which has this node's own pki and no other: a user who can write the cluster's
+/// configuration must not decide where the certificates of a node are.
 fn check_pki(paths: &NodePaths, dir: &Path) -> Result<(), Fault> {
     let name = layout::certificates_dir(dir).ok_or_else(|| {
         Fault::failed(KubeadmConfigError::CertificatesDir(dir.to_owned()).to_string())
@@ -137,9 +137,9 @@ fn read(path: &Path) -> Result<Option<String>, Fault> {
     Ok(Some(text))
 }
 
-/// Keeps what came from the API or a person for the day on which there is neither. What was kept before is not
-/// written anew: it would look as if the API had just said so. What has no place there is not kept, and a renewal says
-/// why.
+/// Saves what came from the API or a person for the day on which there is neither. What comes from the saved copy is
+/// not saved again: it would look as if the API had just said so. What must not be in the copy is not saved, and a
+/// renewal says why.
 ///
 /// # Errors
 /// It cannot be written.

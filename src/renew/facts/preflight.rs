@@ -26,7 +26,7 @@ use super::manifests;
 /// The hardware clock, in seconds (Linux, `Documentation/ABI/testing/rtc-cdev` and `drivers/rtc/sysfs.c`).
 const RTC: &str = "/sys/class/rtc/rtc0/since_epoch";
 
-/// What stands in the way of a renewal on this node at `now`; nothing is changed by the look. `known` is how the
+/// What stands in the way of a renewal on this node at `now`; nothing is changed by this. `known` is how the
 /// manifests were found before.
 pub fn blockers(paths: &NodePaths, known: Option<&Manifests>, now: UnixTime) -> Vec<Blocker> {
     if !rustix::process::geteuid().is_root() {
@@ -112,8 +112,8 @@ fn kubeadm_obstacle(paths: &NodePaths) -> Option<Blocker> {
     }
 }
 
-/// Another kubeadm that runs on this node as root, but for this process's own, and what it does. Where it cannot be
-/// told of any whether it is one, the first of those.
+/// A kubeadm that runs on this node as root and was not started by this process, and what it does. If none certainly is
+/// one, the first process that may be one.
 pub(crate) fn another_kubeadm(paths: &NodePaths) -> Option<Blocker> {
     another_kubeadm_in(Path::new("/proc"), &paths.kubeadm)
 }

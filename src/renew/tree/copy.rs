@@ -140,7 +140,7 @@ impl Copy<'_> {
             }
             trusted_file::Untrustworthy::Io(error) => error.to_string(),
             trusted_file::Untrustworthy::Mount(why) => why.clone(),
-            // Whose it is says more than that his directories are his.
+            // That the file is another user's says more than that its directories are.
             trusted_file::Untrustworthy::Place(why) => {
                 match fs::symlink_metadata(self.path).map(|meta| meta.uid()) {
                     Ok(uid) if uid != self.owner => self.whose(uid),
@@ -197,7 +197,7 @@ struct AdminConf {
     pair: EncodedPair,
     certificate: Certificate,
     ca: CaBundle,
-    /// What it had before this renewal, or will have had.
+    /// The certificate that this renewal replaces, or is about to.
     replaced: Option<Sha256>,
 }
 
