@@ -110,8 +110,7 @@ impl Journal {
         }
     }
 
-    /// True if the API server is proved only when it reaches the kubelet too. Not during a rollback: the old
-    /// certificate did its work before.
+    /// True if the API server has to reach the kubelet too; not in a rollback, since the old certificate did its work.
     pub(crate) const fn asks_for_kubelet(&self) -> bool {
         self.reaches_kubelet && self.turned.is_none()
     }
