@@ -17,7 +17,7 @@ pub(crate) mod pod;
 pub(crate) mod process;
 mod proof;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use paths::NodePaths;
 

@@ -184,7 +184,8 @@ fn a_pair_that_does_not_match_is_refused_and_no_panic() {
     }
 }
 
-fn node() -> (TempDir, NodePaths) {
+/// A node with nothing but its directories.
+pub(crate) fn node() -> (TempDir, NodePaths) {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::create_dir_all(at("kubernetes/manifests")).unwrap();

@@ -1,25 +1,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-
 use super::{parked_manifest, put_manifests_back};
 use crate::domain::renewal::Component;
 use crate::node::NodePaths;
-
-fn node() -> (TempDir, NodePaths) {
-    let directory = tempfile::tempdir().unwrap();
-    let at = |name: &str| directory.path().join(name);
-    fs::create_dir_all(at("kubernetes/manifests")).unwrap();
-    let paths = NodePaths {
-        kubernetes: at("kubernetes"),
-        kubelet: at("kubelet"),
-        work: at("work"),
-        kubeadm: at("kubeadm"),
-        is_stage_shown: false,
-    };
-    (directory, paths)
-}
+use crate::node::tests::node;
 
 fn manifest(paths: &NodePaths, component: Component, content: &str) -> PathBuf {
     let path = paths.manifests().join(format!("{component}.yaml"));
