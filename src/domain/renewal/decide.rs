@@ -315,7 +315,7 @@ impl Judge<'_> {
             Err(SkipReason::CaExpired(ca_end))
         } else if ca_end <= certificate.not_after {
             Err(SkipReason::CaTooShort(ca_end))
-        } else if leaf_end <= certificate.not_after && !self.request.force {
+        } else if leaf_end <= certificate.not_after {
             Err(SkipReason::Shorter(leaf_end))
         } else {
             Ok(())
