@@ -49,7 +49,7 @@ fn message() -> Message {
         firing: vec![Firing {
             id: AlertId("1".repeat(32)),
             change: AlertChange::New,
-            level: Level { severity: Severity::Critical, stage: None, codes: Vec::new() },
+            level: Level { severity: Severity::Critical, threshold: None, codes: Vec::new() },
             since: at,
             text,
         }],

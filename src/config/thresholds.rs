@@ -17,14 +17,19 @@ const PERCENT: RangeInclusive<u8> = 1..=100;
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Policy {
     let default = Policy::default();
-    let (leaf, stages) = expiry_thresholds(section, ["leaf", "leaf-critical"], &default.leaf);
+    let (leaf, thresholds) = expiry_thresholds(section, ["leaf", "leaf-critical"], &default.leaf);
     let (ca, _) = expiry_thresholds(section, ["ca", "ca-critical"], &default.ca);
     let short_lived =
         section.take("short-lived", default.short_lived, |time| value::span(time, &THRESHOLD));
-    if stages.value.iter().max() > Some(&short_lived.value) {
-        let expected = "short-lived to be at least the longest stage: a certificate with a lifetime between \
+    if thresholds.value.iter().max() > Some(&short_lived.value) {
+        let expected = "short-lived to be at least the longest threshold: a certificate with a lifetime between \
                         the two would be a warning from its first day";
-        section.refuse_both(&short_lived, "is below the longest stage of", &stages, expected);
+        section.refuse_both(
+            &short_lived,
+            "is below the longest threshold of",
+            &thresholds,
+            expected,
+        );
     }
     let percent = default.rotation_percent;
     Policy {
@@ -37,36 +42,45 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Policy {
     }
 }
 
-/// Thresholds and the critical one, with the setting that holds the stages.
+/// Thresholds and the critical one, with the setting that holds the first.
 fn expiry_thresholds(
     section: &mut Section<'_, '_>,
-    [stages, critical]: [&'static str; 2],
+    [thresholds, critical]: [&'static str; 2],
     default: &Thresholds,
 ) -> (Thresholds, Setting<Vec<Span>>) {
     let threshold = |time: &_| value::span(time, &THRESHOLD);
-    let stages = section.list(stages, default.stages().to_vec(), threshold);
+    let thresholds = section.list(thresholds, default.all().to_vec(), threshold);
     let critical = section.take(critical, default.critical(), threshold);
-    match stages.value.iter().max() {
+    match thresholds.value.iter().max() {
         None => {
-            section.refuse(&stages, "is empty", "at least one stage, such as [\"30d\", \"7d\"]");
+            section.refuse(
+                &thresholds,
+                "is empty",
+                "at least one threshold, such as [\"30d\", \"7d\"]",
+            );
         }
         Some(longest) if critical.value > *longest => {
-            let expected = "critical to begin with a stage or after one";
-            section.refuse_both(&critical, "is above the longest stage of", &stages, expected);
+            let expected = "critical to be at most the longest threshold";
+            section.refuse_both(
+                &critical,
+                "is above the longest threshold of",
+                &thresholds,
+                expected,
+            );
         }
         Some(_) => {}
     }
-    (Thresholds::new(stages.value.clone(), critical.value), stages)
+    (Thresholds::new(thresholds.value.clone(), critical.value), thresholds)
 }
 
 pub(super) fn show<S: Serializer>(policy: &Policy, out: S) -> Result<S::Ok, S::Error> {
     let Policy { leaf, ca, short_lived, rotation_percent } = policy;
     let length = |length| Value::from(span::write(length));
-    let stages = |of: &Thresholds| Value::Array(of.stages().iter().copied().map(length).collect());
+    let thresholds = |of: &Thresholds| Value::Array(of.all().iter().copied().map(length).collect());
     out.collect_map([
-        ("leaf", stages(leaf)),
+        ("leaf", thresholds(leaf)),
         ("leaf-critical", length(leaf.critical())),
-        ("ca", stages(ca)),
+        ("ca", thresholds(ca)),
         ("ca-critical", length(ca.critical())),
         ("short-lived", length(*short_lived)),
         ("rotation-percent", Value::from(*rotation_percent)),

@@ -108,7 +108,7 @@ mod tests {
             automatic: String::new(),
             remedies: Vec::new(),
         };
-        let level = Level { severity: Severity::Warning, stage: None, codes: Vec::new() };
+        let level = Level { severity: Severity::Warning, threshold: None, codes: Vec::new() };
         let firing = |change: &AlertChange| Firing {
             id: AlertId(String::new()),
             change: *change,

@@ -42,7 +42,7 @@ pub struct Level {
     /// The worst of its findings.
     pub severity: Severity,
     /// The threshold it has reached; below zero once it has expired.
-    pub stage: Option<Span>,
+    pub threshold: Option<Span>,
     /// The stable names of its findings, worst first.
     pub codes: Vec<String>,
 }
@@ -136,21 +136,21 @@ impl AlertText {
 impl Level {
     /// True once the last second has passed.
     pub(crate) fn has_expired(&self) -> bool {
-        self.stage.is_some_and(Span::is_negative)
+        self.threshold.is_some_and(Span::is_negative)
     }
 
     /// True if somebody who was told `self` does not know `now`.
     pub(crate) fn is_outdone_by(&self, now: &Self) -> bool {
         let is_new = |code: &String| code != "expired" && !self.codes.contains(code);
         now.severity > self.severity
-            || nearness(now.stage) < nearness(self.stage)
+            || nearness(now.threshold) < nearness(self.threshold)
             || now.codes.iter().any(is_new)
     }
 }
 
 /// What is on no step is further than any.
-fn nearness(stage: Option<Span>) -> i64 {
-    stage.map_or(i64::MAX, Span::as_seconds)
+fn nearness(threshold: Option<Span>) -> i64 {
+    threshold.map_or(i64::MAX, Span::as_seconds)
 }
 
 impl AlertSnapshot {
@@ -228,7 +228,7 @@ fn of_row(
 ) -> Alert {
     let item = &inventory.items[row.item];
     let facts = || row.findings.iter().map(|finding| &finding.kind);
-    let stage = facts().filter_map(stage).min();
+    let threshold = facts().filter_map(threshold).min();
     let mut remedies: Vec<_> = facts().map(|kind| advice::remedy(item, kind)).collect();
     remedies.dedup();
     Alert {
@@ -236,7 +236,7 @@ fn of_row(
         path: lossy(&item.place.path),
         level: Level {
             severity: row.severity,
-            stage,
+            threshold,
             codes: facts().map(|kind| kind.code().to_owned()).collect(),
         },
         is_transient: facts().next().is_some_and(is_transient),
@@ -264,10 +264,10 @@ fn summary(item: &Item, row: &Row, now: UnixTime) -> String {
     said.map(|kind| advice::summary(item, kind, now)).collect::<Vec<_>>().join(", and ")
 }
 
-fn stage(kind: &FindingKind) -> Option<Span> {
+fn threshold(kind: &FindingKind) -> Option<Span> {
     match kind {
         FindingKind::Expired(_) => Some(Span::seconds(-1)),
-        FindingKind::Expires { stage, .. } => Some(*stage),
+        FindingKind::Expires { threshold, .. } => Some(*threshold),
         _ => None,
     }
 }
@@ -286,7 +286,7 @@ fn nothing_found() -> Alert {
     let alert = of_certwatch(
         "no_certificates_found",
         Severity::Unknown,
-        "found nothing",
+        "found no certificates",
         line,
         "list the places in `scan.paths` of the configuration",
     );
@@ -318,7 +318,7 @@ pub(crate) fn of_certwatch(
     Alert {
         id: AlertId::local(&[b"certwatch", code.as_bytes()]),
         path: String::new(),
-        level: Level { severity, stage: None, codes: vec![code.to_owned()] },
+        level: Level { severity, threshold: None, codes: vec![code.to_owned()] },
         is_transient: false,
         text: AlertText {
             name: "certwatch".to_owned(),

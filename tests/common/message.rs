@@ -148,7 +148,11 @@ pub fn firing(number: usize, severity: Severity, name: &str, title: &str, days: 
     Firing {
         id: AlertId(format!("{number:032x}")),
         change: AlertChange::New,
-        level: Level { severity, stage: Some(Span::days(days)), codes: vec!["expires".to_owned()] },
+        level: Level {
+            severity,
+            threshold: Some(Span::days(days)),
+            codes: vec!["expires".to_owned()],
+        },
         since: NOW - Span::days(2),
         text: AlertText {
             name: name.to_owned(),

@@ -103,19 +103,19 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ),
         (
             "thresholds.leaf = []",
-            r#"1:19: thresholds.leaf is empty: expected at least one stage, such as ["30d", "7d"]"#,
+            r#"1:19: thresholds.leaf is empty: expected at least one threshold, such as ["30d", "7d"]"#,
         ),
         (
             "thresholds.leaf = ['5d', '1d']",
-            "1:19: thresholds.leaf-critical (its default) is above the longest stage of thresholds.leaf: expected critical to begin with a stage or after one",
+            "1:19: thresholds.leaf-critical (its default) is above the longest threshold of thresholds.leaf: expected critical to be at most the longest threshold",
         ),
         (
             "[thresholds]\nca-critical = '31d'\nca = ['30d', '1d']",
-            "2:15: thresholds.ca-critical is above the longest stage of thresholds.ca (line 3, column 6): expected critical to begin with a stage or after one",
+            "2:15: thresholds.ca-critical is above the longest threshold of thresholds.ca (line 3, column 6): expected critical to be at most the longest threshold",
         ),
         (
             "thresholds.leaf = ['90d']",
-            "1:19: thresholds.short-lived (its default) is below the longest stage of thresholds.leaf: expected short-lived to be at least the longest stage: a certificate with a lifetime between the two would be a warning from its first day",
+            "1:19: thresholds.short-lived (its default) is below the longest threshold of thresholds.leaf: expected short-lived to be at least the longest threshold: a certificate with a lifetime between the two would be a warning from its first day",
         ),
         // Renewal.
         (
@@ -255,7 +255,7 @@ leaf = 4
     c.toml:1:1: unknown key "nod-name": did you mean node-name?
     c.toml:3:9: thresholds.leaf, entry 1, contains a number without a unit: expected a time from 1s to 36500d, such as "30d"
     c.toml:3:21: thresholds.leaf, entry 3, is a number without a unit: expected a time from 1s to 36500d, such as "30d"
-    c.toml:4:15: thresholds.ca-critical is above the longest stage of thresholds.ca (its default): expected critical to begin with a stage or after one
+    c.toml:4:15: thresholds.ca-critical is above the longest threshold of thresholds.ca (its default): expected critical to be at most the longest threshold
     c.toml:6:10: scan.paths, entry 1, is not an absolute path: expected one that begins with /: a service has its own working directory and home
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
     c.toml:7:11: scan.timeout is in months or years, which vary in length: expected a time from 1s to 1h, such as "30s"

@@ -66,7 +66,7 @@ fn length(range: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Span> {
 
 fn thresholds() -> impl Strategy<Value = Thresholds> {
     (prop::collection::vec(length(1..=40_000), 1..6), any::<prop::sample::Index>())
-        .prop_map(|(stages, critical)| Thresholds::new(stages.clone(), *critical.get(&stages)))
+        .prop_map(|(spans, critical)| Thresholds::new(spans.clone(), *critical.get(&spans)))
 }
 
 prop_compose! {

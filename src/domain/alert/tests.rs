@@ -33,7 +33,7 @@ fn a_renewal_resolves_the_alert_and_makes_no_other() {
     let [alert] = &before.alerts[..] else { panic!("{before:?}") };
     assert_eq!(after.well.keys().collect::<Vec<_>>(), [&alert.id]);
     assert_eq!(after.alerts, []);
-    assert_eq!(alert.level.stage, Some(Span::days(7)));
+    assert_eq!(alert.level.threshold, Some(Span::days(7)));
     assert_eq!(alert.id.0.len(), 32);
 }
 

@@ -177,7 +177,7 @@ impl Repeat {
 /// News before what is known; in each, the worst and nearest first.
 fn urgency<'a>(it: &FiringRef<'a>) -> impl Ord + use<'a> {
     let OpenAlert { level, text, .. } = it.open;
-    let nearest = level.stage.map_or(i64::MAX, Span::as_seconds);
+    let nearest = level.threshold.map_or(i64::MAX, Span::as_seconds);
     let expires = text.expires.map_or(i64::MAX, UnixTime::seconds);
     let is_known = it.change == AlertChange::Still;
     (is_known, Reverse(level.severity), nearest, expires, &text.name, it.id)

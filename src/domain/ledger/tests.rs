@@ -23,7 +23,7 @@ fn level(step: usize) -> Level {
         (Severity::Critical, Some(-1), "expired"),
         (Severity::Critical, None, "empty"),
     ][step];
-    Level { severity, stage: days.map(Span::days), codes: vec![code.to_owned()] }
+    Level { severity, threshold: days.map(Span::days), codes: vec![code.to_owned()] }
 }
 
 /// What [`level`] has for a file that somebody may be writing.

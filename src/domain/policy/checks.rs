@@ -14,8 +14,8 @@ pub(super) fn expires_at(at: UnixTime, steps: &Steps, now: UnixTime) -> Option<F
     if now > at {
         return Some(Finding { severity: Severity::Critical, kind: FindingKind::Expired(at) });
     }
-    let (stage, severity) = steps.reached(at - now)?;
-    Some(Finding { severity, kind: FindingKind::Expires { at, stage } })
+    let (threshold, severity) = steps.reached(at - now)?;
+    Some(Finding { severity, kind: FindingKind::Expires { at, threshold } })
 }
 
 pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<Finding> {

@@ -89,7 +89,7 @@ pub enum FindingKind {
         /// Its last second.
         at: UnixTime,
         /// The threshold it has passed.
-        stage: Span,
+        threshold: Span,
     },
     /// A kubeconfig whose cluster CA is not the cluster's CA.
     ForeignCa(Arc<Path>),

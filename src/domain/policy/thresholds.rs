@@ -9,22 +9,22 @@ use super::{Policy, Severity};
 /// Steps before an expiry, and the one from which it is critical.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Thresholds {
-    stages: Vec<Span>,
+    spans: Vec<Span>,
     critical: Span,
 }
 
 impl Thresholds {
-    /// Thresholds at `stages` before the end; from `critical` before the end on it is critical.
-    /// The stages are sorted, longest first; the longest is where warnings begin.
-    pub fn new(mut stages: Vec<Span>, critical: Span) -> Self {
-        stages.sort_unstable_by(|a, b| b.cmp(a));
-        stages.dedup();
-        Self { stages, critical }
+    /// Thresholds at `spans` before the end; from `critical` before the end on it is critical.
+    /// They are sorted, longest first; the longest is where warnings begin.
+    pub fn new(mut spans: Vec<Span>, critical: Span) -> Self {
+        spans.sort_unstable_by(|a, b| b.cmp(a));
+        spans.dedup();
+        Self { spans, critical }
     }
 
     /// The steps, longest first.
-    pub(crate) fn stages(&self) -> &[Span] {
-        &self.stages
+    pub(crate) fn all(&self) -> &[Span] {
+        &self.spans
     }
 
     /// From when on it is critical.
@@ -34,13 +34,13 @@ impl Thresholds {
 
     /// The same thresholds in at most `span`, critical in the last half of it.
     fn within(&self, span: Span) -> Self {
-        let stages = self.stages.iter().map(|stage| (*stage).min(span)).collect();
-        Self::new(stages, self.critical.min(span.fraction(1, 2)))
+        let spans = self.spans.iter().map(|it| (*it).min(span)).collect();
+        Self::new(spans, self.critical.min(span.fraction(1, 2)))
     }
 
     /// Where warnings begin.
     pub fn warning(&self) -> Span {
-        self.stages.first().copied().unwrap_or(self.critical).max(self.critical)
+        self.spans.first().copied().unwrap_or(self.critical).max(self.critical)
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Steps(Vec<(Span, Severity)>);
 
 impl Steps {
     pub(super) fn of_thresholds(thresholds: &Thresholds) -> Self {
-        let mut spans = thresholds.stages.clone();
+        let mut spans = thresholds.spans.clone();
         spans.push(thresholds.critical);
         spans.sort_unstable_by(|a, b| b.cmp(a));
         spans.dedup();
