@@ -21,7 +21,7 @@ pub struct Role {
     /// The CA that must have signed it: a file name below the pki directory.
     pub ca: Option<&'static str>,
     /// What stops working when it expires: completes "expires in 5 d, then …".
-    pub breaks: &'static str,
+    pub impact: &'static str,
     /// The command that renews it; `{name}` stands for its file name. Empty where there is none.
     pub command: &'static str,
 }
@@ -67,7 +67,7 @@ const fn leaf(
     ca: &'static str,
     title: &'static str,
     owner: &'static str,
-    breaks: &'static str,
+    impact: &'static str,
     command: &'static str,
 ) -> Role {
     Role {
@@ -77,7 +77,7 @@ const fn leaf(
         kind: CertificateKind::Leaf,
         renewer: RenewedBy::Kubeadm,
         ca: Some(ca),
-        breaks,
+        impact,
         command,
     }
 }
@@ -86,7 +86,7 @@ const fn ca(
     id: &'static str,
     title: &'static str,
     owner: &'static str,
-    breaks: &'static str,
+    impact: &'static str,
 ) -> Role {
     Role {
         id,
@@ -95,7 +95,7 @@ const fn ca(
         kind: CertificateKind::Ca,
         renewer: RenewedBy::Hand,
         ca: None,
-        breaks,
+        impact,
         command: "",
     }
 }
@@ -108,7 +108,7 @@ const fn of_distribution(id: &'static str, name: &'static str, command: &'static
         kind: CertificateKind::File,
         renewer: RenewedBy::Service(name),
         ca: None,
-        breaks: "the components that use it reject each other",
+        impact: "the components that use it reject each other",
         command,
     }
 }
@@ -231,7 +231,7 @@ pub(crate) static CLUSTER_CA: Role = Role {
     kind: CertificateKind::ClusterCa,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "its user no longer trusts the API server",
+    impact: "its user no longer trusts the API server",
     command: "",
 };
 
@@ -243,7 +243,7 @@ pub static KUBELET_CONF: Role = Role {
     kind: CertificateKind::Leaf,
     renewer: RenewedBy::Hand,
     ca: Some("ca.crt"),
-    breaks: "the kubelet does not start again after its next restart",
+    impact: "the kubelet fails at its next restart",
     command: "",
 };
 
@@ -255,7 +255,7 @@ pub static KUBELET_CLIENT: Role = Role {
     kind: CertificateKind::KubeletClient,
     renewer: RenewedBy::Kubelet,
     ca: Some("ca.crt"),
-    breaks: "this node goes NotReady, and its kubelet does not start again",
+    impact: "this node goes NotReady, and its kubelet fails at its next restart",
     command: "systemctl restart kubelet",
 };
 
@@ -267,7 +267,7 @@ pub(crate) static KUBELET_SERVING: Role = Role {
     kind: CertificateKind::MinorLeaf,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "metrics-server and scrapers that verify it lose this node",
+    impact: "metrics-server and scrapers that verify it lose this node",
     command: "rm /var/lib/kubelet/pki/kubelet.crt /var/lib/kubelet/pki/kubelet.key && systemctl restart kubelet",
 };
 
@@ -279,7 +279,7 @@ pub(crate) static KUBELET_SERVER: Role = Role {
     kind: CertificateKind::MinorLeaf,
     renewer: RenewedBy::Kubelet,
     ca: Some("ca.crt"),
-    breaks: "kubectl logs, metrics-server and scrapers that verify it lose this node",
+    impact: "kubectl logs, metrics-server and scrapers that verify it lose this node",
     command: "kubectl get csr",
 };
 
@@ -291,7 +291,7 @@ pub(crate) static USER_KUBECONFIG: Role = Role {
     kind: CertificateKind::UserKubeconfig,
     renewer: RenewedBy::Hand,
     ca: Some("ca.crt"),
-    breaks: "kubectl is denied access with it",
+    impact: "kubectl is denied access with it",
     command: "",
 };
 
@@ -303,13 +303,13 @@ pub(crate) static LOOPBACK: Role = Role {
     kind: CertificateKind::Process,
     renewer: RenewedBy::Restart,
     ca: None,
-    breaks: "this API server cannot talk to itself: creating objects fails",
+    impact: "this API server cannot talk to itself: creating objects fails",
     command: "pkill -x kube-apiserver  # the API is away for up to a minute",
 };
 
 /// The same of one that says of itself that it is no longer well, and is a static pod: the kubelet asks /livez.
 static LOOPBACK_WITH_LIVEZ: Role = Role {
-    breaks: "its /livez fails, and the kubelet restarts this API server at a time nobody has chosen",
+    impact: "its /livez fails, and the kubelet restarts this API server at an unplanned time",
     ..LOOPBACK
 };
 
@@ -327,7 +327,7 @@ pub(crate) static ETCD_CLIENT: Role = Role {
     kind: CertificateKind::Leaf,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "etcd rejects this API server, which then fails every request",
+    impact: "etcd rejects this API server, which then fails every request",
     command: "",
 };
 
@@ -347,7 +347,7 @@ pub static OTHER: Role = Role {
     kind: CertificateKind::File,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "whatever uses it is rejected",
+    impact: "whatever uses it is rejected",
     command: "",
 };
 
@@ -359,7 +359,7 @@ pub(crate) static CHAIN: Role = Role {
     kind: CertificateKind::File,
     renewer: RenewedBy::Hand,
     ca: None,
-    breaks: "the certificate before it in the file is rejected",
+    impact: "the certificate before it in the file is rejected",
     command: "",
 };
 
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_the_end_of_a_loopback_certificate_does_depends_on_the_version() {
-        let fails_livez = |text| loopback(Version::parse(text)).breaks.contains("/livez");
+        let fails_livez = |text| loopback(Version::parse(text)).impact.contains("/livez");
         assert_eq!(["v1.35.9", "v1.36.0", "latest"].map(fails_livez), [false, true, false]);
         assert_eq!(loopback(Version::parse("v1.37.2")).id, LOOPBACK.id);
     }

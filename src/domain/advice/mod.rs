@@ -16,15 +16,15 @@ const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "
 
 /// What is wrong and what will happen, as of `now`: one line, without the path, safe to print.
 pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
-    let breaks = item.role.breaks;
+    let impact = item.role.impact;
     match kind {
         FindingKind::Expired(at) => {
             let expired = ends(item, "expired", "ended");
-            format!("{expired} {} ago, on {}: {breaks}", now - *at, at.date())
+            format!("{expired} {} ago, on {}: {impact}", now - *at, at.date())
         }
         FindingKind::Expires { at, .. } => {
             let expires = ends(item, "expires", "ends");
-            format!("{expires} in {}, on {}; then {breaks}", *at - now, at.date())
+            format!("{expires} in {}, on {}; then {impact}", *at - now, at.date())
         }
         FindingKind::ForeignCa(ca) => {
             let ca = show(ca);

@@ -117,9 +117,10 @@ pub struct Loopback {
 }
 
 impl Certificate {
-    /// The serial number in decimal, as Prometheus exporters write it; negative ones included.
-    pub fn serial_decimal(&self) -> String {
-        decimal(&self.serial)
+    /// The serial number in decimal, as Prometheus exporters write it; negative ones included. None above 64
+    /// octets: RFC 5280, 4.1.2.2 allows 20, and a megabyte of them would take minutes.
+    pub fn serial_decimal(&self) -> Option<String> {
+        (self.serial.len() <= 64).then(|| decimal(&self.serial))
     }
 
     /// The serial number in lower-case hexadecimal, as encoded.
