@@ -9,7 +9,7 @@ use crate::domain::time::{Span, UnixTime};
 use crate::log::{LogFormat, LogLevel};
 use crate::report::Format;
 
-/// Keeps a kubeadm control plane from dying of expired certificates.
+/// Watch and renew the certificates of a kubeadm control plane.
 #[derive(Debug, Parser)]
 #[command(name = "certwatch", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {

@@ -67,7 +67,7 @@ fn print(text: &str) -> Exit {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            print_error(&format!("cannot write: {error}"));
+            print_error(&format!("cannot write to standard output: {error}"));
             Exit::Failed
         }
         _ => Exit::Done,

@@ -69,7 +69,7 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<ReceiverSpec>, Str
         let mut known: Vec<_> = all.iter().map(|spec| route::channel(&spec.id)).collect();
         known.dedup();
         return Err(format!(
-            "{} is not configured; configured are: {}",
+            "channel {} is not configured; configured channels: {}",
             escape_control(unknown),
             known.join(", ")
         ));

@@ -8,7 +8,7 @@ use crate::log;
 /// Runs until it is told to stop.
 pub(crate) fn run(args: RunArgs) -> Exit {
     if let Err(error) = log::init(args.log, args.log_level) {
-        super::print_error(&format!("cannot log: {error}"));
+        super::print_error(&format!("cannot open the log: {error}"));
         return Exit::Failed;
     }
     let runtime = match super::runtime() {

@@ -209,7 +209,7 @@ impl Daemon {
             }
             Ok(()) => tracing::info!("requested a renewal"),
             Err(error) if self.renewals.is_optional => {
-                tracing::debug!("cannot request a look at interrupted renewals: {error}");
+                tracing::debug!("cannot request a check for interrupted renewals: {error}");
                 self.renewals.asked = None;
             }
             Err(error) => {
@@ -254,7 +254,7 @@ impl Daemon {
             self.monitor.renewals_hang(None);
         } else {
             self.monitor.renewals_hang(Some(
-                "a renewal was requested, and the renewer exited before it had looked; see the log, or run \
+                "a renewal was requested, but the renewer exited before it could check anything; see the log, or run \
                  `certwatch renew`",
             ));
             self.reevaluate();

@@ -78,7 +78,7 @@ pub(crate) fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
     remove_expired(paths)?;
     restart(paths)?;
     let not_after = client_not_after(paths).map_or_else(|| "?".to_owned(), UnixTime::date);
-    Ok(format!("the kubelet runs again, with a certificate that ends on {not_after}"))
+    Ok(format!("the kubelet runs again, with a certificate that expires on {not_after}"))
 }
 
 /// Waits until the kubelet keeps a good certificate of its own again, makes its kubelet.conf name that

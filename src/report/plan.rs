@@ -31,7 +31,7 @@ pub(crate) struct PlanReport<'a> {
 const LEAST: usize = 40;
 
 const FIGURES: &str = "The outage is that of the API on a single control plane, as measured in the \
-                       lab (docs/performance.md).";
+                       lab.";
 
 impl PlanReport<'_> {
     /// The plan in sections, those that are empty left out; lines are broken at `width` columns.
@@ -65,12 +65,12 @@ impl PlanReport<'_> {
             .renew
             .iter()
             .map(|it| [it.name.to_owned(), self.end(it.ends), it.why.words().to_owned()]);
-        table(out, ["RENEWED", "ENDS", "WHY"], rows, width);
+        table(out, ["RENEWED", "EXPIRES", "WHY"], rows, width);
         let rows =
             self.plan.skip.iter().map(|it| {
                 [escape_control(&it.name).into_owned(), self.end(it.ends), it.why.words()]
             });
-        table(out, ["NOT RENEWED", "ENDS", "WHY NOT"], rows, width);
+        table(out, ["NOT RENEWED", "EXPIRES", "WHY NOT"], rows, width);
     }
 
     fn restarted(&self, out: &mut String, width: Option<usize>) {

@@ -53,8 +53,8 @@ pub enum StoreError {
     },
     /// What was remembered of renewals was no state, and was set aside: the next one begins anew.
     #[error(
-        "the journal of renewals {why} and is now {}: one that was under way is forgotten. Look at this node \
-         with `certwatch renew --dry-run`, and then run this again",
+        "the state of renewals {why} and was moved to {}: a renewal in progress can no longer be resumed. Check this \
+         node with `certwatch renew --dry-run`, then run this command again",
         shown(path)
     )]
     Forgotten {

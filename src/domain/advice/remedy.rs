@@ -210,7 +210,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     match reason {
         Reason::Changed => words("find out what keeps rewriting it"),
         Reason::OutOfTime(_) => words(
-            "raise `timeout` in the configuration, or exclude what does not respond or is too large",
+            "raise `scan.timeout`, or add to `scan.exclude` what does not respond or is too large",
         ),
         Reason::PermissionDenied => words("run certwatch as root"),
         Reason::TimedOut(_) | Reason::Hangs(_) | Reason::TooManyHang => {
@@ -220,7 +220,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
             "see who started it (`systemctl status PID`); run this node's own as a static pod or as a service",
         ),
         Reason::TooDeep(_) | Reason::TooMany { .. } => {
-            words("narrow `paths` in the configuration, or exclude what is not a certificate")
+            words("narrow `scan.paths`, or add to `scan.exclude` what is not a certificate")
         }
         _ if policy::is_externally_managed(item)
             && reason.breaks_its_user()

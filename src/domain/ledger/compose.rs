@@ -149,7 +149,7 @@ fn of_receiver(id: &ReceiverId, receiver: &Receiver, now: UnixTime) -> Alert {
         path: String::new(),
         level: Level {
             severity: Severity::Warning,
-            stage: None,
+            threshold: None,
             codes: vec!["delivery_failing".to_owned()],
         },
         is_transient: false,
@@ -257,8 +257,7 @@ fn next(firing: &[Firing], open: usize, repeat: &Repeat) -> String {
         None if open > 0 => format!("Still open on this node: {open}."),
         None => "No other alert is open on this node.".to_owned(),
         Some(soonest) => format!(
-            "certwatch itself changes nothing. It reminds you in {soonest}, and tells you at once if \
-             something gets worse or is resolved."
+            "The next reminder is in {soonest}; you are notified at once if something gets worse or is resolved."
         ),
     }
 }

@@ -132,8 +132,8 @@ fn command(verb: &str) -> String {
 fn unclear(pid: u32, verb: &str, login: Option<u32>, cgroup: &str) -> String {
     let login = login.map_or_else(String::new, |uid| format!(", started by user {uid}"));
     format!(
-        "another kubeadm may be running (process {pid} of root{login}{}, in the cgroup {}): by its cgroup and its \
-         group it is not known whether it works on this node",
+        "another kubeadm may be running (process {pid} of root{login}{}, in the cgroup {}): its cgroup and its \
+         group do not tell whether it works on this node",
         command(verb),
         escape_control(cgroup)
     )
@@ -141,12 +141,12 @@ fn unclear(pid: u32, verb: &str, login: Option<u32>, cgroup: &str) -> String {
 
 fn too_old(version: Version) -> String {
     let (series, first) = (version.series(), KNOWN.start());
-    format!("kubeadm is of version {series}, and certwatch works with 1.{first} and later")
+    format!("kubeadm has version {series}, and certwatch works with 1.{first} and later")
 }
 
 fn skewed(kubeadm: Version, component: Component, runs: Version) -> String {
     format!(
-        "kubeadm is of version {}, {component} on this node of {}: kubeadm supports its own minor version and the \
+        "kubeadm has version {}, {component} on this node has {}: kubeadm supports its own minor version and the \
          one before",
         kubeadm.series(),
         runs.series()
@@ -340,13 +340,13 @@ impl Blocker {
             }
             Self::NotWritable { .. } => {
                 "mount it writable, or run this as root; if it belongs to another user, the service needs a \
-                 drop-in (docs/service.md)".to_owned()
+                 drop-in (/usr/share/doc/certwatch/service.md)".to_owned()
             }
             Self::Path(path) => path.remedy(),
             Self::DiskFull { .. } => "free some space, or set another `renew.state-dir`".to_owned(),
             Self::NoClusterConfig(_) => {
                 "pass the ClusterConfiguration that the cluster was created with, or write one \
-                 (docs/renewal.md says what it needs): --cluster-config FILE".to_owned()
+                 (/usr/share/doc/certwatch/renewal.md says what it needs): --cluster-config FILE".to_owned()
             }
             Self::NotAllowed(_) => "run it as root".to_owned(),
             Self::NoControlPlane(_) => "run it on a control-plane node".to_owned(),
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(
             unclear(Some(1000), "/docker/c0ffee").what(),
             "another kubeadm may be running (process 7 of root, started by user 1000: `kubeadm upgrade node`, in the cgroup \
-             /docker/c0ffee): by its cgroup and its group it is not known whether it works on this node"
+             /docker/c0ffee): its cgroup and its group do not tell whether it works on this node"
         );
         let hostile = unclear(None, "/\u{1b}[2J\u{202e}");
         assert!(!hostile.what().chars().any(crate::domain::text::is_unsafe));

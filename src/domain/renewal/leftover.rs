@@ -47,7 +47,8 @@ impl Leftover {
             Self::Interrupted(what) | Self::Repair(what) => what.clone(),
             Self::Unreadable(why) => format!(
                 "the state of renewals cannot be read, and one may be unfinished: {why}; \
-                 `certwatch renew` moves a damaged file aside, repairs pairs that do not match, and exits"
+                 `certwatch renew` moves a damaged file aside, repairs pairs that do not match, and exits \
+                 with 1: then run it again"
             ),
         }
     }

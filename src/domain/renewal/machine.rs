@@ -355,7 +355,7 @@ fn left_to_hand(plan: &Plan) -> Vec<String> {
         plan.skip_restart.iter().filter(|(_, why)| *why == SkipRestartReason::Forbidden);
     let one = |(component, _): &(Component, SkipRestartReason)| {
         format!(
-            "{component} uses a renewed certificate only after a restart, by hand, \
+            "{component} uses a renewed certificate only after a manual restart, \
              because renew.restart is \"none\": `pkill -x {}`",
             // The kernel cuts the name of a process to 15 characters, and pkill -x compares that.
             component.name().chars().take(15).collect::<String>()

@@ -115,7 +115,7 @@ impl PathBlocker {
                 "replace it with the file, make the link relative, or remove it".to_owned()
             }
             Self::NotOurs(_) => {
-                "change its owner to root, or add a drop-in for the service (docs/service.md)"
+                "change its owner to root, or add a drop-in for the service (/usr/share/doc/certwatch/service.md)"
                     .to_owned()
             }
         }

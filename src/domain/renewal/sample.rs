@@ -75,7 +75,7 @@ pub(crate) fn plan() -> Plan {
             Blocker::DiskFull { path: "/var/lib".into(), needed: 5 << 20, free: 1 << 20 },
         ],
         overridden: vec![Blocker::ManifestChanged("/etc/kubernetes/manifests/etcd.yaml".into())],
-        warnings: vec!["the cluster's CA ends in 300 d: plan its rotation".to_owned()],
+        warnings: vec!["the cluster's CA expires in 300 d: plan its rotation".to_owned()],
     }
 }
 

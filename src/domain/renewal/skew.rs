@@ -63,7 +63,7 @@ impl Versions {
     fn newer_than_known(&self) -> Option<String> {
         let kubeadm = self.kubeadm.filter(|it| it.among_known() == Ordering::Greater)?;
         Some(format!(
-            "kubeadm is of version {}, and this certwatch knows 1.{} to 1.{}: kubeadm is used like the newest \
+            "kubeadm has version {}, and this certwatch knows 1.{} to 1.{}: kubeadm is used like the newest \
              of these, on a copy, and its result is installed only if it passes all checks; look for a newer \
              certwatch",
             kubeadm.series(),
@@ -93,7 +93,7 @@ impl Versions {
             _ => return None,
         };
         Some(format!(
-            "the kubelet is of version {}, kube-apiserver on this node of {}: {why}; install the kubelet of the \
+            "the kubelet has version {}, kube-apiserver on this node has {}: {why}; install the kubelet of the \
              cluster's version",
             kubelet.series(),
             api.series()
@@ -138,7 +138,7 @@ mod tests {
         let farthest = node(39, 37, 37).blocker().unwrap();
         assert_eq!(
             farthest.what(),
-            "kubeadm is of version 1.39, kube-scheduler on this node of 1.36: kubeadm supports its own minor version and the one before"
+            "kubeadm has version 1.39, kube-scheduler on this node has 1.36: kubeadm supports its own minor version and the one before"
         );
         assert!(farthest.remedy().starts_with("install kubeadm 1.36, "), "{}", farthest.remedy());
         let other =
@@ -150,10 +150,7 @@ mod tests {
     fn a_kubeadm_that_is_too_old_or_silent_is_refused() {
         let old = node(19, 19, 19).blocker().unwrap();
         assert_eq!(old, Blocker::KubeadmUnsupported(Some(version(19))));
-        assert_eq!(
-            old.what(),
-            "kubeadm is of version 1.19, and certwatch works with 1.20 and later"
-        );
+        assert_eq!(old.what(), "kubeadm has version 1.19, and certwatch works with 1.20 and later");
         assert_eq!(Versions::default().blocker(), Some(Blocker::KubeadmUnsupported(None)));
         assert!(!old.is_overridable() && !old.is_overridden_by_rescue());
     }

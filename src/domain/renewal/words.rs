@@ -40,14 +40,17 @@ impl SkipReason {
         match self {
             Self::Ca => "a CA: no command renews it; plan its rotation".to_owned(),
             Self::CaTooShort(end) => {
-                format!("its CA ends on {}, and a new certificate would expire with it", end.date())
+                format!(
+                    "its CA expires on {}, and a new certificate would expire with it",
+                    end.date()
+                )
             }
             Self::CaExpired(end) => format!("its CA has expired on {}", end.date()),
             Self::ExternalCa => {
                 "its CA's key is not on this node: the owner of the CA has to sign it".to_owned()
             }
             Self::ExternalEtcd => "etcd is external: renew it there".to_owned(),
-            Self::Absent => "not present (optional)".to_owned(),
+            Self::Absent => "not present, or excluded by scan.exclude".to_owned(),
             Self::Missing => "missing: kubeadm cannot renew what it cannot read".to_owned(),
             Self::NotEmbedded => {
                 "refers to files: kubeadm renews only embedded certificates".to_owned()
@@ -55,17 +58,13 @@ impl SkipReason {
             Self::NotKubeadms(who) => format!("not managed by kubeadm: {who}"),
             Self::NotDue => "not due yet".to_owned(),
             Self::Shorter(end) => {
-                format!(
-                    "a new one would expire no later, on {}: --force renews it anyway",
-                    end.date()
-                )
+                format!("a new one would expire no later, on {}", end.date())
             }
             Self::Unknown => "no such name".to_owned(),
             Self::Unreadable(reason) => format!("cannot be read ({})", code(reason)),
-            Self::OtherCa => {
-                "signed by a CA other than the one on this node: a new one might be rejected"
-                    .to_owned()
-            }
+            Self::OtherCa => "signed by a CA other than the one on this node: a new one might be \
+                 rejected; --force renews it anyway"
+                .to_owned(),
             Self::SignatureUnchecked(algorithm) => format!(
                 "its signature cannot be checked ({}), so it may be from a CA other than the one on this node: \
                  see `openssl verify`; --force renews it anyway",
@@ -100,10 +99,10 @@ impl RestartReason {
     /// Why, after the component's name.
     pub fn words(&self) -> String {
         match self {
-            Self::Always => "is always restarted (renew.restart = \"all\")".to_owned(),
+            Self::Always => "uses a renewed certificate (renew.restart = \"all\")".to_owned(),
             Self::HoldsKubeconfig => "reads its kubeconfig only at its start".to_owned(),
             Self::Loopback(end) => {
-                format!("holds a certificate in its memory that ends on {}", end.date())
+                format!("holds a certificate in its memory that expires on {}", end.date())
             }
             Self::OldVersion => "does not reload renewed files in its version".to_owned(),
             Self::Stale(evidence) => {
@@ -129,7 +128,7 @@ impl SkipRestartReason {
         match self {
             Self::NotConcerned => "uses nothing that is renewed",
             Self::Reloads => "reloads renewed files; proved by what it serves",
-            Self::Forbidden => "has to be restarted by hand (renew.restart)",
+            Self::Forbidden => "has to be restarted manually (renew.restart)",
         }
     }
 

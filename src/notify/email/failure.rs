@@ -119,8 +119,8 @@ impl<'a> Site<'a> {
         let hint = if is_permanent { self.hint(code, said) } else { String::new() };
         let said = escape_control(&self.concealed(said)).into_owned();
         let did = match (self.step, is_permanent) {
-            (_, false) => format!("puts off {}", self.object()),
-            (_, true) => format!("refuses {}", self.object()),
+            (_, false) => format!("deferred {}", self.object()),
+            (_, true) => format!("rejected {}", self.object()),
         };
         let reason = format!("{did}: {code} {said}{hint}");
         if is_permanent { self.permanent(&reason) } else { self.transient(&reason) }
@@ -159,7 +159,7 @@ impl<'a> Site<'a> {
                 self.transient("cannot be reached, timed out: is a firewall in between?")
             }
             io::ErrorKind::FileTooLarge => {
-                self.transient(&format!("sends without end {}", self.moment()))
+                self.transient(&format!("sent an overlong response {}", self.moment()))
             }
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset

@@ -47,7 +47,7 @@ pub(super) fn when(at: UnixTime, now: UnixTime) -> String {
 /// The facts below the sentences: when it ends, since when it is known, what happens by itself.
 pub(super) fn facts(firing: &Firing, now: UnixTime) -> Vec<String> {
     let text = &firing.text;
-    let end = text.expires.map(|at| format!("End: {}", when(at, now)));
+    let end = text.expires.map(|at| format!("Expires: {}", when(at, now)));
     let is_known = firing.change != AlertChange::New && firing.since < now;
     let since = is_known.then(|| format!("Known since: {}", when(firing.since, now)));
     let automatic = Some(text.automatic.clone()).filter(|text| !text.is_empty());

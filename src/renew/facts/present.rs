@@ -53,9 +53,7 @@ pub(crate) fn change_of_keys(paths: &NodePaths, config: &ClusterConfig) -> Optio
     };
     let [present, new] = [present, config.algorithm].map(KeyAlgorithm::name);
     (present != new).then(|| {
-        format!(
-            "the present keys are {present}, and by the cluster's configuration new ones are {new}"
-        )
+        format!("the present keys are {present}, and the cluster's configuration asks for {new}")
     })
 }
 
@@ -73,11 +71,11 @@ fn algorithm(leaves: &[Leaf]) -> Result<(KeyAlgorithm, Option<String>), String> 
     match present::keys(leaves) {
         Keys::Same(algorithm) => Ok((algorithm, None)),
         Keys::Mixed(algorithm) => {
-            let note = format!("the present keys are of several types: all new ones are {}", algorithm.name());
+            let note = format!("the present keys are of several types: all new ones will be {}", algorithm.name());
             Ok((algorithm, Some(note)))
         }
         Keys::Unknown => Err(
-            "no certificate of kubeadm's tells what its keys are made of: encryptionAlgorithm is missing".to_owned(),
+            "none of kubeadm's certificates shows its key algorithm: encryptionAlgorithm is missing".to_owned(),
         ),
     }
 }
@@ -94,7 +92,7 @@ fn etcd(paths: &NodePaths, plane: &ControlPlane) -> Result<Etcd, String> {
     let is_asked_here = external.endpoints.iter().any(is_here);
     if is_asked_here && paths.pki().join("etcd/server.crt").exists() {
         return Err(
-            "the API server asks an etcd on this node, whose manifest etcd.yaml is not there"
+            "the API server uses an etcd on this node, but its manifest etcd.yaml is missing"
                 .to_owned(),
         );
     }

@@ -115,7 +115,7 @@ impl Copy<'_> {
     fn cannot_be_edited(self) -> Fault {
         let (from, to) = (as_known(&self.kubernetes.join(ADMIN)), self.path.to_string_lossy());
         Fault::failed(format!(
-            "{} cannot be edited without touching the rest of it; run `cp -i {} {}`, or merge them by hand",
+            "{} cannot be edited without touching the rest of it; run `cp -i {} {}`, or merge them manually",
             shown(self.path),
             shell_word(&from.to_string_lossy()),
             escape_control(&shell_word(&to))
@@ -179,8 +179,8 @@ fn worst(users: &[CopyUser]) -> Option<&'static str> {
     let is = |wanted| users.iter().any(|user| user.refusal == Some(wanted));
     if is(Refusal::NotValid) {
         return Some(
-            "its certificate has ended and is not the one that admin.conf had last, so nobody knows \
-             whether its owner is still to be admin; if so, copy admin.conf there by hand",
+            "its certificate has expired and is not the last one of admin.conf, so its owner may no longer be an \
+             administrator; if the owner is, copy admin.conf there manually",
         );
     }
     if is(Refusal::NotForClients) {

@@ -17,7 +17,7 @@ impl Judge<'_> {
             };
             if certificate.not_after < leaf_end && plan.renew.iter().any(signs) {
                 plan.warnings.push(format!(
-                    "the {} ends on {}, and everything it signed ends with it: plan its renewal",
+                    "the {} expires on {}, and everything it signed expires with it: plan its rotation",
                     ca.role.title,
                     certificate.not_after.date()
                 ));

@@ -43,7 +43,7 @@ pub(super) fn firing() -> Vec<Firing> {
 pub(super) fn resolved() -> Resolved {
     Resolved {
         id: AlertId("2".repeat(32)),
-        level: Level { severity: Severity::Warning, stage: None, codes: Vec::new() },
+        level: Level { severity: Severity::Warning, threshold: None, codes: Vec::new() },
         since: NOW - Span::days(4),
         at: NOW - Span::minutes(5),
         text: AlertText {
@@ -56,7 +56,7 @@ pub(super) fn resolved() -> Resolved {
             automatic: String::new(),
             remedies: Vec::new(),
         },
-        how: "it is well: ends in 364 d, on 2027-11-22".to_owned(),
+        how: "it is well: expires in 364 d, on 2027-11-22".to_owned(),
     }
 }
 
