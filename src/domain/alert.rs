@@ -276,7 +276,10 @@ fn threshold(kind: &FindingKind) -> Option<Span> {
 fn is_transient(kind: &FindingKind) -> bool {
     matches!(
         kind,
-        FindingKind::Unusable(_) | FindingKind::WrongSigner(_) | FindingKind::ForeignCa(_)
+        FindingKind::ForeignCa(_)
+            | FindingKind::Refused(_)
+            | FindingKind::Unusable(_)
+            | FindingKind::WrongSigner(_)
     )
 }
 

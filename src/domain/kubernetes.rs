@@ -34,6 +34,14 @@ pub enum Feature {
     LoopbackFailsLivez,
     /// A kubelet may be three minor versions older than the API server.
     KubeletThreeOlder,
+    /// No key of RSA above 8192 bits is accepted of anybody (Go 1.21).
+    RefusesLongKeys,
+    /// No certificate with a negative serial number is parsed (Go 1.23).
+    RefusesNegativeSerials,
+    /// No signature with SHA-1 is accepted on a certificate (Go 1.18).
+    RefusesSha1,
+    /// No key of RSA below 1024 bits is used (Go 1.24).
+    RefusesShortKeys,
     /// kube-apiserver reads all its renewed certificates again by itself.
     ReloadsCertificates,
     /// kube-apiserver serves within seconds of its start.
@@ -45,7 +53,7 @@ pub enum Feature {
 const LATER: u32 = u32::MAX;
 
 /// The first and the last minor version that has each.
-const TABLE: [(Feature, RangeInclusive<u32>); 9] = [
+const TABLE: [(Feature, RangeInclusive<u32>); 13] = [
     // validateSupportedVersion in kubeadm's app/util/config/common.go, at 1.37.2.
     (Feature::ConfigV1beta2, 15..=26),
     (Feature::ConfigV1beta3, 22..=36),
@@ -56,6 +64,12 @@ const TABLE: [(Feature, RangeInclusive<u32>); 9] = [
     (Feature::LoopbackFailsLivez, 36..=LATER),
     // kubernetes.io/releases/version-skew-policy: two until 1.24.
     (Feature::KubeletThreeOlder, 25..=LATER),
+    // By the Go that each is built with, and the `godebug default` in its go.mod.
+    (Feature::RefusesLongKeys, 28..=LATER),
+    (Feature::RefusesNegativeSerials, 32..=LATER),
+    // kubernetes/kubernetes#108940.
+    (Feature::RefusesSha1, 24..=LATER),
+    (Feature::RefusesShortKeys, 33..=LATER),
     // As measured on 1.20.2; the serving certificate alone since 1.17 (kubernetes/kubernetes#92791).
     (Feature::ReloadsCertificates, 20..=LATER),
     // As measured on 1.37.2 and, by another restart, on 1.28.2; 1.20.2 describes its whole API before it serves any of it. What is between
@@ -64,6 +78,13 @@ const TABLE: [(Feature, RangeInclusive<u32>); 9] = [
     // kubernetes/kubernetes#130047, whose release note says 14 months, against its code.
     (Feature::ThreeYearsOfLoopback, 33..=LATER),
 ];
+
+impl Feature {
+    /// The first minor version that has it.
+    pub(crate) fn since(self) -> Option<u32> {
+        TABLE.iter().find(|(it, _)| *it == self).map(|(_, range)| *range.start())
+    }
+}
 
 impl Version {
     /// Reads `v1.37.2`, also `v1.33.0-rc.1+abc` and `v1.20`.

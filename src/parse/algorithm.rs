@@ -118,6 +118,21 @@ pub(super) fn hash(oid: &Oid<'_>) -> Option<Hash> {
     }
 }
 
+/// The hash of a signature, if it is one that anybody can forge; by the name that people know.
+pub(super) fn weak_hash(signature: &Oid<'_>) -> Option<&'static str> {
+    match find(signature)?.name {
+        "ecdsa-with-SHA1" | "dsaWithSHA1" | "sha1WithRSA" | "sha1WithRSAEncryption" => {
+            Some("SHA-1")
+        }
+        "md2WithRSAEncryption" => Some("MD2"),
+        "md5WithRSAEncryption" => Some("MD5"),
+        _ => None,
+    }
+}
+
+/// A curve that is not used here, but elsewhere.
+pub(super) const P224: Oid<'static> = oid!(1.3.132.0.33);
+
 /// The curve with this OID.
 pub(super) fn curve(oid: &Oid<'_>) -> Option<Curve> {
     match () {

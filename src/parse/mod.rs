@@ -4,7 +4,9 @@
 mod algorithm;
 mod cgroup;
 pub(crate) mod cluster_config;
+pub(crate) mod components;
 pub(crate) mod credential;
+mod defects;
 pub(crate) mod duration;
 pub mod kubeconfig;
 pub(crate) mod kubeconfig_document;
@@ -18,6 +20,7 @@ pub mod process;
 pub mod public_key;
 mod rustcrypto;
 mod signature;
+pub mod strict_pem;
 pub mod x509;
 pub(crate) mod yaml;
 

@@ -11,9 +11,11 @@ use x509_parser::der_parser::oid::Oid;
 use x509_parser::oid_registry;
 use x509_parser::prelude::*;
 
-use crate::domain::model::{Attribute, Ca, Certificate, ClientAuth, Name, Sha256, Signer};
+use crate::domain::model::{Attribute, Ca, Certificate, ClientAuth, Defect, Name, Sha256, Signer};
 use crate::domain::time::UnixTime;
 
+use super::defects;
+use super::pem::Block;
 use super::signature::{self, Verdict};
 
 /// A CA certificate, ready to check signatures with.
@@ -61,6 +63,17 @@ impl Issuers {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoCertificate;
 
+/// The certificate in a block of PEM, with what Kubernetes holds against the block.
+pub(crate) fn read_block(
+    block: &Block,
+    authority: Authority<'_>,
+    issuers: &Issuers,
+) -> Result<Certificate, NoCertificate> {
+    let mut certificate = read(&block.der, block.trusted, authority, issuers)?;
+    certificate.defects.extend(block.fault.map(Defect::Pem));
+    Ok(certificate)
+}
+
 /// Reads one certificate and checks its signature.
 ///
 /// `trusted` allows what openssl appends to a `TRUSTED CERTIFICATE`.
@@ -88,6 +101,7 @@ pub fn read(
             sha256: sha256(&der[..der.len() - rest.len()]),
             key_sha256: sha256(parsed.public_key().raw),
             is_ca: parsed.is_ca(),
+            defects: defects::of(&parsed),
             client_auth: client_auth(&parsed),
             signer: signer(&parsed, authority),
         })

@@ -40,10 +40,10 @@ pub(crate) fn inventory() -> Inventory {
     items.extend(bundle());
     Inventory {
         items,
-        context: Vec::new(),
         leftovers: ["2025-01-01-00-00-00", "2025-10-01-00-00-00"]
             .map(|at| PathBuf::from(format!("/var/lib/kubelet/pki/kubelet-client-{at}.pem")))
             .to_vec(),
+        ..Inventory::default()
     }
 }
 
@@ -80,6 +80,7 @@ pub(crate) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) ->
         sha256: Sha256([serial; 32]),
         key_sha256: Sha256([serial; 32]),
         is_ca: false,
+        defects: Vec::new(),
         client_auth: ClientAuth::Allowed,
         signer: Signer::NoCa,
     }

@@ -173,7 +173,7 @@ impl Collector {
         let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
             let read = der.and_then(|block| {
-                x509::read(&block.der, block.trusted, anchors.authority(index), &self.issuers)
+                x509::read_block(&block, anchors.authority(index), &self.issuers)
                     .map_err(|_| Reason::BadCertificate(index))
             });
             let is_behind = index > 0 && read.as_ref().is_ok_and(|certificate| certificate.is_ca);
@@ -370,11 +370,10 @@ fn read_kubeconfig(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
 /// The certificates of PEM or DER.
 fn blocks(bytes: &[u8]) -> Result<Ders, Reason> {
     let ders: Ders = match parse::form(bytes) {
-        Form::Der => vec![Ok(pem::Block { der: bytes.to_vec(), trusted: false })],
-        Form::Pem => pem::certificates(bytes)
-            .into_iter()
-            .map(|block| block.map_err(|pem::Damaged(line)| Reason::BadPem(line)))
-            .collect(),
+        Form::Der => vec![Ok(pem::Block::of_der(bytes))],
+        Form::Pem => {
+            pem::certificates(bytes).into_iter().map(|block| block.map_err(Reason::from)).collect()
+        }
         Form::Empty => return Err(Reason::Empty),
         Form::Kubeconfig | Form::Unknown => return Err(Reason::NoCertificate),
     };

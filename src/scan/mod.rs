@@ -5,6 +5,7 @@
 //! while it hangs (`hangs.rs`).
 
 mod collect;
+mod components;
 mod flags;
 mod host;
 mod paths;
@@ -124,12 +125,14 @@ pub fn scan(
     let flags = scan.step(node_flags)?.unwrap_or_default();
     let collector = Arc::new(Collector::new(scan.collector.host.clone(), flags));
     let scan = Scan { collector, ..scan };
+    let components = scan.step(components::components)?.unwrap_or_default();
     if request.only_paths {
         // What was asked for comes first, should the time run out.
         let items = scan.named()?;
-        return Ok(Inventory { items, context: scan.standard(now)?, leftovers: Vec::new() });
+        let context = scan.standard(now)?;
+        return Ok(Inventory { items, context, components, ..Inventory::default() });
     }
-    let mut inventory = Inventory::default();
+    let mut inventory = Inventory { components, ..Inventory::default() };
     if request.standard {
         inventory.items = scan.standard(now)?;
         inventory.leftovers = scan.step(kubelet_leftovers)?.unwrap_or_default();

@@ -37,9 +37,20 @@ impl Authority {
     }
 
     fn with_key(name: &str, days: Days, key: KeyPair) -> Self {
+        Self::changed(name, days, key, |_| ())
+    }
+
+    /// A CA after `change`.
+    pub fn changed(
+        name: &str,
+        days: Days,
+        key: KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
         let mut params = params(&[(DnType::CommonName, name)], &[], days);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        change(&mut params);
         let certificate = params.self_signed(&key).unwrap().pem();
         let pair = Pair { certificate, key: key.serialize_pem() };
         Self { issuer: Issuer::new(params, key), pair }
@@ -57,6 +68,18 @@ impl Authority {
 
     /// A leaf with this common name, organisation (may be empty) and DNS or IP names.
     pub fn leaf(&self, name: &str, organisation: &str, sans: &[&str], days: Days) -> Pair {
+        self.changed_leaf(name, organisation, sans, days, |_| ())
+    }
+
+    /// The same, after `change`.
+    pub fn changed_leaf(
+        &self,
+        name: &str,
+        organisation: &str,
+        sans: &[&str],
+        days: Days,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Pair {
         let mut subject = vec![(DnType::CommonName, name)];
         if !organisation.is_empty() {
             subject.insert(0, (DnType::OrganizationName, organisation));
@@ -65,6 +88,7 @@ impl Authority {
         let mut params = params(&subject, sans, days);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         Pair { certificate, key: key.serialize_pem() }
     }

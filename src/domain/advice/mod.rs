@@ -1,15 +1,18 @@
 //! The words: what will happen, and what to do about it, each in one line for a tired person.
 
+mod command;
+mod refused;
 mod remedy;
 
 use std::path::Path;
 
-use super::model::{Item, Reason};
+use super::model::{Item, Reason, ServerName};
 use super::policy::{self, FindingKind};
 use super::role::{CertificateKind, RenewedBy, Role};
 use super::text::escape_control;
 use super::time::UnixTime;
-pub use remedy::{Remedy, remedy};
+pub use command::Remedy;
+pub use remedy::remedy;
 
 /// Those that read their certificates at their start and fail without them.
 const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];
@@ -30,12 +33,14 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let ca = show(ca);
             format!("does not hold the cluster's CA ({ca}): its user cannot trust the API server")
         }
+        FindingKind::NameMissing(endpoint) => name_missing(item, endpoint),
         FindingKind::NotYetValid(from) => {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
         }
         FindingKind::OutlivesCa { ca, until } => {
             format!("stops on {} with its CA {}, before its own date", until.date(), show(ca))
         }
+        FindingKind::Refused(defect) => refused::message(item, defect),
         FindingKind::Retired => {
             "a CA that is about to expire and has signed nothing here: left over from a rotation"
                 .to_owned()
@@ -44,6 +49,7 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let due = due.date();
             format!("the kubelet should have rotated it by {due}: its rotation does not work")
         }
+        FindingKind::SeveralCertificates(count) => refused::several(*count),
         FindingKind::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
@@ -79,10 +85,17 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::Expired(at) => format!("expired {} ago", now - *at),
         FindingKind::Expires { at, .. } => format!("expires in {}", *at - now),
         FindingKind::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
+        FindingKind::NameMissing(endpoint) => {
+            format!("does not have the name {}", escape_control(&endpoint.host))
+        }
         FindingKind::NotYetValid(from) => format!("is not valid for another {}", *from - now),
         FindingKind::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
+        FindingKind::Refused(defect) => refused::summary(defect),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
+        FindingKind::SeveralCertificates(count) => {
+            format!("holds {count} certificates, and kube-controller-manager signs with one")
+        }
         FindingKind::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
         FindingKind::SignatureUnchecked { algorithm, .. } => {
             format!("has a signature that is not checked ({})", escape_control(algorithm))
@@ -95,6 +108,16 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("could not be judged: {}", what_is_wrong(reason, item.role))
         }
         FindingKind::WrongSigner(_) => "is signed by another CA".to_owned(),
+    }
+}
+
+fn name_missing(item: &Item, endpoint: &ServerName) -> String {
+    let (host, by) = (escape_control(&endpoint.host), escape_control(&endpoint.by));
+    let owner = item.role.owner;
+    if endpoint.is_dialed {
+        format!("it is not for {host}, by which {by} reaches {owner}: rejected there")
+    } else {
+        format!("it is not for {host} ({by}): who reaches {owner} by that rejects it")
     }
 }
 
@@ -178,6 +201,9 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         }
         Reason::BadKubeconfig(None) => "no kubeconfig".to_owned(),
         Reason::BadPem(line) => format!("the PEM block at line {line} is cut off or damaged"),
+        Reason::JoinedPem(line) => format!(
+            "line {line} ends one PEM block and begins another: neither certificate is read"
+        ),
         Reason::BrokenLink => "a dangling symbolic link".to_owned(),
         Reason::Changed => "it kept changing while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),

@@ -1,54 +1,26 @@
 //! What to do about a finding: a command where there is one that does it, else words.
 
-use std::fmt;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::show;
+use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, words};
+use super::{refused, show};
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
 use crate::domain::role::{self, CertificateKind, RenewedBy};
 use crate::domain::text::{escape_control, shell_word};
 
-/// What to do about a finding.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Remedy {
-    /// A command that can be pasted into a root shell on the node.
-    Command(String),
-    /// What a person has to do, where no one command does it.
-    Words(String),
-}
-
-impl Remedy {
-    /// The command, where there is one.
-    pub fn command(&self) -> Option<&str> {
-        match self {
-            Self::Command(command) => Some(command),
-            Self::Words(_) => None,
-        }
-    }
-}
-
-/// `run: …` or the words.
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Command(command) => write!(f, "run: {command}"),
-            Self::Words(words) => f.write_str(words),
-        }
-    }
-}
-
 /// What to do about it.
 pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
     match kind {
         FindingKind::Expired(_) | FindingKind::Expires { .. } => end_of_life(item, kind),
         FindingKind::ForeignCa(_) => foreign_ca(item),
+        FindingKind::NameMissing(endpoint) => {
+            refused::add_name(item, &escape_control(&endpoint.host))
+        }
         FindingKind::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         FindingKind::OutlivesCa { .. } => plan_ca_rotation(),
+        FindingKind::Refused(defect) => refused::remedy(item, defect),
         FindingKind::Retired => {
             words("remove it from the file once no certificate signed by it is in use")
         }
@@ -56,6 +28,7 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
             "if a restart of the kubelet does not help, see why with \
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
+        FindingKind::SeveralCertificates(_) => refused::separate_signer(item),
         FindingKind::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
         FindingKind::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
         FindingKind::Unusable(reason) => mend(item, reason),
@@ -232,6 +205,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         Reason::Missing if is_key && !item.role.command.is_empty() => {
             Remedy::Command(item.role.command.to_owned())
         }
+        Reason::JoinedPem(_) => refused::part_lines(item),
         _ if reason.breaks_its_user() => mend_role(item, reason),
         _ => look_at(item),
     }
@@ -264,25 +238,4 @@ fn look_at(item: &Item) -> Remedy {
         Some(path) => Remedy::Command(format!("ls -lL {path}")),
         None => words("inspect it with `ls -lb`"),
     }
-}
-
-/// The phase of `kubeadm init` that makes the file anew if it is absent.
-fn kubeadm_phase(name: &str) -> String {
-    match name.strip_suffix(".conf") {
-        Some(conf) => format!("kubeconfig {conf}"),
-        None => format!("certs {name}"),
-    }
-}
-
-fn words(text: &str) -> Remedy {
-    Remedy::Words(text.to_owned())
-}
-
-/// The path as a word of a command; `None` for one that would not be the same after pasting.
-fn pasteable(path: &Path) -> Option<String> {
-    pasteable_text(path.to_str()?)
-}
-
-fn pasteable_text(text: &str) -> Option<String> {
-    (escape_control(text) == text).then(|| shell_word(text).into_owned())
 }

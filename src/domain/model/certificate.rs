@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use num_bigint::BigInt;
 
+use super::Defect;
 use crate::domain::kubernetes::{Feature, Version};
 use crate::domain::time::{Span, UnixTime};
 
@@ -35,6 +36,8 @@ pub struct Certificate {
     pub key_sha256: Sha256,
     /// basicConstraints says CA:TRUE.
     pub is_ca: bool,
+    /// What Kubernetes' own library holds against it.
+    pub defects: Vec<Defect>,
     /// Whether it may be shown by a client.
     pub client_auth: ClientAuth,
     /// Who really signed it, as far as that can be told.

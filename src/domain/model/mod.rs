@@ -1,13 +1,16 @@
 //! What a scan saw, as data.
 
 mod certificate;
+mod defect;
 mod reason;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::kubernetes::Version;
 use super::role::Role;
 pub use certificate::{Attribute, Ca, Certificate, ClientAuth, Loopback, Name, Sha256, Signer};
+pub use defect::{Defect, PemFault, PemFaultKind};
 pub use reason::Reason;
 
 /// Everything one scan saw. Each input has an item: what cannot be judged is an item with a
@@ -21,6 +24,32 @@ pub struct Inventory {
     pub context: Vec<Item>,
     /// Rotated kubelet certificates that nothing points at: not read, not judged.
     pub leftovers: Vec<PathBuf>,
+    /// What is known of the components of the node.
+    pub components: Components,
+}
+
+/// What the manifests and kubeconfigs of a node say of its components.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Components {
+    /// The version of the API server, if its image has a tag that says it.
+    pub version: Option<Version>,
+    /// The files whose one CA kube-controller-manager signs with.
+    pub signing_files: Vec<PathBuf>,
+    /// Under which names its servers are reached.
+    pub server_names: Vec<ServerName>,
+}
+
+/// A name or address under which a server of this node is reached.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerName {
+    /// The file of the certificate that it presents.
+    pub certificate: PathBuf,
+    /// The name or address that has to be in it.
+    pub host: String,
+    /// Who uses it, or what says so: a file or a flag.
+    pub by: String,
+    /// A component or kubeconfig of this node does; else somebody may.
+    pub is_dialed: bool,
 }
 
 /// One certificate, or one place where one should be.

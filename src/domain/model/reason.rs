@@ -13,6 +13,8 @@ pub enum Reason {
     BadKubeconfig(Option<(u64, u64)>),
     /// A PEM block without its end, or with damaged base64; the line where it begins, from 1.
     BadPem(u32),
+    /// The END of one PEM block and the BEGIN of another in this line, from 1: neither is read.
+    JoinedPem(u32),
     /// A symbolic link to nothing.
     BrokenLink,
     /// The file changed under each attempt to read it.
@@ -91,6 +93,7 @@ impl Reason {
             | Self::BadCertificate(_)
             | Self::BadKubeconfig(_)
             | Self::BadPem(_)
+            | Self::JoinedPem(_)
             | Self::BrokenLink
             | Self::Empty
             | Self::LinkLoop
@@ -117,7 +120,7 @@ impl Reason {
             Self::BadBase64 => "bad_base64",
             Self::BadCertificate(_) => "bad_der",
             Self::BadKubeconfig(_) => "decode_failed",
-            Self::BadPem(_) => "bad_pem",
+            Self::BadPem(_) | Self::JoinedPem(_) => "bad_pem",
             Self::BrokenLink => "broken_symlink",
             Self::Changed => "changed",
             Self::Empty => "empty",

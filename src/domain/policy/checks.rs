@@ -117,6 +117,9 @@ pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
     let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
         (true, CertificateKind::Leaf | CertificateKind::Ca | CertificateKind::KubeletClient, _)
         | (true, _, RenewedBy::Kubeadm) => Severity::Critical,
+        (true, CertificateKind::ClusterCa, _) if layout::is_node_kubeconfig(&item.place.path) => {
+            Severity::Critical
+        }
         _ => Severity::Unknown,
     };
     Finding { severity, kind: FindingKind::Unusable(reason.clone()) }

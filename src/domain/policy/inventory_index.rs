@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout;
-use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256, Signer};
-use crate::domain::role::CertificateKind;
+use crate::domain::model::{Certificate, Defect, Entry, Inventory, Item, Sha256, Signer};
+use crate::domain::role::{self, CertificateKind};
 
 /// An index over the whole inventory, for checks that compare.
 pub(super) struct InventoryIndex<'a> {
@@ -23,6 +23,10 @@ pub(super) struct InventoryIndex<'a> {
     has_unchecked: bool,
     /// How many CAs each CA file holds.
     cas_in: HashMap<&'a Path, usize>,
+    /// How many certificates of each file Kubernetes reads.
+    read_of: HashMap<&'a Path, usize>,
+    /// The files of certificates that a component presents.
+    presented: HashSet<&'a Path>,
     /// Users and clusters of each kubeconfig, as far as they have certificates.
     parts: HashMap<&'a Path, HashSet<(bool, &'a str)>>,
     /// The current kubeconfigs that people copy.
@@ -50,6 +54,8 @@ impl<'a> InventoryIndex<'a> {
             signers: HashSet::new(),
             has_unchecked: false,
             cas_in: HashMap::new(),
+            read_of: HashMap::new(),
+            presented: HashSet::new(),
             parts: HashMap::new(),
             originals: Vec::new(),
         };
@@ -67,6 +73,15 @@ impl<'a> InventoryIndex<'a> {
         self.has_unchecked |= matches!(certificate.signer, Signer::Unchecked { .. });
         if item.role.kind == CertificateKind::Ca {
             *self.cas_in.entry(path).or_default() += 1;
+        }
+        if !certificate.defects.iter().any(|it| matches!(it, Defect::Pem(_))) {
+            *self.read_of.entry(path).or_default() += 1;
+        }
+        if matches!(
+            item.role.kind,
+            CertificateKind::KubeletClient | CertificateKind::Leaf | CertificateKind::MinorLeaf
+        ) {
+            self.presented.insert(path);
         }
         if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
             let is_user = matches!(item.place.entry, Entry::User { .. });
@@ -130,6 +145,16 @@ impl<'a> InventoryIndex<'a> {
             && !self.signers.is_empty()
             && !self.has_unchecked
             && !self.signers.contains(&ca.sha256)
+    }
+
+    /// How many certificates Kubernetes reads of this file.
+    pub(super) fn certificates_in(&self, path: &Path) -> usize {
+        self.read_of.get(path).copied().unwrap_or(0)
+    }
+
+    /// True for a CA behind a certificate that a component presents.
+    pub(super) fn is_chain_of_component(&self, item: &Item) -> bool {
+        item.role == &role::CHAIN && self.presented.contains(&*item.place.path)
     }
 
     /// True for a kubeconfig of one user and one cluster: nothing is lost if it is replaced.

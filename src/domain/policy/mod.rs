@@ -2,12 +2,16 @@
 
 mod checks;
 mod inventory_index;
+mod refused;
 mod thresholds;
 
-use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason};
+use super::model::{
+    Certificate, Components, Content, Defect, Inventory, Item, Loopback, Reason, ServerName,
+};
 use super::role::{CertificateKind, RenewedBy};
 use super::time::{Span, UnixTime};
 use inventory_index::InventoryIndex;
+pub(crate) use refused::refused_since;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,6 +97,8 @@ pub enum FindingKind {
     },
     /// A kubeconfig whose cluster CA is not the cluster's CA.
     ForeignCa(Arc<Path>),
+    /// A name or address under which its server is reached is not in it.
+    NameMissing(Box<ServerName>),
     /// Its first second has not come.
     NotYetValid(UnixTime),
     /// It claims to live longer than its CA.
@@ -102,10 +108,14 @@ pub enum FindingKind {
         /// The CA's last second.
         until: UnixTime,
     },
+    /// Kubernetes' own library refuses it.
+    Refused(Defect),
     /// A CA left over from a rotation, about to end.
     Retired,
     /// The kubelet should have rotated it at that moment.
     RotationOverdue(UnixTime),
+    /// The file of the CA that kube-controller-manager signs with holds so many certificates, and not one.
+    SeveralCertificates(usize),
     /// An older copy of a kubeconfig that has been renewed.
     StaleCopy {
         /// That kubeconfig.
@@ -144,15 +154,25 @@ impl FindingKind {
             Self::Expired(_) => "expired",
             Self::Expires { .. } => "expires",
             Self::ForeignCa(_) => "foreign_ca",
+            Self::NameMissing(_) => "name_missing",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
+            Self::Refused(defect) => defect.code(),
             Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
+            Self::SeveralCertificates(_) => "several_certificates",
             Self::StaleCopy { .. } => "stale_copy",
             Self::SignatureUnchecked { .. } => "signature_unchecked",
             Self::Unusable(reason) => reason.code(),
             Self::WrongSigner(_) => "wrong_signer",
         }
+    }
+}
+
+impl Finding {
+    /// True for what a copy has by where it stands: etcd's CA in a kubeconfig has a row of its own, but is wrong there.
+    fn is_of_its_place(&self) -> bool {
+        matches!(self.kind, FindingKind::ForeignCa(_) | FindingKind::Refused(Defect::Pem(_)))
     }
 }
 
@@ -198,15 +218,13 @@ pub(crate) fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> A
         .iter()
         .enumerate()
         .map(|(position, item)| {
-            let mut findings = findings(item, &index, policy, now);
+            let mut findings = findings(item, &index, &inventory.components, policy, now);
             findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
             Row {
                 item: position,
                 severity: findings.first().map_or(Severity::Ok, |worst| worst.severity),
                 expires: expires(item),
-                // etcd's CA in a kubeconfig has a row of its own, but is wrong there.
-                repeats: index.is_repeated(item)
-                    && !findings.iter().any(|it| matches!(it.kind, FindingKind::ForeignCa(_))),
+                repeats: index.is_repeated(item) && !findings.iter().any(Finding::is_of_its_place),
                 findings: findings.into(),
             }
         })
@@ -263,11 +281,14 @@ pub(crate) fn ends_with_ca(item: &Item) -> bool {
 fn findings(
     item: &Item,
     index: &InventoryIndex<'_>,
+    node: &Components,
     policy: &Policy,
     now: UnixTime,
 ) -> Vec<Finding> {
     match &item.content {
-        Content::Certificate(certificate) => of_certificate(item, certificate, index, policy, now),
+        Content::Certificate(certificate) => {
+            of_certificate(item, certificate, index, node, policy, now)
+        }
         Content::Loopback(loopback) => of_loopback(loopback, policy, now).into_iter().collect(),
         Content::Problem(reason) => vec![checks::unusable(item, reason)],
     }
@@ -278,6 +299,7 @@ fn of_certificate(
     item: &Item,
     certificate: &Certificate,
     index: &InventoryIndex<'_>,
+    node: &Components,
     policy: &Policy,
     now: UnixTime,
 ) -> Vec<Finding> {
@@ -295,7 +317,8 @@ fn of_certificate(
         checks::rotation_overdue(item, certificate, policy, now),
         checks::stale_copy(item, certificate, index),
     ];
-    let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
+    let refused = refused::refused(item, certificate, index, node);
+    let mut findings: Vec<Finding> = found.into_iter().flatten().chain(refused).collect();
     if item.role.kind == CertificateKind::MinorLeaf {
         findings
             .iter_mut()

@@ -20,6 +20,7 @@ fn certificate(not_before: i64, not_after: i64) -> Certificate {
         sha256: Sha256([0; 32]),
         key_sha256: Sha256([0; 32]),
         is_ca: false,
+        defects: Vec::new(),
         client_auth: ClientAuth::Allowed,
         signer: Signer::NoCa,
     }
@@ -200,8 +201,11 @@ fn an_older_copy_of_admin_conf_is_stale_and_the_same_one_is_not() {
     assert_eq!(codes(&judge(vec![admin(), copy(2, 700 * DAY)], DAY)), []);
     assert_eq!(codes(&judge(vec![admin(), copy(3, 800 * DAY)], DAY)), []);
 
-    let context =
-        Inventory { items: vec![copy(1, 400 * DAY)], context: vec![admin()], leftovers: vec![] };
+    let context = Inventory {
+        items: vec![copy(1, 400 * DAY)],
+        context: vec![admin()],
+        ..Inventory::default()
+    };
     let alone = assess(&context, &Policy::default(), UnixTime::new(DAY));
     assert_eq!(codes(&alone), [(Severity::Warning, "stale_copy")]);
 }

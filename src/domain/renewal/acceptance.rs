@@ -128,6 +128,7 @@ mod tests {
             sha256: Sha256([0; 32]),
             key_sha256: Sha256([0; 32]),
             is_ca: false,
+            defects: Vec::new(),
             client_auth: ClientAuth::Allowed,
             signer: Signer::Verified(Arc::new(ca())),
         }

@@ -18,6 +18,7 @@ fn certificate(organisation: &str, [from, to]: [i64; 2], sha256: u8) -> Certific
         sha256: Sha256([sha256; 32]),
         key_sha256: Sha256([sha256; 32]),
         is_ca: false,
+        defects: Vec::new(),
         client_auth: ClientAuth::Allowed,
         signer: Signer::NoCa,
     }

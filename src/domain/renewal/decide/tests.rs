@@ -38,6 +38,7 @@ fn certificate(left: i64, ca_left: i64) -> Certificate {
         sha256: Sha256([0; 32]),
         key_sha256: Sha256([0; 32]),
         is_ca: false,
+        defects: Vec::new(),
         client_auth: ClientAuth::Allowed,
         signer: Signer::Verified(Arc::new(ca)),
     }
