@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// True if one of `sans`, as in [`Certificate::sans`](super::model::Certificate::sans), is for `host`: an address is only
 /// among the addresses, and a `*` stands for one whole label at the left.
-pub(crate) fn covers(sans: &[Box<str>], host: &str) -> bool {
+pub fn covers(sans: &[Box<str>], host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = bare.parse::<IpAddr>() {
         let addresses = sans.iter().filter_map(|san| san.strip_prefix("IP:")?.parse().ok());

@@ -6,7 +6,7 @@
 
 pub mod advice;
 pub mod alert;
-pub(crate) mod hostname;
+pub mod hostname;
 pub mod kubernetes;
 pub mod layout;
 pub(crate) mod ledger;

@@ -12,6 +12,23 @@ use crate::domain::model::Defect;
 /// The bits of an RSA key that Go accepts (crypto/rsa since 1.24, crypto/tls since 1.21).
 const RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;
 
+/// The extensions that Go looks into (`processExtensions` in its crypto/x509/parser.go).
+const READ: [Oid<'static>; 13] = [
+    oid_registry::OID_PKIX_AUTHORITY_INFO_ACCESS,
+    oid_registry::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+    oid_registry::OID_X509_EXT_BASIC_CONSTRAINTS,
+    oid_registry::OID_X509_EXT_CERTIFICATE_POLICIES,
+    oid_registry::OID_X509_EXT_CRL_DISTRIBUTION_POINTS,
+    oid_registry::OID_X509_EXT_EXTENDED_KEY_USAGE,
+    oid_registry::OID_X509_EXT_INHIBIT_ANY_POLICY,
+    oid_registry::OID_X509_EXT_KEY_USAGE,
+    oid_registry::OID_X509_EXT_NAME_CONSTRAINTS,
+    oid_registry::OID_X509_EXT_POLICY_CONSTRAINTS,
+    oid_registry::OID_X509_EXT_POLICY_MAPPINGS,
+    oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME,
+    oid_registry::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
+];
+
 /// Everything, whatever the certificate is for.
 pub(super) fn of(certificate: &X509Certificate<'_>) -> Vec<Defect> {
     let mut found = Vec::new();
@@ -70,20 +87,7 @@ fn is_unhandled(extension: &X509Extension<'_>) -> bool {
         ParsedExtension::SubjectAlternativeName(names) => {
             names.general_names.iter().any(is_known_name)
         }
-        ParsedExtension::AuthorityInfoAccess(_)
-        | ParsedExtension::AuthorityKeyIdentifier(_)
-        | ParsedExtension::BasicConstraints(_)
-        | ParsedExtension::CRLDistributionPoints(_)
-        | ParsedExtension::CertificatePolicies(_)
-        | ParsedExtension::ExtendedKeyUsage(_)
-        | ParsedExtension::InhibitAnyPolicy(_)
-        | ParsedExtension::KeyUsage(_)
-        | ParsedExtension::NameConstraints(_)
-        | ParsedExtension::ParseError { .. }
-        | ParsedExtension::PolicyConstraints(_)
-        | ParsedExtension::PolicyMappings(_)
-        | ParsedExtension::SubjectKeyIdentifier(_) => true,
-        _ => false,
+        _ => READ.contains(&extension.oid),
     };
     extension.critical && !is_handled
 }
@@ -146,7 +150,7 @@ fn malformed(certificate: &X509Certificate<'_>) -> Option<&'static str> {
 
 fn is_sound(extension: &X509Extension<'_>) -> bool {
     match extension.parsed_extension() {
-        ParsedExtension::ParseError { .. } => false,
+        ParsedExtension::ParseError { .. } => !READ.contains(&extension.oid),
         ParsedExtension::SubjectAlternativeName(names) => {
             names.general_names.iter().all(|name| match name {
                 GeneralName::IPAddress(bytes) => [4, 16].contains(&bytes.len()),

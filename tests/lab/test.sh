@@ -20,5 +20,5 @@ down() {
 trap down EXIT
 # Most of a test of the lab is waiting.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
-cargo test --features lab --test alertmanager --test copies --test crash --test faults --test hang --test kubeadm \
+cargo test --features lab --test alertmanager --test copies --test crash --test faults --test go --test hang --test kubeadm \
     --test kubeadm_config --test lab --test log --test mail --test renew_files --test renew_paths --test squid --test store -- "$@"
