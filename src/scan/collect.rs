@@ -173,7 +173,8 @@ impl Collector {
         let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
             let read = der.and_then(|block| {
-                x509::read(&block.der, block.trusted, anchors.authority(index), &self.issuers)
+                let authority = anchors.authority(index, &block.der);
+                x509::read(&block.der, block.trusted, authority, &self.issuers)
                     .map_err(|_| Reason::BadCertificate(index))
             });
             let is_behind = index > 0 && read.as_ref().is_ok_and(|certificate| certificate.is_ca);
@@ -287,7 +288,7 @@ fn remembered<T: Clone>(
 /// The owner of what an [`Authority`] borrows.
 enum Anchors {
     Beside(Arc<Vec<Anchor>>),
-    Chained(Arc<Path>, Vec<Anchor>),
+    Chained(Arc<CaFile>, Vec<Anchor>),
     Named(Arc<CaFile>),
     None,
 }
@@ -298,22 +299,34 @@ impl Anchors {
         match self {
             Self::Named(named) if ders.len() > 1 => {
                 let behind = ders.iter().skip(1).flatten().map(|block| &*block.der);
-                Self::Chained(named.path.clone(), x509::with_intermediates(&named.anchors, behind))
+                let anchors = x509::with_intermediates(&named.anchors, behind);
+                Self::Chained(named, anchors)
             }
             other => other,
         }
     }
 
     /// For the certificate at `index` of its file: only the first is the leaf that must have been
-    /// signed by the named CA.
-    fn authority(&self, index: u32) -> Authority<'_> {
+    /// signed by the named CA. One that is in the CA file itself needs no CA above it.
+    fn authority(&self, index: u32, der: &[u8]) -> Authority<'_> {
         match self {
+            Self::Beside(anchors) if holds(anchors, der) => Authority::Beside(&[]),
             Self::Beside(anchors) => Authority::Beside(anchors),
+            Self::Chained(named, _) if index > 0 && holds(&named.anchors, der) => {
+                Authority::Beside(&[])
+            }
             Self::Chained(_, anchors) if index > 0 => Authority::Beside(anchors),
-            Self::Chained(path, anchors) => Authority::Named(path, anchors),
+            Self::Chained(named, anchors) => Authority::Named(&named.path, anchors),
             Self::Named(named) => Authority::Named(&named.path, &named.anchors),
             Self::None => Authority::Beside(&[]),
         }
+    }
+}
+
+fn holds(anchors: &[Anchor], der: &[u8]) -> bool {
+    !anchors.is_empty() && {
+        let sum = x509::sha256(der);
+        anchors.iter().any(|anchor| anchor.ca.sha256 == sum)
     }
 }
 

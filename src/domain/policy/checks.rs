@@ -48,17 +48,23 @@ pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Findin
 }
 
 /// A CA that ends beside another in its file, and has signed nothing that is here: it is left over
-/// from a rotation, and nobody needs it.
+/// from a rotation, and nobody needs it. The end of a root changes nothing where the intermediate CA
+/// below it is in the same CA file.
 pub(super) fn retired(
     expiry: Finding,
     item: &Item,
     certificate: &Certificate,
     index: &InventoryIndex<'_>,
-) -> Finding {
-    if item.role.kind != CertificateKind::Ca || !index.is_retired(&item.place.path, certificate) {
-        return expiry;
+) -> Option<Finding> {
+    let is_ca = matches!(item.role.kind, CertificateKind::Ca | CertificateKind::ClusterCa);
+    if is_ca && index.is_root_behind(certificate) {
+        return None;
     }
-    Finding { severity: Severity::Warning, kind: FindingKind::Retired }
+    let is_retired = item.role.kind == CertificateKind::Ca
+        && index.is_retired(&item.place.path, certificate)
+        || index.is_beside_the_chain(item);
+    let retired = Finding { severity: Severity::Warning, kind: FindingKind::Retired };
+    Some(if is_retired { retired } else { expiry })
 }
 
 /// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made

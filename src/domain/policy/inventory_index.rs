@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout;
-use crate::domain::model::{Certificate, Entry, Inventory, Item, Sha256, Signer};
-use crate::domain::role::CertificateKind;
+use crate::domain::model::{Certificate, Entry, Inventory, Item, Name, Sha256, Signer};
+use crate::domain::role::{self, CertificateKind};
+use crate::domain::time::UnixTime;
 
 /// An index over the whole inventory, for checks that compare.
 pub(super) struct InventoryIndex<'a> {
@@ -23,6 +24,10 @@ pub(super) struct InventoryIndex<'a> {
     has_unchecked: bool,
     /// How many CAs each CA file holds.
     cas_in: HashMap<&'a Path, usize>,
+    /// CAs of which another one in their CA file says that they have issued it.
+    roots_behind: HashSet<Sha256>,
+    /// When each file's leaf ends, by its path and the user whose it is.
+    leaf_ends: HashMap<(&'a Path, &'a str), UnixTime>,
     /// Users and clusters of each kubeconfig, as far as they have certificates.
     parts: HashMap<&'a Path, HashSet<(bool, &'a str)>>,
     /// The current kubeconfigs that people copy.
@@ -40,6 +45,30 @@ fn ca_with_a_row(item: &Item) -> Option<Sha256> {
         .map(|certificate| certificate.sha256)
 }
 
+/// The position in its file's chain, and the user whose chain it is.
+fn in_chain(item: &Item) -> Option<(u32, &str)> {
+    match &item.place.entry {
+        Entry::Pem(index) => Some((*index, "")),
+        Entry::User { name, index } => Some((*index, name)),
+        Entry::Cluster { .. } | Entry::Process(_) | Entry::Whole => None,
+    }
+}
+
+/// What stands behind an intermediate CA in the same CA file.
+fn roots_behind(inventory: &Inventory) -> HashSet<Sha256> {
+    let of_ca = |item: &'_ Item| item.role.kind == CertificateKind::Ca;
+    let items = || inventory.items.iter().chain(&inventory.context).filter(|item| of_ca(item));
+    let cas = || items().filter_map(|item| Some((&item.place.path, item.certificate()?)));
+    let issuers: HashSet<(&std::sync::Arc<Path>, &Name)> = cas()
+        .filter(|(_, ca)| ca.issuer != ca.subject)
+        .map(|(path, ca)| (path, &ca.issuer))
+        .collect();
+    cas()
+        .filter(|(path, ca)| issuers.contains(&(path, &ca.subject)))
+        .map(|(_, ca)| ca.sha256)
+        .collect()
+}
+
 impl<'a> InventoryIndex<'a> {
     pub(super) fn of(inventory: &'a Inventory) -> Self {
         let mut index = Self {
@@ -50,6 +79,8 @@ impl<'a> InventoryIndex<'a> {
             signers: HashSet::new(),
             has_unchecked: false,
             cas_in: HashMap::new(),
+            roots_behind: roots_behind(inventory),
+            leaf_ends: HashMap::new(),
             parts: HashMap::new(),
             originals: Vec::new(),
         };
@@ -67,6 +98,9 @@ impl<'a> InventoryIndex<'a> {
         self.has_unchecked |= matches!(certificate.signer, Signer::Unchecked { .. });
         if item.role.kind == CertificateKind::Ca {
             *self.cas_in.entry(path).or_default() += 1;
+        }
+        if let (Some((0, user)), Signer::Verified(_)) = (in_chain(item), &certificate.signer) {
+            self.leaf_ends.extend(super::expires(item).map(|end| ((&**path, user), end)));
         }
         if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
             let is_user = matches!(item.place.entry, Entry::User { .. });
@@ -130,6 +164,22 @@ impl<'a> InventoryIndex<'a> {
             && !self.signers.is_empty()
             && !self.has_unchecked
             && !self.signers.contains(&ca.sha256)
+    }
+
+    /// True for a CA that no chain here reaches, because each ends at an intermediate CA that stands
+    /// in the same CA file.
+    pub(super) fn is_root_behind(&self, ca: &Certificate) -> bool {
+        self.roots_behind.contains(&ca.sha256)
+            && !self.signers.is_empty()
+            && !self.has_unchecked
+            && !self.signers.contains(&ca.sha256)
+    }
+
+    /// True for a CA behind a leaf that is valid for longer than it, over another CA.
+    pub(super) fn is_beside_the_chain(&self, item: &Item) -> bool {
+        let leaf =
+            in_chain(item).and_then(|(_, user)| self.leaf_ends.get(&(&*item.place.path, user)));
+        item.role == &role::CHAIN && leaf.is_some_and(|end| super::expires(item) < Some(*end))
     }
 
     /// True for a kubeconfig of one user and one cluster: nothing is lost if it is replaced.

@@ -283,7 +283,7 @@ fn of_certificate(
 ) -> Vec<Finding> {
     let steps = thresholds::steps(item, certificate, policy);
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
-        .map(|expiry| checks::retired(expiry, item, certificate, index));
+        .and_then(|expiry| checks::retired(expiry, item, certificate, index));
     // Once it expires soon, that is the finding, and its line says whether the CA is the reason.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
