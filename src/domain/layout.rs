@@ -76,7 +76,22 @@ pub(crate) const DISTRIBUTIONS: [(&str, Search, &Role); 11] = [
 ];
 
 /// Endings of certificates in a searched directory; a file that is named itself may have any.
-const EXTENSIONS: [&str; 6] = ["cer", "cert", "crt", "der", "kubeconfig", "pem"];
+const EXTENSIONS: [&str; 14] = [
+    "cer",
+    "cert",
+    "crt",
+    "der",
+    "jceks",
+    "jks",
+    "keystore",
+    "kubeconfig",
+    "p12",
+    "p7b",
+    "p7c",
+    "pem",
+    "pfx",
+    "truststore",
+];
 
 /// What a path says about the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -306,6 +321,11 @@ pub(crate) fn is_certificate_name(path: &Path) -> bool {
         }
         _ => extension == "conf",
     }
+}
+
+/// True for a file of a small directory that is opened to see what it is: all but keys.
+pub(crate) fn is_worth_a_look(path: &Path) -> bool {
+    path.extension() != Some(OsStr::new("key"))
 }
 
 /// True for a file of the kubelet's pki directory that nothing points at: older rotated files

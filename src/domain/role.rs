@@ -351,6 +351,10 @@ pub static OTHER: Role = Role {
     command: "",
 };
 
+/// What is in a file whose name promises no certificate, such as a backup: nothing is known to use it.
+pub(crate) static STRAY: Role =
+    Role { id: "stray", impact: "whatever uses it, if anything does, is rejected", ..OTHER };
+
 /// A CA behind a leaf in the same file.
 pub(crate) static CHAIN: Role = Role {
     id: "chain",
@@ -399,6 +403,7 @@ mod tests {
             &USER_KUBECONFIG,
             &LOOPBACK,
             &OTHER,
+            &STRAY,
             &K3S,
             &RKE2,
             &K0S,

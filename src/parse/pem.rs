@@ -18,13 +18,8 @@ pub struct Block {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Damaged(pub u32);
 
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
-
-/// True if a line begins with a PEM block of any kind.
-pub(crate) fn has_block(bytes: &[u8]) -> bool {
-    lines(bytes).any(|line| line.starts_with(BEGIN))
-}
+pub(super) const BEGIN: &[u8] = b"-----BEGIN ";
+pub(super) const END: &[u8] = b"-----END ";
 
 /// All certificate blocks, in order; blocks of other kinds are stepped over unread.
 pub fn certificates(bytes: &[u8]) -> Vec<Result<Block, Damaged>> {
@@ -81,7 +76,7 @@ impl OpenBlock {
 }
 
 /// Lines without BOM and without white space at both ends.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // A file of a classic Mac has CR alone.
     let newline = if text.contains(&b'\n') { b'\n' } else { b'\r' };
@@ -89,7 +84,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The label of a `-----BEGIN label-----` line.
-fn label<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn label<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     Some(line.strip_prefix(start)?.strip_suffix(b"-----").unwrap_or_default().trim_ascii())
 }
 
@@ -137,7 +132,6 @@ mod tests {
     #[test]
     fn keys_alone_hold_no_certificate() {
         let key = "-----BEGIN EC PRIVATE KEY-----\nAQID\n-----END EC PRIVATE KEY-----\n";
-        assert!(has_block(key.as_bytes()));
         assert!(ders(key).is_empty());
     }
 

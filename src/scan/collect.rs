@@ -6,18 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use crate::domain::layout::{KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
-use crate::domain::role::{self, CertificateKind, Role};
-use crate::parse::kubeconfig::{self, Kubeconfig, PemSource};
+use crate::domain::role::{self, CertificateKind};
+use crate::parse::kubeconfig::{Kubeconfig, PemSource};
 use crate::parse::x509::{self, Anchor, Authority, Issuers};
-use crate::parse::{self, Form, pem};
 
+use super::contents::{Contents, Ders, blocks, contents, is_any};
 use super::flags::NodeFlags;
 use super::host::Host;
 use super::paths::lexical;
 use super::walk::{FileState, FoundFile};
-
-/// Most certificates that are judged of one file; the bundle of all public CAs has about 150.
-const MAX_CERTIFICATES: usize = 1000;
 
 /// Names of CA files that sign what lies beside them: kubeadm's, and those of k3s and RKE2.
 const CA_NAMES: [&str; 7] = [
@@ -46,9 +43,6 @@ struct CaFile {
     has_key: bool,
 }
 
-/// The certificates of one source: DER, or why there is none.
-type Ders = Vec<Result<pem::Block, Reason>>;
-
 impl Collector {
     pub(super) fn new(host: Arc<Host>, flags: NodeFlags) -> Self {
         Self {
@@ -63,13 +57,24 @@ impl Collector {
     /// Everything that one file holds.
     pub(super) fn file(&self, found: &FoundFile) -> Vec<Item> {
         let path = &found.path;
-        let location = self.locate(path);
+        let mut location = self.locate(path);
+        let is_any = is_any(found, location.role);
+        let is_problem = matches!(found.state, FileState::Problem(_));
         let bytes = match &found.state {
             FileState::File => self.host.read(path, true),
             FileState::Unseen => self.host.read(path, false),
             FileState::Problem(reason) => Err(reason.clone()),
         };
-        match bytes.and_then(|bytes| contents(&bytes, found, location.role)) {
+        let contents = match bytes {
+            // Its name promises nothing, and directories are among them.
+            Err(_) if is_any && location.role == &role::OTHER && !is_problem => return Vec::new(),
+            bytes => bytes.and_then(|bytes| contents(&bytes, found, location.role)),
+        };
+        let is_pem = matches!(contents, Ok(Contents::Certificates(_)));
+        if is_any && (is_pem || location.role == &role::OTHER) {
+            location.role = &role::STRAY;
+        }
+        match contents {
             Ok(Contents::Certificates(ders)) => self.items(path, &location, ders, &Entry::Pem),
             Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, &location, config),
             Ok(Contents::Foreign) => Vec::new(),
@@ -96,7 +101,8 @@ impl Collector {
         let mut items = Vec::new();
         let is_known =
             matches!(location.role.kind, CertificateKind::Leaf | CertificateKind::UserKubeconfig);
-        let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
+        let is_stray = location.role == &role::STRAY;
+        let user_role = if is_known || is_stray { location.role } else { &role::USER_KUBECONFIG };
         // Whose copy a kubeconfig is can only be told by this node's CA.
         let of_node = || self.flags.certificates_dir.clone();
         let pki = location.pki.clone().or_else(of_node);
@@ -327,73 +333,5 @@ fn holds(anchors: &[Anchor], der: &[u8]) -> bool {
     !anchors.is_empty() && {
         let sum = x509::sha256(der);
         anchors.iter().any(|anchor| anchor.ca.sha256 == sum)
-    }
-}
-
-/// What a file holds.
-enum Contents {
-    Certificates(Ders),
-    /// Nothing of ours: keys, signing requests, the settings of another program.
-    Foreign,
-    Kubeconfig(Kubeconfig),
-}
-
-fn contents(bytes: &[u8], found: &FoundFile, role: &Role) -> Result<Contents, Reason> {
-    let is_conf = found.path.extension().is_some_and(|extension| extension == "conf");
-    // A `.conf` that kubeadm does not know may belong to any program, such as cloud.conf.
-    let may_be_foreign = !found.is_named && is_conf && role.kind == CertificateKind::UserKubeconfig;
-    let is_kubeconfig = is_conf && role.kind != CertificateKind::File
-        || role.kind == CertificateKind::UserKubeconfig;
-    match parse::form(bytes) {
-        Form::Kubeconfig => read_kubeconfig(bytes, role),
-        _ if may_be_foreign => Ok(Contents::Foreign),
-        Form::Empty => Err(Reason::Empty),
-        _ if is_kubeconfig => read_kubeconfig(bytes, role),
-        Form::Der | Form::Pem => match blocks(bytes) {
-            Err(Reason::NoCertificate) if may_hold_none(found, role) => Ok(Contents::Foreign),
-            ders => ders.map(Contents::Certificates),
-        },
-        Form::Unknown => Err(Reason::NoCertificate),
-    }
-}
-
-/// True where keys or requests alone are nothing to complain about: by the ending in what
-/// `certwatch check pki/*` names because a shell does, and in the `.pem` files of a directory, of
-/// which many are keys. A `.crt` without a certificate is wrong.
-fn may_hold_none(found: &FoundFile, role: &Role) -> bool {
-    let ends_with = |endings: &[&str]| {
-        found
-            .path
-            .extension()
-            .is_some_and(|extension| endings.iter().any(|known| extension == *known))
-    };
-    ends_with(&["csr", "key", "pub"])
-        || !found.is_named && role.kind == CertificateKind::File && ends_with(&["pem"])
-}
-
-fn read_kubeconfig(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
-    let config = kubeconfig::read(bytes)?;
-    // A component's kubeconfig without any user is of no use to it.
-    if config.users.is_empty() && !config.has_other_users && role.kind == CertificateKind::Leaf {
-        return Err(Reason::NoCertificate);
-    }
-    Ok(Contents::Kubeconfig(config))
-}
-
-/// The certificates of PEM or DER.
-fn blocks(bytes: &[u8]) -> Result<Ders, Reason> {
-    let ders: Ders = match parse::form(bytes) {
-        Form::Der => vec![Ok(pem::Block { der: bytes.to_vec(), trusted: false })],
-        Form::Pem => pem::certificates(bytes)
-            .into_iter()
-            .map(|block| block.map_err(|pem::Damaged(line)| Reason::BadPem(line)))
-            .collect(),
-        Form::Empty => return Err(Reason::Empty),
-        Form::Kubeconfig | Form::Unknown => return Err(Reason::NoCertificate),
-    };
-    match ders.len() {
-        0 => Err(Reason::NoCertificate),
-        1..=MAX_CERTIFICATES => Ok(ders),
-        _ => Err(Reason::TooMany { what: "certificates", limit: MAX_CERTIFICATES as u64 }),
     }
 }

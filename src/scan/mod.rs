@@ -5,6 +5,7 @@
 //! while it hangs (`hangs.rs`).
 
 mod collect;
+mod contents;
 mod flags;
 mod host;
 mod paths;

@@ -45,7 +45,7 @@ impl Area {
                 walk.files_of(Path::new(place), &layout::is_certificate_name);
             }
             Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
-            Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_certificate_name),
+            Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_worth_a_look),
             Self::Kubernetes => kubernetes(host, flags, walk),
             Self::Named(place) => walk.named(place),
             Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
@@ -99,10 +99,8 @@ fn kubernetes(host: &Host, flags: &NodeFlags, walk: &mut Walk<'_>) {
         pkis.insert(0, dir.to_owned());
     }
     let pkis: Vec<&Path> = pkis.iter().map(PathBuf::as_path).collect();
-    walk.directories(&pkis, &layout::is_certificate_name);
-    walk.files_of(kubernetes, &|path| {
-        path.extension().is_some_and(|extension| extension == "conf")
-    });
+    walk.directories(&pkis, &layout::is_worth_a_look);
+    walk.files_of(kubernetes, &layout::is_worth_a_look);
     // Not to be allowed to look is not to know that it is missing.
     let has = |path: &Path| !matches!(host.kind(path), Err(Reason::Missing));
     let there = || pkis.iter().copied().find(|pki| has(pki));

@@ -187,6 +187,10 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
+        Reason::NotRead { format, .. } if format.is_container() => {
+            format!("{}: not read, so no certificate in it is judged", format.name())
+        }
+        Reason::NotRead { format, .. } => format!("{}, not a certificate", format.name()),
         Reason::OutOfTime(seconds) => {
             format!("the scan ran out of its {seconds} s before this")
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::show;
 use crate::domain::layout;
-use crate::domain::model::{Attribute, Entry, Item, Reason};
+use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
 use crate::domain::role::{self, CertificateKind, RenewedBy};
 use crate::domain::text::{escape_control, shell_word};
@@ -67,6 +67,7 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     let role = item.role;
     let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
     match role.kind {
+        _ if role == &role::STRAY => leave_out(item),
         _ if policy::ends_with_ca(item) => plan_ca_rotation(),
         CertificateKind::Ca => plan_ca_rotation(),
         CertificateKind::ClusterCa if layout::is_node_kubeconfig(&item.place.path) => {
@@ -209,6 +210,9 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
         Reason::Changed => words("find out what keeps rewriting it"),
+        Reason::NotRead { format, is_der } if item.role.kind == CertificateKind::File => {
+            look_into(item, *format, *is_der)
+        }
         Reason::OutOfTime(_) => words(
             "raise `scan.timeout`, or add to `scan.exclude` what does not respond or is too large",
         ),
@@ -257,6 +261,37 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
         _ if *reason == Reason::Missing => words("restore it, or configure another place"),
         _ => look_at(item),
     }
+}
+
+/// The command that shows what is in it; it asks for the password where there is one.
+fn look_into(item: &Item, format: FileFormat, is_der: bool) -> Remedy {
+    let Some(path) = pasteable(&item.place.path) else { return look_at(item) };
+    let der = if is_der { " -inform DER" } else { "" };
+    Remedy::Command(match format {
+        FileFormat::Crl => format!("openssl crl -in {path}{der} -noout -issuer -nextupdate"),
+        FileFormat::Jceks | FileFormat::Jks => format!("keytool -list -keystore {path}"),
+        FileFormat::Pkcs12 => format!("openssl pkcs12 -in {path} -nokeys"),
+        FileFormat::Pkcs7 => format!("openssl pkcs7 -in {path}{der} -print_certs -noout"),
+        FileFormat::Request => format!("openssl req -in {path}{der} -noout -subject"),
+        FileFormat::Utf16 => {
+            format!("iconv -f UTF-16 -t UTF-8 {path} | openssl x509 -noout -enddate")
+        }
+        FileFormat::EncryptedKey
+        | FileFormat::Parameters
+        | FileFormat::Pgp
+        | FileFormat::PrivateKey
+        | FileFormat::PublicKey
+        | FileFormat::SshKey => return look_at(item),
+    })
+}
+
+/// For what nothing is known to use.
+fn leave_out(item: &Item) -> Remedy {
+    let path = show(&item.place.path);
+    words(&format!(
+        "delete it if nothing uses it, or leave it out: exclude = [\"{path}\"] in [scan] of \
+         /etc/certwatch/config.toml"
+    ))
 }
 
 fn look_at(item: &Item) -> Remedy {

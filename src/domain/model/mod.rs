@@ -1,6 +1,7 @@
 //! What a scan saw, as data.
 
 mod certificate;
+mod file_format;
 mod reason;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use super::role::Role;
 pub use certificate::{Attribute, Ca, Certificate, ClientAuth, Loopback, Name, Sha256, Signer};
+pub use file_format::FileFormat;
 pub use reason::Reason;
 
 /// Everything one scan saw. Each input has an item: what cannot be judged is an item with a

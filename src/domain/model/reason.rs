@@ -1,5 +1,6 @@
 //! Why something cannot be judged.
 
+use super::FileFormat;
 use crate::domain::time::UnixTime;
 
 /// Why something cannot be judged. A closed list: each has a code that is stable for machines.
@@ -29,6 +30,13 @@ pub enum Reason {
     NoCertificate,
     /// A FIFO, socket, device or directory where a file should be; its kind in words.
     NotAFile(&'static str),
+    /// Something that is recognized and not read.
+    NotRead {
+        /// What it is.
+        format: FileFormat,
+        /// In DER, where it may be in PEM as well.
+        is_der: bool,
+    },
     /// No permission to read it.
     PermissionDenied,
     /// The operating system's own words for any other failure.
@@ -62,7 +70,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 19] = [
+    pub(crate) const CODES: [&str; 21] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -70,6 +78,7 @@ impl Reason {
         "changed",
         "decode_failed",
         "empty",
+        "keystore",
         "no_certificate_found",
         "not_a_file",
         "not_found",
@@ -82,6 +91,7 @@ impl Reason {
         "too_large",
         "too_many",
         "unknown_owner",
+        "unsupported_format",
     ];
 
     /// True for what a component stumbles over as well; false for what only this scan could not do.
@@ -96,7 +106,8 @@ impl Reason {
             | Self::LinkLoop
             | Self::Missing
             | Self::NoCertificate
-            | Self::NotAFile(_) => true,
+            | Self::NotAFile(_)
+            | Self::NotRead { .. } => true,
             Self::Changed
             | Self::Hangs(_)
             | Self::OutOfTime(_)
@@ -125,6 +136,7 @@ impl Reason {
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
+            Self::NotRead { format, .. } => format.code(),
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",

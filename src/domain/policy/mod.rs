@@ -5,7 +5,7 @@ mod inventory_index;
 mod thresholds;
 
 use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason};
-use super::role::{CertificateKind, RenewedBy};
+use super::role::{self, CertificateKind, RenewedBy};
 use super::time::{Span, UnixTime};
 use inventory_index::InventoryIndex;
 use serde::{Deserialize, Serialize};
@@ -296,7 +296,7 @@ fn of_certificate(
         checks::stale_copy(item, certificate, index),
     ];
     let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
-    if item.role.kind == CertificateKind::MinorLeaf {
+    if item.role.kind == CertificateKind::MinorLeaf || item.role == &role::STRAY {
         findings
             .iter_mut()
             .for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
