@@ -614,9 +614,10 @@ fn only_a_copy_of_admin_conf_is_overwritten() {
         row["findings"][0]["command"].as_str().map(str::to_owned)
     };
     node.write("root/.kube/config", &old);
-    let expected = "cp -p /root/.kube/config /root/.kube/config.old && cp /etc/kubernetes/admin.conf /root/.kube/config";
-    assert_eq!(command("/root/.kube/config").as_deref(), Some(expected));
-    // One with a second user would lose it.
+    let names_the_user =
+        |command: Option<String>| command.unwrap().contains("user=kubernetes-admin");
+    assert!(names_the_user(command("/root/.kube/config")));
+    // One with a second user keeps it: the user is edited in place.
     let second = kubeconfig(
         SERVER,
         &node.ca.pair.certificate,
@@ -625,7 +626,10 @@ fn only_a_copy_of_admin_conf_is_overwritten() {
     );
     let (_, second_user) = second.split_once("users:\n").unwrap();
     node.write("root/.kube/config", &(old + second_user));
-    assert_eq!(command("/root/.kube/config"), None);
+    let (document, _) = check_json(root.path(), &["/root/.kube/config"]);
+    assert!(codes(&document, ".kube/config").contains(&"stale_copy".to_owned()));
+    let edits = |row: &Value| row["findings"][0]["command"].as_str().map(str::to_owned);
+    assert!(rows(&document).iter().filter_map(edits).any(|it| names_the_user(Some(it))));
     // A person's own is not replaced by the admin's.
     node.write("root/.kube/config", &second);
     assert_eq!(command("/root/.kube/config"), None);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{KUBERNETES, Location, PKI_NAMES};
+use crate::domain::layout::{KUBELET_CURRENT, KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, CertificateKind};
 use crate::parse::kubeconfig::{Kubeconfig, PemSource};
@@ -74,15 +74,32 @@ impl Collector {
         if is_any && (is_pem || location.role == &role::OTHER) {
             location.role = &role::STRAY;
         }
+        let mut items = self.contents(path, &location, contents, found.is_named);
+        if location.role.kind == CertificateKind::KubeletClient
+            && path.ends_with(KUBELET_CURRENT[0])
+            && self.host.is_regular(path)
+        {
+            items.push(self.unusable(path, Entry::Whole, &location, Reason::NotALink));
+        }
+        items
+    }
+
+    fn contents(
+        &self,
+        path: &Arc<Path>,
+        location: &Location,
+        contents: Result<Contents, Reason>,
+        is_named: bool,
+    ) -> Vec<Item> {
         match contents {
-            Ok(Contents::Certificates(ders)) => self.items(path, &location, ders, &Entry::Pem),
-            Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, &location, config),
+            Ok(Contents::Certificates(ders)) => self.items(path, location, ders, &Entry::Pem),
+            Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, location, config),
             Ok(Contents::Foreign) => Vec::new(),
             // A slip of the pen on the command line is no lost certificate of the node.
-            Err(Reason::Missing) if found.is_named => {
+            Err(Reason::Missing) if is_named => {
                 vec![self.unusable(path, Entry::Whole, &UNKNOWN_PLACE, Reason::Missing)]
             }
-            Err(reason) => vec![self.unusable(path, Entry::Whole, &location, reason)],
+            Err(reason) => vec![self.unusable(path, Entry::Whole, location, reason)],
         }
     }
 

@@ -227,10 +227,19 @@ impl Host {
         }
     }
 
+    /// True for a regular file that is no link to one.
+    pub(super) fn is_regular(&self, path: &Path) -> bool {
+        self.enter(path).is_ok() && self.own_type(path) == Some(FileType::RegularFile)
+    }
+
     fn is_link(&self, path: &Path) -> bool {
-        self.open(path, OFlags::PATH | OFlags::NOFOLLOW)
-            .and_then(|file| sys::fstat(&file))
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+        self.own_type(path) == Some(FileType::Symlink)
+    }
+
+    /// What is at `path` itself, links not followed.
+    fn own_type(&self, path: &Path) -> Option<FileType> {
+        let file = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        sys::fstat(&file).ok().map(|stat| FileType::from_raw_mode(stat.st_mode))
     }
 
     fn reason(&self, path: &Path, error: Errno) -> Reason {

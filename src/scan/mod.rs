@@ -26,7 +26,7 @@ use glob::Pattern;
 
 use crate::beside::Lost;
 use crate::domain::layout::Watched;
-use crate::domain::model::{Inventory, Item, Reason};
+use crate::domain::model::{Content, Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
@@ -192,6 +192,10 @@ impl Scan<'_> {
         let mut items = self.items(self.search(standard_areas())?)?;
         let servers = self.step(move |host| process::api_servers(host, now))?;
         items.extend(servers.unwrap_or_default());
+        // What cannot be read may be found, and named by a kubeconfig as well.
+        let mut unread = HashSet::new();
+        let is_problem = |item: &Item| matches!(item.content, Content::Problem(_));
+        items.retain(|item| !is_problem(item) || unread.insert(item.place.clone()));
         Ok(items)
     }
 

@@ -1,5 +1,7 @@
 //! The words: what will happen, and what to do about it, each in one line for a tired person.
 
+mod command;
+mod distribution;
 mod remedy;
 
 use std::path::Path;
@@ -9,7 +11,8 @@ use super::policy::{self, FindingKind};
 use super::role::{CertificateKind, RenewedBy, Role};
 use super::text::escape_control;
 use super::time::UnixTime;
-pub use remedy::{Remedy, remedy};
+pub use command::Remedy;
+pub use remedy::remedy;
 
 /// Those that read their certificates at their start and fail without them.
 const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];
@@ -44,6 +47,7 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let due = due.date();
             format!("the kubelet should have rotated it by {due}: its rotation does not work")
         }
+        FindingKind::StaleCa { at, of } => stale_ca(*at, of, impact, now),
         FindingKind::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
@@ -59,6 +63,14 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("not signed by {}: rejected by everyone who trusts only that CA", show(ca))
         }
     }
+}
+
+fn stale_ca(at: UnixTime, of: &Path, impact: &str, now: UnixTime) -> String {
+    let copy = format!("an older copy of {}, which has been signed again", show(of));
+    if at < now {
+        return format!("expired {} ago, {copy}: {impact}", now - at);
+    }
+    format!("expires in {}, {copy}; then {impact}", at - now)
 }
 
 /// What it is, in words that go on after a name: `serving certificate of kube-apiserver`.
@@ -83,6 +95,7 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
+        FindingKind::StaleCa { of, .. } => format!("holds an old copy of {}", show(of)),
         FindingKind::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
         FindingKind::SignatureUnchecked { algorithm, .. } => {
             format!("has a signature that is not checked ({})", escape_control(algorithm))
@@ -187,6 +200,9 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
+        Reason::NotALink => "a regular file, not the link that the kubelet expects: \
+                             it cannot rotate its certificate, which will expire"
+            .to_owned(),
         Reason::NotRead { format, .. } if format.is_container() => {
             format!("{}: not read, so no certificate in it is judged", format.name())
         }

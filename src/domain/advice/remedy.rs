@@ -1,46 +1,14 @@
 //! What to do about a finding: a command where there is one that does it, else words.
 
-use std::fmt;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::show;
+use super::command::{Remedy, pasteable, pasteable_text, words};
+use super::{distribution, show};
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
 use crate::domain::role::{self, CertificateKind, RenewedBy};
-use crate::domain::text::{escape_control, shell_word};
-
-/// What to do about a finding.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Remedy {
-    /// A command that can be pasted into a root shell on the node.
-    Command(String),
-    /// What a person has to do, where no one command does it.
-    Words(String),
-}
-
-impl Remedy {
-    /// The command, where there is one.
-    pub fn command(&self) -> Option<&str> {
-        match self {
-            Self::Command(command) => Some(command),
-            Self::Words(_) => None,
-        }
-    }
-}
-
-/// `run: …` or the words.
-impl fmt::Display for Remedy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Command(command) => write!(f, "run: {command}"),
-            Self::Words(words) => f.write_str(words),
-        }
-    }
-}
+use crate::domain::text::shell_word;
 
 /// What to do about it.
 pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
@@ -56,7 +24,8 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
             "if a restart of the kubelet does not help, see why with \
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
-        FindingKind::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
+        FindingKind::StaleCa { of, .. } => write_ca(item, of),
+        FindingKind::StaleCopy { of } => replace_copy(item, of),
         FindingKind::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
         FindingKind::Unusable(reason) => mend(item, reason),
         FindingKind::WrongSigner(ca) => renew_or_mend_ca(item, ca),
@@ -68,6 +37,7 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
     match role.kind {
         _ if role == &role::STRAY => leave_out(item),
+        _ if let Some(remedy) = distribution::exception(item) => remedy,
         _ if policy::ends_with_ca(item) => plan_ca_rotation(),
         CertificateKind::Ca => plan_ca_rotation(),
         CertificateKind::ClusterCa if layout::is_node_kubeconfig(&item.place.path) => {
@@ -88,7 +58,7 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
              if it is a person's own, have its issuer renew it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
-        _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
+        _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(item),
         _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
         _ if role.command.is_empty() => words("have its issuer renew it"),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
@@ -127,9 +97,12 @@ fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
         _ => words("have that CA issue a new one"),
     };
     words(&format!(
-        "if everything that {0} should have signed is rejected, a CA rotation was interrupted: {0} must hold the \
-         old and the new CA until all have moved; if it is only this one, {alone}",
-        show(ca)
+        "if everything that {0} should have signed is rejected, the CA was replaced and the rest was not: put the old \
+         and the new CA into a bundle of its own, such as {1}, for --client-ca-file, --root-ca-file and the kubeconfigs, \
+         until all have moved, and leave {0} to the one that signs: kube-controller-manager fails with two in \
+         --cluster-signing-cert-file; if it is only this one, {alone}",
+        show(ca),
+        show(&ca.with_file_name("ca-bundle.crt")),
     ))
 }
 
@@ -158,12 +131,37 @@ fn foreign_ca(item: &Item) -> Remedy {
     }
 }
 
-/// Only what holds nothing else is replaced as a whole, and not without a copy of it.
-fn replace_copy(item: &Item, of: &Path, is_single: bool) -> Remedy {
-    match (pasteable(&item.place.path), pasteable(of)) {
-        (Some(copy), Some(of)) if is_single => {
-            Remedy::Command(format!("cp -p {copy} {copy}.old && cp {of} {copy}"))
-        }
+/// The new certificate of a CA has to be written into the kubeconfig. kubeadm does so in those that it
+/// renews.
+fn write_ca(item: &Item, ca: &Path) -> Remedy {
+    let role = layout::locate(&item.place.path).role;
+    match (pasteable(&item.place.path), pasteable(ca)) {
+        _ if role.renewer == RenewedBy::Kubeadm => Remedy::Command(role.command.to_owned()),
+        (Some(conf), Some(ca)) if role == &role::KUBELET_CONF => Remedy::Command(format!(
+            "cp -p {conf} /root/kubelet.conf.old && sed -i \"s#certificate-authority-data: .*\
+             #certificate-authority-data: $(base64 -w0 {ca})#\" {conf} && systemctl restart kubelet"
+        )),
+        _ => words(&format!("put {} into its certificate-authority-data", show(ca))),
+    }
+}
+
+/// Gives the user the new pair and leaves all else as it is: people merge the kubeconfigs of several
+/// clusters into one. The copy of before stays beside it.
+fn replace_copy(item: &Item, of: &Path) -> Remedy {
+    let user = match &item.place.entry {
+        Entry::User { name, .. } if name.chars().all(is_plain) => Some(name),
+        _ => None,
+    };
+    match (user, pasteable(&item.place.path), pasteable(of)) {
+        (Some(user), Some(copy), Some(of)) => Remedy::Command(format!(
+            "cp -p {copy} {copy}.old && awk -v user={user} '\
+             NR == FNR {{ if ($1 ~ /^client-(certificate|key)-data:$/) new[$1] = $2; next }} \
+             /^[^ -]/ {{ here = 0; users = /^users:/ }} \
+             users && /^ *- / {{ here = 0 }} \
+             users && $1 == \"-\" && $2 == \"name:\" && $3 == user {{ here = 1 }} \
+             here && $1 in new {{ sub(/[^ ]*$/, \"\"); print $0 new[$1]; next }} \
+             1' {of} {copy}.old > {copy}"
+        )),
         _ => words(&format!(
             "put the client certificate and key of {} into it, or delete it",
             show(of)
@@ -171,14 +169,34 @@ fn replace_copy(item: &Item, of: &Path, is_single: bool) -> Remedy {
     }
 }
 
+/// What neither a shell nor awk takes for anything else.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-:@".contains(c)
+}
+
 /// A kubelet.conf made by kubeadm before 1.17 holds the certificate itself and ignores rotation
-/// (kubernetes/kubeadm#1753).
-fn rotate_kubelet_conf() -> Remedy {
-    words(
+/// (kubernetes/kubeadm#1753); a bootstrapped one may name another file (kubernetes/kubernetes#71825).
+fn rotate_kubelet_conf(item: &Item) -> Remedy {
+    let recover = match recover_kubelet(item) {
+        Remedy::Command(command) => format!("run `{command}`"),
+        Remedy::Words(words) => words,
+    };
+    words(&format!(
         "if /var/lib/kubelet/pki/kubelet-client-current.pem is newer, use that: `sed -i.old -E \
-         's#client-(certificate|key)-data: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' \
-         /etc/kubernetes/kubelet.conf && systemctl restart kubelet`",
-    )
+         's#client-(certificate|key)(-data)?: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' \
+         /etc/kubernetes/kubelet.conf && systemctl restart kubelet`; if it is not, or is not there, {recover}"
+    ))
+}
+
+/// The kubelet replaces its link, and refuses to replace a file (`updateSymlink` in client-go's
+/// util/certificate).
+fn link_current(item: &Item) -> Remedy {
+    let Some(path) = pasteable(&item.place.path) else { return look_at(item) };
+    let start = path.strip_suffix("current.pem").unwrap_or(&path);
+    Remedy::Command(format!(
+        "new={start}$(date +%Y-%m-%d-%H-%M-%S).pem; mv -n {path} $new && ln -s $new {path} && \
+         systemctl restart kubelet"
+    ))
 }
 
 /// kubernetes.io, "Troubleshooting kubeadm": kubelet client certificate rotation fails. The node's
@@ -210,6 +228,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
         Reason::Changed => words("find out what keeps rewriting it"),
+        Reason::NotALink => link_current(item),
         Reason::NotRead { format, is_der } if item.role.kind == CertificateKind::File => {
             look_into(item, *format, *is_der)
         }
@@ -307,17 +326,4 @@ fn kubeadm_phase(name: &str) -> String {
         Some(conf) => format!("kubeconfig {conf}"),
         None => format!("certs {name}"),
     }
-}
-
-fn words(text: &str) -> Remedy {
-    Remedy::Words(text.to_owned())
-}
-
-/// The path as a word of a command; `None` for one that would not be the same after pasting.
-fn pasteable(path: &Path) -> Option<String> {
-    pasteable_text(path.to_str()?)
-}
-
-fn pasteable_text(text: &str) -> Option<String> {
-    (escape_control(text) == text).then(|| shell_word(text).into_owned())
 }

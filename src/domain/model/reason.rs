@@ -30,6 +30,8 @@ pub enum Reason {
     NoCertificate,
     /// A FIFO, socket, device or directory where a file should be; its kind in words.
     NotAFile(&'static str),
+    /// A regular file where the kubelet expects its own link: it reads it, and cannot replace it.
+    NotALink,
     /// Something that is recognized and not read.
     NotRead {
         /// What it is.
@@ -70,7 +72,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 21] = [
+    pub(crate) const CODES: [&str; 22] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -81,6 +83,7 @@ impl Reason {
         "keystore",
         "no_certificate_found",
         "not_a_file",
+        "not_a_symlink",
         "not_found",
         "out_of_time",
         "permission_denied",
@@ -110,6 +113,7 @@ impl Reason {
             | Self::NotRead { .. } => true,
             Self::Changed
             | Self::Hangs(_)
+            | Self::NotALink
             | Self::OutOfTime(_)
             | Self::PermissionDenied
             | Self::ReadFailed(_)
@@ -136,6 +140,7 @@ impl Reason {
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
+            Self::NotALink => "not_a_symlink",
             Self::NotRead { format, .. } => format.code(),
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",

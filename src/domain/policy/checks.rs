@@ -47,6 +47,23 @@ pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Findin
     }
 }
 
+/// Of a copy of a CA that has been signed again with its key, it is said that the copy is old: the
+/// new one only has to be written in.
+pub(super) fn stale_ca(
+    expiry: Finding,
+    item: &Item,
+    certificate: &Certificate,
+    index: &InventoryIndex<'_>,
+) -> Finding {
+    match index.signed_again(item, certificate) {
+        Some(of) => {
+            let kind = FindingKind::StaleCa { at: certificate.not_after, of: of.clone() };
+            Finding { severity: expiry.severity, kind }
+        }
+        None => expiry,
+    }
+}
+
 /// A CA that ends beside another in its file, and has signed nothing that is here: it is left over
 /// from a rotation, and nobody needs it. The end of a root changes nothing where the intermediate CA
 /// below it is in the same CA file.
@@ -113,7 +130,7 @@ pub(super) fn stale_copy(
         return None;
     }
     let of = index.newer_original(certificate)?.place.path.clone();
-    let kind = FindingKind::StaleCopy { of, is_single: index.is_single(&item.place.path) };
+    let kind = FindingKind::StaleCopy { of };
     Some(Finding { severity: Severity::Warning, kind })
 }
 
@@ -121,6 +138,7 @@ pub(super) fn stale_copy(
 /// and that is gone or broken is worse.
 pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
     let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
+        _ if *reason == Reason::NotALink => Severity::Warning,
         (true, CertificateKind::Leaf | CertificateKind::Ca | CertificateKind::KubeletClient, _)
         | (true, _, RenewedBy::Kubeadm) => Severity::Critical,
         _ => Severity::Unknown,

@@ -28,8 +28,6 @@ pub(super) struct InventoryIndex<'a> {
     roots_behind: HashSet<Sha256>,
     /// When each file's leaf ends, by its path and the user whose it is.
     leaf_ends: HashMap<(&'a Path, &'a str), UnixTime>,
-    /// Users and clusters of each kubeconfig, as far as they have certificates.
-    parts: HashMap<&'a Path, HashSet<(bool, &'a str)>>,
     /// The current kubeconfigs that people copy.
     originals: Vec<(&'a Item, &'a Certificate)>,
 }
@@ -37,6 +35,8 @@ pub(super) struct InventoryIndex<'a> {
 struct ClusterCa<'a> {
     path: &'a std::sync::Arc<Path>,
     keys: BTreeSet<Sha256>,
+    /// When each of its certificates ends, by the key.
+    ends: Vec<(Sha256, UnixTime)>,
 }
 
 fn ca_with_a_row(item: &Item) -> Option<Sha256> {
@@ -81,7 +81,6 @@ impl<'a> InventoryIndex<'a> {
             cas_in: HashMap::new(),
             roots_behind: roots_behind(inventory),
             leaf_ends: HashMap::new(),
-            parts: HashMap::new(),
             originals: Vec::new(),
         };
         for item in inventory.items.iter().chain(&inventory.context) {
@@ -102,10 +101,6 @@ impl<'a> InventoryIndex<'a> {
         if let (Some((0, user)), Signer::Verified(_)) = (in_chain(item), &certificate.signer) {
             self.leaf_ends.extend(super::expires(item).map(|end| ((&**path, user), end)));
         }
-        if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
-            let is_user = matches!(item.place.entry, Entry::User { .. });
-            self.parts.entry(path).or_default().insert((is_user, name));
-        }
         match (&item.place.entry, item.role.kind) {
             (Entry::Cluster { name, server, .. }, _) => {
                 self.kubeconfig_keys
@@ -119,9 +114,10 @@ impl<'a> InventoryIndex<'a> {
             (_, CertificateKind::Ca) if item.role.id == "ca" => {
                 // One that lies elsewhere has its role from this node's API server.
                 let home = layout::kubernetes_dir(path).unwrap_or(Path::new(layout::KUBERNETES));
-                let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
+                let of_cluster = ClusterCa { path, keys: BTreeSet::new(), ends: Vec::new() };
                 let ca = self.cluster_keys.entry(home.to_owned()).or_insert(of_cluster);
                 ca.keys.insert(certificate.key_sha256);
+                ca.ends.push((certificate.key_sha256, certificate.not_after));
             }
             (Entry::User { index: 0, .. }, _)
                 if matches!(item.role.id, "admin.conf" | "super-admin.conf") =>
@@ -182,9 +178,21 @@ impl<'a> InventoryIndex<'a> {
         item.role == &role::CHAIN && leaf.is_some_and(|end| super::expires(item) < Some(*end))
     }
 
-    /// True for a kubeconfig of one user and one cluster: nothing is lost if it is replaced.
-    pub(super) fn is_single(&self, path: &Path) -> bool {
-        self.parts.get(path).is_some_and(|parts| parts.len() <= 2)
+    /// The cluster's CA, if `copy` is an older certificate of its name and key.
+    pub(super) fn signed_again(
+        &self,
+        item: &Item,
+        copy: &Certificate,
+    ) -> Option<&'a std::sync::Arc<Path>> {
+        if item.role.kind != CertificateKind::ClusterCa {
+            return None;
+        }
+        let home =
+            item.place.path.parent().filter(|_| layout::is_node_kubeconfig(&item.place.path));
+        let ca = self.cluster_keys.get(home.unwrap_or(Path::new(layout::KUBERNETES)))?;
+        let is_newer =
+            |(key, end): &(Sha256, UnixTime)| *key == copy.key_sha256 && *end > copy.not_after;
+        ca.ends.iter().any(is_newer).then_some(ca.path)
     }
 
     /// The newer kubeconfig that this user's certificate is an old copy of: the same identity,

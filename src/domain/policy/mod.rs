@@ -106,12 +106,17 @@ pub enum FindingKind {
     Retired,
     /// The kubelet should have rotated it at that moment.
     RotationOverdue(UnixTime),
+    /// A kubeconfig's copy of a CA that has been signed again with its key.
+    StaleCa {
+        /// The copy's last second.
+        at: UnixTime,
+        /// The CA's file.
+        of: Arc<Path>,
+    },
     /// An older copy of a kubeconfig that has been renewed.
     StaleCopy {
         /// That kubeconfig.
         of: Arc<Path>,
-        /// The copy holds one user and one cluster, so that it can be replaced as a whole.
-        is_single: bool,
     },
     /// Whether its CA signed it cannot be checked here.
     SignatureUnchecked {
@@ -148,6 +153,7 @@ impl FindingKind {
             Self::OutlivesCa { .. } => "outlives_ca",
             Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
+            Self::StaleCa { .. } => "stale_ca",
             Self::StaleCopy { .. } => "stale_copy",
             Self::SignatureUnchecked { .. } => "signature_unchecked",
             Self::Unusable(reason) => reason.code(),
@@ -283,6 +289,7 @@ fn of_certificate(
 ) -> Vec<Finding> {
     let steps = thresholds::steps(item, certificate, policy);
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
+        .map(|expiry| checks::stale_ca(expiry, item, certificate, index))
         .and_then(|expiry| checks::retired(expiry, item, certificate, index));
     // Once it expires soon, that is the finding, and its line says whether the CA is the reason.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
