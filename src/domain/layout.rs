@@ -208,13 +208,17 @@ fn in_kubernetes(path: &Path) -> Option<Location> {
 /// `…/kubelet/pki/*`.
 fn in_kubelet(path: &Path) -> Option<Location> {
     path.parent().filter(|dir| dir.ends_with("kubelet/pki"))?;
-    let role = match path.file_name()?.to_str()? {
+    Some(Location { role: of_kubelet(path.file_name()?.to_str()?), pki: node_pki(path) })
+}
+
+/// What a file is by its name, in the directory in which a kubelet keeps its certificates.
+pub(crate) fn of_kubelet(name: &str) -> &'static Role {
+    match name {
         "kubelet.crt" => &role::KUBELET_SERVING,
         name if name.starts_with("kubelet-client-") => &role::KUBELET_CLIENT,
         name if name.starts_with("kubelet-server-") => &role::KUBELET_SERVER,
         _ => &role::OTHER,
-    };
-    Some(Location { role, pki: node_pki(path) })
+    }
 }
 
 /// `…/.kube/config`.
@@ -280,7 +284,8 @@ pub fn missing(kubernetes: &Path, pki: &Path, has: &dyn Fn(&Path) -> bool) -> Ve
     let half =
         |name: &&str| if has(&file(name, "crt")) { file(name, "key") } else { file(name, "crt") };
     wanted.extend(pairs.iter().map(half));
-    let confs = ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf"]
+    // No component needs admin.conf, and some take it off the node on purpose.
+    let confs = ["controller-manager.conf", "kubelet.conf", "scheduler.conf"]
         .map(|name| kubernetes.join(name));
     // A pki directory alone, as an external CA hands it over, lacks no kubeconfig.
     if manifest("kube-apiserver.yaml") || confs.iter().any(|conf| has(conf)) {
@@ -465,7 +470,7 @@ mod tests {
     fn a_control_plane_lacks_what_its_neighbours_need() {
         let halves = |name: &&str| [format!("pki/{name}.crt"), format!("pki/{name}.key")];
         let mut all: Vec<String> = PAIRS.iter().flat_map(halves).collect();
-        let others = ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt", "admin.conf"];
+        let others = ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt"];
         all.extend(others.map(str::to_owned));
         all.extend(
             ["controller-manager.conf", "kubelet.conf", "scheduler.conf"].map(str::to_owned),

@@ -57,7 +57,10 @@ pub(crate) fn name(items: &[Item], index: usize) -> Cow<'_, str> {
     let at_home = [KUBERNETES, KUBELET_PKI].iter().any(|dir| place.path.starts_with(dir));
     let by_path = matches!(
         role.kind,
-        CertificateKind::ClusterCa | CertificateKind::File | CertificateKind::UserKubeconfig
+        CertificateKind::ClusterCa
+            | CertificateKind::File
+            | CertificateKind::LeftOver
+            | CertificateKind::UserKubeconfig
     );
     match &place.entry {
         part if !by_path && (at_home || is_process(place)) && is_first(part) => role.id.into(),

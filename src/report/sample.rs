@@ -96,7 +96,7 @@ pub(crate) fn item(path: &str, entry: Entry, content: Content) -> Item {
         Content::Certificate(certificate) => certificate.signer.verified().map(|ca| ca.has_key),
         Content::Loopback(_) | Content::Problem(_) => None,
     };
-    Item { place: Place::new(Path::new(path), entry), role, content, has_key }
+    Item { place: Place::new(Path::new(path), entry), role, content, has_key, named_by: None }
 }
 
 fn name(common_name: &str) -> Name {

@@ -5,11 +5,12 @@
 //! while it hangs (`hangs.rs`).
 
 mod collect;
-mod flags;
 mod host;
+mod memo;
 mod paths;
 mod pool;
 mod process;
+mod references;
 mod search;
 mod walk;
 
@@ -30,10 +31,10 @@ use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
-use flags::{NodeFlags, node_flags};
 use host::{HangGuard, Host};
 pub use paths::plain;
 use pool::{GivenUp, Limits};
+use references::{NodeReferences, node_references};
 use search::{Area, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
 use walk::{FileState, FoundFile, Walk};
@@ -119,10 +120,11 @@ pub fn scan(
         limit: job.as_secs().max(1),
     };
     let host = open_root(watch, limits)?;
-    let collector = Arc::new(Collector::new(Arc::new(host), NodeFlags::default()));
+    let collector = Arc::new(Collector::new(Arc::new(host), NodeReferences::default()));
     let scan = Scan { collector, limits, hangs, request };
-    let flags = scan.step(node_flags)?.unwrap_or_default();
-    let collector = Arc::new(Collector::new(scan.collector.host.clone(), flags));
+    let mut references = scan.step(node_references)?.unwrap_or_default();
+    references.asked_for.clone_from(&request.paths);
+    let collector = Arc::new(Collector::new(scan.collector.host.clone(), references));
     let scan = Scan { collector, ..scan };
     if request.only_paths {
         // What was asked for comes first, should the time run out.
@@ -189,7 +191,8 @@ impl Scan<'_> {
     /// The places that need no configuration, and the processes.
     fn standard(&self, now: UnixTime) -> Result<Vec<Item>, ScanError> {
         let mut items = self.items(self.search(standard_areas())?)?;
-        let servers = self.step(move |host| process::api_servers(host, now))?;
+        let references = self.collector.references.clone();
+        let servers = self.step(move |host| process::api_servers(host, &references, now))?;
         items.extend(servers.unwrap_or_default());
         Ok(items)
     }
@@ -206,10 +209,10 @@ impl Scan<'_> {
         let is_one = areas.len() == 1;
         let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
         let max_files = self.request.max_files;
-        let flags = self.collector.flags.clone();
+        let references = self.collector.references.clone();
         let search = move |area: &Area| {
             let mut walk = Walk::new(&host, &exclude, max_files);
-            area.search(&host, &flags, &mut walk);
+            area.search(&host, &references, &mut walk);
             walk.into_found()
         };
         let mut found = Vec::new();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use glob::{MatchOptions, Pattern};
 
-use crate::domain::layout::{self, KUBELET_CURRENT};
+use crate::domain::layout::{self, KUBELET_CURRENT, KUBERNETES, PKI_NAMES};
 use crate::domain::model::Reason;
 
 use super::host::{FileKind, Host, Identity};
@@ -85,7 +85,21 @@ impl<'a> Walk<'a> {
 
     /// A file that must be there and is not.
     pub(super) fn missing(&mut self, path: &Path) {
-        self.push(path.to_owned(), FileState::Problem(Reason::Missing));
+        self.problem(path, Reason::Missing);
+    }
+
+    /// A file of which there is nothing to read.
+    pub(super) fn problem(&mut self, path: &Path, reason: Reason) {
+        self.push(path.to_owned(), FileState::Problem(reason));
+    }
+
+    /// The files in use of a directory in which a kubelet keeps its certificates, whatever it is called.
+    pub(super) fn kubelet_files_of(&mut self, directory: &Path) {
+        let is_leftover = leftovers(self.host, directory);
+        self.files_of(directory, &|path| {
+            let name = path.file_name().unwrap_or_default();
+            layout::is_certificate_name(path) && !is_leftover(&name.to_string_lossy())
+        });
     }
 
     /// Everything below directories whose path `wanted` accepts. They may be absent, or be one and
@@ -257,6 +271,18 @@ impl<'a> Walk<'a> {
 pub(super) fn leftovers(host: &Host, directory: &Path) -> impl Fn(&str) -> bool + use<> {
     let has_server_current = host.exists(&directory.join(KUBELET_CURRENT[1]));
     move |name| layout::is_kubelet_leftover(name, has_server_current)
+}
+
+/// True if whoever named `place` meant the file at `path`, and not just the directories that are searched anyway.
+pub(super) fn is_meant_by(place: &str, path: &Path) -> bool {
+    if is_pattern(OsStr::new(place)) {
+        return Pattern::new(place).is_ok_and(|it| it.matches_path_with(path, MATCHING));
+    }
+    let [place, path] = [Path::new(place), path].map(layout::as_known);
+    let kubernetes = Path::new(KUBERNETES);
+    let is_searched_anyway = kubernetes.starts_with(&place)
+        || PKI_NAMES.iter().any(|name| place == kubernetes.join(name));
+    path == place || path.starts_with(&place) && !is_searched_anyway
 }
 
 /// True for text with the special characters of a glob.

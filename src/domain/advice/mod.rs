@@ -4,6 +4,7 @@ mod remedy;
 
 use std::path::Path;
 
+use super::layout;
 use super::model::{Item, Reason};
 use super::policy::{self, FindingKind};
 use super::role::{CertificateKind, RenewedBy, Role};
@@ -16,6 +17,20 @@ const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "
 
 /// What is wrong and what will happen, as of `now`: one line, without the path, safe to print.
 pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
+    let what = what_happens(item, kind, now);
+    match &item.named_by {
+        // Nobody looks there for it who knows where kubeadm has it.
+        Some(by) if is_custom(item) && !what.contains(&**by) => format!("{what} ({by} names it)"),
+        _ => what,
+    }
+}
+
+/// True where only what names a file says what it is for.
+fn is_custom(item: &Item) -> bool {
+    item.named_by.is_some() && layout::locate(&item.place.path).role.kind == CertificateKind::File
+}
+
+fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     let impact = item.role.impact;
     match kind {
         FindingKind::Expired(at) => {
@@ -30,6 +45,7 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let ca = show(ca);
             format!("does not hold the cluster's CA ({ca}): its user cannot trust the API server")
         }
+        FindingKind::LeftOver(at) => left_over(*at, impact, now),
         FindingKind::NotYetValid(from) => {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
         }
@@ -61,6 +77,14 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     }
 }
 
+fn left_over(at: UnixTime, impact: &str, now: UnixTime) -> String {
+    if at < now {
+        format!("expired {} ago, on {}: {impact}", now - at, at.date())
+    } else {
+        format!("expires in {}, on {}, but {impact}", at - now, at.date())
+    }
+}
+
 /// What it is, in words that go on after a name: `serving certificate of kube-apiserver`.
 pub fn title(role: &Role) -> String {
     match role.kind {
@@ -79,6 +103,7 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::Expired(at) => format!("expired {} ago", now - *at),
         FindingKind::Expires { at, .. } => format!("expires in {}", *at - now),
         FindingKind::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
+        FindingKind::LeftOver(_) => "is left over: nothing names it".to_owned(),
         FindingKind::NotYetValid(from) => format!("is not valid for another {}", *from - now),
         FindingKind::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
@@ -157,7 +182,13 @@ fn ends(item: &Item, own: &str, with_ca: &str) -> String {
 
 fn unusable(item: &Item, reason: &Reason) -> String {
     let role = item.role;
-    let what = what_is_wrong(reason, role);
+    let what = match (reason, &item.named_by) {
+        (Reason::Missing, Some(by)) => format!("it does not exist, but {by} names it"),
+        (Reason::InContainerOnly, Some(by)) => {
+            format!("named by {by}, and in its container only: certwatch cannot see it")
+        }
+        _ => what_is_wrong(reason, role),
+    };
     if role.kind == CertificateKind::Leaf
         && COMPONENTS.contains(&role.owner)
         && reason.breaks_its_user()
@@ -182,6 +213,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Changed => "it kept changing while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
         Reason::Hangs(since) => format!("it has not responded since {since}"),
+        Reason::InContainerOnly => "in a container only: certwatch cannot see it".to_owned(),
         Reason::LinkLoop => "a loop of symbolic links".to_owned(),
         Reason::Missing if role.kind == CertificateKind::File => "it does not exist".to_owned(),
         Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),

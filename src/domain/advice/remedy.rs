@@ -9,7 +9,7 @@ use super::show;
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
-use crate::domain::role::{self, CertificateKind, RenewedBy};
+use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
 use crate::domain::text::{escape_control, shell_word};
 
 /// What to do about a finding.
@@ -47,6 +47,7 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
     match kind {
         FindingKind::Expired(_) | FindingKind::Expires { .. } => end_of_life(item, kind),
         FindingKind::ForeignCa(_) => foreign_ca(item),
+        FindingKind::LeftOver(_) => delete_or_exclude(item),
         FindingKind::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         FindingKind::OutlivesCa { .. } => plan_ca_rotation(),
         FindingKind::Retired => {
@@ -89,7 +90,7 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
         _ if policy::is_externally_managed(item) => external_ca(),
         _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
         _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
-        _ if role.command.is_empty() => words("have its issuer renew it"),
+        _ if role.command.is_empty() => words(&renew_elsewhere(role)),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
 }
@@ -101,6 +102,31 @@ fn renew(name: &str, kind: &FindingKind) -> Remedy {
         FindingKind::Expired(_) => "certwatch renew --rescue".to_owned(),
         _ => format!("certwatch renew {name}"),
     })
+}
+
+/// Its component reads a renewed file at its next start at the latest.
+fn renew_elsewhere(role: &Role) -> String {
+    let restart = match role.owner {
+        "controller-manager" => "restart it: `pkill -x kube-controller`",
+        "etcd" => "restart etcd",
+        "kube-apiserver" => "restart it: `pkill -x kube-apiserver`",
+        "kubelet" => "restart it: `systemctl restart kubelet`",
+        "scheduler" => "restart it: `pkill -x kube-scheduler`",
+        _ => return "have its issuer renew it".to_owned(),
+    };
+    format!("have its issuer renew it, and {restart}")
+}
+
+/// The setting as a line that can be pasted.
+fn delete_or_exclude(item: &Item) -> Remedy {
+    let path = item.place.path.to_str().filter(|path| escape_control(path) == *path);
+    let is_plain = |path: &&str| !path.contains(['"', '\\', '*', '?', '[']);
+    match path.filter(is_plain) {
+        Some(path) => words(&format!(
+            "delete it, or leave it out with `exclude = [\"{path}\"]` in the section [scan] of the configuration"
+        )),
+        None => words("delete it, or add it to `scan.exclude`"),
+    }
 }
 
 fn external_ca() -> Remedy {
@@ -209,6 +235,9 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
         Reason::Changed => words("find out what keeps rewriting it"),
+        Reason::InContainerOnly => words(
+            "mount it from the node (`hostPath`), so that it is renewed and watched there; or watch its source",
+        ),
         Reason::OutOfTime(_) => words(
             "raise `scan.timeout`, or add to `scan.exclude` what does not respond or is too large",
         ),
@@ -251,6 +280,9 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
             words("copy it from another control-plane node or a backup; never create a new one")
         }
         CertificateKind::KubeletClient => recover_kubelet(item),
+        CertificateKind::Leaf | CertificateKind::MinorLeaf if item.named_by.is_some() => {
+            words("restore it from a backup, or have its issuer issue it again")
+        }
         CertificateKind::Leaf => {
             words("restore it from a backup, or join the node to its cluster again")
         }

@@ -35,6 +35,8 @@ pub struct Item {
     /// Whether the key of the CA that signs here (of a CA: its own) is on this node; `None` where
     /// no CA is known.
     pub has_key: Option<bool>,
+    /// What on the node names the file: `kube-apiserver --tls-cert-file`; `None` where only its place says what it is.
+    pub named_by: Option<Arc<str>>,
 }
 
 /// Where a certificate is. Path and entry are its identity: a renewal changes neither.

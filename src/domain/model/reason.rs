@@ -19,6 +19,8 @@ pub enum Reason {
     Changed,
     /// A file of no bytes.
     Empty,
+    /// A component names it, and no volume of its pod shows it: it is in the container.
+    InContainerOnly,
     /// It has not answered since then, and is not waited for again until it does.
     Hangs(UnixTime),
     /// Links that lead back to themselves.
@@ -62,7 +64,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 19] = [
+    pub(crate) const CODES: [&str; 20] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -70,6 +72,7 @@ impl Reason {
         "changed",
         "decode_failed",
         "empty",
+        "in_container_only",
         "no_certificate_found",
         "not_a_file",
         "not_found",
@@ -99,6 +102,7 @@ impl Reason {
             | Self::NotAFile(_) => true,
             Self::Changed
             | Self::Hangs(_)
+            | Self::InContainerOnly
             | Self::OutOfTime(_)
             | Self::PermissionDenied
             | Self::ReadFailed(_)
@@ -121,6 +125,7 @@ impl Reason {
             Self::BrokenLink => "broken_symlink",
             Self::Changed => "changed",
             Self::Empty => "empty",
+            Self::InContainerOnly => "in_container_only",
             Self::LinkLoop => "symlink_loop",
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",

@@ -61,6 +61,12 @@ pub(super) fn retired(
     Finding { severity: Severity::Warning, kind: FindingKind::Retired }
 }
 
+/// Nothing stops when it ends.
+pub(super) fn left_over(certificate: &Certificate) -> Finding {
+    let kind = FindingKind::LeftOver(certificate.not_after);
+    Finding { severity: Severity::Warning, kind }
+}
+
 /// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made
 /// in one go may differ by the seconds between them.
 pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
@@ -115,6 +121,7 @@ pub(super) fn stale_copy(
 /// and that is gone or broken is worse.
 pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
     let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
+        (true, ..) if item.named_by.is_some() => Severity::Critical,
         (true, CertificateKind::Leaf | CertificateKind::Ca | CertificateKind::KubeletClient, _)
         | (true, _, RenewedBy::Kubeadm) => Severity::Critical,
         _ => Severity::Unknown,

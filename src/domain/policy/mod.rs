@@ -93,6 +93,8 @@ pub enum FindingKind {
     },
     /// A kubeconfig whose cluster CA is not the cluster's CA.
     ForeignCa(Arc<Path>),
+    /// It ends, or has ended, and nothing on the node names it; its last second.
+    LeftOver(UnixTime),
     /// Its first second has not come.
     NotYetValid(UnixTime),
     /// It claims to live longer than its CA.
@@ -144,6 +146,7 @@ impl FindingKind {
             Self::Expired(_) => "expired",
             Self::Expires { .. } => "expires",
             Self::ForeignCa(_) => "foreign_ca",
+            Self::LeftOver(_) => "left_over",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
             Self::Retired => "retired_ca",
@@ -284,6 +287,10 @@ fn of_certificate(
     let steps = thresholds::steps(item, certificate, policy);
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
         .map(|expiry| checks::retired(expiry, item, certificate, index));
+    if item.role.kind == CertificateKind::LeftOver {
+        // Whoever signed it, and since when it is valid: nobody asks.
+        return expiry.into_iter().map(|_| checks::left_over(certificate)).collect();
+    }
     // Once it expires soon, that is the finding, and its line says whether the CA is the reason.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [

@@ -105,7 +105,8 @@ mod tests {
         let started = UnixTime::new(1_000_000);
         let loopback = Content::Loopback(Loopback { not_after: started + Span::days(365) });
         let place = Place::new(Path::new("kube-apiserver"), Entry::Process(1));
-        let item = Item { place, role: &role::LOOPBACK, content: loopback, has_key: None };
+        let item =
+            Item { place, role: &role::LOOPBACK, content: loopback, has_key: None, named_by: None };
         let inventory = Inventory { items: vec![item], ..Inventory::default() };
         let policy = |restart| RenewalPolicy {
             before: Span::days(30),

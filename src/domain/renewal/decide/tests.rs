@@ -55,6 +55,7 @@ fn item(name: &str, certificate: Certificate) -> Item {
         role,
         content: Content::Certificate(Box::new(certificate)),
         has_key: Some(true),
+        named_by: None,
     }
 }
 

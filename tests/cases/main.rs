@@ -1,0 +1,7 @@
+//! Nodes from public reports, each of a kind that a monitor can misjudge.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, their helpers included")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod named;
