@@ -1,5 +1,6 @@
 //! Static pod manifests: which pod it is, which version of Kubernetes runs here, and what its flags say.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -34,7 +35,13 @@ pub struct StaticPod {
 
 #[derive(Deserialize)]
 struct PodManifest {
+    metadata: Option<PodMetadata>,
     spec: PodSpec,
+}
+
+#[derive(Deserialize)]
+struct PodMetadata {
+    labels: Option<HashMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +89,10 @@ pub fn read(manifest: &[u8]) -> Option<StaticPod> {
 
 /// The pod of a manifest once for each of its containers, those of its start last; empty if it is no pod.
 pub(crate) fn containers(manifest: &[u8]) -> Vec<StaticPod> {
-    let Ok(PodManifest { spec }) = yaml::read::<PodManifest>(manifest) else { return Vec::new() };
+    let Ok(pod) = yaml::read::<PodManifest>(manifest) else { return Vec::new() };
+    let (metadata, spec) = (pod.metadata, pod.spec);
+    // An image by its digest has no tag.
+    let labelled = metadata.and_then(|it| it.labels).and_then(|labels| label_version(&labels));
     let volumes = spec.volumes.unwrap_or_default();
     let of_host = |volume: &Volume| Some(volume.host_path.as_ref()?.path.clone());
     let host_paths: Vec<PathBuf> = volumes.iter().filter_map(of_host).collect();
@@ -96,7 +106,7 @@ pub(crate) fn containers(manifest: &[u8]) -> Vec<StaticPod> {
         words.extend(container.args.unwrap_or_default());
         let mounts = container.volume_mounts.unwrap_or_default();
         StaticPod {
-            version: container.image.as_deref().and_then(tag_version),
+            version: container.image.as_deref().and_then(tag_version).or(labelled),
             termination_grace_period: spec.termination_grace_period_seconds,
             words,
             has_volumes: !volumes.is_empty(),
@@ -213,6 +223,12 @@ fn on_host(mounts: Vec<Mount>, volumes: &[Volume]) -> Vec<(PathBuf, PathBuf)> {
         .collect();
     found.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.components().count()));
     found
+}
+
+fn label_version(labels: &HashMap<String, String>) -> Option<Version> {
+    let mut named =
+        ["app.kubernetes.io/version", "version"].iter().filter_map(|it| labels.get(*it));
+    named.find_map(|label| Version::parse(label))
 }
 
 fn tag_version(image: &str) -> Option<Version> {

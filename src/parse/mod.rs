@@ -17,6 +17,7 @@ pub mod pem;
 pub mod process;
 pub mod public_key;
 mod rustcrypto;
+pub(crate) mod secret;
 mod signature;
 pub mod x509;
 pub(crate) mod yaml;

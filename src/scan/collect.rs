@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{KUBERNETES, Location, PKI_NAMES};
+use crate::domain::layout::{DYNAMIC_CERT, KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, CertificateKind, Role};
 use crate::parse::kubeconfig::{self, Kubeconfig, PemSource};
 use crate::parse::x509::{self, Anchor, Authority, Issuers};
-use crate::parse::{self, Form, pem};
+use crate::parse::{self, Form, pem, secret};
 
 use super::host::Host;
 use super::memo::remembered;
@@ -333,6 +333,9 @@ fn contents(bytes: &[u8], found: &FoundFile, role: &Role) -> Result<Contents, Re
     let may_be_foreign = !found.is_named && is_conf && role.kind == CertificateKind::UserKubeconfig;
     let is_kubeconfig = is_conf && role.kind != CertificateKind::File
         || role.kind == CertificateKind::UserKubeconfig;
+    if found.path.ends_with(DYNAMIC_CERT) && role.kind == CertificateKind::File {
+        return blocks(&secret::certificate(bytes)?).map(Contents::Certificates);
+    }
     match parse::form(bytes) {
         Form::Kubeconfig => read_kubeconfig(bytes, role),
         _ if may_be_foreign => Ok(Contents::Foreign),

@@ -134,7 +134,9 @@ pub fn scan(
     let mut inventory = Inventory::default();
     if request.standard {
         inventory.items = scan.standard(now)?;
-        inventory.leftovers = scan.step(kubelet_leftovers)?.unwrap_or_default();
+        let dir = scan.collector.references.named.kubelet_pki.clone();
+        let leftovers = scan.step(move |host| kubelet_leftovers(host, dir.as_deref()))?;
+        inventory.leftovers = leftovers.unwrap_or_default();
     }
     let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
     inventory.items.extend(scan.named()?.into_iter().filter(|item| !known.contains(&item.place)));
@@ -221,7 +223,7 @@ impl Scan<'_> {
             let state = FileState::Problem(
                 self.collector.host.known_to_hang(area.path()).unwrap_or(reason),
             );
-            FoundFile { path: area.path().into(), state, is_named: false }
+            FoundFile { path: area.path().into(), state, is_named: false, is_older: false }
         }));
         Ok(if is_one { found } else { unique(found) })
     }

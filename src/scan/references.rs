@@ -71,6 +71,9 @@ impl NodeReferences {
     /// True for a file of the control plane's directories that nothing on this node points at.
     pub(super) fn is_left_over(&self, host: &Host, found: &FoundFile) -> bool {
         let path = &found.path;
+        if found.is_older && !found.is_named {
+            return true;
+        }
         let is_asked_for = || self.asked_for.iter().any(|place| is_meant_by(place, path));
         if found.is_named || matches!(found.state, FileState::Problem(_)) || is_asked_for() {
             return false;

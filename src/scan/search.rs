@@ -155,8 +155,12 @@ fn named_elsewhere(host: &Host, named: &References, walk: &mut Walk<'_>) {
 }
 
 /// The rotated files of the kubelet that nothing points at.
-pub(super) fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
-    let pki = Path::new(KUBELET_PKI);
+pub(super) fn kubelet_leftovers(host: &Host, elsewhere: Option<&Path>) -> Vec<PathBuf> {
+    let dirs = [Some(Path::new(KUBELET_PKI)), elsewhere];
+    dirs.into_iter().flatten().flat_map(|dir| leftovers_of(host, dir)).collect()
+}
+
+fn leftovers_of(host: &Host, pki: &Path) -> Vec<PathBuf> {
     let is_leftover = leftovers(host, pki);
     let in_use = KUBELET_CURRENT.map(|link| host.identity(&pki.join(link)));
     let entries = host.list(pki).unwrap_or_default();

@@ -29,6 +29,8 @@ pub(super) struct FoundFile {
     pub(super) state: FileState,
     /// Named by a person, not found in a directory: then what is in it must be a certificate.
     pub(super) is_named: bool,
+    /// A link that was found leads to a newer version of it.
+    pub(super) is_older: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +146,22 @@ impl<'a> Walk<'a> {
             known(real) && !known(path)
         });
         self.directories(&[real.as_deref().unwrap_or(path)], &layout::is_certificate_name);
+        self.mark_older();
+    }
+
+    /// Marks what a link has left behind, of all that was found.
+    fn mark_older(&mut self) {
+        let links: Vec<(Arc<Path>, PathBuf)> = self
+            .found
+            .iter()
+            .filter(|file| matches!(file.state, FileState::Unseen))
+            .filter_map(|file| Some((file.path.clone(), self.host.link_target(&file.path)?)))
+            .collect();
+        let links: Vec<(&Path, PathBuf)> =
+            links.iter().map(|(link, target)| (&**link, target.clone())).collect();
+        for file in self.found.iter_mut().filter(|file| matches!(file.state, FileState::File)) {
+            file.is_older = layout::is_older_version(&links, &file.path);
+        }
     }
 
     fn glob(&mut self, place: &str) {
@@ -171,6 +189,7 @@ impl<'a> Walk<'a> {
         self.descend(&parts[..fixed].iter().collect::<PathBuf>(), MAX_DEPTH, &leads_on, &|path| {
             pattern.matches_path_with(path, MATCHING) && path.extension() != Some(OsStr::new("key"))
         });
+        self.mark_older();
         if self.found.len() == before {
             self.add(Path::new(place).into(), FileState::Problem(Reason::Missing), true);
         }
@@ -263,7 +282,7 @@ impl<'a> Walk<'a> {
         } else {
             state
         };
-        self.found.push(FoundFile { path, state, is_named });
+        self.found.push(FoundFile { path, state, is_named, is_older: false });
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -520,4 +522,200 @@ fn in_kubeadm_s_places_the_row_says_who_names_it() {
         assert_eq!((&row["named_by"], &row["severity"]), (&by.into(), &"ok".into()));
     }
     assert_eq!(row(&node, "/etc/kubernetes/admin.conf")["named_by"], Value::Null);
+}
+
+/// A process as /proc has it, started when this machine was.
+fn process(node: &Node, pid: u32, program: &str, words: &[&str]) {
+    let proc = |name: &str, text: &str| node.write(&format!("proc/{pid}/{name}"), text);
+    proc("comm", &format!("{}\n", &program[..program.len().min(15)]));
+    proc(
+        "status",
+        &format!(
+            "Name:\t{program}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNSpid:\t{pid}\nVmExe:\t   40960 kB\n"
+        ),
+    );
+    proc("cgroup", "0::/system.slice/x.service\n");
+    let fields = "0 ".repeat(18);
+    proc("stat", &format!("{pid} ({program}) S {fields}{} 0\n", 360_000));
+    proc("cmdline", &([&[program], words].concat().join("\0") + "\0"));
+}
+
+/// Its directory, its name and its text.
+type ManifestFile<'a> = (&'a str, &'a str, String);
+
+#[test]
+fn the_loopback_certificate_s_life_is_that_of_the_version_that_runs() {
+    let digest = "registry.k8s.io/kube-apiserver@sha256:00";
+    let rke2 = "var/lib/rancher/rke2/agent/pod-manifests/";
+    let home = "etc/kubernetes/manifests/";
+    let pod = |program: &str, image: &str| manifest(program, image, &[], &[]);
+    let hardened = "index.docker.io/rancher/hardened-kubernetes:v1.34.1-rke2r1-build20250910";
+    let labelled = pod("kube-apiserver", digest)
+        .replace("  namespace:", "  labels: {version: v1.34.1}\n  namespace:");
+    let cases: [(&[ManifestFile<'_>], &str); 6] = [
+        (&[(rke2, "kube-apiserver", pod("kube-apiserver", hardened))], "ok"),
+        (
+            &[(rke2, "kube-apiserver", pod("kube-apiserver", &hardened.replace("34", "32")))],
+            "warning",
+        ),
+        (
+            &[
+                (home, "kube-apiserver", pod("kube-apiserver", digest)),
+                (home, "kube-scheduler", pod("kube-scheduler", "x/kube-scheduler:v1.34.1")),
+            ],
+            "ok",
+        ),
+        (
+            &[
+                (home, "kube-apiserver", pod("kube-apiserver", digest)),
+                (home, "etcd", pod("etcd", "x/etcd:v1.34.1")),
+            ],
+            "warning",
+        ),
+        (&[(home, "kube-apiserver", labelled)], "ok"),
+        (&[], "warning"),
+    ];
+    for (manifests, severity) in cases {
+        let root = TempDir::new().unwrap();
+        let node = Node {
+            root: root.path().to_owned(),
+            ca: Authority::new("a", TEN_YEARS),
+            etcd_ca: Authority::new("b", TEN_YEARS),
+            front_proxy_ca: Authority::new("c", TEN_YEARS),
+        };
+        process(&node, 7, "kube-apiserver", &[]);
+        for (dir, name, text) in manifests {
+            node.write(&format!("{dir}{name}.yaml"), text);
+        }
+        let (document, _) = check_json(root.path(), &["--in", "345d"]);
+        let of_process = |row: &&Value| row["role"] == "apiserver-loopback";
+        let found: Vec<&Value> = rows(&document).iter().filter(of_process).collect();
+        assert_eq!(found.len(), 1, "{document:#}");
+        assert_eq!(found[0]["severity"], severity, "{manifests:?} {document:#}");
+    }
+}
+
+#[test]
+fn a_program_that_root_runs_on_the_node_says_what_it_uses() {
+    let (_root, node) = healthy();
+    node.remove("etc/kubernetes/manifests/etcd.yaml");
+    let pair = node.etcd_ca.leaf("x", "", &["cp1"], EXPIRED);
+    write_pem(&node, "/opt/etcd/member.pem", &pair);
+    let kubelet = node.ca.leaf("system:node:cp1", "system:nodes", &[], EXPIRED);
+    write_pem(&node, "/data/kubelet/pki/kubelet-client-current.pem", &kubelet);
+    process(&node, 7, "etcd", &["--cert-file", "/opt/etcd/member.pem", "--data-dir=/x"]);
+    process(&node, 8, "kubelet", &["--root-dir=/data/kubelet"]);
+    let mut expected = one("/data/kubelet/pki/kubelet-client-current.pem", "critical", "expired");
+    expected.extend(one("/opt/etcd/member.pem", "critical", "expired"));
+    assert_eq!(found(&node, &[]), expected);
+    // kubeadm's own is not what it uses.
+    node.leaf("etcd-server", EXPIRED);
+    expected.insert(1, one(&format!("{PKI}/etcd/server.crt"), "warning", "left_over").remove(0));
+    assert_eq!(found(&node, &[]), expected);
+    // Anybody may call a program so, and a container has files of its own.
+    for (file, text) in [
+        ("proc/7/cgroup", "0::/docker/c0ffee\n"),
+        ("proc/7/status", "Uid:\t1000\t0\t0\t0\nGid:\t0\t0\t0\t0\nNSpid:\t7\nVmExe:\t40960 kB\n"),
+        ("proc/7/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nNSpid:\t7\nVmExe:\t400 kB\n"),
+    ] {
+        process(&node, 7, "etcd", &["--cert-file", "/opt/etcd/member.pem", "--data-dir=/x"]);
+        node.write(file, text);
+        assert!(!found(&node, &[]).iter().any(|it| it.0.starts_with("/opt")), "{text}");
+    }
+}
+
+/// certbot's links lead to the newest version; the others stay for ever.
+#[test]
+fn what_a_link_has_left_behind_is_left_over() {
+    let (root, node) = healthy();
+    fs::create_dir_all(node.path("etc/letsencrypt/live/www")).unwrap();
+    let web = Authority::new("web", TEN_YEARS);
+    let mut expected = Vec::new();
+    for file in ["cert", "chain", "fullchain"] {
+        for (number, days) in [(1, Days(-200, -110)), (2, Days(-140, -50)), (3, Days(-20, 70))] {
+            let pair = web.leaf("www", "", &["www"], days);
+            let path = format!("etc/letsencrypt/archive/www/{file}{number}.pem");
+            node.write(&path, &pair.certificate);
+            if number < 3 {
+                expected.extend(one(&format!("/{path}"), "warning", "left_over"));
+            }
+        }
+        let link = node.path(&format!("etc/letsencrypt/live/www/{file}.pem"));
+        symlink(format!("../../archive/www/{file}3.pem"), link).unwrap();
+    }
+    for place in ["/etc/letsencrypt", "/etc/letsencrypt/**/*.pem"] {
+        assert_eq!(found(&node, &[place]), expected, "{place}");
+        let config = root.path().join("config.toml");
+        fs::write(&config, format!("[scan]\npaths = [\"{place}\"]\n")).unwrap();
+        assert_eq!(found(&node, &["--config", config.to_str().unwrap()]), expected, "{place}");
+    }
+    // What is asked for by its name is judged as what it is, and so is what the links lead to.
+    let old = "/etc/letsencrypt/archive/www/cert1.pem";
+    assert_eq!(found(&node, &[old]), one(old, "critical", "expired"));
+    let pair = web.leaf("www", "", &["www"], Days(-100, -10));
+    node.write("etc/letsencrypt/archive/www/cert3.pem", &pair.certificate);
+    let live = "/etc/letsencrypt/live/www/cert.pem";
+    let of_live: Vec<_> =
+        found(&node, &["/etc/letsencrypt"]).into_iter().filter(|it| it.0 == live).collect();
+    assert_eq!(of_live, one(live, "critical", "expired"));
+}
+
+#[test]
+fn the_certificate_of_k3s_s_own_port_is_read_from_its_secret() {
+    for distribution in ["k3s", "rke2"] {
+        let (_root, node) = healthy();
+        let pair = node.ca.leaf("k3s", "", &["cp1"], EXPIRED);
+        let path = format!("/var/lib/rancher/{distribution}/server/tls/dynamic-cert.json");
+        let secret = |certificate: &str| {
+            let encoded = STANDARD.encode(certificate);
+            format!(
+                "{{\"kind\":\"Secret\",\"data\":{{\"tls.crt\":\"{encoded}\",\"tls.key\":\"a2V5\"}}}}"
+            )
+        };
+        node.write(path.trim_start_matches('/'), &secret(&pair.certificate));
+        assert_eq!(found(&node, &[]), one(&path, "critical", "expired"));
+        assert_eq!(row(&node, &path)["role"], distribution);
+        let fresh = node.ca.leaf("k3s", "", &["cp1"], YEAR).certificate;
+        node.write(path.trim_start_matches('/'), &secret(&fresh));
+        assert_eq!(found(&node, &[]), []);
+        node.write(path.trim_start_matches('/'), "{\"data\":{}}");
+        assert_eq!(found(&node, &[]), one(&path, "unknown", "no_certificate_found"));
+    }
+}
+
+#[test]
+fn k0s_s_kubelet_is_looked_at() {
+    let (_root, node) = healthy();
+    fs::remove_dir_all(node.path("etc")).unwrap();
+    fs::remove_dir_all(node.path("var")).unwrap();
+    fs::remove_dir_all(node.path("root")).unwrap();
+    let dir = "/var/lib/k0s/kubelet/pki";
+    let client = |days: Days| {
+        let pair = node.ca.leaf("system:node:w1", "system:nodes", &[], days);
+        write_pem(&node, &format!("{dir}/kubelet-client-2026-01-01-10-00-00.pem"), &pair);
+    };
+    client(EXPIRED);
+    let older = node.ca.leaf("system:node:w1", "system:nodes", &[], Days(-800, -400));
+    write_pem(&node, &format!("{dir}/kubelet-client-2025-01-01-10-00-00.pem"), &older);
+    let current = format!("{dir}/kubelet-client-current.pem");
+    symlink(
+        format!("{dir}/kubelet-client-2026-01-01-10-00-00.pem"),
+        node.path(current.trim_start_matches('/')),
+    )
+    .unwrap();
+    node.write(
+        "var/lib/k0s/kubelet.conf",
+        &format!(
+            "apiVersion: v1\nkind: Config\nclusters: []\nusers:\n- name: default-auth\n  user:\n    \
+             client-certificate: {current}\n    client-key: {current}\n"
+        ),
+    );
+    assert_eq!(found(&node, &[]), one(&current, "critical", "expired"));
+    let remedy = row(&node, &current)["findings"][0]["remedy"].clone();
+    assert!(remedy.as_str().unwrap().contains("k0s token create"), "{remedy}");
+    client(YEAR);
+    let (document, code) = check_json(&node.root, &[]);
+    assert_eq!((code, rows(&document).len()), (0, 1), "{document:#}");
+    node.remove(current.trim_start_matches('/'));
+    assert_eq!(found(&node, &[]), one(&current, "critical", "not_found"));
 }

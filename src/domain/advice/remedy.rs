@@ -210,6 +210,12 @@ fn rotate_kubelet_conf() -> Remedy {
 /// name is that of its certificate, not of the host, and the server that of its kubelet.conf: kubeadm would take the control
 /// plane's endpoint, or since 1.33 the address of the default route.
 fn recover_kubelet(item: &Item) -> Remedy {
+    if item.place.path.starts_with("/var/lib/k0s") {
+        return words(
+            "on a controller, `k0s token create --role=worker` prints a token; delete /var/lib/k0s/kubelet.conf and \
+             /var/lib/k0s/kubelet/pki here, and start the worker with that token",
+        );
+    }
     let certificate = item.certificate();
     let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
     let node =
