@@ -124,7 +124,7 @@ pub struct RenewArgs {
     /// Renew all that kubeadm can renew, due or not
     #[arg(long)]
     pub all: bool,
-    /// Override the blockers that can be overridden
+    /// Override the blockers that can be overridden, and renew what another CA has signed
     #[arg(long)]
     pub force: bool,
     /// Show the plan and change nothing
