@@ -30,7 +30,7 @@ pub(super) fn labels(out: &mut String, item: &Item) {
     match &item.place.entry {
         Entry::Cluster { name, .. } => embedded(out, "cluster", name),
         Entry::User { name, .. } => embedded(out, "user", name),
-        Entry::Pem(_) | Entry::Process(_) | Entry::Whole => {}
+        Entry::Pem(_) | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => {}
     }
     if let Some(certificate) = item.certificate() {
         if let Some(serial) = certificate.serial_decimal() {

@@ -89,7 +89,7 @@ impl Collector {
     pub(super) fn not_read(&self, path: &Arc<Path>, reason: Reason) -> Item {
         let place = Place { path: path.clone(), entry: Entry::Whole };
         let role = self.locate(path).role;
-        Item { place, role, content: Content::Problem(reason), has_key: None }
+        Item { place, role, content: Content::Problem(reason), has_key: None, stale_use: None }
     }
 
     fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
@@ -192,7 +192,7 @@ impl Collector {
                 Content::Certificate(Box::new(certificate))
             });
             let place = Place { path: path.clone(), entry: entry(index) };
-            items.push(Item { place, role, content, has_key });
+            items.push(Item { place, role, content, has_key, stale_use: None });
         }
         items
     }
@@ -206,7 +206,13 @@ impl Collector {
     ) -> Item {
         let place = Place { path: path.clone(), entry };
         let has_key = self.has_key(path, location);
-        Item { place, role: location.role, content: Content::Problem(reason), has_key }
+        Item {
+            place,
+            role: location.role,
+            content: Content::Problem(reason),
+            has_key,
+            stale_use: None,
+        }
     }
 
     /// Whether what lies here can be signed anew on this node.

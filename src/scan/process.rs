@@ -22,7 +22,7 @@ const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// One item for each kube-apiserver of this node: a static pod's, or root's outside of pods. A process of that name in
 /// somebody's pod, such as a virtual cluster's, is not this node's, and neither is a user's. Where that cannot be told,
 /// the item says so.
-pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
+pub(super) fn api_servers(host: &Host, asks: bool, now: UnixTime) -> Vec<Item> {
     let Ok(processes) = host.list(Path::new("/proc")) else { return Vec::new() };
     let pids = processes.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
     let manifest = host.read(Path::new(MANIFEST), false).ok();
@@ -34,12 +34,13 @@ pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
             role: role::loopback(version),
             content,
             has_key: None,
+            stale_use: None,
         })
         .collect();
     // Of several, nobody knows which one answers.
     if let ([Item { content: Content::Loopback(loopback), .. }], Some(manifest)) =
         (&mut items[..], manifest)
-        && host.is_this_machine()
+        && asks
     {
         let presented = address(&manifest).and_then(handshake::loopback_not_after);
         loopback.not_after = presented.unwrap_or(loopback.not_after);

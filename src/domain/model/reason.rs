@@ -1,5 +1,7 @@
 //! Why something cannot be judged.
 
+use std::net::SocketAddr;
+
 use crate::domain::time::UnixTime;
 
 /// Why something cannot be judged. A closed list: each has a code that is stable for machines.
@@ -27,6 +29,15 @@ pub enum Reason {
     Missing,
     /// A file with bytes, none of them a certificate.
     NoCertificate,
+    /// A component that runs presents no certificate there; why, as a clause.
+    NotAnswering {
+        /// Its address.
+        at: SocketAddr,
+        /// Why.
+        why: Box<str>,
+    },
+    /// A static pod that does not run though its manifest is there; the last line of its log that is about a certificate.
+    NotRunning(Option<Box<str>>),
     /// A FIFO, socket, device or directory where a file should be; its kind in words.
     NotAFile(&'static str),
     /// No permission to read it.
@@ -62,7 +73,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 19] = [
+    pub(crate) const CODES: [&str; 21] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -72,7 +83,9 @@ impl Reason {
         "empty",
         "no_certificate_found",
         "not_a_file",
+        "not_answering",
         "not_found",
+        "not_running",
         "out_of_time",
         "permission_denied",
         "read_failed",
@@ -96,7 +109,9 @@ impl Reason {
             | Self::LinkLoop
             | Self::Missing
             | Self::NoCertificate
-            | Self::NotAFile(_) => true,
+            | Self::NotAFile(_)
+            | Self::NotAnswering { .. }
+            | Self::NotRunning(_) => true,
             Self::Changed
             | Self::Hangs(_)
             | Self::OutOfTime(_)
@@ -125,6 +140,8 @@ impl Reason {
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
+            Self::NotAnswering { .. } => "not_answering",
+            Self::NotRunning(_) => "not_running",
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",
