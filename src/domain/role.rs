@@ -3,9 +3,11 @@
 //! Source: kubeadm's own table (`cmd/kubeadm/app/phases/certs/renewal/manager.go`), the
 //! components' flags in kubeadm's manifests, and the other distributions' documentation.
 
+mod component;
 pub(crate) mod custom;
 
 use super::kubernetes::{Feature, Version};
+pub(crate) use component::{SELF_MADE, component};
 
 /// One row of knowledge about a certificate.
 #[derive(Debug, Eq, PartialEq)]

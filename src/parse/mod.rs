@@ -4,6 +4,7 @@
 mod algorithm;
 mod cgroup;
 pub(crate) mod cluster_config;
+pub(crate) mod container_log;
 pub(crate) mod credential;
 pub(crate) mod duration;
 pub mod kubeconfig;

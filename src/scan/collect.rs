@@ -98,7 +98,7 @@ impl Collector {
         let place = Place { path: path.clone(), entry: Entry::Whole };
         let role = self.locate(path).role;
         let named_by = self.named_by(path);
-        Item { place, role, content: Content::Problem(reason), has_key: None, named_by }
+        Item { named_by, ..Item::new(place, role, Content::Problem(reason)) }
     }
 
     fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
@@ -207,7 +207,8 @@ impl Collector {
                 Content::Certificate(Box::new(certificate))
             });
             let place = Place { path: path.clone(), entry: entry(index) };
-            items.push(Item { place, role, content, has_key, named_by: named_by.clone() });
+            let named_by = named_by.clone();
+            items.push(Item { has_key, named_by, ..Item::new(place, role, content) });
         }
         items
     }
@@ -222,7 +223,7 @@ impl Collector {
         let place = Place { path: path.clone(), entry };
         let has_key = self.has_key(path, location);
         let (role, named_by) = (location.role, self.named_by(path));
-        Item { place, role, content: Content::Problem(reason), has_key, named_by }
+        Item { has_key, named_by, ..Item::new(place, role, Content::Problem(reason)) }
     }
 
     /// Whether what lies here can be signed anew on this node.

@@ -6,6 +6,7 @@
 
 mod collect;
 mod host;
+mod in_use;
 mod memo;
 mod paths;
 mod pool;
@@ -57,6 +58,8 @@ pub struct ScanRequest {
     pub exclude: Vec<Pattern>,
     /// Most files of one place.
     pub max_files: u64,
+    /// Whether the components of this machine are asked what they use; of a node that is mounted, none is.
+    pub in_use: bool,
     /// After this time the scan is given up; what is there by then counts.
     pub timeout: Duration,
 }
@@ -129,10 +132,13 @@ pub fn scan(
     if request.only_paths {
         // What was asked for comes first, should the time run out.
         let items = scan.named()?;
-        return Ok(Inventory { items, context: scan.standard(now)?, leftovers: Vec::new() });
+        let context = scan.standard(now)?;
+        let items = scan.with_use(items, &context);
+        return Ok(Inventory { items, context, has_asked: scan.asks(), ..Inventory::default() });
     }
     let mut inventory = Inventory::default();
     if request.standard {
+        inventory.has_asked = scan.asks();
         inventory.items = scan.standard(now)?;
         let dir = scan.collector.references.named.kubelet_pki.clone();
         let leftovers = scan.step(move |host| kubelet_leftovers(host, dir.as_deref()))?;
@@ -193,10 +199,36 @@ impl Scan<'_> {
     /// The places that need no configuration, and the processes.
     fn standard(&self, now: UnixTime) -> Result<Vec<Item>, ScanError> {
         let mut items = self.items(self.search(standard_areas())?)?;
-        let references = self.collector.references.clone();
-        let servers = self.step(move |host| process::api_servers(host, &references, now))?;
+        let (references, asks) = (self.collector.references.clone(), self.asks());
+        let servers = self.step(move |host| process::api_servers(host, &references, asks, now))?;
         items.extend(servers.unwrap_or_default());
+        if self.asks() {
+            self.in_use(&mut items)?;
+        }
         Ok(items)
+    }
+
+    /// What is mounted here does not run here.
+    fn asks(&self) -> bool {
+        self.request.in_use && self.collector.host.is_this_machine()
+    }
+
+    /// What was named, with what the rest of the scan knows of its use.
+    fn with_use(&self, mut items: Vec<Item>, context: &[Item]) -> Vec<Item> {
+        for item in &mut items {
+            let same = context.iter().find(|it| it.place == item.place);
+            item.stale_use = same.and_then(|it| it.stale_use.clone());
+        }
+        items
+    }
+
+    /// What the components use, laid over what is on disk.
+    fn in_use(&self, items: &mut Vec<Item>) -> Result<(), ScanError> {
+        let mut seen = Vec::new();
+        let left = self.each(in_use::looks(), |look| look.take(), |it| seen.push(it))?;
+        seen.into_iter().flatten().for_each(|it| in_use::lay_over(items, it));
+        items.extend(left.into_iter().map(|(look, reason)| look.not_taken(reason)));
+        Ok(())
     }
 
     /// What a person named.
@@ -319,6 +351,7 @@ mod tests {
             standard: true,
             paths: vec!["/srv/*.pem".to_owned()],
             only_paths: false,
+            in_use: false,
             exclude: Vec::new(),
             max_files: 10,
             timeout: STEP_LIMIT,

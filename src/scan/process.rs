@@ -21,24 +21,26 @@ use super::references::NodeReferences;
 /// One item for each kube-apiserver of this node: a static pod's, or root's outside of pods. A process of that name in
 /// somebody's pod, such as a virtual cluster's, is not this node's, and neither is a user's. Where that cannot be told,
 /// the item says so.
-pub(super) fn api_servers(host: &Host, references: &NodeReferences, now: UnixTime) -> Vec<Item> {
+pub(super) fn api_servers(
+    host: &Host,
+    references: &NodeReferences,
+    asks: bool,
+    now: UnixTime,
+) -> Vec<Item> {
     let Ok(processes) = host.list(Path::new("/proc")) else { return Vec::new() };
     let pids = processes.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
     let version = references.version;
     let mut items: Vec<Item> = pids
         .filter_map(|pid| Some((pid, api_server(host, version, pid, now)?)))
-        .map(|(pid, content)| Item {
-            place: Place::new(Path::new("kube-apiserver"), Entry::Process(pid)),
-            role: role::loopback(version),
-            content,
-            has_key: None,
-            named_by: None,
+        .map(|(pid, content)| {
+            let place = Place::new(Path::new("kube-apiserver"), Entry::Process(pid));
+            Item::new(place, role::loopback(version), content)
         })
         .collect();
     // Of several, nobody knows which one answers.
     if let ([Item { content: Content::Loopback(loopback), .. }], Some(pod)) =
         (&mut items[..], &references.api_server)
-        && host.is_this_machine()
+        && asks
     {
         let presented = handshake::loopback_not_after(address(pod));
         loopback.not_after = presented.unwrap_or(loopback.not_after);

@@ -5,7 +5,7 @@ mod remedy;
 use std::path::Path;
 
 use super::layout;
-use super::model::{Item, Reason};
+use super::model::{Item, Reason, StaleEvidence, StaleUse};
 use super::policy::{self, FindingKind};
 use super::role::{CertificateKind, RenewedBy, Role};
 use super::text::escape_control;
@@ -63,6 +63,7 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
+        FindingKind::StaleUse { by, until } => stale_use(item, by, *until, now),
         FindingKind::SignatureUnchecked { ca, algorithm } => {
             format!(
                 "signature not checked ({}): certwatch cannot tell whether {} signed it",
@@ -109,6 +110,7 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
         FindingKind::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
+        FindingKind::StaleUse { by, .. } => format!("is not what {} uses", by.component),
         FindingKind::SignatureUnchecked { algorithm, .. } => {
             format!("has a signature that is not checked ({})", escape_control(algorithm))
         }
@@ -171,6 +173,29 @@ fn is_rotation_overdue(item: &Item, now: UnixTime) -> bool {
     })
 }
 
+fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> String {
+    let (component, impact, date) = (by.component, item.role.impact, until.date());
+    let uses = match by.evidence {
+        StaleEvidence::Presents { at, .. } => {
+            format!("{component} still serves an older certificate at {at}, which")
+        }
+        StaleEvidence::Read { started } => format!(
+            "{component} read this file at its start, on {}, and still uses the certificate of that time, which",
+            started.date()
+        ),
+    };
+    let ends = match by.evidence {
+        _ if until < now => format!("has expired, on {date}: {impact}"),
+        StaleEvidence::Presents { .. } => {
+            format!("expires in {}, on {date}; then {impact}", until - now)
+        }
+        StaleEvidence::Read { .. } => {
+            format!("expires by {date} at the latest; then {impact}")
+        }
+    };
+    format!("{uses} {ends}")
+}
+
 /// The verb for its end: its own, or its CA's.
 fn ends(item: &Item, own: &str, with_ca: &str) -> String {
     match item.role.kind {
@@ -219,6 +244,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
+        Reason::NotAnswering { .. } | Reason::NotRunning(_) => not_in_use(reason, role.impact),
         Reason::OutOfTime(seconds) => {
             format!("the scan ran out of its {seconds} s before this")
         }
@@ -239,6 +265,20 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             "it is not known whether this process, in the cgroup {}, is the node's own",
             escape_control(cgroup)
         ),
+    }
+}
+
+/// Of a static pod that does not do its work.
+fn not_in_use(reason: &Reason, impact: &str) -> String {
+    match reason {
+        Reason::NotAnswering { at, why } => {
+            format!("it presents no certificate at {at}: {}; {impact}", escape_control(why))
+        }
+        Reason::NotRunning(Some(says)) => format!(
+            "it does not run, though its manifest is here: {impact}; its log says: {}",
+            escape_control(says)
+        ),
+        _ => format!("it does not run, though its manifest is here: {impact}"),
     }
 }
 

@@ -57,6 +57,9 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
             "if a restart of the kubelet does not help, see why with \
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
+        FindingKind::StaleUse { .. } => {
+            Remedy::Command("certwatch renew --restart-stale".to_owned())
+        }
         FindingKind::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
         FindingKind::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
         FindingKind::Unusable(reason) => mend(item, reason),
@@ -267,6 +270,10 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         Reason::Missing if is_key && !item.role.command.is_empty() => {
             Remedy::Command(item.role.command.to_owned())
         }
+        Reason::NotRunning(_) | Reason::NotAnswering { .. } => Remedy::Command(format!(
+            "tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log",
+            item.role.id
+        )),
         _ if reason.breaks_its_user() => mend_role(item, reason),
         _ => look_at(item),
     }

@@ -1,5 +1,7 @@
 //! Why something cannot be judged.
 
+use std::net::SocketAddr;
+
 use crate::domain::time::UnixTime;
 
 /// Why something cannot be judged. A closed list: each has a code that is stable for machines.
@@ -29,6 +31,15 @@ pub enum Reason {
     Missing,
     /// A file with bytes, none of them a certificate.
     NoCertificate,
+    /// A component that runs presents no certificate there; why, as a clause.
+    NotAnswering {
+        /// Its address.
+        at: SocketAddr,
+        /// Why.
+        why: Box<str>,
+    },
+    /// A static pod that does not run though its manifest is there; the last line of its log that is about a certificate.
+    NotRunning(Option<Box<str>>),
     /// A FIFO, socket, device or directory where a file should be; its kind in words.
     NotAFile(&'static str),
     /// No permission to read it.
@@ -64,7 +75,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 20] = [
+    pub(crate) const CODES: [&str; 22] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -75,7 +86,9 @@ impl Reason {
         "in_container_only",
         "no_certificate_found",
         "not_a_file",
+        "not_answering",
         "not_found",
+        "not_running",
         "out_of_time",
         "permission_denied",
         "read_failed",
@@ -99,7 +112,9 @@ impl Reason {
             | Self::LinkLoop
             | Self::Missing
             | Self::NoCertificate
-            | Self::NotAFile(_) => true,
+            | Self::NotAFile(_)
+            | Self::NotAnswering { .. }
+            | Self::NotRunning(_) => true,
             Self::Changed
             | Self::Hangs(_)
             | Self::InContainerOnly
@@ -130,6 +145,8 @@ impl Reason {
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
+            Self::NotAnswering { .. } => "not_answering",
+            Self::NotRunning(_) => "not_running",
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",
