@@ -232,6 +232,7 @@ fn a_worker_lacks_nothing() {
 fn kubespray_s_names_are_known_with_and_without_its_link() {
     let (root, node) = healthy();
     fs::rename(node.path("etc/kubernetes/pki"), node.path("etc/kubernetes/ssl")).unwrap();
+    node.manifests("/etc/kubernetes/ssl");
     let (without_link, code) = check_json(root.path(), &[]);
     assert_eq!(code, 0, "{without_link:#}");
     symlink("ssl", node.path("etc/kubernetes/pki")).unwrap();
@@ -249,11 +250,7 @@ fn certificates_of_another_directory_are_found_by_the_flags_of_the_api_server() 
     let (root, node) = healthy();
     let (at_home, _) = check_json(root.path(), &[]);
     fs::rename(node.path("etc/kubernetes/pki"), node.path("etc/k8s-certs")).unwrap();
-    let flags =
-        "--client-ca-file=/etc/k8s-certs/ca.crt, --tls-cert-file=/etc/k8s-certs/apiserver.crt";
-    let manifest =
-        format!("spec: {{containers: [{{image: a, command: [kube-apiserver, {flags}]}}]}}");
-    node.write("etc/kubernetes/manifests/kube-apiserver.yaml", &manifest);
+    node.manifests("/etc/k8s-certs");
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!((code, rows(&document).len()), (0, rows(&at_home).len()), "{document:#}");
     assert_eq!(role_of(&document, "/etc/k8s-certs/etcd/server.crt"), "etcd-server");
@@ -261,7 +258,7 @@ fn certificates_of_another_directory_are_found_by_the_flags_of_the_api_server() 
     let pair = node.ca.leaf("kube-apiserver", "", &[], Days(-400, -30));
     node.write_pair("etc/kubernetes/pki/apiserver", &pair);
     let (document, _) = check_json(root.path(), &[]);
-    assert_eq!(role_of(&document, "/etc/kubernetes/pki/apiserver.crt"), "other");
+    assert_eq!(role_of(&document, "/etc/kubernetes/pki/apiserver.crt"), "left-over");
     node.remove("etc/k8s-certs/apiserver.crt");
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!(

@@ -109,6 +109,7 @@ impl AlertId {
         let part = match &place.entry {
             Entry::Pem(index) => format!("pem {index}"),
             Entry::Cluster { name, index, .. } => format!("cluster {index} {name}"),
+            Entry::Presented(at) => format!("presented {at}"),
             Entry::Process(pid) => format!("process {pid}"),
             Entry::User { name, index } => format!("user {index} {name}"),
             Entry::Whole => "whole".to_owned(),
@@ -276,7 +277,10 @@ fn threshold(kind: &FindingKind) -> Option<Span> {
 fn is_transient(kind: &FindingKind) -> bool {
     matches!(
         kind,
-        FindingKind::Unusable(_) | FindingKind::WrongSigner(_) | FindingKind::ForeignCa(_)
+        FindingKind::Unusable(_)
+            | FindingKind::WrongSigner(_)
+            | FindingKind::ForeignCa(_)
+            | FindingKind::StaleUse { .. }
     )
 }
 

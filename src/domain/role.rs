@@ -3,7 +3,11 @@
 //! Source: kubeadm's own table (`cmd/kubeadm/app/phases/certs/renewal/manager.go`), the
 //! components' flags in kubeadm's manifests, and the other distributions' documentation.
 
+mod component;
+pub(crate) mod custom;
+
 use super::kubernetes::{Feature, Version};
+pub(crate) use component::{SELF_MADE, component};
 
 /// One row of knowledge about a certificate.
 #[derive(Debug, Eq, PartialEq)]
@@ -39,6 +43,8 @@ pub enum CertificateKind {
     KubeletClient,
     /// A serving or client certificate, or the client certificate of a kubeconfig.
     Leaf,
+    /// A file among the control plane's that nothing on the node names.
+    LeftOver,
     /// A serving certificate nobody verifies by default: at worst a warning.
     MinorLeaf,
     /// A process with a certificate in its memory.
@@ -409,7 +415,7 @@ mod tests {
             &K0S,
             &MICROK8S,
         ];
-        for role in KUBEADM.iter().chain(&KUBEADM_CAS).chain(others) {
+        for role in KUBEADM.iter().chain(&KUBEADM_CAS).chain(others).chain(custom::ALL) {
             assert!(role.title.len() <= 24, "{}", role.id);
             assert!(role.owner.len() <= 18, "{}", role.id);
         }

@@ -4,6 +4,7 @@
 mod algorithm;
 mod cgroup;
 pub(crate) mod cluster_config;
+pub(crate) mod container_log;
 pub(crate) mod credential;
 pub mod der;
 pub(crate) mod duration;
@@ -20,6 +21,7 @@ pub mod pem_header;
 pub mod process;
 pub mod public_key;
 mod rustcrypto;
+pub(crate) mod secret;
 mod signature;
 mod text;
 pub mod x509;

@@ -200,6 +200,9 @@ fn notes(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
         let (name, left) = (report.name(row), end - report.at);
         writeln!(out, "Next to expire is {name} in {left}, on {}.", end.date())?;
     }
+    if !report.inventory.has_asked {
+        writeln!(out, "What the components use was not checked, only what is on disk.")?;
+    }
     if report.at != report.generated {
         writeln!(out, "Judged as of {}, not of now.", report.at)?;
     }

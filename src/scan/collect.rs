@@ -11,9 +11,10 @@ use crate::parse::kubeconfig::{Kubeconfig, PemSource};
 use crate::parse::x509::{self, Anchor, Authority, Issuers};
 
 use super::contents::{Contents, Ders, blocks, contents, is_any};
-use super::flags::NodeFlags;
 use super::host::Host;
+use super::memo::remembered;
 use super::paths::lexical;
+use super::references::NodeReferences;
 use super::walk::{FileState, FoundFile};
 
 /// Names of CA files that sign what lies beside them: kubeadm's, and those of k3s and RKE2.
@@ -30,7 +31,7 @@ const CA_NAMES: [&str; 7] = [
 /// Reads files; what it learns of CA files is shared by all threads of a scan.
 pub(super) struct Collector {
     pub(super) host: Arc<Host>,
-    pub(super) flags: NodeFlags,
+    pub(super) references: NodeReferences,
     named: Mutex<HashMap<PathBuf, Arc<CaFile>>>,
     beside: Mutex<HashMap<PathBuf, Arc<Vec<Anchor>>>>,
     issuers: Issuers,
@@ -44,10 +45,10 @@ struct CaFile {
 }
 
 impl Collector {
-    pub(super) fn new(host: Arc<Host>, flags: NodeFlags) -> Self {
+    pub(super) fn new(host: Arc<Host>, references: NodeReferences) -> Self {
         Self {
             host,
-            flags,
+            references,
             named: Mutex::default(),
             beside: Mutex::default(),
             issuers: Issuers::default(),
@@ -57,9 +58,12 @@ impl Collector {
     /// Everything that one file holds.
     pub(super) fn file(&self, found: &FoundFile) -> Vec<Item> {
         let path = &found.path;
-        let mut location = self.locate(path);
-        let is_any = is_any(found, location.role);
+        let located = self.locate(path);
+        let form_of = located.role;
+        let is_any = is_any(found, form_of);
         let is_problem = matches!(found.state, FileState::Problem(_));
+        let mut location =
+            if self.references.is_left_over(&self.host, found) { LEFT_OVER } else { located };
         let bytes = match &found.state {
             FileState::File => self.host.read(path, true),
             FileState::Unseen => self.host.read(path, false),
@@ -67,11 +71,12 @@ impl Collector {
         };
         let contents = match bytes {
             // Its name promises nothing, and directories are among them.
-            Err(_) if is_any && location.role == &role::OTHER && !is_problem => return Vec::new(),
-            bytes => bytes.and_then(|bytes| contents(&bytes, found, location.role)),
+            Err(_) if is_any && form_of == &role::OTHER && !is_problem => return Vec::new(),
+            bytes => bytes.and_then(|bytes| contents(&bytes, found, form_of)),
         };
         let is_pem = matches!(contents, Ok(Contents::Certificates(_)));
-        if is_any && (is_pem || location.role == &role::OTHER) {
+        let is_stray = is_any && location.role.kind != CertificateKind::LeftOver;
+        if is_stray && (is_pem || form_of == &role::OTHER) {
             location.role = &role::STRAY;
         }
         let mut items = self.contents(path, &location, contents, found.is_named);
@@ -104,24 +109,31 @@ impl Collector {
     }
 
     fn locate(&self, path: &Path) -> Location {
-        self.flags.locate(path)
+        self.references.locate(&self.host, path)
+    }
+
+    fn named_by(&self, path: &Path) -> Option<Arc<str>> {
+        self.references.reference(&self.host, path).map(|reference| reference.named_by.clone())
     }
 
     /// A place that was not read, without a look at it or around it.
     pub(super) fn not_read(&self, path: &Arc<Path>, reason: Reason) -> Item {
         let place = Place { path: path.clone(), entry: Entry::Whole };
         let role = self.locate(path).role;
-        Item { place, role, content: Content::Problem(reason), has_key: None }
+        let named_by = self.named_by(path);
+        Item { named_by, ..Item::new(place, role, Content::Problem(reason)) }
     }
 
     fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
         let mut items = Vec::new();
-        let is_known =
-            matches!(location.role.kind, CertificateKind::Leaf | CertificateKind::UserKubeconfig);
-        let is_stray = location.role == &role::STRAY;
-        let user_role = if is_known || is_stray { location.role } else { &role::USER_KUBECONFIG };
+        let is_known = location.role == &role::STRAY
+            || matches!(
+                location.role.kind,
+                CertificateKind::Leaf | CertificateKind::LeftOver | CertificateKind::UserKubeconfig
+            );
+        let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
         // Whose copy a kubeconfig is can only be told by this node's CA.
-        let of_node = || self.flags.certificates_dir.clone();
+        let of_node = || self.references.named.certificates_dir.clone();
         let pki = location.pki.clone().or_else(of_node);
         let pki = pki.unwrap_or_else(|| Path::new(KUBERNETES).join(PKI_NAMES[0]));
         let users = Location { role: user_role, pki: Some(pki) };
@@ -130,7 +142,12 @@ impl Collector {
             let entry = |index| Entry::User { name: name.clone(), index };
             self.source(path, &users, user.certificate, &entry, &mut items);
         }
-        let clusters = Location { role: &role::CLUSTER_CA, pki: None };
+        let cluster_role = if location.role.kind == CertificateKind::LeftOver {
+            location.role
+        } else {
+            &role::CLUSTER_CA
+        };
+        let clusters = Location { role: cluster_role, pki: None };
         for cluster in config.clusters {
             let [name, server]: [Box<str>; 2] = [cluster.name.into(), cluster.server.into()];
             let entry =
@@ -192,6 +209,7 @@ impl Collector {
         entry: &dyn Fn(u32) -> Entry,
     ) -> Vec<Item> {
         let has_key = self.has_key(path, location);
+        let named_by = self.named_by(path);
         let anchors = self.anchors(path, location).with_chain(&ders);
         let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
@@ -216,7 +234,8 @@ impl Collector {
                 Content::Certificate(Box::new(certificate))
             });
             let place = Place { path: path.clone(), entry: entry(index) };
-            items.push(Item { place, role, content, has_key });
+            let named_by = named_by.clone();
+            items.push(Item { has_key, named_by, ..Item::new(place, role, content) });
         }
         items
     }
@@ -230,7 +249,8 @@ impl Collector {
     ) -> Item {
         let place = Place { path: path.clone(), entry };
         let has_key = self.has_key(path, location);
-        Item { place, role: location.role, content: Content::Problem(reason), has_key }
+        let (role, named_by) = (location.role, self.named_by(path));
+        Item { has_key, named_by, ..Item::new(place, role, Content::Problem(reason)) }
     }
 
     /// Whether what lies here can be signed anew on this node.
@@ -288,25 +308,11 @@ impl Collector {
     }
 }
 
+/// A file that nothing on the node names.
+const LEFT_OVER: Location = Location { role: &role::custom::LEFT_OVER, pki: None };
+
 /// A place of which nothing is known.
 const UNKNOWN_PLACE: Location = Location { role: &role::OTHER, pki: None };
-
-/// The value for `key`, made by `make` if it is not known. Two threads may make it at once; the
-/// lock is not held meanwhile, since making it reads files.
-fn remembered<T: Clone>(
-    map: &Mutex<HashMap<PathBuf, T>>,
-    key: &Path,
-    make: impl FnOnce() -> T,
-) -> T {
-    if let Some(known) = map.lock().ok().and_then(|map| map.get(key).cloned()) {
-        return known;
-    }
-    let value = make();
-    if let Ok(mut map) = map.lock() {
-        map.insert(key.to_owned(), value.clone());
-    }
-    value
-}
 
 /// The owner of what an [`Authority`] borrows.
 enum Anchors {

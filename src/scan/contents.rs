@@ -1,10 +1,10 @@
 //! What a file holds, and what of it belongs into the inventory.
 
-use crate::domain::layout;
+use crate::domain::layout::{self, DYNAMIC_CERT};
 use crate::domain::model::Reason;
 use crate::domain::role::{CertificateKind, Role};
 use crate::parse::kubeconfig::{self, Kubeconfig};
-use crate::parse::{self, Form, der, pem, pem_header};
+use crate::parse::{self, Form, der, pem, pem_header, secret};
 
 use super::walk::FoundFile;
 
@@ -33,6 +33,9 @@ pub(super) fn contents(bytes: &[u8], found: &FoundFile, role: &Role) -> Result<C
     let is_kubeconfig = is_conf && role.kind != CertificateKind::File
         || role.kind == CertificateKind::UserKubeconfig;
     let is_any = is_any(found, role);
+    if found.path.ends_with(DYNAMIC_CERT) && role.kind == CertificateKind::File {
+        return blocks(&secret::certificate(bytes)?).map(Contents::Certificates);
+    }
     match parse::form(bytes) {
         Form::Kubeconfig => read_kubeconfig(bytes, role),
         Form::Other { format, .. } if format.is_companion() && may_hold_none(found, role) => {

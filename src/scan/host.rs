@@ -18,6 +18,8 @@ use crate::domain::time::UnixTime;
 use crate::fs::read;
 use crate::hangs::{Hangs, Silent};
 
+use super::paths::lexical;
+
 /// A file that changes while it is read, or is empty, is read again this often, after a pause.
 const ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -180,6 +182,15 @@ impl Host {
             return None;
         }
         std::fs::canonicalize(path).ok()
+    }
+
+    /// Where the symbolic link at `path` leads, by its text alone; `None` if it is none.
+    pub(super) fn link_target(&self, path: &Path) -> Option<PathBuf> {
+        self.enter(path).ok()?;
+        let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        let target = sys::readlinkat(&link, "", Vec::new()).ok()?;
+        let target = OsString::from_vec(target.into_bytes());
+        Some(lexical(&path.parent().unwrap_or(path).join(target)))
     }
 
     /// `None` if the file changed meanwhile.

@@ -7,14 +7,15 @@ use super::{distribution, show};
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
-use crate::domain::role::{self, CertificateKind, RenewedBy};
-use crate::domain::text::shell_word;
+use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
+use crate::domain::text::{escape_control, shell_word};
 
 /// What to do about it.
 pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
     match kind {
         FindingKind::Expired(_) | FindingKind::Expires { .. } => end_of_life(item, kind),
         FindingKind::ForeignCa(_) => foreign_ca(item),
+        FindingKind::LeftOver(_) => delete_or_exclude(item),
         FindingKind::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         FindingKind::OutlivesCa { .. } => plan_ca_rotation(),
         FindingKind::Retired => {
@@ -25,6 +26,9 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
         FindingKind::StaleCa { of, .. } => write_ca(item, of),
+        FindingKind::StaleUse { .. } => {
+            Remedy::Command("certwatch renew --restart-stale".to_owned())
+        }
         FindingKind::StaleCopy { of } => replace_copy(item, of),
         FindingKind::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
         FindingKind::Unusable(reason) => mend(item, reason),
@@ -60,7 +64,7 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
         _ if policy::is_externally_managed(item) => external_ca(),
         _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(item),
         _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
-        _ if role.command.is_empty() => words("have its issuer renew it"),
+        _ if role.command.is_empty() => words(&renew_elsewhere(role)),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
 }
@@ -72,6 +76,31 @@ fn renew(name: &str, kind: &FindingKind) -> Remedy {
         FindingKind::Expired(_) => "certwatch renew --rescue".to_owned(),
         _ => format!("certwatch renew {name}"),
     })
+}
+
+/// Its component reads a renewed file at its next start at the latest.
+fn renew_elsewhere(role: &Role) -> String {
+    let restart = match role.owner {
+        "controller-manager" => "restart it: `pkill -x kube-controller`",
+        "etcd" => "restart etcd",
+        "kube-apiserver" => "restart it: `pkill -x kube-apiserver`",
+        "kubelet" => "restart it: `systemctl restart kubelet`",
+        "scheduler" => "restart it: `pkill -x kube-scheduler`",
+        _ => return "have its issuer renew it".to_owned(),
+    };
+    format!("have its issuer renew it, and {restart}")
+}
+
+/// The setting as a line that can be pasted.
+fn delete_or_exclude(item: &Item) -> Remedy {
+    let path = item.place.path.to_str().filter(|path| escape_control(path) == *path);
+    let is_plain = |path: &&str| !path.contains(['"', '\\', '*', '?', '[']);
+    match path.filter(is_plain) {
+        Some(path) => words(&format!(
+            "delete it, or leave it out with `exclude = [\"{path}\"]` in the section [scan] of the configuration"
+        )),
+        None => words("delete it, or add it to `scan.exclude`"),
+    }
 }
 
 fn external_ca() -> Remedy {
@@ -203,6 +232,12 @@ fn link_current(item: &Item) -> Remedy {
 /// name is that of its certificate, not of the host, and the server that of its kubelet.conf: kubeadm would take the control
 /// plane's endpoint, or since 1.33 the address of the default route.
 fn recover_kubelet(item: &Item) -> Remedy {
+    if item.place.path.starts_with("/var/lib/k0s") {
+        return words(
+            "on a controller, `k0s token create --role=worker` prints a token; delete /var/lib/k0s/kubelet.conf and \
+             /var/lib/k0s/kubelet/pki here, and start the worker with that token",
+        );
+    }
     let certificate = item.certificate();
     let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
     let node =
@@ -232,6 +267,9 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         Reason::NotRead { format, is_der } if item.role.kind == CertificateKind::File => {
             look_into(item, *format, *is_der)
         }
+        Reason::InContainerOnly => words(
+            "mount it from the node (`hostPath`), so that it is renewed and watched there; or watch its source",
+        ),
         Reason::OutOfTime(_) => words(
             "raise `scan.timeout`, or add to `scan.exclude` what does not respond or is too large",
         ),
@@ -255,6 +293,10 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         Reason::Missing if is_key && !item.role.command.is_empty() => {
             Remedy::Command(item.role.command.to_owned())
         }
+        Reason::NotRunning(_) | Reason::NotAnswering { .. } => Remedy::Command(format!(
+            "tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log",
+            item.role.id
+        )),
         _ if reason.breaks_its_user() => mend_role(item, reason),
         _ => look_at(item),
     }
@@ -274,6 +316,9 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
             words("copy it from another control-plane node or a backup; never create a new one")
         }
         CertificateKind::KubeletClient => recover_kubelet(item),
+        CertificateKind::Leaf | CertificateKind::MinorLeaf if item.named_by.is_some() => {
+            words("restore it from a backup, or have its issuer issue it again")
+        }
         CertificateKind::Leaf => {
             words("restore it from a backup, or join the node to its cluster again")
         }

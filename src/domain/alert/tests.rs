@@ -9,7 +9,7 @@ use crate::report::sample::{NOW, certificate, inventory, item};
 const APISERVER: &str = "/etc/kubernetes/pki/apiserver.crt";
 
 fn sight_of(items: Vec<Item>) -> AlertSnapshot {
-    snapshot(&Inventory { items, context: Vec::new(), leftovers: Vec::new() })
+    snapshot(&Inventory { items, context: Vec::new(), leftovers: Vec::new(), has_asked: true })
 }
 
 fn snapshot(inventory: &Inventory) -> AlertSnapshot {
@@ -89,7 +89,8 @@ fn what_is_missing_hides_nothing() {
         assert_eq!(sight_of(vec![missing(place)]).blind, [""; 0], "{place}");
     }
     let context = vec![missing("/srv/tls")];
-    let inventory = Inventory { items: Vec::new(), context, leftovers: Vec::new() };
+    let inventory =
+        Inventory { items: Vec::new(), context, leftovers: Vec::new(), has_asked: true };
     assert_eq!(snapshot(&inventory).blind, [""; 0]);
     // What cannot be looked into may hold what is missing elsewhere.
     let snapshot = sight_of(vec![missing("/srv/tls/a.pem"), problem("/srv/tls")]);

@@ -1,7 +1,7 @@
 //! The checks: each looks at one item and says at most one thing.
 
 use crate::domain::layout;
-use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer};
+use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer, StaleEvidence};
 use crate::domain::role::{CertificateKind, RenewedBy};
 use crate::domain::time::{Span, UnixTime};
 
@@ -84,6 +84,12 @@ pub(super) fn retired(
     Some(if is_retired { retired } else { expiry })
 }
 
+/// Nothing stops when it ends.
+pub(super) fn left_over(certificate: &Certificate) -> Finding {
+    let kind = FindingKind::LeftOver(certificate.not_after);
+    Finding { severity: Severity::Warning, kind }
+}
+
 /// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made
 /// in one go may differ by the seconds between them.
 pub(super) fn outlives_ca(certificate: &Certificate) -> Option<Finding> {
@@ -134,12 +140,41 @@ pub(super) fn stale_copy(
     Some(Finding { severity: Severity::Warning, kind })
 }
 
+/// How bad that is follows the end of what is in use, which nobody renews any more; until then a restart is due.
+pub(super) fn stale_use(item: &Item, steps: &Steps, now: UnixTime) -> Option<Finding> {
+    let by = item.stale_use.clone()?;
+    let until = used_until(item)?;
+    let severity = expires_at(until, steps, now).map_or(Severity::Warning, |it| it.severity);
+    Some(Finding { severity, kind: FindingKind::StaleUse { by, until } })
+}
+
+/// When what a component uses in place of `item` ends, at the latest: what it had read at its start had been signed by then,
+/// and kubeadm signs for a year, or until the end of the CA.
+pub(crate) fn used_until(item: &Item) -> Option<UnixTime> {
+    Some(match item.stale_use.as_ref()?.evidence {
+        StaleEvidence::Presents { not_after, .. } => not_after,
+        StaleEvidence::Read { started } => {
+            let ca = item.certificate().and_then(|it| it.signer.bound()).map(|ca| ca.not_after);
+            let year = started + Span::days(365);
+            ca.map_or(year, |ca| ca.min(year))
+        }
+    })
+}
+
 /// What cannot be judged is unknown; but a certificate that a component needs at its next start
 /// and that is gone or broken is worse.
 pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
     let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
         _ if *reason == Reason::NotALink => Severity::Warning,
-        (true, CertificateKind::Leaf | CertificateKind::Ca | CertificateKind::KubeletClient, _)
+        (true, ..) if item.named_by.is_some() => Severity::Critical,
+        (
+            true,
+            CertificateKind::Leaf
+            | CertificateKind::Ca
+            | CertificateKind::KubeletClient
+            | CertificateKind::Process,
+            _,
+        )
         | (true, _, RenewedBy::Kubeadm) => Severity::Critical,
         _ => Severity::Unknown,
     };

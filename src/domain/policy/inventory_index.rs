@@ -50,7 +50,7 @@ fn in_chain(item: &Item) -> Option<(u32, &str)> {
     match &item.place.entry {
         Entry::Pem(index) => Some((*index, "")),
         Entry::User { name, index } => Some((*index, name)),
-        Entry::Cluster { .. } | Entry::Process(_) | Entry::Whole => None,
+        Entry::Cluster { .. } | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => None,
     }
 }
 
@@ -130,7 +130,12 @@ impl<'a> InventoryIndex<'a> {
 
     /// True for a kubeconfig's copy of a CA that has its own row.
     pub(super) fn is_repeated(&self, item: &Item) -> bool {
-        item.role.kind == CertificateKind::ClusterCa
+        let is_copy = match item.role.kind {
+            CertificateKind::ClusterCa => true,
+            CertificateKind::LeftOver => matches!(item.place.entry, Entry::Cluster { .. }),
+            _ => false,
+        };
+        is_copy
             && item.certificate().is_some_and(|certificate| self.cas.contains(&certificate.sha256))
     }
 

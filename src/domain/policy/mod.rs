@@ -4,9 +4,10 @@ mod checks;
 mod inventory_index;
 mod thresholds;
 
-use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason};
+use super::model::{Certificate, Content, Inventory, Item, Loopback, Reason, StaleUse};
 use super::role::{self, CertificateKind, RenewedBy};
 use super::time::{Span, UnixTime};
+pub(crate) use checks::used_until;
 use inventory_index::InventoryIndex;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -62,7 +63,7 @@ pub struct Row {
     pub item: usize,
     /// The worst of the findings.
     pub severity: Severity,
-    /// When it really stops working: the earliest of its own notAfter and its CAs'.
+    /// When it really stops working: the earliest of its own notAfter, its CAs', and that of what is used in its place.
     pub expires: Option<UnixTime>,
     /// A copy, inside a kubeconfig, of a CA that has a row of its own: people need not see it twice.
     pub repeats: bool,
@@ -93,6 +94,8 @@ pub enum FindingKind {
     },
     /// A kubeconfig whose cluster CA is not the cluster's CA.
     ForeignCa(Arc<Path>),
+    /// It ends, or has ended, and nothing on the node names it; its last second.
+    LeftOver(UnixTime),
     /// Its first second has not come.
     NotYetValid(UnixTime),
     /// It claims to live longer than its CA.
@@ -117,6 +120,13 @@ pub enum FindingKind {
     StaleCopy {
         /// That kubeconfig.
         of: Arc<Path>,
+    },
+    /// A component goes on with another one than this.
+    StaleUse {
+        /// Who, and how that is known.
+        by: Box<StaleUse>,
+        /// When that other one ends: then, or at the latest.
+        until: UnixTime,
     },
     /// Whether its CA signed it cannot be checked here.
     SignatureUnchecked {
@@ -149,12 +159,14 @@ impl FindingKind {
             Self::Expired(_) => "expired",
             Self::Expires { .. } => "expires",
             Self::ForeignCa(_) => "foreign_ca",
+            Self::LeftOver(_) => "left_over",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
             Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
             Self::StaleCa { .. } => "stale_ca",
             Self::StaleCopy { .. } => "stale_copy",
+            Self::StaleUse { .. } => "stale_in_use",
             Self::SignatureUnchecked { .. } => "signature_unchecked",
             Self::Unusable(reason) => reason.code(),
             Self::WrongSigner(_) => "wrong_signer",
@@ -209,7 +221,7 @@ pub(crate) fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> A
             Row {
                 item: position,
                 severity: findings.first().map_or(Severity::Ok, |worst| worst.severity),
-                expires: expires(item),
+                expires: expires(item).into_iter().chain(checks::used_until(item)).min(),
                 // etcd's CA in a kubeconfig has a row of its own, but is wrong there.
                 repeats: index.is_repeated(item)
                     && !findings.iter().any(|it| matches!(it.kind, FindingKind::ForeignCa(_))),
@@ -291,6 +303,10 @@ fn of_certificate(
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
         .map(|expiry| checks::stale_ca(expiry, item, certificate, index))
         .and_then(|expiry| checks::retired(expiry, item, certificate, index));
+    if item.role.kind == CertificateKind::LeftOver {
+        // Whoever signed it, and since when it is valid: nobody asks.
+        return expiry.into_iter().map(|_| checks::left_over(certificate)).collect();
+    }
     // Once it expires soon, that is the finding, and its line says whether the CA is the reason.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
@@ -301,6 +317,7 @@ fn of_certificate(
         outlives_ca,
         checks::rotation_overdue(item, certificate, policy, now),
         checks::stale_copy(item, certificate, index),
+        checks::stale_use(item, &steps, now),
     ];
     let mut findings: Vec<Finding> = found.into_iter().flatten().collect();
     if item.role.kind == CertificateKind::MinorLeaf || item.role == &role::STRAY {
@@ -321,6 +338,10 @@ fn turning_points(item: &Item, policy: &Policy) -> Vec<UnixTime> {
     let (Some(end), Some(steps)) = (expires(item), steps(item, policy)) else { return Vec::new() };
     let mut points: Vec<UnixTime> = steps.spans().map(|span| end - span).collect();
     points.push(end + Span::seconds(1));
+    if let Some(until) = checks::used_until(item) {
+        points.extend(steps.spans().map(|span| until - span));
+        points.push(until + Span::seconds(1));
+    }
     if let Some(certificate) = item.certificate() {
         points.push(certificate.not_before);
         if item.role.kind == CertificateKind::KubeletClient {

@@ -26,7 +26,7 @@ fn certificate(not_before: i64, not_after: i64) -> Certificate {
 }
 
 fn item(role: &'static Role, path: &str, entry: Entry, content: Content) -> Item {
-    Item { place: Place::new(Path::new(path), entry), role, content, has_key: None }
+    Item::new(Place::new(Path::new(path), entry), role, content)
 }
 
 fn leaf(role: &'static Role, not_before: i64, not_after: i64) -> Item {
@@ -200,8 +200,12 @@ fn an_older_copy_of_admin_conf_is_stale_and_the_same_one_is_not() {
     assert_eq!(codes(&judge(vec![admin(), copy(2, 700 * DAY)], DAY)), []);
     assert_eq!(codes(&judge(vec![admin(), copy(3, 800 * DAY)], DAY)), []);
 
-    let context =
-        Inventory { items: vec![copy(1, 400 * DAY)], context: vec![admin()], leftovers: vec![] };
+    let context = Inventory {
+        items: vec![copy(1, 400 * DAY)],
+        context: vec![admin()],
+        leftovers: vec![],
+        has_asked: true,
+    };
     let alone = assess(&context, &Policy::default(), UnixTime::new(DAY));
     assert_eq!(codes(&alone), [(Severity::Warning, "stale_copy")]);
 }

@@ -42,7 +42,8 @@ fn missing(path: &str) -> Item {
 }
 
 fn snapshot(items: Vec<Item>, now: UnixTime) -> AlertSnapshot {
-    let inventory = Inventory { items, context: Vec::new(), leftovers: Vec::new() };
+    let inventory =
+        Inventory { items, context: Vec::new(), leftovers: Vec::new(), has_asked: true };
     let assessment = policy::assess(&inventory, &Policy::default(), now);
     AlertSnapshot::of(&inventory, &assessment, None, now)
 }
