@@ -87,6 +87,9 @@ pub struct CheckArgs {
     /// Root directory of the node, if it is mounted elsewhere
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
+    /// Do not connect to the components of this node to see what they use
+    #[arg(long)]
+    pub offline: bool,
     /// Notify like the daemon, once and with the same state: for cron. Failed deliveries are reported on
     /// standard error and do not change the exit status
     #[arg(long, conflicts_with_all = ["paths", "at", "in"])]
@@ -124,7 +127,10 @@ pub struct RenewArgs {
     /// Renew all that kubeadm can renew, due or not
     #[arg(long)]
     pub all: bool,
-    /// Override the blockers that can be overridden
+    /// Renew nothing; restart only the components that do not use the certificates on disk
+    #[arg(long, conflicts_with_all = ["names", "all", "rescue"])]
+    pub restart_stale: bool,
+    /// Override the blockers that can be overridden, and renew what another CA has signed
     #[arg(long)]
     pub force: bool,
     /// Show the plan and change nothing

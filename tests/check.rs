@@ -232,6 +232,7 @@ fn a_worker_lacks_nothing() {
 fn kubespray_s_names_are_known_with_and_without_its_link() {
     let (root, node) = healthy();
     fs::rename(node.path("etc/kubernetes/pki"), node.path("etc/kubernetes/ssl")).unwrap();
+    node.manifests("/etc/kubernetes/ssl");
     let (without_link, code) = check_json(root.path(), &[]);
     assert_eq!(code, 0, "{without_link:#}");
     symlink("ssl", node.path("etc/kubernetes/pki")).unwrap();
@@ -249,11 +250,7 @@ fn certificates_of_another_directory_are_found_by_the_flags_of_the_api_server() 
     let (root, node) = healthy();
     let (at_home, _) = check_json(root.path(), &[]);
     fs::rename(node.path("etc/kubernetes/pki"), node.path("etc/k8s-certs")).unwrap();
-    let flags =
-        "--client-ca-file=/etc/k8s-certs/ca.crt, --tls-cert-file=/etc/k8s-certs/apiserver.crt";
-    let manifest =
-        format!("spec: {{containers: [{{image: a, command: [kube-apiserver, {flags}]}}]}}");
-    node.write("etc/kubernetes/manifests/kube-apiserver.yaml", &manifest);
+    node.manifests("/etc/k8s-certs");
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!((code, rows(&document).len()), (0, rows(&at_home).len()), "{document:#}");
     assert_eq!(role_of(&document, "/etc/k8s-certs/etcd/server.crt"), "etcd-server");
@@ -261,7 +258,7 @@ fn certificates_of_another_directory_are_found_by_the_flags_of_the_api_server() 
     let pair = node.ca.leaf("kube-apiserver", "", &[], Days(-400, -30));
     node.write_pair("etc/kubernetes/pki/apiserver", &pair);
     let (document, _) = check_json(root.path(), &[]);
-    assert_eq!(role_of(&document, "/etc/kubernetes/pki/apiserver.crt"), "other");
+    assert_eq!(role_of(&document, "/etc/kubernetes/pki/apiserver.crt"), "left-over");
     node.remove("etc/k8s-certs/apiserver.crt");
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!(
@@ -614,9 +611,10 @@ fn only_a_copy_of_admin_conf_is_overwritten() {
         row["findings"][0]["command"].as_str().map(str::to_owned)
     };
     node.write("root/.kube/config", &old);
-    let expected = "cp -p /root/.kube/config /root/.kube/config.old && cp /etc/kubernetes/admin.conf /root/.kube/config";
-    assert_eq!(command("/root/.kube/config").as_deref(), Some(expected));
-    // One with a second user would lose it.
+    let names_the_user =
+        |command: Option<String>| command.unwrap().contains("user=kubernetes-admin");
+    assert!(names_the_user(command("/root/.kube/config")));
+    // One with a second user keeps it: the user is edited in place.
     let second = kubeconfig(
         SERVER,
         &node.ca.pair.certificate,
@@ -625,7 +623,10 @@ fn only_a_copy_of_admin_conf_is_overwritten() {
     );
     let (_, second_user) = second.split_once("users:\n").unwrap();
     node.write("root/.kube/config", &(old + second_user));
-    assert_eq!(command("/root/.kube/config"), None);
+    let (document, _) = check_json(root.path(), &["/root/.kube/config"]);
+    assert!(codes(&document, ".kube/config").contains(&"stale_copy".to_owned()));
+    let edits = |row: &Value| row["findings"][0]["command"].as_str().map(str::to_owned);
+    assert!(rows(&document).iter().filter_map(edits).any(|it| names_the_user(Some(it))));
     // A person's own is not replaced by the admin's.
     node.write("root/.kube/config", &second);
     assert_eq!(command("/root/.kube/config"), None);

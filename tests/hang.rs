@@ -133,6 +133,7 @@ fn request(root: &Path, paths: Vec<String>) -> ScanRequest {
         standard: true,
         paths,
         only_paths: false,
+        in_use: false,
         exclude: Vec::new(),
         max_files: 10_000,
         timeout: Duration::from_secs(12),

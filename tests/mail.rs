@@ -214,7 +214,7 @@ fn who_is_trusted_gets_the_password_and_the_mail() {
         let failure = result.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Permanent);
         assert!(
-            failure.reason.contains("refuses the login of certwatch: 535 "),
+            failure.reason.contains("rejected the login of certwatch: 535 "),
             "{}",
             failure.reason
         );

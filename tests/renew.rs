@@ -131,7 +131,7 @@ fn what_cannot_be_read_is_moved_aside_also_where_the_service_begins_nothing() {
     interrupt(&state_dir);
     fs::write(state_dir.join("state.json"), "no JSON").unwrap();
     let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
-    assert!(run.code == 0 && run.stderr.contains("is forgotten"), "{run:?}");
+    assert!(run.code == 0 && run.stderr.contains("can no longer be resumed"), "{run:?}");
     assert!(peek::<RenewerState>(&state_dir).is_ok());
 }
 
@@ -143,7 +143,7 @@ fn without_a_person_a_look_follows_what_was_moved_aside() {
     interrupt(&state_dir);
     fs::write(state_dir.join("state.json"), "no JSON").unwrap();
     let run = certwatch(["renew", "--auto", "--config", path.to_str().unwrap()]);
-    assert!(run.stderr.contains("is forgotten"), "{run:?}");
+    assert!(run.stderr.contains("can no longer be resumed"), "{run:?}");
     assert!(peek::<RenewerState>(&state_dir).unwrap().unwrap().last_run.is_some(), "{run:?}");
 }
 

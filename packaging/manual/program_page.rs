@@ -6,12 +6,12 @@ use clap::Command;
 use clap_mangen::Man;
 
 const DESCRIPTION: &str = r".SH DESCRIPTION
-certwatch looks at the certificates of a control\-plane node, tells people ahead of time what will
-stop working and what to do, and renews what is due where that is enabled. It needs no configuration.
+certwatch checks the certificates of a control\-plane node, warns ahead of expiry what will stop
+working and what to do, and renews what is due if that is enabled. It needs no configuration.
 .PP
 .B certwatch run
-is the daemon, which certwatch.service starts. All else is for people, cron and monitoring, and wants
-to be run as root: what it may not read it reports as UNKNOWN. Each command explains itself with
+is the daemon, started by certwatch.service. The other commands are for operators, cron and monitoring.
+Run them as root: what they may not read is reported as UNKNOWN. Each command has
 .BR \-\-help .
 .SH COMMANDS
 ";

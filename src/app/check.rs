@@ -54,6 +54,7 @@ fn request(args: &CheckArgs, config: &Config) -> Result<ScanRequest, String> {
         standard: config.scan.standard,
         paths,
         only_paths,
+        in_use: !args.offline,
         exclude: config.scan.excluded(),
         max_files: config.scan.max_files,
         timeout: config.scan.timeout,

@@ -47,6 +47,7 @@ fn job(args: &RenewArgs) -> Result<RenewalJob, Exit> {
 fn request(args: &RenewArgs) -> RenewRequest {
     let selection = match args.names.as_slice() {
         _ if args.all => Selection::All,
+        _ if args.restart_stale => Selection::Stale,
         [] => Selection::Due,
         names => Selection::Named(names.to_vec()),
     };

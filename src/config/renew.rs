@@ -35,6 +35,8 @@ pub struct RenewConfig {
     pub before: Span,
     /// What is restarted.
     pub restart: RestartPolicy,
+    /// A component that does not use its files is restarted though nothing is due.
+    pub restart_stale: bool,
     /// When the daemon may ask; with none, at any time.
     #[serde(serialize_with = "show_windows")]
     pub windows: Vec<MaintenanceWindow>,
@@ -61,6 +63,7 @@ impl Default for RenewConfig {
             enabled: false,
             before: Span::days(30),
             restart: RestartPolicy::default(),
+            restart_stale: false,
             windows: Vec::new(),
             deadline: Span::days(7),
             copies: vec![ListedCopy { path: "/root/.kube/config".into(), owner: None }],
@@ -82,6 +85,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>
         restart: section
             .take("restart", default.restart, |word| value::one_of(word, &RESTARTS))
             .value,
+        restart_stale: section.take("restart-stale", default.restart_stale, value::flag).value,
         windows: section.list("windows", default.windows, window).value,
         deadline,
         copies: copies(section, default.copies),

@@ -328,6 +328,7 @@ pub(crate) fn request(config: &Config, root: &std::path::Path) -> ScanRequest {
         standard: config.scan.standard,
         paths: config.paths(),
         only_paths: false,
+        in_use: true,
         exclude: config.scan.excluded(),
         max_files: config.scan.max_files,
         timeout: config.scan.timeout,

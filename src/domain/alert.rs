@@ -109,6 +109,7 @@ impl AlertId {
         let part = match &place.entry {
             Entry::Pem(index) => format!("pem {index}"),
             Entry::Cluster { name, index, .. } => format!("cluster {index} {name}"),
+            Entry::Presented(at) => format!("presented {at}"),
             Entry::Process(pid) => format!("process {pid}"),
             Entry::User { name, index } => format!("user {index} {name}"),
             Entry::Whole => "whole".to_owned(),
@@ -278,6 +279,7 @@ fn is_transient(kind: &FindingKind) -> bool {
         kind,
         FindingKind::ForeignCa(_)
             | FindingKind::Refused(_)
+            | FindingKind::StaleUse { .. }
             | FindingKind::Unusable(_)
             | FindingKind::WrongSigner(_)
     )

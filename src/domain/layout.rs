@@ -61,7 +61,7 @@ pub(crate) struct Watched {
 /// Other distributions: their directories and kubeconfigs, and the role of what lies there.
 ///
 /// Sources: docs.k3s.io and docs.rke2.io (certificates), docs.k0sproject.io, microk8s.io.
-pub(crate) const DISTRIBUTIONS: [(&str, Search, &Role); 11] = [
+pub(crate) const DISTRIBUTIONS: [(&str, Search, &Role); 13] = [
     ("/var/lib/rancher/k3s/server/tls", Search::Below, &role::K3S),
     ("/var/lib/rancher/k3s/server/cred", Search::FilesOf, &role::K3S),
     ("/var/lib/rancher/k3s/agent", Search::FilesOf, &role::K3S),
@@ -71,12 +71,32 @@ pub(crate) const DISTRIBUTIONS: [(&str, Search, &Role); 11] = [
     ("/var/lib/rancher/rke2/agent", Search::FilesOf, &role::RKE2),
     ("/etc/rancher/rke2/rke2.yaml", Search::One, &role::RKE2),
     ("/var/lib/k0s/pki", Search::Below, &role::K0S),
+    ("/var/lib/k0s/kubelet/pki", Search::FilesOf, &role::K0S),
+    ("/var/lib/k0s/kubelet.conf", Search::One, &role::K0S),
     ("/var/snap/microk8s/current/certs", Search::FilesOf, &role::MICROK8S),
     ("/var/snap/microk8s/current/credentials", Search::FilesOf, &role::MICROK8S),
 ];
 
+/// In which k3s and RKE2 keep the certificate of their own port.
+pub(crate) const DYNAMIC_CERT: &str = "dynamic-cert.json";
+
 /// Endings of certificates in a searched directory; a file that is named itself may have any.
-const EXTENSIONS: [&str; 6] = ["cer", "cert", "crt", "der", "kubeconfig", "pem"];
+const EXTENSIONS: [&str; 14] = [
+    "cer",
+    "cert",
+    "crt",
+    "der",
+    "jceks",
+    "jks",
+    "keystore",
+    "kubeconfig",
+    "p12",
+    "p7b",
+    "p7c",
+    "pem",
+    "pfx",
+    "truststore",
+];
 
 /// What a path says about the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -208,13 +228,17 @@ fn in_kubernetes(path: &Path) -> Option<Location> {
 /// `…/kubelet/pki/*`.
 fn in_kubelet(path: &Path) -> Option<Location> {
     path.parent().filter(|dir| dir.ends_with("kubelet/pki"))?;
-    let role = match path.file_name()?.to_str()? {
+    Some(Location { role: of_kubelet(path.file_name()?.to_str()?), pki: node_pki(path) })
+}
+
+/// What a file is by its name, in the directory in which a kubelet keeps its certificates.
+pub(crate) fn of_kubelet(name: &str) -> &'static Role {
+    match name {
         "kubelet.crt" => &role::KUBELET_SERVING,
         name if name.starts_with("kubelet-client-") => &role::KUBELET_CLIENT,
         name if name.starts_with("kubelet-server-") => &role::KUBELET_SERVER,
         _ => &role::OTHER,
-    };
-    Some(Location { role, pki: node_pki(path) })
+    }
 }
 
 /// `…/.kube/config`.
@@ -280,7 +304,8 @@ pub fn missing(kubernetes: &Path, pki: &Path, has: &dyn Fn(&Path) -> bool) -> Ve
     let half =
         |name: &&str| if has(&file(name, "crt")) { file(name, "key") } else { file(name, "crt") };
     wanted.extend(pairs.iter().map(half));
-    let confs = ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf"]
+    // No component needs admin.conf, and some take it off the node on purpose.
+    let confs = ["controller-manager.conf", "kubelet.conf", "scheduler.conf"]
         .map(|name| kubernetes.join(name));
     // A pki directory alone, as an external CA hands it over, lacks no kubeconfig.
     if manifest("kube-apiserver.yaml") || confs.iter().any(|conf| has(conf)) {
@@ -302,10 +327,30 @@ pub(crate) fn is_certificate_name(path: &Path) -> bool {
         CertificateKind::UserKubeconfig => path.ends_with(".kube/config"),
         // Kubeconfigs of other distributions.
         CertificateKind::File => {
-            role.id != role::OTHER.id && ["conf", "config"].contains(&extension)
+            role.id != role::OTHER.id
+                && (["conf", "config"].contains(&extension) || path.ends_with(DYNAMIC_CERT))
         }
         _ => extension == "conf",
     }
+}
+
+/// True for a file of a small directory that is opened to see what it is: all but keys.
+pub(crate) fn is_worth_a_look(path: &Path) -> bool {
+    path.extension() != Some(OsStr::new("key"))
+}
+
+/// True for a file that is an older version of one that a link leads to, by `links`: each link and where it leads.
+/// certbot's `live/www/cert.pem` leads to `archive/www/cert3.pem`, and beside that lie 1 and 2.
+pub(crate) fn is_older_version(links: &[(&Path, PathBuf)], path: &Path) -> bool {
+    let name = |path: &Path| -> String {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let letters: String = name.chars().filter(|c| c.is_alphabetic()).collect();
+        letters.replace("current", "").replace("latest", "")
+    };
+    let is_newer = |(link, target): &(&Path, PathBuf)| {
+        target.parent() == path.parent() && name(target) == name(path) && name(link) == name(path)
+    };
+    links.iter().any(is_newer) && !links.iter().any(|(_, target)| target == path)
 }
 
 /// True for a file of the kubelet's pki directory that nothing points at: older rotated files
@@ -465,7 +510,7 @@ mod tests {
     fn a_control_plane_lacks_what_its_neighbours_need() {
         let halves = |name: &&str| [format!("pki/{name}.crt"), format!("pki/{name}.key")];
         let mut all: Vec<String> = PAIRS.iter().flat_map(halves).collect();
-        let others = ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt", "admin.conf"];
+        let others = ["pki/ca.crt", "pki/front-proxy-ca.crt", "pki/etcd/ca.crt"];
         all.extend(others.map(str::to_owned));
         all.extend(
             ["controller-manager.conf", "kubelet.conf", "scheduler.conf"].map(str::to_owned),
@@ -487,6 +532,21 @@ mod tests {
         assert!(!lacking.iter().any(|name| name.contains("etcd")), "{lacking:?}");
         assert!(lacking.contains(&"scheduler.conf".to_owned()));
         assert!(lacking.contains(&"pki/apiserver.key".to_owned()));
+    }
+
+    #[test]
+    fn what_stands_beside_the_end_of_a_link_is_older() {
+        let is = |link: &str, target: &str, path: &str| {
+            is_older_version(&[(Path::new(link), PathBuf::from(target))], Path::new(path))
+        };
+        let (link, target) = ("/l/live/www/cert.pem", "/l/archive/www/cert3.pem");
+        assert!(is(link, target, "/l/archive/www/cert1.pem"));
+        assert!(!is(link, target, target));
+        assert!(!is(link, target, "/l/archive/www/chain1.pem"));
+        assert!(!is(link, target, "/l/archive/ftp/cert1.pem"));
+        assert!(is("/a/web-current.pem", "/a/web-2026-01-01.pem", "/a/web-2025-01-01.pem"));
+        // Two that are numbered may both be in use.
+        assert!(!is("/a/default.pem", "/a/web2.pem", "/a/web1.pem"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod model;
 pub(crate) mod names;
 pub mod policy;
 pub(crate) mod proxy;
+pub(crate) mod reference;
 pub mod renewal;
 pub mod role;
 pub(crate) mod scans;

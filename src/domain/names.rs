@@ -57,10 +57,15 @@ pub(crate) fn name(items: &[Item], index: usize) -> Cow<'_, str> {
     let at_home = [KUBERNETES, KUBELET_PKI].iter().any(|dir| place.path.starts_with(dir));
     let by_path = matches!(
         role.kind,
-        CertificateKind::ClusterCa | CertificateKind::File | CertificateKind::UserKubeconfig
+        CertificateKind::ClusterCa
+            | CertificateKind::File
+            | CertificateKind::LeftOver
+            | CertificateKind::UserKubeconfig
     );
     match &place.entry {
-        part if !by_path && (at_home || is_process(place)) && is_first(part) => role.id.into(),
+        part if !by_path && (at_home || matches!(part, Entry::Process(_))) && is_first(part) => {
+            role.id.into()
+        }
         // Without the name of the cluster it would read as if the user was meant.
         Entry::Cluster { .. } => with_entry(place),
         _ => full(items, index),
@@ -77,6 +82,7 @@ fn with_entry(place: &Place) -> Cow<'_, str> {
         Entry::Cluster { name, index, .. } => {
             format!("cluster {}{}", escape_control(name), nth(index))
         }
+        Entry::Presented(at) => at.to_string(),
         Entry::Process(pid) => format!("pid {pid}"),
         Entry::User { name, index } => format!("user {}{}", escape_control(name), nth(index)),
         Entry::Whole => return path(place),
@@ -87,12 +93,12 @@ fn with_entry(place: &Place) -> Cow<'_, str> {
 fn is_first(entry: &Entry) -> bool {
     match entry {
         Entry::Pem(index) | Entry::Cluster { index, .. } | Entry::User { index, .. } => *index == 0,
-        Entry::Process(_) | Entry::Whole => true,
+        Entry::Presented(_) | Entry::Process(_) | Entry::Whole => true,
     }
 }
 
 fn is_process(place: &Place) -> bool {
-    matches!(place.entry, Entry::Process(_))
+    matches!(place.entry, Entry::Presented(_) | Entry::Process(_))
 }
 
 fn show(path: &Path) -> Cow<'_, str> {

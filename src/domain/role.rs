@@ -3,7 +3,11 @@
 //! Source: kubeadm's own table (`cmd/kubeadm/app/phases/certs/renewal/manager.go`), the
 //! components' flags in kubeadm's manifests, and the other distributions' documentation.
 
+mod component;
+pub(crate) mod custom;
+
 use super::kubernetes::{Feature, Version};
+pub(crate) use component::{SELF_MADE, component};
 
 /// One row of knowledge about a certificate.
 #[derive(Debug, Eq, PartialEq)]
@@ -39,6 +43,8 @@ pub enum CertificateKind {
     KubeletClient,
     /// A serving or client certificate, or the client certificate of a kubeconfig.
     Leaf,
+    /// A file among the control plane's that nothing on the node names.
+    LeftOver,
     /// A serving certificate nobody verifies by default: at worst a warning.
     MinorLeaf,
     /// A process with a certificate in its memory.
@@ -351,6 +357,10 @@ pub static OTHER: Role = Role {
     command: "",
 };
 
+/// What is in a file whose name promises no certificate, such as a backup: nothing is known to use it.
+pub(crate) static STRAY: Role =
+    Role { id: "stray", impact: "whatever uses it, if anything does, is rejected", ..OTHER };
+
 /// A CA behind a leaf in the same file.
 pub(crate) static CHAIN: Role = Role {
     id: "chain",
@@ -399,12 +409,13 @@ mod tests {
             &USER_KUBECONFIG,
             &LOOPBACK,
             &OTHER,
+            &STRAY,
             &K3S,
             &RKE2,
             &K0S,
             &MICROK8S,
         ];
-        for role in KUBEADM.iter().chain(&KUBEADM_CAS).chain(others) {
+        for role in KUBEADM.iter().chain(&KUBEADM_CAS).chain(others).chain(custom::ALL) {
             assert!(role.title.len() <= 24, "{}", role.id);
             assert!(role.owner.len() <= 18, "{}", role.id);
         }

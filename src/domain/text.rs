@@ -74,6 +74,13 @@ pub(crate) fn shell_word(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
+/// The absolute paths in a text, such as a flag or a line of YAML: what begins with a `/` that nothing of a path stands before.
+pub(crate) fn absolute_paths(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |c: char| c.is_whitespace() || "\"'=:,;{}[]()<>|&".contains(c);
+    text.split(ends)
+        .filter(|word| word.len() > 1 && word.starts_with('/') && !word.starts_with("//"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +111,14 @@ mod tests {
             let once = escaped(&text);
             prop_assert_eq!(&escaped(&once), &once);
         }
+    }
+
+    #[test]
+    fn paths_are_found_within_words() {
+        let found = |text| absolute_paths(text).collect::<Vec<_>>();
+        assert_eq!(found("--tls-sni-cert-key=/a/b.crt,/a/b.key:*.x"), ["/a/b.crt", "/a/b.key"]);
+        assert_eq!(found("sh -c 'exec x --a=/p/q; y'"), ["/p/q"]);
+        assert_eq!(found("caBundle: \"/a b\"\nserver: https://h/x"), ["/a"]);
+        assert!(found("a/b ./c / //d").is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Reads with a bound: regular files as a whole, and the beginning of what has no size.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -108,6 +108,17 @@ pub(crate) fn proc(path: impl AsRef<Path>) -> Option<Vec<u8>> {
 /// It cannot be read.
 pub(crate) fn start(path: impl AsRef<Path>, max: u64) -> io::Result<Vec<u8>> {
     start_of(File::open(path)?, max)
+}
+
+/// The last `max` bytes of a file.
+///
+/// # Errors
+/// It is no regular file, or cannot be read.
+pub(crate) fn end(path: &Path, max: u64) -> Result<Vec<u8>, ReadError> {
+    let mut file = open(CWD, path, OFlags::empty())?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(max)))?;
+    Ok(start_of(file, max)?)
 }
 
 /// The first `max` bytes of an open file.

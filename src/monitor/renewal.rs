@@ -26,6 +26,7 @@ pub(crate) fn schedule(config: &Config) -> Option<Schedule> {
             before: renew.before,
             short_lived: config.policy.short_lived,
             restart: renew.restart,
+            restart_stale: renew.restart_stale,
         },
         windows: renew.windows.clone(),
         deadline: renew.deadline,

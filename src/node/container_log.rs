@@ -8,9 +8,14 @@ use super::process::{self, Process};
 use crate::domain::renewal::Component;
 use crate::domain::renewal::back_off::Run;
 use crate::domain::time::{Span, UnixTime};
+use crate::fs::read;
+use crate::parse::container_log;
 use crate::sys::{self, unix_time};
 
 const PODS: &str = "/var/log/pods";
+
+/// How much of the end of a log is read: a component that fails repeats itself.
+const LOG_TAIL: u64 = 64 << 10;
 
 /// The processes that a back-off depends on.
 struct Started {
@@ -27,6 +32,19 @@ pub(crate) fn held_back(component: Component, process: Option<&Process>) -> Span
     };
     let directory = directory(Path::new(PODS), component);
     directory.and_then(|it| held_back_by(&it, &started, sys::now())).unwrap_or(Span::seconds(0))
+}
+
+/// The last line that is about a certificate, of the newest logs of a component; without time and origin.
+pub(crate) fn complaint(component: Component) -> Option<String> {
+    let directory = directory(Path::new(PODS), component)?;
+    let entries = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
+    let mut logs: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|it| it == "log")).collect();
+    logs.sort_by_key(|path| {
+        std::cmp::Reverse(fs::metadata(path).and_then(|it| it.modified()).ok())
+    });
+    let last = |path: &PathBuf| read::end(path, LOG_TAIL).ok();
+    logs.iter().take(2).filter_map(last).find_map(|text| container_log::complaint(&text))
 }
 
 /// That of the pod that was changed last: one whose manifest has changed is another one.

@@ -10,7 +10,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::domain::model::{Attribute, Sha256};
+use crate::domain::model::{Attribute, Certificate, Sha256};
 use crate::domain::text::escape_control;
 use crate::domain::time;
 use crate::parse::x509::{self, Authority, Issuers, sha256};
@@ -29,6 +29,16 @@ const LOOPBACK: &str = "apiserver-loopback-client";
 /// It presented none within 3 s; why, as a clause.
 pub fn served(address: SocketAddr) -> Result<Sha256, String> {
     presented(address, ServerName::IpAddress(address.ip().into())).map(|leaf| sha256(&leaf))
+}
+
+/// The leaf that the server at `address` presents, whoever signed it.
+///
+/// # Errors
+/// It presented none within 3 s, or one that cannot be read; why, as a clause.
+pub(crate) fn certificate(address: SocketAddr) -> Result<Certificate, String> {
+    let leaf = presented(address, ServerName::IpAddress(address.ip().into()))?;
+    x509::read(&leaf, false, Authority::Beside(&[]), &Issuers::default())
+        .map_err(|_| "it presented a damaged certificate".to_owned())
 }
 
 /// When the certificate ends that the API server at `address` has in its memory; `None` if it presents no such one.

@@ -10,6 +10,7 @@ pub(crate) mod container_log;
 pub mod handshake;
 mod health;
 mod http;
+pub(crate) mod in_use;
 pub(crate) mod kubelet;
 pub(crate) mod paths;
 mod peers;
@@ -49,7 +50,9 @@ impl ControlPlane {
     /// # Errors
     /// One is there and cannot be read or understood.
     pub fn read(paths: &NodePaths) -> Result<Self, Fault> {
-        let pods = Component::ALL.into_iter().filter_map(|it| Pod::read(paths, it).transpose());
+        let pods = Component::ALL
+            .into_iter()
+            .filter_map(|it| Pod::read(&paths.kubernetes, it).transpose());
         Ok(Self { paths: paths.clone(), pods: pods.collect::<Result<_, _>>()? })
     }
 

@@ -13,8 +13,6 @@ use crate::fs::read::{self, ReadError};
 use crate::parse::duration;
 use crate::parse::manifest::{self, StaticPod};
 
-use super::NodePaths;
-
 /// Where the manifests believe the tree to be.
 const KUBERNETES: &str = "/etc/kubernetes";
 
@@ -36,12 +34,12 @@ pub(crate) struct ServingEndpoint {
 }
 
 impl Pod {
-    /// Reads a component's manifest; `None` where there is none.
+    /// Reads a component's manifest below the directory that stands for /etc/kubernetes; `None` where there is none.
     ///
     /// # Errors
     /// It cannot be read or understood.
-    pub(crate) fn read(paths: &NodePaths, component: Component) -> Result<Option<Self>, Fault> {
-        let manifest = paths.manifests().join(format!("{component}.yaml"));
+    pub(crate) fn read(kubernetes: &Path, component: Component) -> Result<Option<Self>, Fault> {
+        let manifest = kubernetes.join("manifests").join(format!("{component}.yaml"));
         let bytes = match read::file(&manifest) {
             Ok(bytes) => bytes,
             Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -55,7 +53,7 @@ impl Pod {
                 "{path} is not a pod manifest: restore the right one"
             )));
         };
-        Ok(Some(Self { component, manifest, spec, kubernetes: paths.kubernetes.clone() }))
+        Ok(Some(Self { component, manifest, spec, kubernetes: kubernetes.to_owned() }))
     }
 
     /// The version of Kubernetes.
@@ -108,8 +106,21 @@ impl Pod {
                 let certificate = self.file("tls-cert-file", "pki/apiserver.crt");
                 vec![ServingEndpoint { address: self.address(), certificate }]
             }
-            Component::ControllerManager | Component::Scheduler => Vec::new(),
+            Component::ControllerManager | Component::Scheduler => {
+                let file = self.flag_path("tls-cert-file").filter(|_| self.address().port() != 0);
+                let endpoint =
+                    |certificate| ServingEndpoint { address: self.address(), certificate };
+                file.map(endpoint).into_iter().collect()
+            }
         }
+    }
+
+    /// Where it presents what it makes for itself at each start: it was given no file, and no directory to keep it in.
+    pub(crate) fn self_made(&self) -> Option<SocketAddr> {
+        let makes_one =
+            matches!(self.component, Component::ControllerManager | Component::Scheduler)
+                && ["tls-cert-file", "cert-dir"].iter().all(|flag| self.flag(flag).is_none());
+        Some(self.address()).filter(|address| makes_one && address.port() != 0)
     }
 
     /// What it reads when it starts, and a renewal replaces.

@@ -205,7 +205,7 @@ fn manifest(paths: &NodePaths, component: Component, flags: &[&str]) -> Pod {
         "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - command:\n    - {component}\n    - {command}\n    image: r/{component}:v1.28.4\n"
     );
     fs::write(paths.manifests().join(format!("{component}.yaml")), text).unwrap();
-    Pod::read(paths, component).unwrap().unwrap()
+    Pod::read(&paths.kubernetes, component).unwrap().unwrap()
 }
 
 fn addresses(pod: &Pod) -> Vec<String> {

@@ -6,6 +6,8 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::domain::model::Reason;
 
@@ -59,14 +61,52 @@ pub(crate) struct CurrentContext {
     pub user: String,
 }
 
-/// True for text with one of the keys of a kubeconfig at the start of a line, or in JSON.
-pub(crate) fn is_likely(text: &[u8]) -> bool {
-    let lines = || text.split(|byte| *byte == b'\n');
-    ["clusters", "users"].iter().any(|key| {
-        lines().any(|line| {
-            line.strip_prefix(key.as_bytes())
-                .is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
-        }) || text.starts_with(b"{") && super::contains(text, format!("\"{key}\"").as_bytes())
+/// What tells a kubeconfig from other YAML.
+#[derive(Deserialize)]
+struct Outline {
+    kind: Option<Value>,
+    clusters: Option<IgnoredAny>,
+    contexts: Option<IgnoredAny>,
+    users: Option<IgnoredAny>,
+}
+
+/// How much text is like a kubeconfig.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Likeness {
+    /// It is none.
+    None,
+    /// It would be one, were it not for a mistake.
+    Broken,
+    /// It says so of itself.
+    Whole,
+}
+
+/// How much `text` is like a kubeconfig, in YAML or JSON.
+pub(super) fn likeness(text: &[u8]) -> Likeness {
+    let has = |word: &&str| super::contains(text, word.as_bytes());
+    // Most files are none, and this is faster than to parse them.
+    if !["Config", "clusters", "contexts", "users"].iter().any(has) {
+        return Likeness::None;
+    }
+    match yaml::read::<Outline>(text) {
+        Ok(it) if it.kind.as_ref().is_some_and(|kind| kind == "Config") => Likeness::Whole,
+        Ok(Outline { clusters: None, contexts: None, users: None, .. }) => Likeness::None,
+        Ok(_) => Likeness::Whole,
+        Err(_) if DATA.iter().any(has) || has_key(text) => Likeness::Broken,
+        Err(_) => Likeness::None,
+    }
+}
+
+/// Keys that only a kubeconfig has.
+const DATA: [&str; 2] = ["client-certificate-data", "certificate-authority-data"];
+
+/// True if one of its keys is at the start of a line, or behind a brace or comma.
+fn has_key(text: &[u8]) -> bool {
+    text.split(|byte| b"\n{,".contains(byte)).any(|part| {
+        let mut ends = part.splitn(2, |byte| *byte == b':');
+        let name = ends.next().unwrap_or_default().trim_ascii();
+        let bare: Vec<u8> = name.iter().filter(|byte| !b"\"'".contains(byte)).copied().collect();
+        ends.next().is_some() && [&b"clusters"[..], b"users"].contains(&&*bare)
     })
 }
 
@@ -263,7 +303,7 @@ mod tests {
             panic!()
         };
         assert!(line >= 2);
-        assert_eq!(read(b"\xff\xfe"), Err(Reason::BadKubeconfig(None)));
+        assert_eq!(read(b"\xff\xfd"), Err(Reason::BadKubeconfig(None)));
     }
 
     #[test]

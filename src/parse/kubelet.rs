@@ -13,9 +13,57 @@ const HEALTHZ_PORT: u16 = 10248;
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct KubeletConfiguration {
+    static_pod_path: Option<PathBuf>,
+    tls_cert_file: Option<PathBuf>,
+    authentication: Option<Authentication>,
     healthz_port: Option<u16>,
     healthz_bind_address: Option<IpAddr>,
     container_runtime_endpoint: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Authentication {
+    x509: Option<X509Authentication>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct X509Authentication {
+    #[serde(rename = "clientCAFile")]
+    client_ca_file: Option<PathBuf>,
+}
+
+/// The files that the kubelet's configuration names, by the name of each field.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct KubeletFiles {
+    /// `staticPodPath`.
+    pub static_pod_path: Option<PathBuf>,
+    /// `tlsCertFile`.
+    pub tls_cert_file: Option<PathBuf>,
+    /// `authentication.x509.clientCAFile`.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// Reads them; none where the configuration cannot be read.
+pub(crate) fn files(config: &[u8]) -> KubeletFiles {
+    let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
+    KubeletFiles {
+        static_pod_path: config.static_pod_path,
+        tls_cert_file: config.tls_cert_file,
+        client_ca_file: config
+            .authentication
+            .and_then(|it| it.x509)
+            .and_then(|it| it.client_ca_file),
+    }
+}
+
+/// The words of a file of variables such as `kubeadm-flags.env` that are flags or their values.
+pub(crate) fn flag_words(env: &str) -> impl Iterator<Item = String> {
+    let lines = env.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let values = lines.filter_map(|line| line.split_once('=')).map(|(_, value)| value);
+    let words =
+        values.flat_map(|value| value.split(|c: char| c.is_whitespace() || "\"'".contains(c)));
+    words.filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
 /// Where the kubelet says how it is, by its `config.yaml`; its defaults for what that does not say.
@@ -60,6 +108,27 @@ mod tests {
         assert_eq!(at("healthzBindAddress: '::'\n").as_deref(), Some("127.0.0.1:10248"));
         assert_eq!(at("healthzPort: 0\n"), None);
         assert_eq!(at("]").as_deref(), Some("127.0.0.1:10248"));
+    }
+
+    #[test]
+    fn the_configuration_names_files() {
+        let config = b"staticPodPath: /etc/pods\ntlsCertFile: /a.crt\nauthentication: {x509: {clientCAFile: /ca.crt}}\n";
+        let named = KubeletFiles {
+            static_pod_path: Some("/etc/pods".into()),
+            tls_cert_file: Some("/a.crt".into()),
+            client_ca_file: Some("/ca.crt".into()),
+        };
+        assert_eq!(files(config), named);
+        assert_eq!(files(b"]"), KubeletFiles::default());
+    }
+
+    #[test]
+    fn flags_stand_in_the_values_of_variables() {
+        let env = "# A=--a=1\nKUBELET_KUBEADM_ARGS=\"--root-dir=/data/kubelet --x y\"\nB='--z'\n";
+        assert_eq!(
+            flag_words(env).collect::<Vec<_>>(),
+            ["--root-dir=/data/kubelet", "--x", "y", "--z"]
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Static pod manifests: which pod it is, which version of Kubernetes runs here, and what its flags say.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::yaml;
 use crate::domain::kubernetes::Version;
-use crate::domain::layout;
+use crate::domain::{layout, text};
 
 /// What kubeadm tells an API server of its certificatesDir (`getAPIServerCommand` in its controlplane/manifests.go).
 const KUBEADMS_FILES: [(&str, &str); 4] = [
@@ -17,20 +18,30 @@ const KUBEADMS_FILES: [(&str, &str); 4] = [
 ];
 
 /// A static pod, as far as its first container says what a renewal has to know.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StaticPod {
     /// The version in the tag of its image; `None` if that has none such as `v1.33.2`.
     pub version: Option<Version>,
     /// Seconds that it asks for between SIGTERM and SIGKILL; the kubelet's 30 where it asks for none.
     pub termination_grace_period: Option<u32>,
     words: Vec<String>,
+    /// Its volumes are listed: then what none of them shows is in the container.
+    has_volumes: bool,
+    /// Files and directories of the host that it is shown, mounted or not.
+    host_paths: Vec<PathBuf>,
     /// Where a path of the container is on the host, the deepest first.
     mounts: Vec<(PathBuf, PathBuf)>,
 }
 
 #[derive(Deserialize)]
 struct PodManifest {
+    metadata: Option<PodMetadata>,
     spec: PodSpec,
+}
+
+#[derive(Deserialize)]
+struct PodMetadata {
+    labels: Option<HashMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -38,13 +49,15 @@ struct PodManifest {
 struct PodSpec {
     termination_grace_period_seconds: Option<u32>,
     containers: Vec<Container>,
+    init_containers: Option<Vec<Container>>,
     volumes: Option<Vec<Volume>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Container {
-    image: String,
+    image: Option<String>,
+    name: Option<String>,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
     volume_mounts: Option<Vec<Mount>>,
@@ -71,18 +84,37 @@ struct HostPath {
 
 /// Reads a manifest; `None` if it is no pod, or has no container.
 pub fn read(manifest: &[u8]) -> Option<StaticPod> {
-    let PodSpec { containers, volumes, termination_grace_period_seconds } =
-        yaml::read::<PodManifest>(manifest).ok()?.spec;
-    let container = containers.into_iter().next()?;
-    let mut words = container.command.unwrap_or_default();
-    words.extend(container.args.unwrap_or_default());
-    let mounts = container.volume_mounts.unwrap_or_default();
-    Some(StaticPod {
-        version: tag_version(&container.image),
-        termination_grace_period: termination_grace_period_seconds,
-        words,
-        mounts: on_host(mounts, &volumes.unwrap_or_default()),
-    })
+    containers(manifest).into_iter().next()
+}
+
+/// The pod of a manifest once for each of its containers, those of its start last; empty if it is no pod.
+pub(crate) fn containers(manifest: &[u8]) -> Vec<StaticPod> {
+    let Ok(pod) = yaml::read::<PodManifest>(manifest) else { return Vec::new() };
+    let (metadata, spec) = (pod.metadata, pod.spec);
+    // An image by its digest has no tag.
+    let labelled = metadata.and_then(|it| it.labels).and_then(|labels| label_version(&labels));
+    let volumes = spec.volumes.unwrap_or_default();
+    let of_host = |volume: &Volume| Some(volume.host_path.as_ref()?.path.clone());
+    let host_paths: Vec<PathBuf> = volumes.iter().filter_map(of_host).collect();
+    let all = spec.containers.into_iter().chain(spec.init_containers.into_iter().flatten());
+    let pod = |container: Container| {
+        let mut words = container.command.unwrap_or_default();
+        if words.is_empty() {
+            // Its image says what it runs; kubeadm and others call the container the same.
+            words.extend(container.name);
+        }
+        words.extend(container.args.unwrap_or_default());
+        let mounts = container.volume_mounts.unwrap_or_default();
+        StaticPod {
+            version: container.image.as_deref().and_then(tag_version).or(labelled),
+            termination_grace_period: spec.termination_grace_period_seconds,
+            words,
+            has_volumes: !volumes.is_empty(),
+            host_paths: host_paths.clone(),
+            mounts: on_host(mounts, &volumes),
+        }
+    };
+    all.map(pod).collect()
 }
 
 #[derive(Deserialize)]
@@ -107,6 +139,36 @@ pub fn version(manifest: &[u8]) -> Option<Version> {
 }
 
 impl StaticPod {
+    /// A program that runs on the node itself, by the words it was started with.
+    pub(crate) fn of_process(words: Vec<String>) -> Self {
+        Self {
+            version: None,
+            termination_grace_period: None,
+            words,
+            has_volumes: false,
+            host_paths: Vec::new(),
+            mounts: Vec::new(),
+        }
+    }
+
+    /// The base name of what it runs.
+    pub(crate) fn program(&self) -> Option<&str> {
+        self.words.first()?.rsplit('/').next()
+    }
+
+    /// Every path that it mentions, on the host: in its command line, also within a word, and its host paths.
+    pub(crate) fn mentioned(&self) -> impl Iterator<Item = PathBuf> {
+        let words = self.words.iter().flat_map(|word| text::absolute_paths(word));
+        let of_words = words.filter_map(|path| self.host_path(Path::new(path)));
+        of_words.chain(self.host_paths.iter().cloned())
+    }
+
+    /// Where a file of the container is on the host; `None` if only the container has it.
+    pub(crate) fn host_path(&self, path: &Path) -> Option<PathBuf> {
+        let is_shown = self.mounts.iter().any(|(inside, _)| path.starts_with(inside));
+        (is_shown || !self.has_volumes).then(|| self.on_host(path))
+    }
+
     /// The value of a flag, given without dashes; the last one counts. A flag without a value is
     /// `true`.
     pub fn flag(&self, name: &str) -> Option<&str> {
@@ -161,6 +223,12 @@ fn on_host(mounts: Vec<Mount>, volumes: &[Volume]) -> Vec<(PathBuf, PathBuf)> {
         .collect();
     found.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.components().count()));
     found
+}
+
+fn label_version(labels: &HashMap<String, String>) -> Option<Version> {
+    let mut named =
+        ["app.kubernetes.io/version", "version"].iter().filter_map(|it| labels.get(*it));
+    named.find_map(|label| Version::parse(label))
 }
 
 fn tag_version(image: &str) -> Option<Version> {

@@ -49,13 +49,8 @@ pub enum Damaged {
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
-const BEGIN: &[u8] = b"-----BEGIN ";
-const END: &[u8] = b"-----END ";
-
-/// True if a line begins with a PEM block of any kind.
-pub(crate) fn has_block(bytes: &[u8]) -> bool {
-    lines(bytes).any(|line| line.starts_with(BEGIN))
-}
+pub(super) const BEGIN: &[u8] = b"-----BEGIN ";
+pub(super) const END: &[u8] = b"-----END ";
 
 /// All certificate blocks, in order; blocks of other kinds are stepped over unread. What Kubernetes
 /// reads is always among them.
@@ -177,7 +172,7 @@ impl OpenBlock {
 }
 
 /// Lines without BOM and without white space at both ends.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     raw_lines(bytes).map(stripped)
 }
 
@@ -192,7 +187,7 @@ fn stripped(raw: &[u8]) -> &[u8] {
 }
 
 /// The label of a `-----BEGIN label-----` line.
-fn label<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn label<'a>(line: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     Some(line.strip_prefix(start)?.strip_suffix(b"-----").unwrap_or_default().trim_ascii())
 }
 
@@ -280,7 +275,6 @@ mod tests {
     #[test]
     fn keys_alone_hold_no_certificate() {
         let key = "-----BEGIN EC PRIVATE KEY-----\nAQID\n-----END EC PRIVATE KEY-----\n";
-        assert!(has_block(key.as_bytes()));
         assert!(ders(key).is_empty());
     }
 

@@ -110,31 +110,12 @@ pub fn read(
 
 /// Reads the certificates of one CA file, to check others with.
 ///
-/// A certificate signed by another of the same file lives no longer than that one does. What is
-/// damaged is left out: it is reported where the file itself is judged.
+/// Each of them ends a chain by itself, as for Go: that its issuer, a root in the same file, ends
+/// sooner changes nothing. What is damaged is left out: it is reported where the file itself is
+/// judged.
 pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor> {
     let read = ders.iter().take(MAX_ANCHORS);
-    let (mut found, ders): (Vec<Anchor>, Vec<&Vec<u8>>) =
-        read.filter_map(|der| Some((guarded(|| anchor(path, has_key, der)).ok()?, der))).unzip();
-    // Once for each link a chain can have here.
-    for _ in 1..found.len().min(MAX_CHAIN) {
-        let mut is_settled = true;
-        for (index, der) in ders.iter().enumerate() {
-            let own_name = found[index].subject.clone();
-            let others: Vec<Anchor> =
-                found.iter().filter(|it| it.subject != own_name).cloned().collect();
-            let signer = guarded(|| signer_among(der, &others, path)).ok();
-            if let Some(end) = signer.and_then(|signer| signer.not_after()) {
-                is_settled &= end >= found[index].ca.not_after;
-                found[index].end_by(end);
-            }
-        }
-        // Strangers make such files too, and each round costs a signature for each pair.
-        if is_settled {
-            break;
-        }
-    }
-    found
+    read.filter_map(|der| guarded(|| anchor(path, has_key, der)).ok()).collect()
 }
 
 /// `anchors` and the intermediate CAs among `ders` that one of them has signed, directly or over
@@ -196,11 +177,6 @@ fn intermediate(trusted: &[Anchor], der: &[u8]) -> Result<Anchor, NoCertificate>
     let mut anchor = Anchor { unchecked, ..anchor(&ca.path, ca.has_key, der)? };
     anchor.end_by(ca.not_after);
     Ok(anchor)
-}
-
-fn signer_among(der: &[u8], anchors: &[Anchor], path: &Arc<Path>) -> Result<Signer, NoCertificate> {
-    let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
-    Ok(signed_by(&parsed, anchors, path))
 }
 
 impl Anchor {

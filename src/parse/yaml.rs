@@ -6,30 +6,38 @@
 use serde::de::DeserializeOwned;
 use serde_saphyr::{DuplicateKeyPolicy, options};
 
+use super::text;
+
 /// Line and column of a fault, from 1, where known.
 pub(crate) type YamlPosition = Option<(u64, u64)>;
 
-/// Reads the first YAML document, as kubectl does; a BOM in front is allowed.
+/// Reads the first YAML document, as kubectl does; a BOM in front is allowed, and UTF-16.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlPosition> {
-    let text = std::str::from_utf8(bytes).map_err(|_| None)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text::decode(bytes).ok_or(None)?;
     // Like kubectl, which lets the last of two equal keys win.
     let options = options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::LastWins };
-    serde_saphyr::from_str_with_options(first_document(text), options)
-        .map_err(|error| error.location().map(|place| (place.line(), place.column())))
+    let (before, document) = first_document(&text);
+    let skipped = before.matches('\n').count() as u64;
+    serde_saphyr::from_str_with_options(document, options)
+        .map_err(|error| error.location().map(|place| (skipped + place.line(), place.column())))
 }
 
-/// The text before the `---` or `...` that ends the first document.
-fn first_document(text: &str) -> &str {
-    let mut has_content = false;
+/// What is before the first document that has content, and that document: up to the `---` or `...` that
+/// ends it.
+fn first_document(text: &str) -> (&str, &str) {
+    let mut begin = None;
     let mut end = 0;
     for line in text.split_inclusive('\n') {
-        let is_marker = ["---", "..."].iter().any(|marker| line.trim_end() == *marker);
-        if is_marker && has_content {
-            return &text[..end];
+        let after = ["---", "..."].iter().find_map(|marker| line.strip_prefix(marker));
+        let after = after.filter(|rest| !rest.starts_with(|c: char| !c.is_ascii_whitespace()));
+        if let (Some(begin), Some(_)) = (begin, after) {
+            return (&text[..begin], &text[begin..end]);
         }
-        has_content |= !is_marker && !line.trim().is_empty() && !line.starts_with('#');
+        let content = after.unwrap_or(line).trim_start();
+        if !content.is_empty() && !content.starts_with(['#', '%']) {
+            begin.get_or_insert(end);
+        }
         end += line.len();
     }
-    text
+    text.split_at(begin.unwrap_or(end))
 }

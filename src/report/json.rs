@@ -10,7 +10,7 @@ use super::escape::Escaping;
 use super::{Report, not_after, renewer};
 use crate::domain::advice;
 use crate::domain::layout;
-use crate::domain::model::{Certificate, Entry, Item};
+use crate::domain::model::{Certificate, Entry, Item, StaleEvidence, StaleUse};
 use crate::domain::policy::{self, Finding, Row, Severity};
 use crate::domain::role::CertificateKind;
 use crate::domain::time::UnixTime;
@@ -33,6 +33,7 @@ struct CheckDocument<'a> {
     times: Times,
     severity: &'static str,
     summary: Summary,
+    in_use_checked: bool,
     leftovers: Vec<Cow<'a, str>>,
     #[serde(serialize_with = "one_by_one")]
     certificates: &'a Report<'a>,
@@ -82,7 +83,9 @@ struct Object<'a> {
     key_sha256: Option<String>,
     is_ca: Option<bool>,
     ca: Option<Issuer<'a>>,
+    stale_use: Option<StaleUseJson>,
     externally_managed: bool,
+    named_by: Option<&'a str>,
     renewable_by: &'static str,
     repeats: bool,
     severity: &'static str,
@@ -96,6 +99,17 @@ struct EntryJson<'a> {
     index: Option<u32>,
     server: Option<&'a str>,
     pid: Option<u32>,
+    address: Option<String>,
+}
+
+#[derive(Serialize)]
+struct StaleUseJson {
+    component: &'static str,
+    address: Option<String>,
+    started: Option<String>,
+    until: String,
+    until_unix: i64,
+    is_upper_bound: bool,
 }
 
 #[derive(Serialize)]
@@ -125,6 +139,7 @@ impl<'a> CheckDocument<'a> {
             times: Times::of(report),
             severity: report.assessment.severity().name(),
             summary: Summary::of(report),
+            in_use_checked: report.inventory.has_asked,
             leftovers: report
                 .inventory
                 .leftovers
@@ -195,7 +210,9 @@ impl<'a> Object<'a> {
             key_sha256: certificate.map(|certificate| certificate.key_sha256.to_string()),
             is_ca: certificate.map(|certificate| certificate.is_ca),
             ca: certificate.and_then(Issuer::of),
+            stale_use: StaleUseJson::of(item),
             externally_managed: policy::is_externally_managed(item),
+            named_by: item.named_by.as_deref(),
             renewable_by: renewer(item),
             repeats: row.repeats,
             severity: row.severity.name(),
@@ -216,12 +233,28 @@ impl<'a> EntryJson<'a> {
                 ..none
             },
             Entry::Pem(index) => Self { kind: "pem", index: Some(*index), ..none },
+            Entry::Presented(at) => {
+                Self { kind: "presented", address: Some(at.to_string()), ..none }
+            }
             Entry::Process(pid) => Self { kind: "process", pid: Some(*pid), ..none },
             Entry::User { name, index } => {
                 Self { kind: "user", name: Some(name), index: Some(*index), ..none }
             }
             Entry::Whole => Self { kind: "file", ..none },
         }
+    }
+}
+
+impl StaleUseJson {
+    fn of(item: &Item) -> Option<Self> {
+        let StaleUse { component, evidence } = &**item.stale_use.as_ref()?;
+        let until = policy::used_until(item)?;
+        let (address, started) = match evidence {
+            StaleEvidence::Presents { at, .. } => (Some(at.to_string()), None),
+            StaleEvidence::Read { started } => (None, Some(text(*started))),
+        };
+        let (is_upper_bound, until_unix) = (started.is_some(), until.seconds());
+        Some(Self { component, address, started, until: text(until), until_unix, is_upper_bound })
     }
 }
 

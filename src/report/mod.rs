@@ -96,6 +96,15 @@ impl<'a> Report<'a> {
         self.rows().filter(|(row, _)| !row.repeats)
     }
 
+    /// What has expired first and is not to be ignored, when, and how many others have.
+    fn first_expired(&self) -> Option<(&'a Row, UnixTime, usize)> {
+        let bad = self.shown().filter(|(row, _)| row.severity != Severity::Ok);
+        let ends = bad.filter_map(|(row, _)| Some((row, row.expires?)));
+        let expired: Vec<_> = ends.filter(|(_, end)| *end < self.at).collect();
+        let (row, end) = expired.iter().copied().min_by_key(|(_, end)| *end)?;
+        Some((row, end, expired.len() - 1))
+    }
+
     /// What expires next, and when, of all that has not expired.
     fn next_expiry(&self) -> Option<(&'a Row, UnixTime)> {
         let ends = self.shown().filter_map(|(row, _)| Some((row, row.expires?)));

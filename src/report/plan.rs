@@ -208,7 +208,7 @@ mod tests {
 
         Nothing to do.
 
-        NOT RENEWED  ENDS                  WHY NOT
+        NOT RENEWED  EXPIRES               WHY NOT
         admin.conf   in 299 d, 2027-09-18  not due yet
         ");
     }

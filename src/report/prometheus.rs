@@ -96,7 +96,8 @@ impl<'a> SourceCounts<'a> {
         let mut source = Self { bundles: 0, judged: 0, errors };
         let mut last = None;
         let is_ours = |item: &&Item| {
-            !matches!(item.place.entry, Entry::Process(_)) && in_kubeconfig(item) == is_kubeconfig
+            !matches!(item.place.entry, Entry::Presented(_) | Entry::Process(_))
+                && in_kubeconfig(item) == is_kubeconfig
         };
         // In the order of the scan, which does not leave a file and come back to it.
         for item in report.inventory.items.iter().filter(is_ours) {
@@ -155,7 +156,7 @@ fn problem(item: &Item) -> Option<&Reason> {
 fn in_kubeconfig(item: &Item) -> bool {
     match item.place.entry {
         Entry::Cluster { .. } | Entry::User { .. } => true,
-        Entry::Pem(_) | Entry::Process(_) => false,
+        Entry::Pem(_) | Entry::Presented(_) | Entry::Process(_) => false,
         Entry::Whole => {
             item.role.kind == CertificateKind::UserKubeconfig || item.role.id.ends_with(".conf")
         }

@@ -39,6 +39,7 @@ pub(crate) fn inventory() -> Inventory {
     items.push(hostile());
     items.extend(bundle());
     Inventory {
+        has_asked: true,
         items,
         leftovers: ["2025-01-01-00-00-00", "2025-10-01-00-00-00"]
             .map(|at| PathBuf::from(format!("/var/lib/kubelet/pki/kubelet-client-{at}.pem")))
@@ -90,14 +91,14 @@ pub(crate) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) ->
 pub(crate) fn item(path: &str, entry: Entry, content: Content) -> Item {
     let role = match entry {
         Entry::Cluster { .. } => &role::CLUSTER_CA,
-        Entry::Process(_) => &role::LOOPBACK,
+        Entry::Presented(_) | Entry::Process(_) => &role::LOOPBACK,
         Entry::Pem(_) | Entry::User { .. } | Entry::Whole => layout::locate(Path::new(path)).role,
     };
     let has_key = match &content {
         Content::Certificate(certificate) => certificate.signer.verified().map(|ca| ca.has_key),
         Content::Loopback(_) | Content::Problem(_) => None,
     };
-    Item { place: Place::new(Path::new(path), entry), role, content, has_key }
+    Item { has_key, ..Item::new(Place::new(Path::new(path), entry), role, content) }
 }
 
 fn name(common_name: &str) -> Name {

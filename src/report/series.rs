@@ -30,10 +30,12 @@ pub(super) fn labels(out: &mut String, item: &Item) {
     match &item.place.entry {
         Entry::Cluster { name, .. } => embedded(out, "cluster", name),
         Entry::User { name, .. } => embedded(out, "user", name),
-        Entry::Pem(_) | Entry::Process(_) | Entry::Whole => {}
+        Entry::Pem(_) | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => {}
     }
     if let Some(certificate) = item.certificate() {
-        label(out, &["serial_number"], &certificate.serial_decimal().unwrap_or_default());
+        if let Some(serial) = certificate.serial_decimal() {
+            label(out, &["serial_number"], &serial);
+        }
         attributes(out, "issuer", &certificate.issuer);
         attributes(out, "subject", &certificate.subject);
     }

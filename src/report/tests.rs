@@ -73,7 +73,7 @@ fn a_node_that_is_well() {
 
 #[test]
 fn nothing_found_is_said() {
-    let nothing = Inventory::default();
+    let nothing = Inventory { has_asked: true, ..Inventory::default() };
     let printed = |format| print_as(&nothing, format, &PLAIN, ("cp1", Span::days(90)));
     assert_snapshot!(printed(Format::Table), @"
     No certificates found: is this a control-plane node?

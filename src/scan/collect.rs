@@ -4,20 +4,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{KUBERNETES, Location, PKI_NAMES};
+use crate::domain::layout::{KUBELET_CURRENT, KUBERNETES, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
-use crate::domain::role::{self, CertificateKind, Role};
-use crate::parse::kubeconfig::{self, Kubeconfig, PemSource};
+use crate::domain::role::{self, CertificateKind};
+use crate::parse::kubeconfig::{Kubeconfig, PemSource};
 use crate::parse::x509::{self, Anchor, Authority, Issuers};
-use crate::parse::{self, Form, pem};
 
-use super::flags::NodeFlags;
+use super::contents::{Contents, Ders, blocks, contents, is_any};
 use super::host::Host;
+use super::memo::remembered;
 use super::paths::lexical;
+use super::references::NodeReferences;
 use super::walk::{FileState, FoundFile};
-
-/// Most certificates that are judged of one file; the bundle of all public CAs has about 150.
-const MAX_CERTIFICATES: usize = 1000;
 
 /// Names of CA files that sign what lies beside them: kubeadm's, and those of k3s and RKE2.
 const CA_NAMES: [&str; 7] = [
@@ -33,7 +31,7 @@ const CA_NAMES: [&str; 7] = [
 /// Reads files; what it learns of CA files is shared by all threads of a scan.
 pub(super) struct Collector {
     pub(super) host: Arc<Host>,
-    pub(super) flags: NodeFlags,
+    pub(super) references: NodeReferences,
     named: Mutex<HashMap<PathBuf, Arc<CaFile>>>,
     beside: Mutex<HashMap<PathBuf, Arc<Vec<Anchor>>>>,
     issuers: Issuers,
@@ -46,14 +44,11 @@ struct CaFile {
     has_key: bool,
 }
 
-/// The certificates of one source: DER, or why there is none.
-type Ders = Vec<Result<pem::Block, Reason>>;
-
 impl Collector {
-    pub(super) fn new(host: Arc<Host>, flags: NodeFlags) -> Self {
+    pub(super) fn new(host: Arc<Host>, references: NodeReferences) -> Self {
         Self {
             host,
-            flags,
+            references,
             named: Mutex::default(),
             beside: Mutex::default(),
             issuers: Issuers::default(),
@@ -63,42 +58,82 @@ impl Collector {
     /// Everything that one file holds.
     pub(super) fn file(&self, found: &FoundFile) -> Vec<Item> {
         let path = &found.path;
-        let location = self.locate(path);
+        let located = self.locate(path);
+        let form_of = located.role;
+        let is_any = is_any(found, form_of);
+        let is_problem = matches!(found.state, FileState::Problem(_));
+        let mut location =
+            if self.references.is_left_over(&self.host, found) { LEFT_OVER } else { located };
         let bytes = match &found.state {
             FileState::File => self.host.read(path, true),
             FileState::Unseen => self.host.read(path, false),
             FileState::Problem(reason) => Err(reason.clone()),
         };
-        match bytes.and_then(|bytes| contents(&bytes, found, location.role)) {
-            Ok(Contents::Certificates(ders)) => self.items(path, &location, ders, &Entry::Pem),
-            Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, &location, config),
+        let contents = match bytes {
+            // Its name promises nothing, and directories are among them.
+            Err(_) if is_any && form_of == &role::OTHER && !is_problem => return Vec::new(),
+            bytes => bytes.and_then(|bytes| contents(&bytes, found, form_of)),
+        };
+        let is_pem = matches!(contents, Ok(Contents::Certificates(_)));
+        let is_stray = is_any && location.role.kind != CertificateKind::LeftOver;
+        if is_stray && (is_pem || form_of == &role::OTHER) {
+            location.role = &role::STRAY;
+        }
+        let mut items = self.contents(path, &location, contents, found.is_named);
+        if location.role.kind == CertificateKind::KubeletClient
+            && path.ends_with(KUBELET_CURRENT[0])
+            && self.host.is_regular(path)
+        {
+            items.push(self.unusable(path, Entry::Whole, &location, Reason::NotALink));
+        }
+        items
+    }
+
+    fn contents(
+        &self,
+        path: &Arc<Path>,
+        location: &Location,
+        contents: Result<Contents, Reason>,
+        is_named: bool,
+    ) -> Vec<Item> {
+        match contents {
+            Ok(Contents::Certificates(ders)) => self.items(path, location, ders, &Entry::Pem),
+            Ok(Contents::Kubeconfig(config)) => self.kubeconfig(path, location, config),
             Ok(Contents::Foreign) => Vec::new(),
             // A slip of the pen on the command line is no lost certificate of the node.
-            Err(Reason::Missing) if found.is_named => {
+            Err(Reason::Missing) if is_named => {
                 vec![self.unusable(path, Entry::Whole, &UNKNOWN_PLACE, Reason::Missing)]
             }
-            Err(reason) => vec![self.unusable(path, Entry::Whole, &location, reason)],
+            Err(reason) => vec![self.unusable(path, Entry::Whole, location, reason)],
         }
     }
 
     fn locate(&self, path: &Path) -> Location {
-        self.flags.locate(path)
+        self.references.locate(&self.host, path)
+    }
+
+    fn named_by(&self, path: &Path) -> Option<Arc<str>> {
+        self.references.reference(&self.host, path).map(|reference| reference.named_by.clone())
     }
 
     /// A place that was not read, without a look at it or around it.
     pub(super) fn not_read(&self, path: &Arc<Path>, reason: Reason) -> Item {
         let place = Place { path: path.clone(), entry: Entry::Whole };
         let role = self.locate(path).role;
-        Item { place, role, content: Content::Problem(reason), has_key: None }
+        let named_by = self.named_by(path);
+        Item { named_by, ..Item::new(place, role, Content::Problem(reason)) }
     }
 
     fn kubeconfig(&self, path: &Arc<Path>, location: &Location, config: Kubeconfig) -> Vec<Item> {
         let mut items = Vec::new();
-        let is_known =
-            matches!(location.role.kind, CertificateKind::Leaf | CertificateKind::UserKubeconfig);
+        let is_known = location.role == &role::STRAY
+            || matches!(
+                location.role.kind,
+                CertificateKind::Leaf | CertificateKind::LeftOver | CertificateKind::UserKubeconfig
+            );
         let user_role = if is_known { location.role } else { &role::USER_KUBECONFIG };
         // Whose copy a kubeconfig is can only be told by this node's CA.
-        let of_node = || self.flags.certificates_dir.clone();
+        let of_node = || self.references.named.certificates_dir.clone();
         let pki = location.pki.clone().or_else(of_node);
         let pki = pki.unwrap_or_else(|| Path::new(KUBERNETES).join(PKI_NAMES[0]));
         let users = Location { role: user_role, pki: Some(pki) };
@@ -107,7 +142,12 @@ impl Collector {
             let entry = |index| Entry::User { name: name.clone(), index };
             self.source(path, &users, user.certificate, &entry, &mut items);
         }
-        let clusters = Location { role: &role::CLUSTER_CA, pki: None };
+        let cluster_role = if location.role.kind == CertificateKind::LeftOver {
+            location.role
+        } else {
+            &role::CLUSTER_CA
+        };
+        let clusters = Location { role: cluster_role, pki: None };
         for cluster in config.clusters {
             let [name, server]: [Box<str>; 2] = [cluster.name.into(), cluster.server.into()];
             let entry =
@@ -169,11 +209,12 @@ impl Collector {
         entry: &dyn Fn(u32) -> Entry,
     ) -> Vec<Item> {
         let has_key = self.has_key(path, location);
+        let named_by = self.named_by(path);
         let anchors = self.anchors(path, location).with_chain(&ders);
         let mut items = Vec::with_capacity(ders.len());
         for (index, der) in (0..).zip(ders) {
             let read = der.and_then(|block| {
-                x509::read_block(&block, anchors.authority(index), &self.issuers)
+                x509::read_block(&block, anchors.authority(index, &block.der), &self.issuers)
                     .map_err(|_| Reason::BadCertificate(index))
             });
             let is_behind = index > 0 && read.as_ref().is_ok_and(|certificate| certificate.is_ca);
@@ -192,7 +233,8 @@ impl Collector {
                 Content::Certificate(Box::new(certificate))
             });
             let place = Place { path: path.clone(), entry: entry(index) };
-            items.push(Item { place, role, content, has_key });
+            let named_by = named_by.clone();
+            items.push(Item { has_key, named_by, ..Item::new(place, role, content) });
         }
         items
     }
@@ -206,7 +248,8 @@ impl Collector {
     ) -> Item {
         let place = Place { path: path.clone(), entry };
         let has_key = self.has_key(path, location);
-        Item { place, role: location.role, content: Content::Problem(reason), has_key }
+        let (role, named_by) = (location.role, self.named_by(path));
+        Item { has_key, named_by, ..Item::new(place, role, Content::Problem(reason)) }
     }
 
     /// Whether what lies here can be signed anew on this node.
@@ -264,30 +307,16 @@ impl Collector {
     }
 }
 
+/// A file that nothing on the node names.
+const LEFT_OVER: Location = Location { role: &role::custom::LEFT_OVER, pki: None };
+
 /// A place of which nothing is known.
 const UNKNOWN_PLACE: Location = Location { role: &role::OTHER, pki: None };
-
-/// The value for `key`, made by `make` if it is not known. Two threads may make it at once; the
-/// lock is not held meanwhile, since making it reads files.
-fn remembered<T: Clone>(
-    map: &Mutex<HashMap<PathBuf, T>>,
-    key: &Path,
-    make: impl FnOnce() -> T,
-) -> T {
-    if let Some(known) = map.lock().ok().and_then(|map| map.get(key).cloned()) {
-        return known;
-    }
-    let value = make();
-    if let Ok(mut map) = map.lock() {
-        map.insert(key.to_owned(), value.clone());
-    }
-    value
-}
 
 /// The owner of what an [`Authority`] borrows.
 enum Anchors {
     Beside(Arc<Vec<Anchor>>),
-    Chained(Arc<Path>, Vec<Anchor>),
+    Chained(Arc<CaFile>, Vec<Anchor>),
     Named(Arc<CaFile>),
     None,
 }
@@ -298,88 +327,33 @@ impl Anchors {
         match self {
             Self::Named(named) if ders.len() > 1 => {
                 let behind = ders.iter().skip(1).flatten().map(|block| &*block.der);
-                Self::Chained(named.path.clone(), x509::with_intermediates(&named.anchors, behind))
+                let anchors = x509::with_intermediates(&named.anchors, behind);
+                Self::Chained(named, anchors)
             }
             other => other,
         }
     }
 
     /// For the certificate at `index` of its file: only the first is the leaf that must have been
-    /// signed by the named CA.
-    fn authority(&self, index: u32) -> Authority<'_> {
+    /// signed by the named CA. One that is in the CA file itself needs no CA above it.
+    fn authority(&self, index: u32, der: &[u8]) -> Authority<'_> {
         match self {
+            Self::Beside(anchors) if holds(anchors, der) => Authority::Beside(&[]),
             Self::Beside(anchors) => Authority::Beside(anchors),
+            Self::Chained(named, _) if index > 0 && holds(&named.anchors, der) => {
+                Authority::Beside(&[])
+            }
             Self::Chained(_, anchors) if index > 0 => Authority::Beside(anchors),
-            Self::Chained(path, anchors) => Authority::Named(path, anchors),
+            Self::Chained(named, anchors) => Authority::Named(&named.path, anchors),
             Self::Named(named) => Authority::Named(&named.path, &named.anchors),
             Self::None => Authority::Beside(&[]),
         }
     }
 }
 
-/// What a file holds.
-enum Contents {
-    Certificates(Ders),
-    /// Nothing of ours: keys, signing requests, the settings of another program.
-    Foreign,
-    Kubeconfig(Kubeconfig),
-}
-
-fn contents(bytes: &[u8], found: &FoundFile, role: &Role) -> Result<Contents, Reason> {
-    let is_conf = found.path.extension().is_some_and(|extension| extension == "conf");
-    // A `.conf` that kubeadm does not know may belong to any program, such as cloud.conf.
-    let may_be_foreign = !found.is_named && is_conf && role.kind == CertificateKind::UserKubeconfig;
-    let is_kubeconfig = is_conf && role.kind != CertificateKind::File
-        || role.kind == CertificateKind::UserKubeconfig;
-    match parse::form(bytes) {
-        Form::Kubeconfig => read_kubeconfig(bytes, role),
-        _ if may_be_foreign => Ok(Contents::Foreign),
-        Form::Empty => Err(Reason::Empty),
-        _ if is_kubeconfig => read_kubeconfig(bytes, role),
-        Form::Der | Form::Pem => match blocks(bytes) {
-            Err(Reason::NoCertificate) if may_hold_none(found, role) => Ok(Contents::Foreign),
-            ders => ders.map(Contents::Certificates),
-        },
-        Form::Unknown => Err(Reason::NoCertificate),
-    }
-}
-
-/// True where keys or requests alone are nothing to complain about: by the ending in what
-/// `certwatch check pki/*` names because a shell does, and in the `.pem` files of a directory, of
-/// which many are keys. A `.crt` without a certificate is wrong.
-fn may_hold_none(found: &FoundFile, role: &Role) -> bool {
-    let ends_with = |endings: &[&str]| {
-        found
-            .path
-            .extension()
-            .is_some_and(|extension| endings.iter().any(|known| extension == *known))
-    };
-    ends_with(&["csr", "key", "pub"])
-        || !found.is_named && role.kind == CertificateKind::File && ends_with(&["pem"])
-}
-
-fn read_kubeconfig(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
-    let config = kubeconfig::read(bytes)?;
-    // A component's kubeconfig without any user is of no use to it.
-    if config.users.is_empty() && !config.has_other_users && role.kind == CertificateKind::Leaf {
-        return Err(Reason::NoCertificate);
-    }
-    Ok(Contents::Kubeconfig(config))
-}
-
-/// The certificates of PEM or DER.
-fn blocks(bytes: &[u8]) -> Result<Ders, Reason> {
-    let ders: Ders = match parse::form(bytes) {
-        Form::Der => vec![Ok(pem::Block::of_der(bytes))],
-        Form::Pem => {
-            pem::certificates(bytes).into_iter().map(|block| block.map_err(Reason::from)).collect()
-        }
-        Form::Empty => return Err(Reason::Empty),
-        Form::Kubeconfig | Form::Unknown => return Err(Reason::NoCertificate),
-    };
-    match ders.len() {
-        0 => Err(Reason::NoCertificate),
-        1..=MAX_CERTIFICATES => Ok(ders),
-        _ => Err(Reason::TooMany { what: "certificates", limit: MAX_CERTIFICATES as u64 }),
+fn holds(anchors: &[Anchor], der: &[u8]) -> bool {
+    !anchors.is_empty() && {
+        let sum = x509::sha256(der);
+        anchors.iter().any(|anchor| anchor.ca.sha256 == sum)
     }
 }

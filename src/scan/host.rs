@@ -18,6 +18,8 @@ use crate::domain::time::UnixTime;
 use crate::fs::read;
 use crate::hangs::{Hangs, Silent};
 
+use super::paths::lexical;
+
 /// A file that changes while it is read, or is empty, is read again this often, after a pause.
 const ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -182,6 +184,15 @@ impl Host {
         std::fs::canonicalize(path).ok()
     }
 
+    /// Where the symbolic link at `path` leads, by its text alone; `None` if it is none.
+    pub(super) fn link_target(&self, path: &Path) -> Option<PathBuf> {
+        self.enter(path).ok()?;
+        let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        let target = sys::readlinkat(&link, "", Vec::new()).ok()?;
+        let target = OsString::from_vec(target.into_bytes());
+        Some(lexical(&path.parent().unwrap_or(path).join(target)))
+    }
+
     /// `None` if the file changed meanwhile.
     fn read_once(&self, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
         let failed = |error: Errno| self.reason(path, error);
@@ -227,10 +238,19 @@ impl Host {
         }
     }
 
+    /// True for a regular file that is no link to one.
+    pub(super) fn is_regular(&self, path: &Path) -> bool {
+        self.enter(path).is_ok() && self.own_type(path) == Some(FileType::RegularFile)
+    }
+
     fn is_link(&self, path: &Path) -> bool {
-        self.open(path, OFlags::PATH | OFlags::NOFOLLOW)
-            .and_then(|file| sys::fstat(&file))
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+        self.own_type(path) == Some(FileType::Symlink)
+    }
+
+    /// What is at `path` itself, links not followed.
+    fn own_type(&self, path: &Path) -> Option<FileType> {
+        let file = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        sys::fstat(&file).ok().map(|stat| FileType::from_raw_mode(stat.st_mode))
     }
 
     fn reason(&self, path: &Path, error: Errno) -> Reason {

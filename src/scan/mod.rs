@@ -6,11 +6,14 @@
 
 mod collect;
 mod components;
-mod flags;
+mod contents;
 mod host;
+mod in_use;
+mod memo;
 mod paths;
 mod pool;
 mod process;
+mod references;
 mod search;
 mod walk;
 
@@ -26,15 +29,15 @@ use glob::Pattern;
 
 use crate::beside::Lost;
 use crate::domain::layout::Watched;
-use crate::domain::model::{Inventory, Item, Reason};
+use crate::domain::model::{Content, Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
-use flags::{NodeFlags, node_flags};
 use host::{HangGuard, Host};
 pub use paths::plain;
 use pool::{GivenUp, Limits};
+use references::{NodeReferences, node_references};
 use search::{Area, kubelet_leftovers, standard_areas};
 pub(crate) use walk::is_pattern;
 use walk::{FileState, FoundFile, Walk};
@@ -57,6 +60,8 @@ pub struct ScanRequest {
     pub exclude: Vec<Pattern>,
     /// Most files of one place.
     pub max_files: u64,
+    /// Whether the components of this machine are asked what they use; of a node that is mounted, none is.
+    pub in_use: bool,
     /// After this time the scan is given up; what is there by then counts.
     pub timeout: Duration,
 }
@@ -120,22 +125,28 @@ pub fn scan(
         limit: job.as_secs().max(1),
     };
     let host = open_root(watch, limits)?;
-    let collector = Arc::new(Collector::new(Arc::new(host), NodeFlags::default()));
+    let collector = Arc::new(Collector::new(Arc::new(host), NodeReferences::default()));
     let scan = Scan { collector, limits, hangs, request };
-    let flags = scan.step(node_flags)?.unwrap_or_default();
-    let collector = Arc::new(Collector::new(scan.collector.host.clone(), flags));
+    let mut references = scan.step(node_references)?.unwrap_or_default();
+    references.asked_for.clone_from(&request.paths);
+    let collector = Arc::new(Collector::new(scan.collector.host.clone(), references));
     let scan = Scan { collector, ..scan };
     let components = scan.step(components::components)?.unwrap_or_default();
     if request.only_paths {
         // What was asked for comes first, should the time run out.
         let items = scan.named()?;
         let context = scan.standard(now)?;
-        return Ok(Inventory { items, context, components, ..Inventory::default() });
+        let items = scan.with_use(items, &context);
+        let has_asked = scan.asks();
+        return Ok(Inventory { items, context, components, has_asked, ..Inventory::default() });
     }
     let mut inventory = Inventory { components, ..Inventory::default() };
     if request.standard {
+        inventory.has_asked = scan.asks();
         inventory.items = scan.standard(now)?;
-        inventory.leftovers = scan.step(kubelet_leftovers)?.unwrap_or_default();
+        let dir = scan.collector.references.named.kubelet_pki.clone();
+        let leftovers = scan.step(move |host| kubelet_leftovers(host, dir.as_deref()))?;
+        inventory.leftovers = leftovers.unwrap_or_default();
     }
     let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
     inventory.items.extend(scan.named()?.into_iter().filter(|item| !known.contains(&item.place)));
@@ -192,9 +203,40 @@ impl Scan<'_> {
     /// The places that need no configuration, and the processes.
     fn standard(&self, now: UnixTime) -> Result<Vec<Item>, ScanError> {
         let mut items = self.items(self.search(standard_areas())?)?;
-        let servers = self.step(move |host| process::api_servers(host, now))?;
+        let (references, asks) = (self.collector.references.clone(), self.asks());
+        let servers = self.step(move |host| process::api_servers(host, &references, asks, now))?;
         items.extend(servers.unwrap_or_default());
+        // What cannot be read may be found, and named by a kubeconfig as well.
+        let mut unread = HashSet::new();
+        let is_problem = |item: &Item| matches!(item.content, Content::Problem(_));
+        items.retain(|item| !is_problem(item) || unread.insert(item.place.clone()));
+        if self.asks() {
+            self.in_use(&mut items)?;
+        }
         Ok(items)
+    }
+
+    /// What is mounted here does not run here.
+    fn asks(&self) -> bool {
+        self.request.in_use && self.collector.host.is_this_machine()
+    }
+
+    /// What was named, with what the rest of the scan knows of its use.
+    fn with_use(&self, mut items: Vec<Item>, context: &[Item]) -> Vec<Item> {
+        for item in &mut items {
+            let same = context.iter().find(|it| it.place == item.place);
+            item.stale_use = same.and_then(|it| it.stale_use.clone());
+        }
+        items
+    }
+
+    /// What the components use, laid over what is on disk.
+    fn in_use(&self, items: &mut Vec<Item>) -> Result<(), ScanError> {
+        let mut seen = Vec::new();
+        let left = self.each(in_use::looks(), |look| look.take(), |it| seen.push(it))?;
+        seen.into_iter().flatten().for_each(|it| in_use::lay_over(items, it));
+        items.extend(left.into_iter().map(|(look, reason)| look.not_taken(reason)));
+        Ok(())
     }
 
     /// What a person named.
@@ -209,10 +251,10 @@ impl Scan<'_> {
         let is_one = areas.len() == 1;
         let (host, exclude) = (self.collector.host.clone(), self.request.exclude.clone());
         let max_files = self.request.max_files;
-        let flags = self.collector.flags.clone();
+        let references = self.collector.references.clone();
         let search = move |area: &Area| {
             let mut walk = Walk::new(&host, &exclude, max_files);
-            area.search(&host, &flags, &mut walk);
+            area.search(&host, &references, &mut walk);
             walk.into_found()
         };
         let mut found = Vec::new();
@@ -221,7 +263,7 @@ impl Scan<'_> {
             let state = FileState::Problem(
                 self.collector.host.known_to_hang(area.path()).unwrap_or(reason),
             );
-            FoundFile { path: area.path().into(), state, is_named: false }
+            FoundFile { path: area.path().into(), state, is_named: false, is_older: false }
         }));
         Ok(if is_one { found } else { unique(found) })
     }
@@ -317,6 +359,7 @@ mod tests {
             standard: true,
             paths: vec!["/srv/*.pem".to_owned()],
             only_paths: false,
+            in_use: false,
             exclude: Vec::new(),
             max_files: 10,
             timeout: STEP_LIMIT,

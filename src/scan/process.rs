@@ -11,49 +11,49 @@ use crate::domain::model::{Content, Entry, Item, Loopback, Place, Reason};
 use crate::domain::role;
 use crate::domain::time::UnixTime;
 use crate::node::handshake;
-use crate::parse::manifest;
+use crate::parse::manifest::StaticPod;
 use crate::parse::process::{self, ProcessOwner};
 use crate::sys;
 
 use super::host::Host;
-
-const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+use super::references::NodeReferences;
 
 /// One item for each kube-apiserver of this node: a static pod's, or root's outside of pods. A process of that name in
 /// somebody's pod, such as a virtual cluster's, is not this node's, and neither is a user's. Where that cannot be told,
 /// the item says so.
-pub(super) fn api_servers(host: &Host, now: UnixTime) -> Vec<Item> {
+pub(super) fn api_servers(
+    host: &Host,
+    references: &NodeReferences,
+    asks: bool,
+    now: UnixTime,
+) -> Vec<Item> {
     let Ok(processes) = host.list(Path::new("/proc")) else { return Vec::new() };
     let pids = processes.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
-    let manifest = host.read(Path::new(MANIFEST), false).ok();
-    let version = manifest.as_deref().and_then(manifest::version);
+    let version = references.version;
     let mut items: Vec<Item> = pids
         .filter_map(|pid| Some((pid, api_server(host, version, pid, now)?)))
-        .map(|(pid, content)| Item {
-            place: Place::new(Path::new("kube-apiserver"), Entry::Process(pid)),
-            role: role::loopback(version),
-            content,
-            has_key: None,
+        .map(|(pid, content)| {
+            let place = Place::new(Path::new("kube-apiserver"), Entry::Process(pid));
+            Item::new(place, role::loopback(version), content)
         })
         .collect();
     // Of several, nobody knows which one answers.
-    if let ([Item { content: Content::Loopback(loopback), .. }], Some(manifest)) =
-        (&mut items[..], manifest)
-        && host.is_this_machine()
+    if let ([Item { content: Content::Loopback(loopback), .. }], Some(pod)) =
+        (&mut items[..], &references.api_server)
+        && asks
     {
-        let presented = address(&manifest).and_then(handshake::loopback_not_after);
+        let presented = handshake::loopback_not_after(address(pod));
         loopback.not_after = presented.unwrap_or(loopback.not_after);
     }
     items
 }
 
 /// Where this node's API server listens, by its flags.
-fn address(manifest: &[u8]) -> Option<SocketAddr> {
-    let pod = manifest::read(manifest)?;
+fn address(pod: &StaticPod) -> SocketAddr {
     let ip: Option<IpAddr> = pod.flag("bind-address").and_then(|text| text.parse().ok());
     let ip = ip.filter(|ip| !ip.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into());
     let port = pod.flag("secure-port").and_then(|text| text.parse().ok()).unwrap_or(6443);
-    Some(SocketAddr::new(ip, port))
+    SocketAddr::new(ip, port)
 }
 
 /// What there is to say of a process, if it is called as the API server is and may be this node's. Its executable is not

@@ -7,10 +7,12 @@ use crate::domain::layout::{
     Search, Watched,
 };
 use crate::domain::model::Reason;
+use crate::domain::reference::{NamedPlace, References};
+use crate::domain::role::CertificateKind;
 
-use super::flags::NodeFlags;
 use super::host::Host;
 use super::pool;
+use super::references::NodeReferences;
 use super::walk::{Walk, is_pattern, leftovers};
 
 /// An area of the node that is searched by itself.
@@ -20,6 +22,8 @@ pub(super) enum Area {
     KubeletPki,
     Kubernetes,
     Named(String),
+    /// What components name in other places.
+    References,
     RootKubeconfig,
 }
 
@@ -30,13 +34,14 @@ impl pool::Job for Area {
 }
 
 pub(super) fn standard_areas() -> Vec<Area> {
-    let mut areas = vec![Area::Kubernetes, Area::KubeletPki, Area::RootKubeconfig];
+    let mut areas =
+        vec![Area::References, Area::Kubernetes, Area::KubeletPki, Area::RootKubeconfig];
     areas.extend(DISTRIBUTIONS.iter().map(|(place, search, _)| Area::Distribution(place, *search)));
     areas
 }
 
 impl Area {
-    pub(super) fn search(&self, host: &Host, flags: &NodeFlags, walk: &mut Walk<'_>) {
+    pub(super) fn search(&self, host: &Host, references: &NodeReferences, walk: &mut Walk<'_>) {
         match self {
             Self::Distribution(place, Search::Below) => {
                 walk.directories(&[Path::new(place)], &layout::is_certificate_name);
@@ -45,8 +50,14 @@ impl Area {
                 walk.files_of(Path::new(place), &layout::is_certificate_name);
             }
             Self::Distribution(place, Search::One) => walk.optional(Path::new(place)),
-            Self::KubeletPki => walk.files_of(Path::new(KUBELET_PKI), &layout::is_certificate_name),
-            Self::Kubernetes => kubernetes(host, flags, walk),
+            Self::KubeletPki => {
+                walk.files_of(Path::new(KUBELET_PKI), &layout::is_worth_a_look);
+                if let Some(dir) = &references.named.kubelet_pki {
+                    walk.kubelet_files_of(dir);
+                }
+            }
+            Self::Kubernetes => kubernetes(host, &references.named, walk),
+            Self::References => named_elsewhere(host, &references.named, walk),
             Self::Named(place) => walk.named(place),
             Self::RootKubeconfig => walk.optional(Path::new(ROOT_KUBECONFIG)),
         }
@@ -56,7 +67,7 @@ impl Area {
         match self {
             Self::Distribution(place, _) => Path::new(place),
             Self::KubeletPki => Path::new(KUBELET_PKI),
-            Self::Kubernetes => Path::new(KUBERNETES),
+            Self::Kubernetes | Self::References => Path::new(KUBERNETES),
             Self::Named(place) => Path::new(place),
             Self::RootKubeconfig => Path::new(ROOT_KUBECONFIG),
         }
@@ -67,12 +78,13 @@ impl Area {
     /// The directory or file to watch for changes in this area.
     ///
     /// A distribution that is not there is left to the regular scan: to see it come, all of `/etc` and
-    /// `/var/lib` would have to be watched.
+    /// `/var/lib` would have to be watched. So is what components name elsewhere: which files those are is for each
+    /// scan to find out.
     pub(super) fn watched(&self) -> Watched {
         let search = match self {
             Self::Distribution(_, search) => *search,
             Self::KubeletPki => Search::FilesOf,
-            Self::Kubernetes => Search::Below,
+            Self::Kubernetes | Self::References => Search::Below,
             Self::RootKubeconfig => Search::One,
             Self::Named(place) => return watched_by_name(Path::new(place)),
         };
@@ -91,34 +103,62 @@ fn watched_by_name(place: &Path) -> Watched {
 }
 
 /// `/etc/kubernetes`: the pki, the kubeconfigs, and what must be there beside them.
-fn kubernetes(host: &Host, flags: &NodeFlags, walk: &mut Walk<'_>) {
-    let certificates_dir = flags.certificates_dir.as_deref();
+fn kubernetes(host: &Host, named: &References, walk: &mut Walk<'_>) {
+    let certificates_dir = named.certificates_dir.as_deref();
     let kubernetes = Path::new(KUBERNETES);
     let mut pkis = PKI_NAMES.map(|name| kubernetes.join(name)).to_vec();
     if let Some(dir) = certificates_dir {
         pkis.insert(0, dir.to_owned());
     }
     let pkis: Vec<&Path> = pkis.iter().map(PathBuf::as_path).collect();
-    walk.directories(&pkis, &layout::is_certificate_name);
-    walk.files_of(kubernetes, &|path| {
-        path.extension().is_some_and(|extension| extension == "conf")
-    });
+    walk.directories(&pkis, &layout::is_worth_a_look);
+    walk.files_of(kubernetes, &layout::is_worth_a_look);
     // Not to be allowed to look is not to know that it is missing.
     let has = |path: &Path| !matches!(host.kind(path), Err(Reason::Missing));
     let there = || pkis.iter().copied().find(|pki| has(pki));
     let pki = certificates_dir.or_else(there).unwrap_or(pkis[0]);
-    for path in layout::missing(kubernetes, pki, &has) {
-        walk.missing(&path);
+    // Of a component whose flags are known, those say what it needs.
+    let by_layout = layout::missing(kubernetes, pki, &has);
+    for path in by_layout.iter().filter(|path| !named.is_told(path)) {
+        walk.missing(path);
     }
-    // Those of kubeadm's own etcd are in the pki, and found there.
-    for path in flags.etcd.iter().flatten().filter(|path| !path.starts_with(kubernetes)) {
-        if has(path) { walk.optional(path) } else { walk.missing(path) }
+}
+
+/// What components name: that which is not there, or only in a container, and that which no search finds.
+fn named_elsewhere(host: &Host, named: &References, walk: &mut Walk<'_>) {
+    let kubernetes = Path::new(KUBERNETES);
+    let pkis = PKI_NAMES.map(|name| kubernetes.join(name));
+    let searched: Vec<&Path> =
+        pkis.iter().map(PathBuf::as_path).chain(named.certificates_dir.as_deref()).collect();
+    let is_searched = |path: &Path| {
+        let is_conf = path.parent() == Some(kubernetes)
+            && path.extension().is_some_and(|extension| extension == "conf");
+        let is_below = searched.iter().any(|dir| path.starts_with(dir));
+        is_conf || is_below && layout::is_certificate_name(path)
+    };
+    for reference in named.all() {
+        match &reference.place {
+            NamedPlace::InContainer(_) if reference.is_key => {}
+            NamedPlace::InContainer(path) => walk.problem(path, Reason::InContainerOnly),
+            NamedPlace::OnNode(path) if matches!(host.kind(path), Err(Reason::Missing)) => {
+                // Its kubeconfig, which is read anyway, says that.
+                if reference.role.kind != CertificateKind::KubeletClient {
+                    walk.missing(path);
+                }
+            }
+            NamedPlace::OnNode(path) if reference.is_key || is_searched(path) => {}
+            NamedPlace::OnNode(path) => walk.optional(path),
+        }
     }
 }
 
 /// The rotated files of the kubelet that nothing points at.
-pub(super) fn kubelet_leftovers(host: &Host) -> Vec<PathBuf> {
-    let pki = Path::new(KUBELET_PKI);
+pub(super) fn kubelet_leftovers(host: &Host, elsewhere: Option<&Path>) -> Vec<PathBuf> {
+    let dirs = [Some(Path::new(KUBELET_PKI)), elsewhere];
+    dirs.into_iter().flatten().flat_map(|dir| leftovers_of(host, dir)).collect()
+}
+
+fn leftovers_of(host: &Host, pki: &Path) -> Vec<PathBuf> {
     let is_leftover = leftovers(host, pki);
     let in_use = KUBELET_CURRENT.map(|link| host.identity(&pki.join(link)));
     let entries = host.list(pki).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use glob::{MatchOptions, Pattern};
 
-use crate::domain::layout::{self, KUBELET_CURRENT};
+use crate::domain::layout::{self, KUBELET_CURRENT, KUBERNETES, PKI_NAMES};
 use crate::domain::model::Reason;
 
 use super::host::{FileKind, Host, Identity};
@@ -29,6 +29,8 @@ pub(super) struct FoundFile {
     pub(super) state: FileState,
     /// Named by a person, not found in a directory: then what is in it must be a certificate.
     pub(super) is_named: bool,
+    /// A link that was found leads to a newer version of it.
+    pub(super) is_older: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -85,7 +87,21 @@ impl<'a> Walk<'a> {
 
     /// A file that must be there and is not.
     pub(super) fn missing(&mut self, path: &Path) {
-        self.push(path.to_owned(), FileState::Problem(Reason::Missing));
+        self.problem(path, Reason::Missing);
+    }
+
+    /// A file of which there is nothing to read.
+    pub(super) fn problem(&mut self, path: &Path, reason: Reason) {
+        self.push(path.to_owned(), FileState::Problem(reason));
+    }
+
+    /// The files in use of a directory in which a kubelet keeps its certificates, whatever it is called.
+    pub(super) fn kubelet_files_of(&mut self, directory: &Path) {
+        let is_leftover = leftovers(self.host, directory);
+        self.files_of(directory, &|path| {
+            let name = path.file_name().unwrap_or_default();
+            layout::is_certificate_name(path) && !is_leftover(&name.to_string_lossy())
+        });
     }
 
     /// Everything below directories whose path `wanted` accepts. They may be absent, or be one and
@@ -130,6 +146,22 @@ impl<'a> Walk<'a> {
             known(real) && !known(path)
         });
         self.directories(&[real.as_deref().unwrap_or(path)], &layout::is_certificate_name);
+        self.mark_older();
+    }
+
+    /// Marks what a link has left behind, of all that was found.
+    fn mark_older(&mut self) {
+        let links: Vec<(Arc<Path>, PathBuf)> = self
+            .found
+            .iter()
+            .filter(|file| matches!(file.state, FileState::Unseen))
+            .filter_map(|file| Some((file.path.clone(), self.host.link_target(&file.path)?)))
+            .collect();
+        let links: Vec<(&Path, PathBuf)> =
+            links.iter().map(|(link, target)| (&**link, target.clone())).collect();
+        for file in self.found.iter_mut().filter(|file| matches!(file.state, FileState::File)) {
+            file.is_older = layout::is_older_version(&links, &file.path);
+        }
     }
 
     fn glob(&mut self, place: &str) {
@@ -157,6 +189,7 @@ impl<'a> Walk<'a> {
         self.descend(&parts[..fixed].iter().collect::<PathBuf>(), MAX_DEPTH, &leads_on, &|path| {
             pattern.matches_path_with(path, MATCHING) && path.extension() != Some(OsStr::new("key"))
         });
+        self.mark_older();
         if self.found.len() == before {
             self.add(Path::new(place).into(), FileState::Problem(Reason::Missing), true);
         }
@@ -249,7 +282,7 @@ impl<'a> Walk<'a> {
         } else {
             state
         };
-        self.found.push(FoundFile { path, state, is_named });
+        self.found.push(FoundFile { path, state, is_named, is_older: false });
     }
 }
 
@@ -257,6 +290,18 @@ impl<'a> Walk<'a> {
 pub(super) fn leftovers(host: &Host, directory: &Path) -> impl Fn(&str) -> bool + use<> {
     let has_server_current = host.exists(&directory.join(KUBELET_CURRENT[1]));
     move |name| layout::is_kubelet_leftover(name, has_server_current)
+}
+
+/// True if whoever named `place` meant the file at `path`, and not just the directories that are searched anyway.
+pub(super) fn is_meant_by(place: &str, path: &Path) -> bool {
+    if is_pattern(OsStr::new(place)) {
+        return Pattern::new(place).is_ok_and(|it| it.matches_path_with(path, MATCHING));
+    }
+    let [place, path] = [Path::new(place), path].map(layout::as_known);
+    let kubernetes = Path::new(KUBERNETES);
+    let is_searched_anyway = kubernetes.starts_with(&place)
+        || PKI_NAMES.iter().any(|name| place == kubernetes.join(name));
+    path == place || path.starts_with(&place) && !is_searched_anyway
 }
 
 /// True for text with the special characters of a glob.

@@ -19,6 +19,7 @@ pub mod kubeadm;
 pub mod made;
 #[cfg(test)]
 pub mod manager;
+pub mod manifests;
 #[cfg(test)]
 pub mod message;
 pub mod node;

@@ -38,8 +38,7 @@ impl Node {
         }
         node.kubelet();
         node.write("root/.kube/config", &node.read("etc/kubernetes/admin.conf"));
-        node.write("etc/kubernetes/manifests/kube-apiserver.yaml", MANIFEST);
-        node.write("etc/kubernetes/manifests/etcd.yaml", MANIFEST);
+        node.manifests("/etc/kubernetes/pki");
         node
     }
 
@@ -150,5 +149,3 @@ const CONFS: [(&str, &str, &str); 3] = [
     ("controller-manager.conf", "system:kube-controller-manager", ""),
     ("scheduler.conf", "system:kube-scheduler", ""),
 ];
-
-const MANIFEST: &str = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: registry.k8s.io/kube-apiserver:v1.31.2\n";

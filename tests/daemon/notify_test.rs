@@ -53,7 +53,7 @@ fn only_what_is_named_is_tried() {
     assert_eq!(run.code, 1);
     assert_eq!(
         run.stderr,
-        "certwatch: pigeon is not configured; configured are: slack, webhook, heartbeat\n"
+        "certwatch: channel pigeon is not configured; configured channels: slack, webhook, heartbeat\n"
     );
 }
 

@@ -14,6 +14,7 @@ mod ageing;
 mod check;
 mod control_plane;
 mod daemon;
+mod in_use;
 mod itself;
 mod odd_clusters;
 mod other_places;

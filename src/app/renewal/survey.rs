@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use glob::Pattern;
 
-use crate::config::Config;
 use crate::domain::layout::ROOT_KUBECONFIG;
 use crate::domain::model::Inventory;
-use crate::domain::renewal::plan::{Plan, RenewReason, RenewalPolicy};
+use crate::domain::renewal::plan::{Plan, RenewReason, RenewalPolicy, Selection};
 use crate::domain::renewal::rate_limit::{self, Attempt};
 use crate::domain::renewal::{Fault, decide};
 use crate::domain::role::{self, Role};
@@ -59,7 +58,7 @@ fn survey_of(
     manifests: Option<&Manifests>,
     now: UnixTime,
 ) -> PreparedPlan {
-    let policy = policy(&job.config);
+    let policy = policy(job);
     let admin_is_renewed = decide::concerns(&job.request, "admin.conf", inventory, &policy, now);
     let Gathered { facts, settled, text } =
         facts::gather(&question(job, admin_is_renewed, manifests), now);
@@ -122,7 +121,7 @@ pub(super) fn restoring(
     // kubeadm has no part in it.
     facts.blockers.retain(|blocker| !blocker.is_about_kubeadm());
     let live = inventory(job, now)?;
-    Ok(decide::restoring(&names, &live, &facts, job.request.force, &policy(&job.config), now))
+    Ok(decide::restoring(&names, &live, &facts, job.request.force, &policy(job), now))
 }
 
 fn without_keys(plan: &Plan) -> Option<String> {
@@ -138,6 +137,8 @@ fn inventory(job: &RenewalJob, now: UnixTime) -> Result<Inventory, Fault> {
         scanned.paths.push(job.paths.kubernetes.to_string_lossy().into_owned());
     }
     scanned.standard = true;
+    // The plan has asked the components itself.
+    scanned.in_use = false;
     // Copies are looked at elsewhere, where a file system that is away holds up less.
     let copies = job.config.renew.copies.iter().map(|copy| copy.path.as_path());
     let copies = copies.chain([Path::new(ROOT_KUBECONFIG)]);
@@ -160,11 +161,15 @@ fn question<'a>(
     }
 }
 
-fn policy(config: &Config) -> RenewalPolicy {
+fn policy(job: &RenewalJob) -> RenewalPolicy {
+    let config = &job.config;
+    // Who asks for that alone means it.
+    let is_asked = job.request.selection == Selection::Stale;
     RenewalPolicy {
         before: config.renew.before,
         short_lived: config.policy.short_lived,
         restart: config.renew.restart,
+        restart_stale: is_asked || config.renew.restart_stale,
     }
 }
 

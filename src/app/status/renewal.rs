@@ -199,6 +199,7 @@ mod tests {
                 before: Span::days(30),
                 short_lived: Span::days(60),
                 restart: RestartPolicy::Needed,
+                restart_stale: false,
             },
             windows: vec![MaintenanceWindow::parse("sat 02:00-05:00").unwrap()],
             deadline: Span::days(7),

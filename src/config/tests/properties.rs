@@ -149,6 +149,7 @@ prop_compose! {
         restart in prop::sample::select(vec![
             RestartPolicy::All, RestartPolicy::Needed, RestartPolicy::None,
         ]),
+        restart_stale in any::<bool>(),
         windows in prop::collection::vec(window(), 0..3),
         paths in prop::collection::vec("/[a-zA-Z\"\\\\ é-]{1,20}", 3),
         copies in prop::collection::hash_map(copy_path(), prop::option::of(owner()), 0..3),
@@ -160,7 +161,7 @@ prop_compose! {
         let copies =
             copies.into_iter().map(|(path, owner)| ListedCopy { path, owner }).collect();
         RenewConfig {
-            enabled, before, restart, windows, deadline, copies, kubeadm, state_dir, keep_backups,
+            enabled, before, restart, restart_stale, windows, deadline, copies, kubeadm, state_dir, keep_backups,
             request_file,
         }
     }

@@ -1,4 +1,4 @@
-//! What a remedy is made of.
+//! What there is to do, as a command or in words.
 
 use std::fmt;
 use std::path::Path;
@@ -45,6 +45,7 @@ pub(super) fn kubeadm_phase(name: &str) -> String {
     }
 }
 
+/// Words that stand for a remedy.
 pub(super) fn words(text: &str) -> Remedy {
     Remedy::Words(text.to_owned())
 }

@@ -1,12 +1,14 @@
 //! The words: what will happen, and what to do about it, each in one line for a tired person.
 
 mod command;
+mod distribution;
 mod refused;
 mod remedy;
 
 use std::path::Path;
 
-use super::model::{Item, Reason, ServerName};
+use super::layout;
+use super::model::{Item, Reason, ServerName, StaleEvidence, StaleUse};
 use super::policy::{self, FindingKind};
 use super::role::{CertificateKind, RenewedBy, Role};
 use super::text::escape_control;
@@ -19,6 +21,20 @@ const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "
 
 /// What is wrong and what will happen, as of `now`: one line, without the path, safe to print.
 pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
+    let what = what_happens(item, kind, now);
+    match &item.named_by {
+        // Nobody looks there for it who knows where kubeadm has it.
+        Some(by) if is_custom(item) && !what.contains(&**by) => format!("{what} ({by} names it)"),
+        _ => what,
+    }
+}
+
+/// True where only what names a file says what it is for.
+fn is_custom(item: &Item) -> bool {
+    item.named_by.is_some() && layout::locate(&item.place.path).role.kind == CertificateKind::File
+}
+
+fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     let impact = item.role.impact;
     match kind {
         FindingKind::Expired(at) => {
@@ -33,6 +49,7 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let ca = show(ca);
             format!("does not hold the cluster's CA ({ca}): its user cannot trust the API server")
         }
+        FindingKind::LeftOver(at) => left_over(item, *at, now),
         FindingKind::NameMissing(endpoint) => name_missing(item, endpoint),
         FindingKind::NotYetValid(from) => {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
@@ -49,10 +66,12 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let due = due.date();
             format!("the kubelet should have rotated it by {due}: its rotation does not work")
         }
+        FindingKind::StaleCa { at, of } => stale_ca(*at, of, impact, now),
         FindingKind::SeveralCertificates(count) => refused::several(*count),
         FindingKind::StaleCopy { of, .. } => {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
+        FindingKind::StaleUse { by, until } => stale_use(item, by, *until, now),
         FindingKind::SignatureUnchecked { ca, algorithm } => {
             format!(
                 "signature not checked ({}): certwatch cannot tell whether {} signed it",
@@ -64,6 +83,28 @@ pub fn message(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::WrongSigner(ca) => {
             format!("not signed by {}: rejected by everyone who trusts only that CA", show(ca))
         }
+    }
+}
+
+fn stale_ca(at: UnixTime, of: &Path, impact: &str, now: UnixTime) -> String {
+    let copy = format!("an older copy of {}, which has been signed again", show(of));
+    if at < now {
+        return format!("expired {} ago, {copy}: {impact}", now - at);
+    }
+    format!("expires in {}, {copy}; then {impact}", at - now)
+}
+
+fn left_over(item: &Item, at: UnixTime, now: UnixTime) -> String {
+    let impact = match item.role.kind {
+        CertificateKind::UserKubeconfig => {
+            "an older copy of a kubeconfig that has been renewed since"
+        }
+        _ => item.role.impact,
+    };
+    if at < now {
+        format!("expired {} ago, on {}: {impact}", now - at, at.date())
+    } else {
+        format!("expires in {}, on {}, but {impact}", at - now, at.date())
     }
 }
 
@@ -85,6 +126,7 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::Expired(at) => format!("expired {} ago", now - *at),
         FindingKind::Expires { at, .. } => format!("expires in {}", *at - now),
         FindingKind::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
+        FindingKind::LeftOver(_) => "is left over: nothing names it".to_owned(),
         FindingKind::NameMissing(endpoint) => {
             format!("does not have the name {}", escape_control(&endpoint.host))
         }
@@ -93,10 +135,12 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::Refused(defect) => refused::summary(defect),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
+        FindingKind::StaleCa { of, .. } => format!("holds an old copy of {}", show(of)),
         FindingKind::SeveralCertificates(count) => {
             format!("holds {count} certificates, and kube-controller-manager signs with one")
         }
         FindingKind::StaleCopy { of, .. } => format!("is an old copy of {}", show(of)),
+        FindingKind::StaleUse { by, .. } => format!("is not what {} uses", by.component),
         FindingKind::SignatureUnchecked { algorithm, .. } => {
             format!("has a signature that is not checked ({})", escape_control(algorithm))
         }
@@ -169,6 +213,29 @@ fn is_rotation_overdue(item: &Item, now: UnixTime) -> bool {
     })
 }
 
+fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> String {
+    let (component, impact, date) = (by.component, item.role.impact, until.date());
+    let uses = match by.evidence {
+        StaleEvidence::Presents { at, .. } => {
+            format!("{component} still serves an older certificate at {at}, which")
+        }
+        StaleEvidence::Read { started } => format!(
+            "{component} read this file at its start, on {}, and still uses the certificate of that time, which",
+            started.date()
+        ),
+    };
+    let ends = match by.evidence {
+        _ if until < now => format!("has expired, on {date}: {impact}"),
+        StaleEvidence::Presents { .. } => {
+            format!("expires in {}, on {date}; then {impact}", until - now)
+        }
+        StaleEvidence::Read { .. } => {
+            format!("expires by {date} at the latest; then {impact}")
+        }
+    };
+    format!("{uses} {ends}")
+}
+
 /// The verb for its end: its own, or its CA's.
 fn ends(item: &Item, own: &str, with_ca: &str) -> String {
     match item.role.kind {
@@ -180,7 +247,13 @@ fn ends(item: &Item, own: &str, with_ca: &str) -> String {
 
 fn unusable(item: &Item, reason: &Reason) -> String {
     let role = item.role;
-    let what = what_is_wrong(reason, role);
+    let what = match (reason, &item.named_by) {
+        (Reason::Missing, Some(by)) => format!("it does not exist, but {by} names it"),
+        (Reason::InContainerOnly, Some(by)) => {
+            format!("named by {by}, and in its container only: certwatch cannot see it")
+        }
+        _ => what_is_wrong(reason, role),
+    };
     if role.kind == CertificateKind::Leaf
         && COMPONENTS.contains(&role.owner)
         && reason.breaks_its_user()
@@ -208,11 +281,20 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Changed => "it kept changing while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
         Reason::Hangs(since) => format!("it has not responded since {since}"),
+        Reason::InContainerOnly => "in a container only: certwatch cannot see it".to_owned(),
         Reason::LinkLoop => "a loop of symbolic links".to_owned(),
         Reason::Missing if role.kind == CertificateKind::File => "it does not exist".to_owned(),
         Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
+        Reason::NotALink => "a regular file, not the link that the kubelet expects: \
+                             it cannot rotate its certificate, which will expire"
+            .to_owned(),
+        Reason::NotRead { format, .. } if format.is_container() => {
+            format!("{}: not read, so no certificate in it is judged", format.name())
+        }
+        Reason::NotRead { format, .. } => format!("{}, not a certificate", format.name()),
+        Reason::NotAnswering { .. } | Reason::NotRunning(_) => not_in_use(reason, role.impact),
         Reason::OutOfTime(seconds) => {
             format!("the scan ran out of its {seconds} s before this")
         }
@@ -233,6 +315,20 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             "it is not known whether this process, in the cgroup {}, is the node's own",
             escape_control(cgroup)
         ),
+    }
+}
+
+/// Of a static pod that does not do its work.
+fn not_in_use(reason: &Reason, impact: &str) -> String {
+    match reason {
+        Reason::NotAnswering { at, why } => {
+            format!("it presents no certificate at {at}: {}; {impact}", escape_control(why))
+        }
+        Reason::NotRunning(Some(says)) => format!(
+            "it does not run, though its manifest is here: {impact}; its log says: {}",
+            escape_control(says)
+        ),
+        _ => format!("it does not run, though its manifest is here: {impact}"),
     }
 }
 

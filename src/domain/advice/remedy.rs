@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, words};
-use super::{refused, show};
+use super::{distribution, refused, show};
 use crate::domain::layout;
-use crate::domain::model::{Attribute, Entry, Item, Reason};
+use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
-use crate::domain::role::{self, CertificateKind, RenewedBy};
+use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
 use crate::domain::text::{escape_control, shell_word};
 
 /// What to do about it.
@@ -15,6 +15,7 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
     match kind {
         FindingKind::Expired(_) | FindingKind::Expires { .. } => end_of_life(item, kind),
         FindingKind::ForeignCa(_) => foreign_ca(item),
+        FindingKind::LeftOver(_) => delete_or_exclude(item),
         FindingKind::NameMissing(endpoint) => {
             refused::add_name(item, &escape_control(&endpoint.host))
         }
@@ -29,7 +30,11 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
         FindingKind::SeveralCertificates(_) => refused::separate_signer(item),
-        FindingKind::StaleCopy { of, is_single } => replace_copy(item, of, *is_single),
+        FindingKind::StaleCa { of, .. } => write_ca(item, of),
+        FindingKind::StaleUse { .. } => {
+            Remedy::Command("certwatch renew --restart-stale".to_owned())
+        }
+        FindingKind::StaleCopy { of } => replace_copy(item, of),
         FindingKind::SignatureUnchecked { ca, .. } => check_by_hand(item, ca),
         FindingKind::Unusable(reason) => mend(item, reason),
         FindingKind::WrongSigner(ca) => renew_or_mend_ca(item, ca),
@@ -40,6 +45,8 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     let role = item.role;
     let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
     match role.kind {
+        _ if role == &role::STRAY => leave_out(item),
+        _ if let Some(remedy) = distribution::exception(item) => remedy,
         _ if policy::ends_with_ca(item) => plan_ca_rotation(),
         CertificateKind::Ca => plan_ca_rotation(),
         CertificateKind::ClusterCa if layout::is_node_kubeconfig(&item.place.path) => {
@@ -60,9 +67,9 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
              if it is a person's own, have its issuer renew it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
-        _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(),
+        _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(item),
         _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
-        _ if role.command.is_empty() => words("have its issuer renew it"),
+        _ if role.command.is_empty() => words(&renew_elsewhere(role)),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
     }
 }
@@ -74,6 +81,31 @@ fn renew(name: &str, kind: &FindingKind) -> Remedy {
         FindingKind::Expired(_) => "certwatch renew --rescue".to_owned(),
         _ => format!("certwatch renew {name}"),
     })
+}
+
+/// Its component reads a renewed file at its next start at the latest.
+fn renew_elsewhere(role: &Role) -> String {
+    let restart = match role.owner {
+        "controller-manager" => "restart it: `pkill -x kube-controller`",
+        "etcd" => "restart etcd",
+        "kube-apiserver" => "restart it: `pkill -x kube-apiserver`",
+        "kubelet" => "restart it: `systemctl restart kubelet`",
+        "scheduler" => "restart it: `pkill -x kube-scheduler`",
+        _ => return "have its issuer renew it".to_owned(),
+    };
+    format!("have its issuer renew it, and {restart}")
+}
+
+/// The setting as a line that can be pasted.
+fn delete_or_exclude(item: &Item) -> Remedy {
+    let path = item.place.path.to_str().filter(|path| escape_control(path) == *path);
+    let is_plain = |path: &&str| !path.contains(['"', '\\', '*', '?', '[']);
+    match path.filter(is_plain) {
+        Some(path) => words(&format!(
+            "delete it, or leave it out with `exclude = [\"{path}\"]` in the section [scan] of the configuration"
+        )),
+        None => words("delete it, or add it to `scan.exclude`"),
+    }
 }
 
 fn external_ca() -> Remedy {
@@ -99,9 +131,12 @@ fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
         _ => words("have that CA issue a new one"),
     };
     words(&format!(
-        "if everything that {0} should have signed is rejected, a CA rotation was interrupted: {0} must hold the \
-         old and the new CA until all have moved; if it is only this one, {alone}",
-        show(ca)
+        "if everything that {0} should have signed is rejected, the CA was replaced and the rest was not: put the old \
+         and the new CA into a bundle of its own, such as {1}, for --client-ca-file, --root-ca-file and the kubeconfigs, \
+         until all have moved, and leave {0} to the one that signs: kube-controller-manager fails with two in \
+         --cluster-signing-cert-file; if it is only this one, {alone}",
+        show(ca),
+        show(&ca.with_file_name("ca-bundle.crt")),
     ))
 }
 
@@ -130,12 +165,37 @@ fn foreign_ca(item: &Item) -> Remedy {
     }
 }
 
-/// Only what holds nothing else is replaced as a whole, and not without a copy of it.
-fn replace_copy(item: &Item, of: &Path, is_single: bool) -> Remedy {
-    match (pasteable(&item.place.path), pasteable(of)) {
-        (Some(copy), Some(of)) if is_single => {
-            Remedy::Command(format!("cp -p {copy} {copy}.old && cp {of} {copy}"))
-        }
+/// The new certificate of a CA has to be written into the kubeconfig. kubeadm does so in those that it
+/// renews.
+fn write_ca(item: &Item, ca: &Path) -> Remedy {
+    let role = layout::locate(&item.place.path).role;
+    match (pasteable(&item.place.path), pasteable(ca)) {
+        _ if role.renewer == RenewedBy::Kubeadm => Remedy::Command(role.command.to_owned()),
+        (Some(conf), Some(ca)) if role == &role::KUBELET_CONF => Remedy::Command(format!(
+            "cp -p {conf} /root/kubelet.conf.old && sed -i \"s#certificate-authority-data: .*\
+             #certificate-authority-data: $(base64 -w0 {ca})#\" {conf} && systemctl restart kubelet"
+        )),
+        _ => words(&format!("put {} into its certificate-authority-data", show(ca))),
+    }
+}
+
+/// Gives the user the new pair and leaves all else as it is: people merge the kubeconfigs of several
+/// clusters into one. The copy of before stays beside it.
+fn replace_copy(item: &Item, of: &Path) -> Remedy {
+    let user = match &item.place.entry {
+        Entry::User { name, .. } if name.chars().all(is_plain) => Some(name),
+        _ => None,
+    };
+    match (user, pasteable(&item.place.path), pasteable(of)) {
+        (Some(user), Some(copy), Some(of)) => Remedy::Command(format!(
+            "cp -p {copy} {copy}.old && awk -v user={user} '\
+             NR == FNR {{ if ($1 ~ /^client-(certificate|key)-data:$/) new[$1] = $2; next }} \
+             /^[^ -]/ {{ here = 0; users = /^users:/ }} \
+             users && /^ *- / {{ here = 0 }} \
+             users && $1 == \"-\" && $2 == \"name:\" && $3 == user {{ here = 1 }} \
+             here && $1 in new {{ sub(/[^ ]*$/, \"\"); print $0 new[$1]; next }} \
+             1' {of} {copy}.old > {copy}"
+        )),
         _ => words(&format!(
             "put the client certificate and key of {} into it, or delete it",
             show(of)
@@ -143,20 +203,46 @@ fn replace_copy(item: &Item, of: &Path, is_single: bool) -> Remedy {
     }
 }
 
+/// What neither a shell nor awk takes for anything else.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-:@".contains(c)
+}
+
 /// A kubelet.conf made by kubeadm before 1.17 holds the certificate itself and ignores rotation
-/// (kubernetes/kubeadm#1753).
-fn rotate_kubelet_conf() -> Remedy {
-    words(
+/// (kubernetes/kubeadm#1753); a bootstrapped one may name another file (kubernetes/kubernetes#71825).
+fn rotate_kubelet_conf(item: &Item) -> Remedy {
+    let recover = match recover_kubelet(item) {
+        Remedy::Command(command) => format!("run `{command}`"),
+        Remedy::Words(words) => words,
+    };
+    words(&format!(
         "if /var/lib/kubelet/pki/kubelet-client-current.pem is newer, use that: `sed -i.old -E \
-         's#client-(certificate|key)-data: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' \
-         /etc/kubernetes/kubelet.conf && systemctl restart kubelet`",
-    )
+         's#client-(certificate|key)(-data)?: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' \
+         /etc/kubernetes/kubelet.conf && systemctl restart kubelet`; if it is not, or is not there, {recover}"
+    ))
+}
+
+/// The kubelet replaces its link, and refuses to replace a file (`updateSymlink` in client-go's
+/// util/certificate).
+fn link_current(item: &Item) -> Remedy {
+    let Some(path) = pasteable(&item.place.path) else { return look_at(item) };
+    let start = path.strip_suffix("current.pem").unwrap_or(&path);
+    Remedy::Command(format!(
+        "new={start}$(date +%Y-%m-%d-%H-%M-%S).pem; mv -n {path} $new && ln -s $new {path} && \
+         systemctl restart kubelet"
+    ))
 }
 
 /// kubernetes.io, "Troubleshooting kubeadm": kubelet client certificate rotation fails. The node's
 /// name is that of its certificate, not of the host, and the server that of its kubelet.conf: kubeadm would take the control
 /// plane's endpoint, or since 1.33 the address of the default route.
 fn recover_kubelet(item: &Item) -> Remedy {
+    if item.place.path.starts_with("/var/lib/k0s") {
+        return words(
+            "on a controller, `k0s token create --role=worker` prints a token; delete /var/lib/k0s/kubelet.conf and \
+             /var/lib/k0s/kubelet/pki here, and start the worker with that token",
+        );
+    }
     let certificate = item.certificate();
     let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
     let node =
@@ -182,6 +268,13 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     let is_key = item.place.path.extension().is_some_and(|extension| extension == "key");
     match reason {
         Reason::Changed => words("find out what keeps rewriting it"),
+        Reason::NotALink => link_current(item),
+        Reason::NotRead { format, is_der } if item.role.kind == CertificateKind::File => {
+            look_into(item, *format, *is_der)
+        }
+        Reason::InContainerOnly => words(
+            "mount it from the node (`hostPath`), so that it is renewed and watched there; or watch its source",
+        ),
         Reason::OutOfTime(_) => words(
             "raise `scan.timeout`, or add to `scan.exclude` what does not respond or is too large",
         ),
@@ -206,6 +299,10 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
             Remedy::Command(item.role.command.to_owned())
         }
         Reason::JoinedPem(_) => refused::part_lines(item),
+        Reason::NotRunning(_) | Reason::NotAnswering { .. } => Remedy::Command(format!(
+            "tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log",
+            item.role.id
+        )),
         _ if reason.breaks_its_user() => mend_role(item, reason),
         _ => look_at(item),
     }
@@ -225,12 +322,46 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
             words("copy it from another control-plane node or a backup; never create a new one")
         }
         CertificateKind::KubeletClient => recover_kubelet(item),
+        CertificateKind::Leaf | CertificateKind::MinorLeaf if item.named_by.is_some() => {
+            words("restore it from a backup, or have its issuer issue it again")
+        }
         CertificateKind::Leaf => {
             words("restore it from a backup, or join the node to its cluster again")
         }
         _ if *reason == Reason::Missing => words("restore it, or configure another place"),
         _ => look_at(item),
     }
+}
+
+/// The command that shows what is in it; it asks for the password where there is one.
+fn look_into(item: &Item, format: FileFormat, is_der: bool) -> Remedy {
+    let Some(path) = pasteable(&item.place.path) else { return look_at(item) };
+    let der = if is_der { " -inform DER" } else { "" };
+    Remedy::Command(match format {
+        FileFormat::Crl => format!("openssl crl -in {path}{der} -noout -issuer -nextupdate"),
+        FileFormat::Jceks | FileFormat::Jks => format!("keytool -list -keystore {path}"),
+        FileFormat::Pkcs12 => format!("openssl pkcs12 -in {path} -nokeys"),
+        FileFormat::Pkcs7 => format!("openssl pkcs7 -in {path}{der} -print_certs -noout"),
+        FileFormat::Request => format!("openssl req -in {path}{der} -noout -subject"),
+        FileFormat::Utf16 => {
+            format!("iconv -f UTF-16 -t UTF-8 {path} | openssl x509 -noout -enddate")
+        }
+        FileFormat::EncryptedKey
+        | FileFormat::Parameters
+        | FileFormat::Pgp
+        | FileFormat::PrivateKey
+        | FileFormat::PublicKey
+        | FileFormat::SshKey => return look_at(item),
+    })
+}
+
+/// For what nothing is known to use.
+fn leave_out(item: &Item) -> Remedy {
+    let path = show(&item.place.path);
+    words(&format!(
+        "delete it if nothing uses it, or leave it out: exclude = [\"{path}\"] in [scan] of \
+         /etc/certwatch/config.toml"
+    ))
 }
 
 fn look_at(item: &Item) -> Remedy {

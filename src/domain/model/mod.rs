@@ -2,8 +2,11 @@
 
 mod certificate;
 mod defect;
+mod file_format;
+mod in_use;
 mod reason;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +14,8 @@ use super::kubernetes::Version;
 use super::role::Role;
 pub use certificate::{Attribute, Ca, Certificate, ClientAuth, Loopback, Name, Sha256, Signer};
 pub use defect::{Defect, PemFault, PemFaultKind};
+pub use file_format::FileFormat;
+pub use in_use::{StaleEvidence, StaleUse};
 pub use reason::Reason;
 
 /// Everything one scan saw. Each input has an item: what cannot be judged is an item with a
@@ -24,6 +29,8 @@ pub struct Inventory {
     pub context: Vec<Item>,
     /// Rotated kubelet certificates that nothing points at: not read, not judged.
     pub leftovers: Vec<PathBuf>,
+    /// The components of this node were asked what they use.
+    pub has_asked: bool,
     /// What is known of the components of the node.
     pub components: Components,
 }
@@ -64,6 +71,10 @@ pub struct Item {
     /// Whether the key of the CA that signs here (of a CA: its own) is on this node; `None` where
     /// no CA is known.
     pub has_key: Option<bool>,
+    /// What on the node names the file: `kube-apiserver --tls-cert-file`; `None` where only its place says what it is.
+    pub named_by: Option<Arc<str>>,
+    /// The component that goes on with another one.
+    pub stale_use: Option<Box<StaleUse>>,
 }
 
 /// Where a certificate is. Path and entry are its identity: a renewal changes neither.
@@ -89,6 +100,8 @@ pub enum Entry {
         /// Position in the CA bundle, from 0.
         index: u32,
     },
+    /// What a component presents to who connects to it, and has no file of; the path is its name.
+    Presented(SocketAddr),
     /// A running process; the path is its name.
     Process(u32),
     /// The n-th client certificate of a kubeconfig's user.
@@ -126,6 +139,11 @@ impl Place {
 }
 
 impl Item {
+    /// What was found in a place, and nothing else known of it.
+    pub fn new(place: Place, role: &'static Role, content: Content) -> Self {
+        Self { place, role, content, has_key: None, named_by: None, stale_use: None }
+    }
+
     /// The certificate, where there is one.
     pub fn certificate(&self) -> Option<&Certificate> {
         match &self.content {

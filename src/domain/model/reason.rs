@@ -1,5 +1,8 @@
 //! Why something cannot be judged.
 
+use std::net::SocketAddr;
+
+use super::FileFormat;
 use crate::domain::time::UnixTime;
 
 /// Why something cannot be judged. A closed list: each has a code that is stable for machines.
@@ -21,6 +24,8 @@ pub enum Reason {
     Changed,
     /// A file of no bytes.
     Empty,
+    /// A component names it, and no volume of its pod shows it: it is in the container.
+    InContainerOnly,
     /// It has not answered since then, and is not waited for again until it does.
     Hangs(UnixTime),
     /// Links that lead back to themselves.
@@ -29,8 +34,26 @@ pub enum Reason {
     Missing,
     /// A file with bytes, none of them a certificate.
     NoCertificate,
+    /// A component that runs presents no certificate there; why, as a clause.
+    NotAnswering {
+        /// Its address.
+        at: SocketAddr,
+        /// Why.
+        why: Box<str>,
+    },
+    /// A static pod that does not run though its manifest is there; the last line of its log that is about a certificate.
+    NotRunning(Option<Box<str>>),
     /// A FIFO, socket, device or directory where a file should be; its kind in words.
     NotAFile(&'static str),
+    /// A regular file where the kubelet expects its own link: it reads it, and cannot replace it.
+    NotALink,
+    /// Something that is recognized and not read.
+    NotRead {
+        /// What it is.
+        format: FileFormat,
+        /// In DER, where it may be in PEM as well.
+        is_der: bool,
+    },
     /// No permission to read it.
     PermissionDenied,
     /// The operating system's own words for any other failure.
@@ -64,7 +87,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 19] = [
+    pub(crate) const CODES: [&str; 25] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -72,9 +95,14 @@ impl Reason {
         "changed",
         "decode_failed",
         "empty",
+        "in_container_only",
+        "keystore",
         "no_certificate_found",
         "not_a_file",
+        "not_a_symlink",
+        "not_answering",
         "not_found",
+        "not_running",
         "out_of_time",
         "permission_denied",
         "read_failed",
@@ -84,6 +112,7 @@ impl Reason {
         "too_large",
         "too_many",
         "unknown_owner",
+        "unsupported_format",
     ];
 
     /// True for what a component stumbles over as well; false for what only this scan could not do.
@@ -99,9 +128,14 @@ impl Reason {
             | Self::LinkLoop
             | Self::Missing
             | Self::NoCertificate
-            | Self::NotAFile(_) => true,
+            | Self::NotAFile(_)
+            | Self::NotAnswering { .. }
+            | Self::NotRead { .. }
+            | Self::NotRunning(_) => true,
             Self::Changed
             | Self::Hangs(_)
+            | Self::InContainerOnly
+            | Self::NotALink
             | Self::OutOfTime(_)
             | Self::PermissionDenied
             | Self::ReadFailed(_)
@@ -124,10 +158,15 @@ impl Reason {
             Self::BrokenLink => "broken_symlink",
             Self::Changed => "changed",
             Self::Empty => "empty",
+            Self::InContainerOnly => "in_container_only",
             Self::LinkLoop => "symlink_loop",
             Self::Missing => "not_found",
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
+            Self::NotALink => "not_a_symlink",
+            Self::NotAnswering { .. } => "not_answering",
+            Self::NotRead { format, .. } => format.code(),
+            Self::NotRunning(_) => "not_running",
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",

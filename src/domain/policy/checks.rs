@@ -1,7 +1,7 @@
 //! The checks: each looks at one item and says at most one thing.
 
 use crate::domain::layout;
-use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer};
+use crate::domain::model::{Ca, Certificate, Entry, Item, Reason, Signer, StaleEvidence};
 use crate::domain::role::{CertificateKind, RenewedBy};
 use crate::domain::time::{Span, UnixTime};
 
@@ -47,18 +47,59 @@ pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Findin
     }
 }
 
-/// A CA that ends beside another in its file, and has signed nothing that is here: it is left over
-/// from a rotation, and nobody needs it.
-pub(super) fn retired(
+/// Of a copy of a CA that has been signed again with its key, it is said that the copy is old: the
+/// new one only has to be written in.
+pub(super) fn stale_ca(
     expiry: Finding,
     item: &Item,
     certificate: &Certificate,
     index: &InventoryIndex<'_>,
 ) -> Finding {
-    if item.role.kind != CertificateKind::Ca || !index.is_retired(&item.place.path, certificate) {
-        return expiry;
+    match index.signed_again(item, certificate) {
+        Some(of) => {
+            let kind = FindingKind::StaleCa { at: certificate.not_after, of: of.clone() };
+            Finding { severity: expiry.severity, kind }
+        }
+        None => expiry,
     }
-    Finding { severity: Severity::Warning, kind: FindingKind::Retired }
+}
+
+/// A CA that ends beside another in its file, and has signed nothing that is here: it is left over
+/// from a rotation, and nobody needs it. The end of a root changes nothing where the intermediate CA
+/// below it is in the same CA file.
+pub(super) fn retired(
+    expiry: Finding,
+    item: &Item,
+    certificate: &Certificate,
+    index: &InventoryIndex<'_>,
+) -> Option<Finding> {
+    let is_ca = matches!(item.role.kind, CertificateKind::Ca | CertificateKind::ClusterCa);
+    if is_ca && index.is_root_behind(certificate) {
+        return None;
+    }
+    let is_retired = item.role.kind == CertificateKind::Ca
+        && index.is_retired(&item.place.path, certificate)
+        || index.is_beside_the_chain(item);
+    let retired = Finding { severity: Severity::Warning, kind: FindingKind::Retired };
+    Some(if is_retired { retired } else { expiry })
+}
+
+/// True for a backup of a kubeconfig that lies beside it, such as `/etc/kubernetes/admin-2025.conf`.
+pub(super) fn is_old_copy_beside(
+    item: &Item,
+    certificate: &Certificate,
+    index: &InventoryIndex<'_>,
+) -> bool {
+    item.role.kind == CertificateKind::UserKubeconfig
+        && index
+            .newer_original(certificate)
+            .is_some_and(|original| original.place.path.parent() == item.place.path.parent())
+}
+
+/// Nothing stops when it ends.
+pub(super) fn left_over(certificate: &Certificate) -> Finding {
+    let kind = FindingKind::LeftOver(certificate.not_after);
+    Finding { severity: Severity::Warning, kind }
 }
 
 /// kubeadm signs a year ahead without looking at the CA's own date, and exits with 0. A pair made
@@ -107,15 +148,45 @@ pub(super) fn stale_copy(
         return None;
     }
     let of = index.newer_original(certificate)?.place.path.clone();
-    let kind = FindingKind::StaleCopy { of, is_single: index.is_single(&item.place.path) };
+    let kind = FindingKind::StaleCopy { of };
     Some(Finding { severity: Severity::Warning, kind })
+}
+
+/// How bad that is follows the end of what is in use, which nobody renews any more; until then a restart is due.
+pub(super) fn stale_use(item: &Item, steps: &Steps, now: UnixTime) -> Option<Finding> {
+    let by = item.stale_use.clone()?;
+    let until = used_until(item)?;
+    let severity = expires_at(until, steps, now).map_or(Severity::Warning, |it| it.severity);
+    Some(Finding { severity, kind: FindingKind::StaleUse { by, until } })
+}
+
+/// When what a component uses in place of `item` ends, at the latest: what it had read at its start had been signed by then,
+/// and kubeadm signs for a year, or until the end of the CA.
+pub(crate) fn used_until(item: &Item) -> Option<UnixTime> {
+    Some(match item.stale_use.as_ref()?.evidence {
+        StaleEvidence::Presents { not_after, .. } => not_after,
+        StaleEvidence::Read { started } => {
+            let ca = item.certificate().and_then(|it| it.signer.bound()).map(|ca| ca.not_after);
+            let year = started + Span::days(365);
+            ca.map_or(year, |ca| ca.min(year))
+        }
+    })
 }
 
 /// What cannot be judged is unknown; but a certificate that a component needs at its next start
 /// and that is gone or broken is worse.
 pub(super) fn unusable(item: &Item, reason: &Reason) -> Finding {
     let severity = match (reason.breaks_its_user(), item.role.kind, item.role.renewer) {
-        (true, CertificateKind::Leaf | CertificateKind::Ca | CertificateKind::KubeletClient, _)
+        _ if *reason == Reason::NotALink => Severity::Warning,
+        (true, ..) if item.named_by.is_some() => Severity::Critical,
+        (
+            true,
+            CertificateKind::Leaf
+            | CertificateKind::Ca
+            | CertificateKind::KubeletClient
+            | CertificateKind::Process,
+            _,
+        )
         | (true, _, RenewedBy::Kubeadm) => Severity::Critical,
         (true, CertificateKind::ClusterCa, _) if layout::is_node_kubeconfig(&item.place.path) => {
             Severity::Critical

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::domain::layout;
-use crate::domain::model::{Certificate, Defect, Entry, Inventory, Item, Sha256, Signer};
+use crate::domain::model::{Certificate, Defect, Entry, Inventory, Item, Name, Sha256, Signer};
 use crate::domain::role::{self, CertificateKind};
+use crate::domain::time::UnixTime;
 
 /// An index over the whole inventory, for checks that compare.
 pub(super) struct InventoryIndex<'a> {
@@ -27,8 +28,10 @@ pub(super) struct InventoryIndex<'a> {
     read_of: HashMap<&'a Path, usize>,
     /// The files of certificates that a component presents.
     presented: HashSet<&'a Path>,
-    /// Users and clusters of each kubeconfig, as far as they have certificates.
-    parts: HashMap<&'a Path, HashSet<(bool, &'a str)>>,
+    /// CAs of which another one in their CA file says that they have issued it.
+    roots_behind: HashSet<Sha256>,
+    /// When each file's leaf ends, by its path and the user whose it is.
+    leaf_ends: HashMap<(&'a Path, &'a str), UnixTime>,
     /// The current kubeconfigs that people copy.
     originals: Vec<(&'a Item, &'a Certificate)>,
 }
@@ -36,12 +39,38 @@ pub(super) struct InventoryIndex<'a> {
 struct ClusterCa<'a> {
     path: &'a std::sync::Arc<Path>,
     keys: BTreeSet<Sha256>,
+    /// When each of its certificates ends, by the key.
+    ends: Vec<(Sha256, UnixTime)>,
 }
 
 fn ca_with_a_row(item: &Item) -> Option<Sha256> {
     item.certificate()
         .filter(|_| item.role.kind == CertificateKind::Ca)
         .map(|certificate| certificate.sha256)
+}
+
+/// The position in its file's chain, and the user whose chain it is.
+fn in_chain(item: &Item) -> Option<(u32, &str)> {
+    match &item.place.entry {
+        Entry::Pem(index) => Some((*index, "")),
+        Entry::User { name, index } => Some((*index, name)),
+        Entry::Cluster { .. } | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => None,
+    }
+}
+
+/// What stands behind an intermediate CA in the same CA file.
+fn roots_behind(inventory: &Inventory) -> HashSet<Sha256> {
+    let of_ca = |item: &'_ Item| item.role.kind == CertificateKind::Ca;
+    let items = || inventory.items.iter().chain(&inventory.context).filter(|item| of_ca(item));
+    let cas = || items().filter_map(|item| Some((&item.place.path, item.certificate()?)));
+    let issuers: HashSet<(&std::sync::Arc<Path>, &Name)> = cas()
+        .filter(|(_, ca)| ca.issuer != ca.subject)
+        .map(|(path, ca)| (path, &ca.issuer))
+        .collect();
+    cas()
+        .filter(|(path, ca)| issuers.contains(&(path, &ca.subject)))
+        .map(|(_, ca)| ca.sha256)
+        .collect()
 }
 
 impl<'a> InventoryIndex<'a> {
@@ -56,7 +85,8 @@ impl<'a> InventoryIndex<'a> {
             cas_in: HashMap::new(),
             read_of: HashMap::new(),
             presented: HashSet::new(),
-            parts: HashMap::new(),
+            roots_behind: roots_behind(inventory),
+            leaf_ends: HashMap::new(),
             originals: Vec::new(),
         };
         for item in inventory.items.iter().chain(&inventory.context) {
@@ -83,9 +113,8 @@ impl<'a> InventoryIndex<'a> {
         ) {
             self.presented.insert(path);
         }
-        if let Entry::User { name, .. } | Entry::Cluster { name, .. } = &item.place.entry {
-            let is_user = matches!(item.place.entry, Entry::User { .. });
-            self.parts.entry(path).or_default().insert((is_user, name));
+        if let (Some((0, user)), Signer::Verified(_)) = (in_chain(item), &certificate.signer) {
+            self.leaf_ends.extend(super::expires(item).map(|end| ((&**path, user), end)));
         }
         match (&item.place.entry, item.role.kind) {
             (Entry::Cluster { name, server, .. }, _) => {
@@ -100,9 +129,10 @@ impl<'a> InventoryIndex<'a> {
             (_, CertificateKind::Ca) if item.role.id == "ca" => {
                 // One that lies elsewhere has its role from this node's API server.
                 let home = layout::kubernetes_dir(path).unwrap_or(Path::new(layout::KUBERNETES));
-                let of_cluster = ClusterCa { path, keys: BTreeSet::new() };
+                let of_cluster = ClusterCa { path, keys: BTreeSet::new(), ends: Vec::new() };
                 let ca = self.cluster_keys.entry(home.to_owned()).or_insert(of_cluster);
                 ca.keys.insert(certificate.key_sha256);
+                ca.ends.push((certificate.key_sha256, certificate.not_after));
             }
             (Entry::User { index: 0, .. }, _)
                 if matches!(item.role.id, "admin.conf" | "super-admin.conf") =>
@@ -115,7 +145,12 @@ impl<'a> InventoryIndex<'a> {
 
     /// True for a kubeconfig's copy of a CA that has its own row.
     pub(super) fn is_repeated(&self, item: &Item) -> bool {
-        item.role.kind == CertificateKind::ClusterCa
+        let is_copy = match item.role.kind {
+            CertificateKind::ClusterCa => true,
+            CertificateKind::LeftOver => matches!(item.place.entry, Entry::Cluster { .. }),
+            _ => false,
+        };
+        is_copy
             && item.certificate().is_some_and(|certificate| self.cas.contains(&certificate.sha256))
     }
 
@@ -157,9 +192,37 @@ impl<'a> InventoryIndex<'a> {
         item.role == &role::CHAIN && self.presented.contains(&*item.place.path)
     }
 
-    /// True for a kubeconfig of one user and one cluster: nothing is lost if it is replaced.
-    pub(super) fn is_single(&self, path: &Path) -> bool {
-        self.parts.get(path).is_some_and(|parts| parts.len() <= 2)
+    /// True for a CA that no chain here reaches, because each ends at an intermediate CA that stands
+    /// in the same CA file.
+    pub(super) fn is_root_behind(&self, ca: &Certificate) -> bool {
+        self.roots_behind.contains(&ca.sha256)
+            && !self.signers.is_empty()
+            && !self.has_unchecked
+            && !self.signers.contains(&ca.sha256)
+    }
+
+    /// True for a CA behind a leaf that is valid for longer than it, over another CA.
+    pub(super) fn is_beside_the_chain(&self, item: &Item) -> bool {
+        let leaf =
+            in_chain(item).and_then(|(_, user)| self.leaf_ends.get(&(&*item.place.path, user)));
+        item.role == &role::CHAIN && leaf.is_some_and(|end| super::expires(item) < Some(*end))
+    }
+
+    /// The cluster's CA, if `copy` is an older certificate of its name and key.
+    pub(super) fn signed_again(
+        &self,
+        item: &Item,
+        copy: &Certificate,
+    ) -> Option<&'a std::sync::Arc<Path>> {
+        if item.role.kind != CertificateKind::ClusterCa {
+            return None;
+        }
+        let home =
+            item.place.path.parent().filter(|_| layout::is_node_kubeconfig(&item.place.path));
+        let ca = self.cluster_keys.get(home.unwrap_or(Path::new(layout::KUBERNETES)))?;
+        let is_newer =
+            |(key, end): &(Sha256, UnixTime)| *key == copy.key_sha256 && *end > copy.not_after;
+        ca.ends.iter().any(is_newer).then_some(ca.path)
     }
 
     /// The newer kubeconfig that this user's certificate is an old copy of: the same identity,

@@ -7,9 +7,11 @@ mod thresholds;
 
 use super::model::{
     Certificate, Components, Content, Defect, Inventory, Item, Loopback, Reason, ServerName,
+    StaleUse,
 };
-use super::role::{CertificateKind, RenewedBy};
+use super::role::{self, CertificateKind, RenewedBy};
 use super::time::{Span, UnixTime};
+pub(crate) use checks::used_until;
 use inventory_index::InventoryIndex;
 pub(crate) use refused::refused_since;
 use serde::{Deserialize, Serialize};
@@ -66,7 +68,7 @@ pub struct Row {
     pub item: usize,
     /// The worst of the findings.
     pub severity: Severity,
-    /// When it really stops working: the earliest of its own notAfter and its CAs'.
+    /// When it really stops working: the earliest of its own notAfter, its CAs', and that of what is used in its place.
     pub expires: Option<UnixTime>,
     /// A copy, inside a kubeconfig, of a CA that has a row of its own: people need not see it twice.
     pub repeats: bool,
@@ -97,6 +99,8 @@ pub enum FindingKind {
     },
     /// A kubeconfig whose cluster CA is not the cluster's CA.
     ForeignCa(Arc<Path>),
+    /// It ends, or has ended, and nothing on the node names it; its last second.
+    LeftOver(UnixTime),
     /// A name or address under which its server is reached is not in it.
     NameMissing(Box<ServerName>),
     /// Its first second has not come.
@@ -116,12 +120,24 @@ pub enum FindingKind {
     RotationOverdue(UnixTime),
     /// The file of the CA that kube-controller-manager signs with holds so many certificates, and not one.
     SeveralCertificates(usize),
+    /// A kubeconfig's copy of a CA that has been signed again with its key.
+    StaleCa {
+        /// The copy's last second.
+        at: UnixTime,
+        /// The CA's file.
+        of: Arc<Path>,
+    },
     /// An older copy of a kubeconfig that has been renewed.
     StaleCopy {
         /// That kubeconfig.
         of: Arc<Path>,
-        /// The copy holds one user and one cluster, so that it can be replaced as a whole.
-        is_single: bool,
+    },
+    /// A component goes on with another one than this.
+    StaleUse {
+        /// Who, and how that is known.
+        by: Box<StaleUse>,
+        /// When that other one ends: then, or at the latest.
+        until: UnixTime,
     },
     /// Whether its CA signed it cannot be checked here.
     SignatureUnchecked {
@@ -154,6 +170,7 @@ impl FindingKind {
             Self::Expired(_) => "expired",
             Self::Expires { .. } => "expires",
             Self::ForeignCa(_) => "foreign_ca",
+            Self::LeftOver(_) => "left_over",
             Self::NameMissing(_) => "name_missing",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
@@ -161,7 +178,9 @@ impl FindingKind {
             Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
             Self::SeveralCertificates(_) => "several_certificates",
+            Self::StaleCa { .. } => "stale_ca",
             Self::StaleCopy { .. } => "stale_copy",
+            Self::StaleUse { .. } => "stale_in_use",
             Self::SignatureUnchecked { .. } => "signature_unchecked",
             Self::Unusable(reason) => reason.code(),
             Self::WrongSigner(_) => "wrong_signer",
@@ -223,7 +242,7 @@ pub(crate) fn assess(inventory: &Inventory, policy: &Policy, now: UnixTime) -> A
             Row {
                 item: position,
                 severity: findings.first().map_or(Severity::Ok, |worst| worst.severity),
-                expires: expires(item),
+                expires: expires(item).into_iter().chain(checks::used_until(item)).min(),
                 repeats: index.is_repeated(item) && !findings.iter().any(Finding::is_of_its_place),
                 findings: findings.into(),
             }
@@ -305,7 +324,13 @@ fn of_certificate(
 ) -> Vec<Finding> {
     let steps = thresholds::steps(item, certificate, policy);
     let expiry = checks::expires_at(expires(item).unwrap_or(certificate.not_after), &steps, now)
-        .map(|expiry| checks::retired(expiry, item, certificate, index));
+        .map(|expiry| checks::stale_ca(expiry, item, certificate, index))
+        .and_then(|expiry| checks::retired(expiry, item, certificate, index));
+    let is_left_over = item.role.kind == CertificateKind::LeftOver;
+    if is_left_over || expiry.is_some() && checks::is_old_copy_beside(item, certificate, index) {
+        // Whoever signed it, and since when it is valid: nobody asks.
+        return expiry.into_iter().map(|_| checks::left_over(certificate)).collect();
+    }
     // Once it expires soon, that is the finding, and its line says whether the CA is the reason.
     let outlives_ca = if expiry.is_some() { None } else { checks::outlives_ca(certificate) };
     let found = [
@@ -316,10 +341,11 @@ fn of_certificate(
         outlives_ca,
         checks::rotation_overdue(item, certificate, policy, now),
         checks::stale_copy(item, certificate, index),
+        checks::stale_use(item, &steps, now),
     ];
     let refused = refused::refused(item, certificate, index, node);
     let mut findings: Vec<Finding> = found.into_iter().flatten().chain(refused).collect();
-    if item.role.kind == CertificateKind::MinorLeaf {
+    if item.role.kind == CertificateKind::MinorLeaf || item.role == &role::STRAY {
         findings
             .iter_mut()
             .for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
@@ -337,6 +363,10 @@ fn turning_points(item: &Item, policy: &Policy) -> Vec<UnixTime> {
     let (Some(end), Some(steps)) = (expires(item), steps(item, policy)) else { return Vec::new() };
     let mut points: Vec<UnixTime> = steps.spans().map(|span| end - span).collect();
     points.push(end + Span::seconds(1));
+    if let Some(until) = checks::used_until(item) {
+        points.extend(steps.spans().map(|span| until - span));
+        points.push(until + Span::seconds(1));
+    }
     if let Some(certificate) = item.certificate() {
         points.push(certificate.not_before);
         if item.role.kind == CertificateKind::KubeletClient {

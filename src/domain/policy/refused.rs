@@ -71,7 +71,9 @@ fn use_of(item: &Item, index: &InventoryIndex<'_>, node: &Components) -> Option<
             })
         }
         CertificateKind::File => index.is_chain_of_component(item).then_some(Use::Chain),
-        CertificateKind::Process | CertificateKind::UserKubeconfig => None,
+        CertificateKind::LeftOver | CertificateKind::Process | CertificateKind::UserKubeconfig => {
+            None
+        }
     }
 }
 

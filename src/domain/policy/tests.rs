@@ -27,7 +27,7 @@ fn certificate(not_before: i64, not_after: i64) -> Certificate {
 }
 
 fn item(role: &'static Role, path: &str, entry: Entry, content: Content) -> Item {
-    Item { place: Place::new(Path::new(path), entry), role, content, has_key: None }
+    Item::new(Place::new(Path::new(path), entry), role, content)
 }
 
 fn leaf(role: &'static Role, not_before: i64, not_after: i64) -> Item {

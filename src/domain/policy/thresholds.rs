@@ -103,6 +103,7 @@ pub(super) fn steps(item: &Item, certificate: &Certificate, policy: &Policy) -> 
         }
         CertificateKind::KubeletClient
         | CertificateKind::Leaf
+        | CertificateKind::LeftOver
         | CertificateKind::MinorLeaf
         | CertificateKind::Process => false,
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::domain::layout::as_known;
 use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
+use crate::domain::policy::used_until;
 use crate::domain::role::{self, RenewedBy, Role};
 use crate::domain::time::{Span, UnixTime};
 
@@ -115,6 +116,20 @@ pub(crate) fn concerns(
     }
 }
 
+/// The components that do not use their files, if they are to be restarted for that; with the end of what they use.
+pub(crate) fn stale(
+    inventory: &Inventory,
+    policy: &RenewalPolicy,
+) -> Vec<(&'static str, UnixTime)> {
+    let may_restart = policy.restart_stale && policy.restart != RestartPolicy::None;
+    let items = inventory.items.iter().filter(|_| may_restart);
+    let mut stale: Vec<_> = items
+        .filter_map(|item| Some((item.stale_use.as_ref()?.component, used_until(item)?)))
+        .collect();
+    stale.sort_unstable();
+    stale
+}
+
 /// The end of a certificate in the memory of an API server, if it is so near that the API server has to be restarted
 /// though nothing else is due. The earliest, if there are several.
 pub(crate) fn memory_due(
@@ -180,13 +195,14 @@ impl Selection {
         match self {
             Self::All | Self::Due => true,
             Self::Named(names) => names.iter().any(|it| it == name),
+            Self::Stale => false,
         }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
         let names = match self {
             Self::Named(names) => names.as_slice(),
-            Self::All | Self::Due => &[],
+            Self::All | Self::Due | Self::Stale => &[],
         };
         names.iter().map(String::as_str)
     }
@@ -283,7 +299,7 @@ impl Judge<'_> {
             _ if self.node.mismatched.contains(&role.id) => RenewReason::KeyMismatch,
             _ if end <= self.now => RenewReason::Expired,
             _ if is_due => RenewReason::Due,
-            Selection::Due => return Err(SkipReason::NotDue),
+            Selection::Due | Selection::Stale => return Err(SkipReason::NotDue),
             Selection::All | Selection::Named(_) => RenewReason::Asked,
         };
         if self.node.not_embedded.contains(&role.id) {
@@ -363,7 +379,7 @@ fn leaf<'a>(inventory: &'a Inventory, role: &Role) -> Option<&'a Item> {
     let is_leaf = |item: &&Item| match item.place.entry {
         Entry::Pem(index) | Entry::User { index, .. } => index == 0,
         Entry::Whole => true,
-        Entry::Cluster { .. } | Entry::Process(_) => false,
+        Entry::Cluster { .. } | Entry::Presented(_) | Entry::Process(_) => false,
     };
     let items = inventory.items.iter().filter(|item| item.role.id == role.id);
     items.filter(is_leaf).min_by_key(|item| item.certificate().map(ends))

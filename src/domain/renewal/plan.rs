@@ -30,6 +30,8 @@ pub(crate) enum Selection {
     Due,
     /// These, by kubeadm's NAME, due or not.
     Named(Vec<String>),
+    /// None: only what does not use its files is restarted.
+    Stale,
 }
 
 /// Which components are restarted.
@@ -54,6 +56,9 @@ pub struct RenewalPolicy {
     pub short_lived: Span,
     /// What is restarted.
     pub restart: RestartPolicy,
+    /// What does not use its files is restarted, too, if it should have read them again by itself; and for the daemon it
+    /// is reason enough.
+    pub restart_stale: bool,
 }
 
 /// What is known of the node beside its certificates.

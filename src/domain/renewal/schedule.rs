@@ -45,7 +45,8 @@ impl Schedule {
     ) -> Option<NextRenewal> {
         let due = decide::due(inventory, &self.policy, now);
         let memory = decide::memory_due(inventory, &self.policy, now);
-        if due.is_empty() && memory.is_none() {
+        let stale = decide::stale(inventory, &self.policy);
+        if due.is_empty() && memory.is_none() && stale.is_empty() {
             let at = decide::next_due(inventory, &self.policy, now)?;
             return Some(NextRenewal {
                 at: maintenance_window::begin_after(at, &self.windows, self.offset),
@@ -54,8 +55,8 @@ impl Schedule {
             });
         }
         let ends = due.iter().filter_map(|renewal| renewal.ends).chain(memory);
-        let ends = ends.min()?;
-        let found = found(&due, memory);
+        let ends = ends.chain(stale.iter().map(|(_, until)| *until)).min()?;
+        let found = found(&due, memory, &stale);
         let at = self.begins_at(ends, now).max(rate_limit::not_before(
             attempts,
             &found,
@@ -82,12 +83,13 @@ impl Schedule {
     }
 }
 
-fn found(due: &[Renewal], memory: Option<UnixTime>) -> String {
+fn found(due: &[Renewal], memory: Option<UnixTime>, stale: &[(&str, UnixTime)]) -> String {
     let one = |name: &str, ends: Option<UnixTime>| {
         format!("{name}@{}", ends.map_or(0, UnixTime::seconds))
     };
     let due = due.iter().map(|renewal| one(renewal.name, renewal.ends));
-    due.chain(memory.map(|end| one("memory", Some(end)))).collect::<Vec<_>>().join(" ")
+    let stale = stale.iter().map(|(component, until)| one(component, Some(*until)));
+    due.chain(memory.map(|end| one("memory", Some(end)))).chain(stale).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -105,12 +107,13 @@ mod tests {
         let started = UnixTime::new(1_000_000);
         let loopback = Content::Loopback(Loopback { not_after: started + Span::days(365) });
         let place = Place::new(Path::new("kube-apiserver"), Entry::Process(1));
-        let item = Item { place, role: &role::LOOPBACK, content: loopback, has_key: None };
+        let item = Item::new(place, &role::LOOPBACK, loopback);
         let inventory = Inventory { items: vec![item], ..Inventory::default() };
         let policy = |restart| RenewalPolicy {
             before: Span::days(30),
             short_lived: Span::days(60),
             restart,
+            restart_stale: false,
         };
         let schedule = |restart| Schedule {
             policy: policy(restart),

@@ -189,7 +189,7 @@ fn a_lost_journal_is_told_once_and_what_it_was_for_is_made_whole() {
         Renewer::open_beside(node.paths.clone(), 3, copies, stop, |_| None)
     };
     let Err(lost) = open() else { panic!() };
-    assert!(lost.to_string().contains("forgotten"), "{lost}");
+    assert!(lost.to_string().contains("no longer be resumed"), "{lost}");
     assert!(!pairs::are_broken(&node.paths));
     assert_eq!(open().unwrap().memory().history[0].task, Task::Repair);
 }

@@ -60,7 +60,9 @@ impl Judge<'_> {
         let memory = facts.loopback_not_after.filter(|_| self.must_renew_memory(facts, plan));
         match (stale, memory) {
             (_, Some(end)) => Some(RestartReason::Loopback(end)),
-            (Some(evidence), None) if !reloads => Some(RestartReason::Stale(evidence)),
+            (Some(evidence), None) if !reloads || self.policy.restart_stale => {
+                Some(RestartReason::Stale(evidence))
+            }
             _ if reloads => None,
             _ if !is_touched => None,
             _ if facts.component == Component::Apiserver => Some(RestartReason::OldVersion),
@@ -71,7 +73,11 @@ impl Judge<'_> {
     /// True if the certificate in its memory ends before there is another renewal. If nothing of
     /// its is renewed now, that is when it is itself due.
     fn must_renew_memory(&self, facts: &ComponentFacts, plan: &Plan) -> bool {
-        let Some(end) = facts.loopback_not_after else { return false };
+        let Some(end) =
+            facts.loopback_not_after.filter(|_| self.request.selection != Selection::Stale)
+        else {
+            return false;
+        };
         let renews = |renewal: &Renewal| facts.component.uses().contains(&renewal.name);
         if plan.renew.iter().any(renews) {
             let lifetime = self.leaf_lifetime();
@@ -89,7 +95,7 @@ impl Judge<'_> {
     /// By name, only what was named is touched.
     fn is_asked_for(&self, component: Component) -> bool {
         match &self.request.selection {
-            Selection::All | Selection::Due => true,
+            Selection::All | Selection::Due | Selection::Stale => true,
             Selection::Named(names) => {
                 names.iter().any(|name| component.uses().contains(&name.as_str()))
             }

@@ -56,6 +56,8 @@ fn item(name: &str, certificate: Certificate) -> Item {
         role,
         content: Content::Certificate(Box::new(certificate)),
         has_key: Some(true),
+        named_by: None,
+        stale_use: None,
     }
 }
 
@@ -92,6 +94,7 @@ fn named(names: &[&str]) -> Selection {
 }
 
 const TERMS: RenewalPolicy = RenewalPolicy {
+    restart_stale: false,
     before: Span::days(30),
     short_lived: Span::days(60),
     restart: RestartPolicy::Needed,

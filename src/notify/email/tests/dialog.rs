@@ -117,7 +117,7 @@ fn who_talks_for_ever_is_left() {
     for word in ["", "RCPT", "."] {
         let failure = at(word, Act::SayForEver("2"), ATTEMPT);
         assert_eq!(failure.kind, FailureKind::Transient(None), "{word}");
-        assert!(failure.reason.starts_with("sends without end"), "{}", failure.reason);
+        assert!(failure.reason.starts_with("sent an overlong response"), "{}", failure.reason);
         for text in ["nonsense\r\n", "\0\0\u{1b}[2J\n", "999 no such code\r\n"] {
             let failure = at(word, Act::SayForEver(text), ATTEMPT);
             assert_eq!(failure.kind, FailureKind::Transient(None), "{word}");
@@ -132,7 +132,7 @@ fn who_talks_for_ever_is_left() {
     let few = Bounds { read: 4 << 10, ..Bounds::USUAL };
     let failure = at("EHLO", Act::SayForEver("250-on\r\n"), few);
     assert_eq!(failure.kind, FailureKind::Transient(None));
-    assert!(failure.reason.starts_with("sends without end"), "{}", failure.reason);
+    assert!(failure.reason.starts_with("sent an overlong response"), "{}", failure.reason);
 }
 
 #[test]
@@ -154,10 +154,10 @@ fn who_hangs_up_is_tried_again() {
 #[test]
 fn a_no_for_now_is_tried_again() {
     for (word, said, reason) in [
-        ("", "421 4.3.2 full\r\n", "puts off the connection: 421 4.3.2 full"),
-        ("RCPT", "450 4.2.1 grey\r\n", "puts off the recipient ops@example.org: 450 4.2.1 grey"),
-        ("DATA", "421 4.3.0 later\r\n", "puts off the mail: 421 4.3.0 later"),
-        (".", "452 4.3.1 full\r\n", "puts off the mail: 452 4.3.1 full"),
+        ("", "421 4.3.2 full\r\n", "deferred the connection: 421 4.3.2 full"),
+        ("RCPT", "450 4.2.1 grey\r\n", "deferred the recipient ops@example.org: 450 4.2.1 grey"),
+        ("DATA", "421 4.3.0 later\r\n", "deferred the mail: 421 4.3.0 later"),
+        (".", "452 4.3.1 full\r\n", "deferred the mail: 452 4.3.1 full"),
     ] {
         let failure = at(word, Act::Say(said), ATTEMPT);
         assert_eq!(failure.kind, FailureKind::Transient(None));
@@ -168,29 +168,29 @@ fn a_no_for_now_is_tried_again() {
 #[test]
 fn a_no_for_good_says_what_to_do() {
     for (word, said, reason) in [
-        ("", "554 5.7.1 go away\r\n", "refuses the connection: 554 5.7.1 go away"),
+        ("", "554 5.7.1 go away\r\n", "rejected the connection: 554 5.7.1 go away"),
         (
             "MAIL",
             "553 5.7.1 not yours\r\n",
-            "refuses the sender certwatch@example.org: 553 5.7.1 not yours; email.from must be an address that this node may use",
+            "rejected the sender certwatch@example.org: 553 5.7.1 not yours; email.from must be an address that this node may use",
         ),
         (
             "MAIL",
             "530 5.7.0 Must issue a STARTTLS command first\r\n",
-            "refuses the sender certwatch@example.org: 530 5.7.0 Must issue a STARTTLS command first; \
+            "rejected the sender certwatch@example.org: 530 5.7.0 Must issue a STARTTLS command first; \
              set email.security to \"starttls\"",
         ),
         (
             "RCPT",
             "550 5.1.1 no\u{9b} such\r\n",
-            "refuses the recipient ops@example.org: 550 5.1.1 no\\u{9b} such; is email.to right?",
+            "rejected the recipient ops@example.org: 550 5.1.1 no\\u{9b} such; is email.to right?",
         ),
         (
             "RCPT",
             "554 5.7.1 Relay access denied\r\n",
-            "refuses the recipient ops@example.org: 554 5.7.1 Relay access denied; it relays mail only after authentication, or from hosts that it knows",
+            "rejected the recipient ops@example.org: 554 5.7.1 Relay access denied; it relays mail only after authentication, or from hosts that it knows",
         ),
-        (".", "552-5.3.4 too\r\n552 5.3.4 big\r\n", "refuses the mail: 552 5.3.4 too big"),
+        (".", "552-5.3.4 too\r\n552 5.3.4 big\r\n", "rejected the mail: 552 5.3.4 too big"),
     ] {
         let failure = at(word, Act::Say(said), ATTEMPT);
         assert_eq!(failure.reason, reason);
@@ -210,7 +210,7 @@ fn a_login_that_fails_names_the_secret_and_not_its_content() {
     assert_eq!(
         failure.reason,
         format!(
-            "refuses the login of cert: 535 5.7.8 not ***, ***; is the password in {path} right?"
+            "rejected the login of cert: 535 5.7.8 not ***, ***; is the password in {path} right?"
         )
     );
     assert_eq!(failure.kind, FailureKind::Permanent);

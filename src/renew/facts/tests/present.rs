@@ -42,7 +42,7 @@ fn an_etcd_that_is_asked_here_is_not_elsewhere() {
     assert!(matches!(present(&node).config.etcd, Etcd::External(_)), "a host's own");
     fs::write(node.live("pki/etcd/server.crt"), "").unwrap();
     let why = config(&node.paths, &ControlPlane::read(&node.paths).unwrap(), None).err().unwrap();
-    assert!(why.contains("etcd.yaml is not there"), "{why}");
+    assert!(why.contains("etcd.yaml is missing"), "{why}");
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn a_right_that_has_ended_is_not_given_back_where_others_reach_the_file() {
     // Its group can read it.
     let path = copy(&node, &ended);
     let left = as_copy(&node, &path).look(true).left.unwrap();
-    assert!(left.contains("has ended and is not the one that admin.conf had last"), "{left}");
+    assert!(left.contains("has expired and is not the last one of admin.conf"), "{left}");
     assert!(refresh(&node, &path).is_err());
     // But it may be what this renewal replaces, on a node that has expired.
     let replaced = certificate_of(&path).unwrap();

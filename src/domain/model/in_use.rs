@@ -1,0 +1,31 @@
+//! What running components use, where that is not what is on disk.
+
+use std::net::SocketAddr;
+
+use crate::domain::time::UnixTime;
+
+/// A component that goes on with another certificate than the one in its file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StaleUse {
+    /// Its name, such as `kube-scheduler`.
+    pub component: &'static str,
+    /// How that is known.
+    pub evidence: StaleEvidence,
+}
+
+/// How it is known that a component does not use its file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StaleEvidence {
+    /// It presents another certificate.
+    Presents {
+        /// Where.
+        at: SocketAddr,
+        /// When that one ends.
+        not_after: UnixTime,
+    },
+    /// It reads the file only at its start, and that was before the file was written.
+    Read {
+        /// Its start.
+        started: UnixTime,
+    },
+}

@@ -1,0 +1,198 @@
+//! What the static pods of this node use, beside what is on disk: each is looked at, and its answer is laid over the items.
+
+use std::path::Path;
+
+use crate::domain::layout::{KUBERNETES, locate};
+use crate::domain::model::{Content, Entry, Item, Place, Reason, StaleEvidence, StaleUse};
+use crate::domain::renewal::Component;
+use crate::domain::role::{self, Role};
+use crate::node::in_use::{self, ComponentUse, Held, Presented};
+
+use super::pool;
+
+/// A component that is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Look(pub(super) Component);
+
+impl pool::Job for Look {
+    fn place(&self) -> u64 {
+        0
+    }
+}
+
+pub(super) fn looks() -> Vec<Look> {
+    Component::ALL.map(Look).to_vec()
+}
+
+impl Look {
+    pub(super) fn take(self) -> Option<ComponentUse> {
+        in_use::look(Path::new(KUBERNETES), self.0)
+    }
+
+    /// One that had to be left.
+    pub(super) fn not_taken(self, reason: Reason) -> Item {
+        of_component(self.0, Path::new(self.0.name()), reason)
+    }
+}
+
+/// Notes at the items what is used in their place, and adds those that no file shows.
+pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) {
+    let ComponentUse { component, manifest, is_running, presented, held, says } = seen;
+    if !is_running {
+        let reason = Reason::NotRunning(says.map(String::into_boxed_str));
+        return items.push(of_component(component, &manifest, reason));
+    }
+    for Presented { at, file, certificate } in presented {
+        let certificate = match certificate {
+            Ok(certificate) => Box::new(certificate),
+            Err(why) => {
+                let why = says.clone().unwrap_or(why).into_boxed_str();
+                let item = of_component(component, &manifest, Reason::NotAnswering { at, why });
+                items.push(item);
+                continue;
+            }
+        };
+        let on_disk = file.as_deref().and_then(|file| first_of(items, file));
+        match on_disk.map(|item| (item.certificate().map(|it| it.sha256), item)) {
+            Some((Some(sha256), _)) if sha256 == certificate.sha256 => {}
+            Some((Some(_), item)) => {
+                let not_after = certificate.not_after;
+                item.stale_use = Some(Box::new(StaleUse {
+                    component: component.name(),
+                    evidence: StaleEvidence::Presents { at, not_after },
+                }));
+            }
+            // What is on disk cannot be read, or is not looked at: then this is all there is to judge.
+            _ => {
+                let role = file.map_or_else(|| self_made(component), |file| locate(&file).role);
+                let place = Place::new(Path::new(component.name()), Entry::Presented(at));
+                let content = Content::Certificate(certificate);
+                items.push(Item::new(place, role, content));
+            }
+        }
+    }
+    if let Some(Held { file, started }) = held
+        && let Some(item) = first_of(items, &file)
+    {
+        let evidence = StaleEvidence::Read { started };
+        item.stale_use = Some(Box::new(StaleUse { component: component.name(), evidence }));
+    }
+}
+
+fn self_made(component: Component) -> &'static Role {
+    let [controller_manager, scheduler] = &role::SELF_MADE;
+    if component == Component::Scheduler { scheduler } else { controller_manager }
+}
+
+/// The certificate that a file begins with, or the client's of a kubeconfig.
+fn first_of<'a>(items: &'a mut [Item], file: &Path) -> Option<&'a mut Item> {
+    items.iter_mut().find(|item| {
+        *item.place.path == *file
+            && matches!(item.place.entry, Entry::Pem(0) | Entry::User { index: 0, .. })
+    })
+}
+
+fn of_component(component: Component, path: &Path, reason: Reason) -> Item {
+    let role = role::component(component.name()).unwrap_or(&role::OTHER);
+    let place = Place::new(path, Entry::Whole);
+    Item::new(place, role, Content::Problem(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::PathBuf;
+
+    use crate::domain::model::Inventory;
+    use crate::domain::policy::{Policy, assess};
+    use crate::domain::time::UnixTime;
+    use crate::report::sample::{NOW, certificate};
+
+    use super::*;
+
+    const FILE: &str = "/etc/kubernetes/pki/apiserver.crt";
+
+    fn at() -> SocketAddr {
+        "127.0.0.1:6443".parse().unwrap()
+    }
+
+    fn on_disk(path: &str, entry: Entry, serial: u8) -> Item {
+        let content = Content::Certificate(Box::new(certificate("a", "b", serial, 300)));
+        let place = Place::new(Path::new(path), entry);
+        Item::new(place, locate(Path::new(path)).role, content)
+    }
+
+    fn seen(component: Component, presented: Vec<Presented>) -> ComponentUse {
+        let manifest = PathBuf::from("/etc/kubernetes/manifests/x.yaml");
+        ComponentUse { component, manifest, is_running: true, presented, held: None, says: None }
+    }
+
+    fn presents(serial: u8, days: i64) -> ComponentUse {
+        let certificate = Ok(certificate("a", "b", serial, days));
+        let presented = vec![Presented { at: at(), file: Some(FILE.into()), certificate }];
+        seen(Component::Apiserver, presented)
+    }
+
+    fn codes(items: Vec<Item>, now: UnixTime) -> Vec<(String, String)> {
+        let inventory = Inventory { items, ..Inventory::default() };
+        let rows = assess(&inventory, &Policy::default(), now).rows;
+        let findings = rows.iter().flat_map(|row| &*row.findings);
+        findings.map(|it| (it.kind.code().to_owned(), it.severity.name().to_owned())).collect()
+    }
+
+    #[test]
+    fn only_what_differs_is_stale_and_as_bad_as_its_end_is_near() {
+        for (serial, days, expected) in [
+            (1, 300, None),
+            (2, 300, Some("warning")),
+            (2, 20, Some("warning")),
+            (2, 5, Some("critical")),
+            (2, -1, Some("critical")),
+        ] {
+            let mut items = vec![on_disk(FILE, Entry::Pem(0), 1)];
+            items[0].role = locate(Path::new(FILE)).role;
+            let mut presented = presents(serial, days);
+            // The serial number alone does not tell two certificates apart.
+            if let Ok(certificate) = &mut presented.presented[0].certificate {
+                certificate.sha256.0[0] ^= u8::from(serial != 1);
+            }
+            lay_over(&mut items, presented);
+            let expected = expected.map(|severity| ("stale_in_use".into(), severity.into()));
+            assert_eq!(codes(items, NOW), Vec::from_iter(expected), "{serial} {days}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_at_the_start_ends_within_a_year_of_it() {
+        let conf = "/etc/kubernetes/scheduler.conf";
+        for (days_ago, severity) in
+            [(1, "warning"), (340, "warning"), (360, "critical"), (400, "critical")]
+        {
+            let mut items = vec![on_disk(conf, Entry::User { name: "u".into(), index: 0 }, 1)];
+            let started = NOW - crate::domain::time::Span::days(days_ago);
+            let held = Some(Held { file: conf.into(), started });
+            lay_over(&mut items, ComponentUse { held, ..seen(Component::Scheduler, Vec::new()) });
+            assert_eq!(codes(items, NOW), [("stale_in_use".into(), severity.into())], "{days_ago}");
+        }
+    }
+
+    #[test]
+    fn what_no_file_shows_has_a_row_of_its_own() {
+        let mut items = Vec::new();
+        lay_over(&mut items, presents(1, 300));
+        assert_eq!(items[0].place.entry, Entry::Presented(at()));
+        assert_eq!(items[0].role.id, "apiserver");
+    }
+
+    #[test]
+    fn one_that_does_not_run_or_answer_is_critical() {
+        let mut items = Vec::new();
+        let down = seen(Component::Scheduler, Vec::new());
+        lay_over(&mut items, ComponentUse { is_running: false, ..down });
+        let why = Err("connection refused".to_owned());
+        let presented = vec![Presented { at: at(), file: Some(FILE.into()), certificate: why }];
+        lay_over(&mut items, seen(Component::Apiserver, presented));
+        let critical = |code: &str| (code.to_owned(), "critical".to_owned());
+        assert_eq!(codes(items, NOW), [critical("not_running"), critical("not_answering")]);
+    }
+}
