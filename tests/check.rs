@@ -157,6 +157,7 @@ fn a_half_done_ca_rotation_shows() {
     assert_eq!(codes(&document, "scheduler.conf"), ["wrong_signer", "foreign_ca"]);
     assert_eq!(codes(&document, "kubelet-client-current.pem"), ["wrong_signer"]);
     // With both CAs in the file, as in the middle of a rotation, both are trusted.
+    node.sign_elsewhere();
     node.write(
         "etc/kubernetes/pki/ca.crt",
         &(node.ca.pair.certificate.clone() + &old_ca.pair.certificate),
@@ -677,6 +678,7 @@ fn a_stale_copy_is_found_under_any_name() {
 #[test]
 fn of_two_certificates_of_one_ca_the_later_one_counts() {
     let (root, mut node) = healthy();
+    node.sign_elsewhere();
     node.ca = node.ca.reissued("kubernetes", Days(-3000, 5));
     let [old, new] = [Days(-3000, 5), TEN_YEARS]
         .map(|days| node.ca.reissued("kubernetes", days).pair.certificate);

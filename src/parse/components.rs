@@ -32,8 +32,8 @@ pub(crate) struct ComponentFiles {
     pub kubeconfigs: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// What these files say together.
-pub(crate) fn read(files: &ComponentFiles) -> Components {
+/// What these files say together; `has` says whether there is a file.
+pub(crate) fn read(files: &ComponentFiles, has: &dyn Fn(&Path) -> bool) -> Components {
     let pod = |manifest: &Option<Vec<u8>>| manifest::read(manifest.as_deref()?);
     let api_server = pod(&files.api_server);
     let mut server_names = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) fn read(files: &ComponentFiles) -> Components {
     if let Some(etcd) = pod(&files.etcd) {
         server_names.extend(of_etcd(&etcd, api_server.as_ref()));
     }
-    let signing = pod(&files.controller_manager).map(|pod| signing_files(&pod));
+    let signing = pod(&files.controller_manager).map(|pod| signing_files(&pod, has));
     Components {
         version: api_server.and_then(|pod| pod.version),
         signing_files: signing.unwrap_or_default(),
@@ -51,8 +51,14 @@ pub(crate) fn read(files: &ComponentFiles) -> Components {
     }
 }
 
-fn signing_files(pod: &StaticPod) -> Vec<PathBuf> {
-    SIGNING_FLAGS.iter().filter_map(|flag| file(pod, flag)).collect()
+/// Without its key, nothing is signed, and the file is a bundle like any other.
+fn signing_files(pod: &StaticPod, has: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let key = |flag: &str, certificate: &Path| {
+        let own = file(pod, &flag.replace("-cert-file", "-key-file"));
+        own.unwrap_or_else(|| certificate.with_extension("key"))
+    };
+    let signing = |flag: &&str| file(pod, flag).filter(|it| has(&key(flag, it)));
+    SIGNING_FLAGS.iter().filter_map(signing).collect()
 }
 
 /// A file that a flag names, on the host.
@@ -250,7 +256,8 @@ mod tests {
     fn the_files_that_sign_are_named_by_flags() {
         let read = |command: &str| {
             let controller_manager = pod(command);
-            super::read(&ComponentFiles { controller_manager, ..Default::default() }).signing_files
+            let files = ComponentFiles { controller_manager, ..Default::default() };
+            super::read(&files, &|key| key != Path::new("/c.key")).signing_files
         };
         assert_eq!(
             read("kube-controller-manager, --root-ca-file=/pki/ca.crt"),
@@ -258,7 +265,8 @@ mod tests {
         );
         assert_eq!(
             read(
-                "kube-controller-manager, --cluster-signing-cert-file=/a, --cluster-signing-legacy-unknown-cert-file, /b"
+                "kube-controller-manager, --cluster-signing-cert-file=/a, --cluster-signing-legacy-unknown-cert-file, /b, \
+                 --cluster-signing-kubelet-client-cert-file=/c.crt"
             ),
             [PathBuf::from("/a"), PathBuf::from("/b")]
         );
@@ -277,7 +285,7 @@ mod tests {
             ),
             ..Default::default()
         };
-        let read = super::read(&files);
+        let read = super::read(&files, &|_| true);
         let shown: Vec<_> = read
             .server_names
             .iter()
@@ -295,6 +303,6 @@ mod tests {
             ]
         );
         assert_eq!(read.version.unwrap().minor, 34);
-        assert_eq!(super::read(&ComponentFiles::default()), Components::default());
+        assert_eq!(super::read(&ComponentFiles::default(), &|_| true), Components::default());
     }
 }

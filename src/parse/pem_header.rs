@@ -47,7 +47,8 @@ pub fn damaged(text: &[u8]) -> Vec<u32> {
             if !is_open && is_like(line, "END") {
                 found.push(number);
             }
-            is_open = false;
+            // The next block may begin in the line in which this one ends.
+            is_open = super::contains(line, BEGIN);
         }
     }
     if found.is_empty() { without_header(text).into_iter().collect() } else { found }

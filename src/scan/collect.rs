@@ -80,6 +80,8 @@ impl Collector {
             location.role = &role::STRAY;
         }
         let mut items = self.contents(path, &location, contents, found.is_named);
+        // What is damaged under such a name is a backup of what was damaged.
+        items.retain(|item| !(is_any && is_damaged(item)));
         if location.role.kind == CertificateKind::KubeletClient
             && path.ends_with(KUBELET_CURRENT[0])
             && self.host.is_regular(path)
@@ -309,6 +311,11 @@ impl Collector {
 
 /// A file that nothing on the node names.
 const LEFT_OVER: Location = Location { role: &role::custom::LEFT_OVER, pki: None };
+
+fn is_damaged(item: &Item) -> bool {
+    use Reason::{BadCertificate, BadPem, JoinedPem};
+    matches!(item.content, Content::Problem(BadCertificate(_) | BadPem(_) | JoinedPem(_)))
+}
 
 /// A place of which nothing is known.
 const UNKNOWN_PLACE: Location = Location { role: &role::OTHER, pki: None };

@@ -24,10 +24,11 @@ pub(super) fn components(host: &Host) -> Components {
         let path = Path::new(KUBERNETES).join(name);
         Some((path.clone(), host.read(&path, false).ok()?))
     };
-    read(&ComponentFiles {
+    let files = ComponentFiles {
         api_server: manifest("kube-apiserver.yaml"),
         controller_manager: manifest("kube-controller-manager.yaml"),
         etcd: manifest("etcd.yaml"),
         kubeconfigs: KUBECONFIGS.iter().filter_map(kubeconfig).collect(),
-    })
+    };
+    read(&files, &|path| host.exists(path))
 }

@@ -292,7 +292,7 @@ fn certificates_are_found_under_any_name_and_one_after_the_other() {
     for (name, expected) in [
         ("pki/two.der", &["left_over", "left_over"][..]),
         ("pki/newline.crt", &["left_over"]),
-        ("pki/rest.crt", &["left_over", "bad_der"]),
+        ("pki/rest.crt", &["bad_der", "left_over"]),
     ] {
         assert_eq!(codes(&document, name), expected, "{name}");
     }
@@ -303,7 +303,7 @@ fn certificates_are_found_under_any_name_and_one_after_the_other() {
         assert_eq!(rows.len(), 1, "{name}");
         assert_eq!(
             (&rows[0]["severity"], codes(&document, name)),
-            (&"warning".into(), vec!["expired".to_owned()])
+            (&"warning".into(), vec!["left_over".to_owned()])
         );
         let remedy = rows[0]["findings"][0]["remedy"].as_str().unwrap();
         assert!(remedy.contains(&format!("exclude = [\"{}\"]", rows[0]["path"].as_str().unwrap())));

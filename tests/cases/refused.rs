@@ -229,7 +229,7 @@ fn pem_inside_a_component_s_kubeconfig_counts_as_its_file() {
 fn joined_blocks_are_lost_with_their_line() {
     let (_root, node) = healthy();
     let old = Authority::new("kubernetes", TEN_YEARS).pair.certificate;
-    let ca = node.read(&format!("{PKI}/ca.crt"));
+    let ca = node.read(&format!("{PKI}/front-proxy-ca.crt"));
     let line = ca.lines().count();
     let joined = format!("{}{old}", ca.trim_end());
     node.write("srv/bundle.pem", &joined);
@@ -238,13 +238,13 @@ fn joined_blocks_are_lost_with_their_line() {
         (code, found_in(&document)),
         (3, vec!["unknown bad_pem /srv/bundle.pem".to_owned()])
     );
-    node.write(&format!("{PKI}/ca.crt"), &joined);
-    assert_eq!(found(&node), ["critical bad_pem /etc/kubernetes/pki/ca.crt"]);
+    node.write(&format!("{PKI}/front-proxy-ca.crt"), &joined);
+    assert_eq!(found(&node), ["critical bad_pem /etc/kubernetes/pki/front-proxy-ca.crt"]);
     let (message, remedy) = only_finding(&node);
     assert!(message.contains(&format!("line {line} ")), "{message}");
     paste(&node, remedy.strip_prefix("run: ").unwrap());
     assert_eq!(found(&node), Vec::<String>::new());
-    assert_eq!(node.read(&format!("{PKI}/ca.crt")), format!("{ca}{old}"));
+    assert_eq!(node.read(&format!("{PKI}/front-proxy-ca.crt")), format!("{ca}{old}"));
 }
 
 #[test]
@@ -512,7 +512,8 @@ fn kube_controller_manager_signs_with_exactly_one() {
     }
     // The way out: the signing file is another one, and the bundle may stay.
     node.write(&format!("{PKI}/ca-signing.crt"), &one);
-    let separate = "--cluster-signing-cert-file=/etc/kubernetes/pki/ca-signing.crt";
+    let separate = "--cluster-signing-cert-file=/etc/kubernetes/pki/ca-signing.crt, \
+                    --cluster-signing-key-file=/etc/kubernetes/pki/ca.key";
     controller_manager(&node, separate);
     assert_eq!(found(&node), Vec::<String>::new());
     node.write(&format!("{PKI}/ca-signing.crt"), &both);

@@ -82,6 +82,13 @@ pub fn manifest(program: &str, image: &str, flags: &[String], host_paths: &[&str
 }
 
 impl Node {
+    /// kube-controller-manager signs nothing, or with a file of its own: then ca.crt may be a bundle.
+    pub fn sign_elsewhere(&self) {
+        let mut flags = controller_manager_flags("/etc/kubernetes/pki");
+        flags.retain(|flag| !flag.starts_with("cluster-signing"));
+        self.manifest("kube-controller-manager", &flags, &["/etc/kubernetes"]);
+    }
+
     /// All four, with the certificates in `pki`.
     pub fn manifests(&self, pki: &str) {
         let confs = ["controller-manager.conf", "scheduler.conf"];

@@ -72,18 +72,20 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("an older copy of {}, which has been renewed since", show(of))
         }
         FindingKind::StaleUse { by, until } => stale_use(item, by, *until, now),
-        FindingKind::SignatureUnchecked { ca, algorithm } => {
-            format!(
-                "signature not checked ({}): certwatch cannot tell whether {} signed it",
-                escape_control(algorithm),
-                show(ca)
-            )
-        }
+        FindingKind::SignatureUnchecked { ca, algorithm } => signature_unchecked(algorithm, ca),
         FindingKind::Unusable(reason) => unusable(item, reason),
         FindingKind::WrongSigner(ca) => {
             format!("not signed by {}: rejected by everyone who trusts only that CA", show(ca))
         }
     }
+}
+
+fn signature_unchecked(algorithm: &str, ca: &Path) -> String {
+    format!(
+        "signature not checked ({}): certwatch cannot tell whether {} signed it",
+        escape_control(algorithm),
+        show(ca)
+    )
 }
 
 fn stale_ca(at: UnixTime, of: &Path, impact: &str, now: UnixTime) -> String {
@@ -295,11 +297,22 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         }
         Reason::NotRead { format, .. } => format!("{}, not a certificate", format.name()),
         Reason::NotAnswering { .. } | Reason::NotRunning(_) => not_in_use(reason, role.impact),
+        Reason::PermissionDenied => "permission denied".to_owned(),
+        Reason::ReadFailed(why) => format!("cannot be read: {}", escape_control(why)),
+        Reason::UnknownOwner(cgroup) => format!(
+            "it is not known whether this process, in the cgroup {}, is the node's own",
+            escape_control(cgroup)
+        ),
+        _ => limit(reason),
+    }
+}
+
+/// What the scan had to leave out.
+fn limit(reason: &Reason) -> String {
+    match reason {
         Reason::OutOfTime(seconds) => {
             format!("the scan ran out of its {seconds} s before this")
         }
-        Reason::PermissionDenied => "permission denied".to_owned(),
-        Reason::ReadFailed(why) => format!("cannot be read: {}", escape_control(why)),
         Reason::TimedOut(seconds) => format!("it did not respond within {seconds} s"),
         Reason::TooDeep(limit) => {
             format!("directories nested deeper than {limit} are not searched")
@@ -311,10 +324,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             format!("more than {limit} {what}: the rest is not judged")
         }
         Reason::TooManyHang => "skipped: too many places do not respond".to_owned(),
-        Reason::UnknownOwner(cgroup) => format!(
-            "it is not known whether this process, in the cgroup {}, is the node's own",
-            escape_control(cgroup)
-        ),
+        _ => "not judged".to_owned(),
     }
 }
 

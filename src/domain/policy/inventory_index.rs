@@ -24,8 +24,8 @@ pub(super) struct InventoryIndex<'a> {
     has_unchecked: bool,
     /// How many CAs each CA file holds.
     cas_in: HashMap<&'a Path, usize>,
-    /// How many certificates of each file Kubernetes reads.
-    read_of: HashMap<&'a Path, usize>,
+    /// The certificates of each file that Kubernetes reads.
+    read_of: HashMap<&'a Path, HashSet<Sha256>>,
     /// The files of certificates that a component presents.
     presented: HashSet<&'a Path>,
     /// CAs of which another one in their CA file says that they have issued it.
@@ -105,7 +105,7 @@ impl<'a> InventoryIndex<'a> {
             *self.cas_in.entry(path).or_default() += 1;
         }
         if !certificate.defects.iter().any(|it| matches!(it, Defect::Pem(_))) {
-            *self.read_of.entry(path).or_default() += 1;
+            self.read_of.entry(path).or_default().insert(certificate.sha256);
         }
         if matches!(
             item.role.kind,
@@ -184,7 +184,7 @@ impl<'a> InventoryIndex<'a> {
 
     /// How many certificates Kubernetes reads of this file.
     pub(super) fn certificates_in(&self, path: &Path) -> usize {
-        self.read_of.get(path).copied().unwrap_or(0)
+        self.read_of.get(path).map_or(0, HashSet::len)
     }
 
     /// True for a CA behind a certificate that a component presents.

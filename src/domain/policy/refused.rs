@@ -155,7 +155,7 @@ fn several(item: &Item, index: &InventoryIndex<'_>, node: &Components) -> Option
     let path = &item.place.path;
     let count = index.certificates_in(path);
     let is_first = item.place.entry == Entry::Pem(0);
-    let signs = item.has_key != Some(false) && is_signing(path, node);
+    let signs = is_signing(path, node);
     (count > 1 && is_first && signs).then_some(Finding {
         severity: Severity::Critical,
         kind: FindingKind::SeveralCertificates(count),
