@@ -15,7 +15,7 @@ fn install(node: Node<'_>) {
 }
 
 fn check(node: Node<'_>) -> (Value, Option<i32>) {
-    let output = node.output(&[CERTWATCH, "check", "-o", "json"]);
+    let output = node.output(&[CERTWATCH, "check", "--offline", "-o", "json"]);
     (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
 }
 
