@@ -269,7 +269,9 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
     match reason {
         Reason::Changed => words("find out what keeps rewriting it"),
         Reason::NotALink => link_current(item),
-        Reason::NotRead { format, is_der } if item.role.kind == CertificateKind::File => {
+        Reason::NotRead { format, is_der }
+            if matches!(item.role.kind, CertificateKind::File | CertificateKind::LeftOver) =>
+        {
             look_into(item, *format, *is_der)
         }
         Reason::InContainerOnly => words(
