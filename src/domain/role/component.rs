@@ -37,7 +37,7 @@ pub(crate) fn component(name: &str) -> Option<&'static Role> {
     STATIC_PODS.iter().find(|role| role.id == name)
 }
 
-const fn self_made(owner: &'static str) -> Role {
+const fn self_made(owner: &'static str, command: &'static str) -> Role {
     Role {
         id: "self-made-serving",
         title: "serving, in memory",
@@ -46,10 +46,13 @@ const fn self_made(owner: &'static str) -> Role {
         renewer: RenewedBy::Restart,
         ca: None,
         impact: "scrapers of its metrics that check the expiry are rejected; nothing else uses it",
-        command: "",
+        command,
     }
 }
 
 /// What kube-controller-manager and kube-scheduler make for themselves at each start, for a year
 /// (`GenerateSelfSignedCertKey` in client-go's util/cert).
-pub(crate) static SELF_MADE: [Role; 2] = [self_made("controller-manager"), self_made("scheduler")];
+pub(crate) static SELF_MADE: [Role; 2] = [
+    self_made("controller-manager", "pkill -x kube-controller"),
+    self_made("scheduler", "pkill -x kube-scheduler"),
+];
