@@ -158,14 +158,16 @@ fn kubelet_conf_is_pointed_at_the_rotated_certificate() {
             node.write("etc/kubernetes/kubelet.conf", &conf);
         }
         let document = check_json(root.path(), &[]).0;
-        let remedy =
-            finding(&document, "kubelet.conf", "expired")["remedy"].as_str().unwrap().to_owned();
-        let commands: Vec<&str> = remedy.split('`').skip(1).step_by(2).collect();
+        let finding = finding(&document, "kubelet.conf", "expired");
+        let command = finding["command"].as_str().unwrap();
+        let (condition, rest) = command.split_once("; then ").unwrap();
+        let (point, recover) = rest.split_once("; else ").unwrap();
+        assert!(condition.contains("openssl x509 -checkend"), "{command}");
         assert!(
-            commands[1].contains("kubeadm init phase kubeconfig kubelet --node-name cp1"),
-            "{remedy}"
+            recover.contains("kubeadm init phase kubeconfig kubelet --node-name cp1"),
+            "{command}"
         );
-        run(root.path(), commands[0], &["/etc/kubernetes/"]);
+        run(root.path(), point, &["/etc/kubernetes/", "/root/"]);
         assert!(codes(&check_json(root.path(), &[]).0, "kubelet.conf").is_empty(), "{is_embedded}");
         let conf = node.read("etc/kubernetes/kubelet.conf");
         assert_eq!(conf.matches("kubelet-client-current.pem").count(), 2, "{conf}");

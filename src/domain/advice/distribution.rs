@@ -30,8 +30,8 @@ fn microk8s(name: &str) -> Option<Remedy> {
         }
         "front-proxy-ca.crt" => return None,
         _ => words(
-            "`microk8s refresh-certs` renews ca.crt, server.crt and front-proxy-client.crt alone. With \
-             `--cert ca.crt` it makes all others anew too, this one among them: plan it, since every other node has to \
+            "`microk8s refresh-certs` renews only ca.crt, server.crt and front-proxy-client.crt. With \
+             `--cert ca.crt` it also creates all others again, this one included: plan it, since every other node must \
              join again (https://microk8s.io/docs/command-reference)",
         ),
     })

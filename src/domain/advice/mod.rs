@@ -161,9 +161,11 @@ fn name_missing(item: &Item, endpoint: &ServerName) -> String {
     let (host, by) = (escape_control(&endpoint.host), escape_control(&endpoint.by));
     let owner = item.role.owner;
     if endpoint.is_dialed {
-        format!("it is not for {host}, by which {by} reaches {owner}: rejected there")
+        format!(
+            "it is not valid for {host}, by which {by} reaches {owner}: the connection is rejected"
+        )
     } else {
-        format!("it is not for {host} ({by}): who reaches {owner} by that rejects it")
+        format!("it is not valid for {host} ({by}): clients that reach {owner} by that reject it")
     }
 }
 

@@ -119,8 +119,8 @@ fn rewrite(item: &Item, fault: PemFault) -> Remedy {
         PemFaultKind::Indented => format!(r"sed -i.old 's/^[ \t]*//' {path}"),
         PemFaultKind::Data | PemFaultKind::End | PemFaultKind::Headers | PemFaultKind::Label => {
             return words(&format!(
-                "write it as plain PEM: see it with `sed -n {0}p {path}`, and what `openssl x509 -in {path}` prints is \
-                 what the file has to hold",
+                "rewrite it as plain PEM: `openssl x509 -in {path}` prints what the file must contain, and \
+                 `sed -n {}p {path}` shows the line",
                 fault.line
             ));
         }
@@ -146,7 +146,7 @@ fn make_anew(item: &Item) -> Remedy {
         }
         (_, RenewedBy::Kubeadm) => recreate(item, "then"),
         (CertificateKind::Ca | CertificateKind::ClusterCa, _) => words(
-            "no command mends a CA; plan its rotation: \
+            "no command repairs a CA; plan its rotation: \
              https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
         ),
         _ => words("have its issuer make a new one that Kubernetes accepts"),

@@ -211,15 +211,20 @@ fn is_plain(c: char) -> bool {
 /// A kubelet.conf made by kubeadm before 1.17 holds the certificate itself and ignores rotation
 /// (kubernetes/kubeadm#1753); a bootstrapped one may name another file (kubernetes/kubernetes#71825).
 fn rotate_kubelet_conf(item: &Item) -> Remedy {
-    let recover = match recover_kubelet(item) {
-        Remedy::Command(command) => format!("run `{command}`"),
-        Remedy::Words(words) => words,
-    };
-    words(&format!(
-        "if /var/lib/kubelet/pki/kubelet-client-current.pem is newer, use that: `sed -i.old -E \
-         's#client-(certificate|key)(-data)?: .*#client-\\1: /var/lib/kubelet/pki/kubelet-client-current.pem#' \
-         /etc/kubernetes/kubelet.conf && systemctl restart kubelet`; if it is not, or is not there, {recover}"
-    ))
+    const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+    let point = format!(
+        "cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && sed -i -E \
+         's#client-(certificate|key)(-data)?: .*#client-\\1: {CURRENT}#' /etc/kubernetes/kubelet.conf && \
+         systemctl restart kubelet"
+    );
+    match recover_kubelet(item) {
+        Remedy::Command(recover) => Remedy::Command(format!(
+            "if openssl x509 -checkend 3600 -noout -in {CURRENT} >/dev/null 2>&1; then {point}; else {recover}; fi"
+        )),
+        Remedy::Words(recover) => words(&format!(
+            "if {CURRENT} is newer, run `{point}`; if it is not, or is not there, {recover}"
+        )),
+    }
 }
 
 /// The kubelet replaces its link, and refuses to replace a file (`updateSymlink` in client-go's
