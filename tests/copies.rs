@@ -163,7 +163,7 @@ fn a_right_that_has_ended_is_not_given_back() {
     let ended = homes.node.ca.leaf(ADMIN.0, ADMIN.1, &[], Days(-400, -35));
     let text = kubeconfig(SERVER, &homes.node.ca.pair.certificate, ADMIN.0, &ended);
     let path = homes.annas(&text);
-    homes.is_left_alone(&path, ANNA, "has ended and is not the one that admin.conf had last");
+    homes.is_left_alone(&path, ANNA, "has expired and is not the last one of admin.conf");
     // On a node that has expired it is what the rescue replaces.
     let kubernetes = homes.node.path("etc/kubernetes");
     let replaced = certificate_of(&path);

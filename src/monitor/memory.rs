@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::held::HeldCertificates;
 use crate::domain::ledger::Ledger;
 use crate::domain::policy::Severity;
 use crate::domain::renewal::rate_limit::Attempt;
@@ -19,6 +20,8 @@ pub struct MonitorState {
     pub writer: Writer,
     /// What is known of renewals.
     pub renewals: Renewals,
+    /// What components have read at their start.
+    pub held: HeldCertificates,
     /// When the daemon last ended itself because its scans ended badly, and people were told.
     pub given_up: Option<UnixTime>,
 }

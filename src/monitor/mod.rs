@@ -87,7 +87,8 @@ impl Monitor {
         now: UnixTime,
     ) -> Evaluation {
         match inventory {
-            Ok(inventory) => {
+            Ok(mut inventory) => {
+                self.memory.held.recall(&mut inventory);
                 self.seen = Some(inventory);
                 self.self_alerts.clear(SelfAlert::Blind);
             }

@@ -40,10 +40,12 @@ pub(crate) struct Presented {
     pub(crate) certificate: Result<Certificate, String>,
 }
 
-/// A file that was written after its component has read it.
+/// A file that its component has read at its start.
 pub(crate) struct Held {
     pub(crate) file: PathBuf,
     pub(crate) started: UnixTime,
+    /// It was written since.
+    pub(crate) is_stale: bool,
 }
 
 /// Looks at a component; `None` where its manifest is not below `kubernetes`, or cannot be read. Takes up to 3 s for each
@@ -78,7 +80,7 @@ fn held(pod: &Pod, process: Option<&Process>, presented: &[Presented]) -> Option
     let file = reads_at_start.then(|| pod.kubeconfig())?;
     let started = started(process, presented)?;
     let written = std::fs::metadata(&file).and_then(|it| it.modified()).ok()?;
-    (started + SAME_MOMENT < written).then(|| Held { file, started: unix_time(started) })
+    Some(Held { file, started: unix_time(started), is_stale: started + SAME_MOMENT < written })
 }
 
 /// By the clock of that time, which what it has made then has kept: a clock that was set since has moved what the kernel

@@ -251,9 +251,10 @@ impl StaleUseJson {
         let until = policy::used_until(item)?;
         let (address, started) = match evidence {
             StaleEvidence::Presents { at, .. } => (Some(at.to_string()), None),
-            StaleEvidence::Read { started } => (None, Some(text(*started))),
+            StaleEvidence::Read { started, .. } => (None, Some(text(*started))),
         };
-        let (is_upper_bound, until_unix) = (started.is_some(), until.seconds());
+        let is_upper_bound = matches!(evidence, StaleEvidence::Read { not_after: None, .. });
+        let until_unix = until.seconds();
         Some(Self { component, address, started, until: text(until), until_unix, is_upper_bound })
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::domain::layout::{KUBERNETES, locate};
-use crate::domain::model::{Content, Entry, Item, Place, Reason, StaleEvidence, StaleUse};
+use crate::domain::model::{
+    Content, Entry, HeldFile, Item, Place, Reason, StaleEvidence, StaleUse,
+};
 use crate::domain::renewal::Component;
 use crate::domain::role::{self, Role};
 use crate::node::in_use::{self, ComponentUse, Held, Presented};
@@ -35,12 +37,14 @@ impl Look {
     }
 }
 
-/// Notes at the items what is used in their place, and adds those that no file shows.
-pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) {
+/// Notes at the items what is used in their place, and adds those that no file shows. Returns what the component has read
+/// at its start.
+pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) -> Option<HeldFile> {
     let ComponentUse { component, manifest, is_running, presented, held, says } = seen;
     if !is_running {
         let reason = Reason::NotRunning(says.map(String::into_boxed_str));
-        return items.push(of_component(component, &manifest, reason));
+        items.push(of_component(component, &manifest, reason));
+        return None;
     }
     for Presented { at, file, certificate } in presented {
         let certificate = match certificate {
@@ -71,12 +75,11 @@ pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) {
             }
         }
     }
-    if let Some(Held { file, started }) = held
-        && let Some(item) = first_of(items, &file)
-    {
-        let evidence = StaleEvidence::Read { started };
-        item.stale_use = Some(Box::new(StaleUse { component: component.name(), evidence }));
-    }
+    let Held { file, started, is_stale } = held?;
+    let (component, item) = (component.name(), first_of(items, &file)?);
+    let evidence = StaleEvidence::Read { started, not_after: None };
+    item.stale_use = is_stale.then(|| Box::new(StaleUse { component, evidence }));
+    Some(HeldFile { component, place: item.place.clone(), started })
 }
 
 fn self_made(component: Component) -> &'static Role {
@@ -156,7 +159,7 @@ mod tests {
             if let Ok(certificate) = &mut presented.presented[0].certificate {
                 certificate.sha256.0[0] ^= u8::from(serial != 1);
             }
-            lay_over(&mut items, presented);
+            let _ = lay_over(&mut items, presented);
             let expected = expected.map(|severity| ("stale_in_use".into(), severity.into()));
             assert_eq!(codes(items, NOW), Vec::from_iter(expected), "{serial} {days}");
         }
@@ -170,8 +173,11 @@ mod tests {
         {
             let mut items = vec![on_disk(conf, Entry::User { name: "u".into(), index: 0 }, 1)];
             let started = NOW - crate::domain::time::Span::days(days_ago);
-            let held = Some(Held { file: conf.into(), started });
-            lay_over(&mut items, ComponentUse { held, ..seen(Component::Scheduler, Vec::new()) });
+            let held = Some(Held { file: conf.into(), started, is_stale: true });
+            let _ = lay_over(
+                &mut items,
+                ComponentUse { held, ..seen(Component::Scheduler, Vec::new()) },
+            );
             assert_eq!(codes(items, NOW), [("stale_in_use".into(), severity.into())], "{days_ago}");
         }
     }
@@ -179,7 +185,7 @@ mod tests {
     #[test]
     fn what_no_file_shows_has_a_row_of_its_own() {
         let mut items = Vec::new();
-        lay_over(&mut items, presents(1, 300));
+        let _ = lay_over(&mut items, presents(1, 300));
         assert_eq!(items[0].place.entry, Entry::Presented(at()));
         assert_eq!(items[0].role.id, "apiserver");
     }
@@ -188,10 +194,10 @@ mod tests {
     fn one_that_does_not_run_or_answer_is_critical() {
         let mut items = Vec::new();
         let down = seen(Component::Scheduler, Vec::new());
-        lay_over(&mut items, ComponentUse { is_running: false, ..down });
+        let _ = lay_over(&mut items, ComponentUse { is_running: false, ..down });
         let why = Err("connection refused".to_owned());
         let presented = vec![Presented { at: at(), file: Some(FILE.into()), certificate: why }];
-        lay_over(&mut items, seen(Component::Apiserver, presented));
+        let _ = lay_over(&mut items, seen(Component::Apiserver, presented));
         let critical = |code: &str| (code.to_owned(), "critical".to_owned());
         assert_eq!(codes(items, NOW), [critical("not_running"), critical("not_answering")]);
     }

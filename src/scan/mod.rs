@@ -29,7 +29,7 @@ use glob::Pattern;
 
 use crate::beside::Lost;
 use crate::domain::layout::Watched;
-use crate::domain::model::{Content, Inventory, Item, Reason};
+use crate::domain::model::{Content, HeldFile, Inventory, Item, Reason};
 use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
@@ -135,19 +135,18 @@ pub fn scan(
     if request.only_paths {
         // What was asked for comes first, should the time run out.
         let items = scan.named()?;
-        let context = scan.standard(now)?;
-        let items = scan.with_use(items, &context);
-        let has_asked = scan.asks();
-        return Ok(Inventory { items, context, components, has_asked, ..Inventory::default() });
+        let node = scan.standard(now)?;
+        let items = scan.with_use(items, &node.items);
+        return Ok(Inventory { items, context: node.items, components, ..node });
     }
-    let mut inventory = Inventory { components, ..Inventory::default() };
+    let mut inventory = Inventory::default();
     if request.standard {
-        inventory.has_asked = scan.asks();
-        inventory.items = scan.standard(now)?;
+        inventory = scan.standard(now)?;
         let dir = scan.collector.references.named.kubelet_pki.clone();
         let leftovers = scan.step(move |host| kubelet_leftovers(host, dir.as_deref()))?;
         inventory.leftovers = leftovers.unwrap_or_default();
     }
+    inventory.components = components;
     let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
     inventory.items.extend(scan.named()?.into_iter().filter(|item| !known.contains(&item.place)));
     Ok(inventory)
@@ -201,7 +200,7 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// The places that need no configuration, and the processes.
-    fn standard(&self, now: UnixTime) -> Result<Vec<Item>, ScanError> {
+    fn standard(&self, now: UnixTime) -> Result<Inventory, ScanError> {
         let mut items = self.items(self.search(standard_areas())?)?;
         let (references, asks) = (self.collector.references.clone(), self.asks());
         let servers = self.step(move |host| process::api_servers(host, &references, asks, now))?;
@@ -210,10 +209,9 @@ impl Scan<'_> {
         let mut unread = HashSet::new();
         let is_problem = |item: &Item| matches!(item.content, Content::Problem(_));
         items.retain(|item| !is_problem(item) || unread.insert(item.place.clone()));
-        if self.asks() {
-            self.in_use(&mut items)?;
-        }
-        Ok(items)
+        let has_asked = self.asks();
+        let held = if has_asked { self.in_use(&mut items)? } else { Vec::new() };
+        Ok(Inventory { items, held, has_asked, ..Inventory::default() })
     }
 
     /// What is mounted here does not run here.
@@ -231,12 +229,13 @@ impl Scan<'_> {
     }
 
     /// What the components use, laid over what is on disk.
-    fn in_use(&self, items: &mut Vec<Item>) -> Result<(), ScanError> {
+    fn in_use(&self, items: &mut Vec<Item>) -> Result<Vec<HeldFile>, ScanError> {
         let mut seen = Vec::new();
         let left = self.each(in_use::looks(), |look| look.take(), |it| seen.push(it))?;
-        seen.into_iter().flatten().for_each(|it| in_use::lay_over(items, it));
+        let held =
+            seen.into_iter().flatten().filter_map(|it| in_use::lay_over(items, it)).collect();
         items.extend(left.into_iter().map(|(look, reason)| look.not_taken(reason)));
-        Ok(())
+        Ok(held)
     }
 
     /// What a person named.

@@ -223,18 +223,18 @@ fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> Stri
         StaleEvidence::Presents { at, .. } => {
             format!("{component} still serves an older certificate at {at}, which")
         }
-        StaleEvidence::Read { started } => format!(
+        StaleEvidence::Read { started, .. } => format!(
             "{component} read this file at its start, on {}, and still uses the certificate of that time, which",
             started.date()
         ),
     };
     let ends = match by.evidence {
         _ if until < now => format!("has expired, on {date}: {impact}"),
-        StaleEvidence::Presents { .. } => {
-            format!("expires in {}, on {date}; then {impact}", until - now)
-        }
-        StaleEvidence::Read { .. } => {
+        StaleEvidence::Read { not_after: None, .. } => {
             format!("expires by {date} at the latest; then {impact}")
+        }
+        StaleEvidence::Presents { .. } | StaleEvidence::Read { .. } => {
+            format!("expires in {}, on {date}; then {impact}", until - now)
         }
     };
     format!("{uses} {ends}")

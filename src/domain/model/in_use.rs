@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use crate::domain::time::UnixTime;
 
+use super::Place;
+
 /// A component that goes on with another certificate than the one in its file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StaleUse {
@@ -27,5 +29,18 @@ pub enum StaleEvidence {
     Read {
         /// Its start.
         started: UnixTime,
+        /// When the certificate ends that it has read; `None` if nobody has seen that in time.
+        not_after: Option<UnixTime>,
     },
+}
+
+/// A file that a running component has read at its start, and does not read again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HeldFile {
+    /// The component's name.
+    pub component: &'static str,
+    /// Which certificate that is.
+    pub place: Place,
+    /// The component's start.
+    pub started: UnixTime,
 }

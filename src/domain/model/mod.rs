@@ -15,7 +15,7 @@ use super::role::Role;
 pub use certificate::{Attribute, Ca, Certificate, ClientAuth, Loopback, Name, Sha256, Signer};
 pub use defect::{Defect, PemFault, PemFaultKind};
 pub use file_format::FileFormat;
-pub use in_use::{StaleEvidence, StaleUse};
+pub use in_use::{HeldFile, StaleEvidence, StaleUse};
 pub use reason::Reason;
 
 /// Everything one scan saw. Each input has an item: what cannot be judged is an item with a
@@ -29,6 +29,8 @@ pub struct Inventory {
     pub context: Vec<Item>,
     /// Rotated kubelet certificates that nothing points at: not read, not judged.
     pub leftovers: Vec<PathBuf>,
+    /// What components have read at their start.
+    pub held: Vec<HeldFile>,
     /// The components of this node were asked what they use.
     pub has_asked: bool,
     /// What is known of the components of the node.
