@@ -1,10 +1,11 @@
 //! Which certificate a server presents.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -28,17 +29,49 @@ const LOOPBACK: &str = "apiserver-loopback-client";
 /// # Errors
 /// It presented none within 3 s; why, as a clause.
 pub fn served(address: SocketAddr) -> Result<Sha256, String> {
-    presented(address, ServerName::IpAddress(address.ip().into())).map(|leaf| sha256(&leaf))
+    presented(address, ServerName::IpAddress(address.ip().into()))
+        .map(|leaf| sha256(&leaf))
+        .map_err(|error| words(&error))
 }
 
 /// The leaf that the server at `address` presents, whoever signed it.
 ///
 /// # Errors
-/// It presented none within 3 s, or one that cannot be read; why, as a clause.
-pub(crate) fn certificate(address: SocketAddr) -> Result<Certificate, String> {
+/// It presented none within 3 s, or one that cannot be read; or it could not be asked.
+pub(crate) fn certificate(address: SocketAddr) -> Result<Certificate, NoAnswer> {
     let leaf = presented(address, ServerName::IpAddress(address.ip().into()))?;
-    x509::read(&leaf, false, Authority::Beside(&[]), &Issuers::default())
-        .map_err(|_| "it presented a damaged certificate".to_owned())
+    x509::read(&leaf, false, Authority::Beside(&[]), &Issuers::default()).map_err(|_| NoAnswer {
+        why: "it presented a damaged certificate".to_owned(),
+        is_sandbox: false,
+    })
+}
+
+/// Why a server did not present a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NoAnswer {
+    /// As a clause.
+    pub why: String,
+    /// This process may not connect, or has no network: that says nothing of the server.
+    pub is_sandbox: bool,
+}
+
+impl From<io::Error> for NoAnswer {
+    fn from(error: io::Error) -> Self {
+        // RestrictAddressFamilies= gives the first, IPAddressDeny= the second, PrivateNetwork= the others.
+        let is_sandbox = error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+            || matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied
+                    | ErrorKind::NetworkUnreachable
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::AddrNotAvailable
+            );
+        Self { why: words(&error), is_sandbox }
+    }
+}
+
+fn words(error: &io::Error) -> String {
+    escape_control(&error.to_string()).into_owned()
 }
 
 /// When the certificate ends that the API server at `address` has in its memory; `None` if it presents no such one.
@@ -53,14 +86,14 @@ pub(crate) fn loopback_not_after(address: SocketAddr) -> Option<time::UnixTime> 
 fn presented(
     address: SocketAddr,
     name: ServerName<'static>,
-) -> Result<CertificateDer<'static>, String> {
+) -> io::Result<CertificateDer<'static>> {
     let seen = Arc::new(CertificateRecorder::new());
     let end = shake(address, name, &seen);
     // A server that demands a certificate of ours presents its own first, and refuses then.
     match (seen.leaf.get(), end) {
         (Some(leaf), _) => Ok(leaf.clone()),
-        (None, Err(error)) => Err(escape_control(&error.to_string()).into_owned()),
-        (None, Ok(())) => Err("it presented no certificate".to_owned()),
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => Err(io::Error::other("it presented no certificate")),
     }
 }
 

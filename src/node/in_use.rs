@@ -10,7 +10,7 @@ use crate::domain::time::{Span, UnixTime};
 use crate::sys::unix_time;
 
 use super::container_log;
-use super::handshake;
+use super::handshake::{self, NoAnswer};
 use super::pod::Pod;
 use super::process::{self, Process};
 
@@ -37,7 +37,7 @@ pub(crate) struct Presented {
     pub(crate) at: SocketAddr,
     /// The file that it should come from; none for what is made at each start.
     pub(crate) file: Option<PathBuf>,
-    pub(crate) certificate: Result<Certificate, String>,
+    pub(crate) certificate: Result<Certificate, NoAnswer>,
 }
 
 /// A file that its component has read at its start.

@@ -1,5 +1,6 @@
 //! What the static pods of this node use, beside what is on disk: each is looked at, and its answer is laid over the items.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::domain::layout::{KUBERNETES, locate};
@@ -8,6 +9,7 @@ use crate::domain::model::{
 };
 use crate::domain::renewal::Component;
 use crate::domain::role::{self, Role};
+use crate::node::handshake::NoAnswer;
 use crate::node::in_use::{self, ComponentUse, Held, Presented};
 
 use super::pool;
@@ -49,10 +51,8 @@ pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) -> Option<Held
     for Presented { at, file, certificate } in presented {
         let certificate = match certificate {
             Ok(certificate) => Box::new(certificate),
-            Err(why) => {
-                let why = says.clone().unwrap_or(why).into_boxed_str();
-                let item = of_component(component, &manifest, Reason::NotAnswering { at, why });
-                items.push(item);
+            Err(no_answer) => {
+                items.push(of_component(component, &manifest, unanswered(at, no_answer, &says)));
                 continue;
             }
         };
@@ -95,6 +95,14 @@ fn first_of<'a>(items: &'a mut [Item], file: &Path) -> Option<&'a mut Item> {
     })
 }
 
+fn unanswered(at: SocketAddr, no_answer: NoAnswer, says: &Option<String>) -> Reason {
+    let NoAnswer { why, is_sandbox } = no_answer;
+    match is_sandbox {
+        true => Reason::NotAsked { at, why: why.into() },
+        false => Reason::NotAnswering { at, why: says.clone().unwrap_or(why).into() },
+    }
+}
+
 fn of_component(component: Component, path: &Path, reason: Reason) -> Item {
     let role = role::component(component.name()).unwrap_or(&role::OTHER);
     let place = Place::new(path, Entry::Whole);
@@ -103,7 +111,6 @@ fn of_component(component: Component, path: &Path, reason: Reason) -> Item {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::path::PathBuf;
 
     use crate::domain::model::Inventory;
@@ -195,10 +202,18 @@ mod tests {
         let mut items = Vec::new();
         let down = seen(Component::Scheduler, Vec::new());
         let _ = lay_over(&mut items, ComponentUse { is_running: false, ..down });
-        let why = Err("connection refused".to_owned());
-        let presented = vec![Presented { at: at(), file: Some(FILE.into()), certificate: why }];
-        let _ = lay_over(&mut items, seen(Component::Apiserver, presented));
+        let no_answer =
+            |is_sandbox| Err(NoAnswer { why: "connection refused".to_owned(), is_sandbox });
+        for is_sandbox in [false, true] {
+            let certificate = no_answer(is_sandbox);
+            let presented = vec![Presented { at: at(), file: Some(FILE.into()), certificate }];
+            let _ = lay_over(&mut items, seen(Component::Apiserver, presented));
+        }
         let critical = |code: &str| (code.to_owned(), "critical".to_owned());
-        assert_eq!(codes(items, NOW), [critical("not_running"), critical("not_answering")]);
+        let unknown = ("not_asked".to_owned(), "unknown".to_owned());
+        assert_eq!(
+            codes(items, NOW),
+            [critical("not_running"), critical("not_answering"), unknown]
+        );
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::common::receiver::Receiver;
 use crate::common::run::{codes, rows};
+use crate::daemon::start;
 use crate::harness::{Cluster, Node, Poll, wait_for};
 
 const STALE: &str = "stale_in_use";
@@ -53,6 +55,31 @@ fn a_renewal_by_hand_without_a_restart_is_found_and_mended() {
     assert_eq!((stale(&mended).len(), &mended["severity"]), (0, &"ok".into()), "{mended:#}");
     let again = node.renew(&["--restart-stale"]);
     assert!(again.said.contains("Nothing to do."), "{}", again.said);
+}
+
+/// The daemon has seen what they read, so it knows when that ends.
+#[test]
+fn the_daemon_tells_what_is_still_in_use() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    let receiver = node.inside(Receiver::new);
+    start(node, &receiver, "");
+    node.run(&["kubeadm", "certs", "renew", "all"]);
+    let message = receiver.wait_for_messages(1).remove(0);
+    let alerts = message["alerts"].as_array().unwrap();
+    let mut names: Vec<_> =
+        alerts.iter().map(|it| it["labels"]["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["controller-manager.conf", "scheduler.conf"], "{message:#}");
+    for alert in alerts {
+        let said = alert.to_string();
+        assert!(said.contains("still uses") && !said.contains("at the latest"), "{said}");
+    }
+    node.run(&["pkill", "-x", "kube-controller"]);
+    node.run(&["pkill", "-x", "kube-scheduler"]);
+    let second = receiver.wait_for_messages(2);
+    assert_eq!(second[1]["status"], "resolved", "{second:#?}");
+    node.run(&["systemctl", "stop", "certwatch"]);
 }
 
 /// It is there, and does nothing, and nobody is told.

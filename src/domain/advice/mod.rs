@@ -298,7 +298,9 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             format!("{}: not read, so no certificate in it is judged", format.name())
         }
         Reason::NotRead { format, .. } => format!("{}, not a certificate", format.name()),
-        Reason::NotAnswering { .. } | Reason::NotRunning(_) => not_in_use(reason, role.impact),
+        Reason::NotAnswering { .. } | Reason::NotAsked { .. } | Reason::NotRunning(_) => {
+            not_in_use(reason, role.impact)
+        }
         Reason::PermissionDenied => "permission denied".to_owned(),
         Reason::ReadFailed(why) => format!("cannot be read: {}", escape_control(why)),
         Reason::UnknownOwner(cgroup) => format!(
@@ -336,6 +338,10 @@ fn not_in_use(reason: &Reason, impact: &str) -> String {
         Reason::NotAnswering { at, why } => {
             format!("it presents no certificate at {at}: {}; {impact}", escape_control(why))
         }
+        Reason::NotAsked { at, why } => format!(
+            "certwatch cannot connect to {at} to see what is in use: {}",
+            escape_control(why)
+        ),
         Reason::NotRunning(Some(says)) => format!(
             "it does not run, though its manifest is here: {impact}; its log says: {}",
             escape_control(says)

@@ -306,6 +306,9 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
             Remedy::Command(item.role.command.to_owned())
         }
         Reason::JoinedPem(_) => refused::part_lines(item),
+        Reason::NotAsked { .. } => words(
+            "allow certwatch connections to this node, or leave them out with `certwatch check --offline`",
+        ),
         Reason::NotRunning(_) | Reason::NotAnswering { .. } => Remedy::Command(format!(
             "tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log",
             item.role.id

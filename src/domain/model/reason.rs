@@ -41,6 +41,13 @@ pub enum Reason {
         /// Why.
         why: Box<str>,
     },
+    /// A component that could not be asked what it presents there, because this process has no way to it; why, as a clause.
+    NotAsked {
+        /// Its address.
+        at: SocketAddr,
+        /// Why.
+        why: Box<str>,
+    },
     /// A static pod that does not run though its manifest is there; the last line of its log that is about a certificate.
     NotRunning(Option<Box<str>>),
     /// A FIFO, socket, device or directory where a file should be; its kind in words.
@@ -87,7 +94,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 25] = [
+    pub(crate) const CODES: [&str; 26] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -101,6 +108,7 @@ impl Reason {
         "not_a_file",
         "not_a_symlink",
         "not_answering",
+        "not_asked",
         "not_found",
         "not_running",
         "out_of_time",
@@ -136,6 +144,7 @@ impl Reason {
             | Self::Hangs(_)
             | Self::InContainerOnly
             | Self::NotALink
+            | Self::NotAsked { .. }
             | Self::OutOfTime(_)
             | Self::PermissionDenied
             | Self::ReadFailed(_)
@@ -165,6 +174,7 @@ impl Reason {
             Self::NotAFile(_) => "not_a_file",
             Self::NotALink => "not_a_symlink",
             Self::NotAnswering { .. } => "not_answering",
+            Self::NotAsked { .. } => "not_asked",
             Self::NotRead { format, .. } => format.code(),
             Self::NotRunning(_) => "not_running",
             Self::OutOfTime(_) => "out_of_time",
