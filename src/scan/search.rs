@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::domain::layout::{
-    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, PKI_NAMES, ROOT_KUBECONFIG,
-    Search, Watched,
+    self, DISTRIBUTIONS, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, LIVE_IN_UNIT, MANIFEST_DIRS,
+    PKI_NAMES, ROOT_KUBECONFIG, Search, Watched,
 };
 use crate::domain::model::Reason;
 use crate::domain::reference::{NamedPlace, References};
@@ -136,18 +136,27 @@ fn named_elsewhere(host: &Host, named: &References, walk: &mut Walk<'_>) {
         let is_below = searched.iter().any(|dir| path.starts_with(dir));
         is_conf || is_below && layout::is_certificate_name(path)
     };
+    let is_in_unit = host.exists(&Path::new(LIVE_IN_UNIT).join(MANIFEST_DIRS[0]));
     for reference in named.all() {
-        match &reference.place {
-            NamedPlace::InContainer(_) if reference.is_key => {}
-            NamedPlace::InContainer(path) => walk.problem(path, Reason::InContainerOnly),
-            NamedPlace::OnNode(path) if matches!(host.kind(path), Err(Reason::Missing)) => {
-                // Its kubeconfig, which is read anyway, says that.
-                if reference.role.kind != CertificateKind::KubeletClient {
-                    walk.missing(path);
-                }
+        let path = match &reference.place {
+            NamedPlace::InContainer(_) if reference.is_key => continue,
+            NamedPlace::InContainer(path) => {
+                walk.problem(path, Reason::InContainerOnly);
+                continue;
             }
-            NamedPlace::OnNode(path) if reference.is_key || is_searched(path) => {}
-            NamedPlace::OnNode(path) => walk.optional(path),
+            NamedPlace::OnNode(path) => path,
+        };
+        // What that unit shows as /etc/kubernetes is the copy that kubeadm works on.
+        let live = path.strip_prefix(kubernetes).ok().filter(|_| is_in_unit);
+        let seen = live.map(|below| Path::new(LIVE_IN_UNIT).join(below));
+        let seen = seen.as_deref().unwrap_or(path);
+        if matches!(host.kind(seen), Err(Reason::Missing)) {
+            // Its kubeconfig, which is read anyway, says that.
+            if reference.role.kind != CertificateKind::KubeletClient {
+                walk.missing(seen);
+            }
+        } else if !reference.is_key && !is_searched(path) {
+            walk.optional(seen);
         }
     }
 }

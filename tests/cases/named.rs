@@ -728,3 +728,22 @@ fn k0s_s_kubelet_is_looked_at() {
     node.remove(current.trim_start_matches('/'));
     assert_eq!(found(&node, &[]), one(&current, "critical", "not_found"));
 }
+
+/// In certwatch-renew.service: what it shows as /etc/kubernetes is the copy that kubeadm works on.
+#[test]
+fn what_a_renewal_has_set_aside_is_not_missing() {
+    let (_root, node) = healthy();
+    let before = rows(&check_json(&node.root, &[]).0).len();
+    fs::create_dir_all(node.path("run/certwatch-renew")).unwrap();
+    let live = "run/certwatch-renew/kubernetes";
+    fs::rename(node.path("etc/kubernetes"), node.path(live)).unwrap();
+    fs::create_dir(node.path("etc/kubernetes")).unwrap();
+    node.write("srv/certwatch.toml", &format!("[scan]\npaths = [\"/{live}\"]\n"));
+    let config = node.path("srv/certwatch.toml");
+    let options = ["--config", config.to_str().unwrap()];
+    assert_eq!(found(&node, &options), []);
+    assert_eq!(rows(&check_json(&node.root, &options).0).len(), before);
+    node.remove(&format!("{live}/pki/apiserver.crt"));
+    let path = format!("/{live}/pki/apiserver.crt");
+    assert_eq!(found(&node, &options), one(&path, "critical", "not_found"));
+}
