@@ -36,6 +36,8 @@ pub enum Verb {
     /// Internal: inspect or refresh one copy of admin.conf
     #[command(hide = true)]
     Copy(CopyArgs),
+    /// Explain a finding: what it means, with an example and its remedy; without CODE, list all
+    Explain(ExplainArgs),
     /// Test the notification channels
     #[command(subcommand)]
     Notify(NotifyVerb),
@@ -116,6 +118,14 @@ pub struct CopyArgs {
     /// The certificate that a renewal has taken out of admin.conf
     #[arg(long, requires = "refresh", value_parser = sha256)]
     pub replaced: Option<Sha256>,
+}
+
+/// The command line of `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The code of the finding, as in the JSON of `check` and in alerts: expired, stale_in_use, …
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
 }
 
 /// The command line of `renew`.

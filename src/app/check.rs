@@ -10,6 +10,7 @@ use crate::cli::CheckArgs;
 use crate::config::Config;
 use crate::domain::model::Inventory;
 use crate::domain::policy::{Assessment, Severity, assess};
+use crate::domain::renewal::decide;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
@@ -91,8 +92,9 @@ fn print(
     [generated, at]: [UnixTime; 2],
 ) -> io::Result<()> {
     let node = config.node.clone().unwrap_or_else(sys::host_name);
+    let due = &decide::due(inventory, &config.renewal_policy(), at);
     let report =
-        Report { node: &node, inventory, assessment, policy: &config.policy, generated, at };
+        Report { node: &node, inventory, assessment, policy: &config.policy, due, generated, at };
     let stdout = io::stdout();
     let style = Style { width: sys::terminal_width(&stdout), colour: sys::wants_colour(&stdout) };
     let mut out = BufWriter::new(stdout.lock());

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod config;
 mod copy;
+mod explain;
 pub(crate) mod failure;
 pub(crate) mod notify;
 pub(crate) mod renew;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
         Verb::Check(args) => check::run(&args),
         Verb::Config(verb) => run_config(verb),
         Verb::Copy(args) => copy::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Notify(NotifyVerb::Failure(args)) => failure::tell(&args),
         Verb::Notify(NotifyVerb::Test(args)) => notify::test(&args),
         Verb::Renew(args) => renew::run(&args),
@@ -42,7 +44,9 @@ pub(crate) fn usage_exit(error: &clap::Error, words: &[std::ffi::OsString]) -> E
         return Exit::Done;
     }
     match words.get(1).and_then(|verb| verb.to_str()) {
-        Some("config" | "copy" | "notify" | "renew" | "restore" | "run" | "status") => Exit::Usage,
+        Some("config" | "copy" | "explain" | "notify" | "renew" | "restore" | "run" | "status") => {
+            Exit::Usage
+        }
         _ => Exit::Checked(Severity::Unknown),
     }
 }

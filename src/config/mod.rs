@@ -29,6 +29,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::domain::policy::Policy;
+use crate::domain::renewal::plan::RenewalPolicy;
 pub use alerts::AlertsConfig;
 pub use channels::Channels;
 pub use daemon::DaemonConfig;
@@ -91,6 +92,16 @@ impl Config {
         let clients = self.channels.clients().into_iter();
         let own = clients.map(|(_, it)| glob::Pattern::escape(&it.certificate.to_string_lossy()));
         self.scan.paths.iter().cloned().chain(own).collect()
+    }
+
+    /// When something is due, and what is restarted for it.
+    pub(crate) fn renewal_policy(&self) -> RenewalPolicy {
+        RenewalPolicy {
+            before: self.renew.before,
+            short_lived: self.policy.short_lived,
+            restart: self.renew.restart,
+            restart_stale: self.renew.restart_stale,
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use std::io;
 use crate::domain::model::{Content, Inventory, Item};
 use crate::domain::names;
 use crate::domain::policy::{self, Assessment, Policy, Row, Severity};
+use crate::domain::renewal::plan::Renewal;
 use crate::domain::role::RenewedBy;
 use crate::domain::time::UnixTime;
 
@@ -35,6 +36,8 @@ pub(crate) struct Report<'a> {
     pub assessment: &'a Assessment,
     /// The thresholds it was judged by.
     pub policy: &'a Policy,
+    /// What `certwatch renew` renews.
+    pub due: &'a [Renewal],
     /// When the scan was made.
     pub generated: UnixTime,
     /// The moment it was judged for: `generated`, unless `--at` or `--in` named another.

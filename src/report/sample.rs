@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Format, Report, Style, write};
+use crate::config::Config;
 use crate::domain::layout;
 use crate::domain::model::{
     Attribute, Ca, Certificate, ClientAuth, Content, Entry, Inventory, Item, Loopback, Name, Place,
     Reason, Sha256, Signer,
 };
 use crate::domain::policy::{self, Policy};
+use crate::domain::renewal::decide;
 use crate::domain::role;
 use crate::domain::time::{Span, UnixTime};
 
@@ -62,7 +64,8 @@ pub(crate) fn print_as(
 ) -> String {
     let (policy, at) = (Policy::default(), NOW + later);
     let assessment = &policy::assess(inventory, &policy, at);
-    let report = Report { node, inventory, assessment, policy: &policy, generated: NOW, at };
+    let due = &decide::due(inventory, &Config::default().renewal_policy(), at);
+    let report = Report { node, inventory, assessment, policy: &policy, due, generated: NOW, at };
     let mut out = Vec::new();
     write(&report, format, style, &mut out).unwrap();
     String::from_utf8(out).unwrap()

@@ -1,4 +1,4 @@
-//! The table for people: what is urgent comes first, and says what to do.
+//! The table for people: what is urgent comes first; below it is what to do.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::lines::{cut_end, cut_middle, wrap};
 use super::{Report, Style, renewer, state};
-use crate::domain::advice::{self, Remedy};
+use crate::domain::advice::{self, Remedy, ToDo};
 use crate::domain::layout::KUBERNETES;
 use crate::domain::model::Item;
 use crate::domain::names;
@@ -20,6 +20,8 @@ const WIDE: usize = 120;
 /// Below this a cut path tells nothing any more: other columns give way first.
 const LEAST_PATH: usize = 20;
 const INDENT: &str = "    ";
+/// More of what one remedy is for is only counted: the rows above name them all.
+const MOST_NAMES: usize = 8;
 
 /// A column before the path, which is the last one. All their texts are our own words, in ASCII.
 struct Column {
@@ -61,6 +63,7 @@ pub(super) fn write(report: &Report<'_>, style: &Style, out: &mut impl Write) ->
     }
     let table = TableLayout::fit(report, style);
     table.write(out)?;
+    to_do(report, style, out)?;
     notes(report, out)?;
     summary(report, style, out)
 }
@@ -143,36 +146,63 @@ impl<'a> TableLayout<'a> {
         names::full(&self.report.inventory.items, row.item)
     }
 
-    /// What will happen and what to do. Findings with the same remedy share it.
+    /// What will happen.
     fn findings(&self, row: &Row, item: &Item, out: &mut impl Write) -> io::Result<()> {
-        let mut findings = row.findings.iter().peekable();
-        while let Some(finding) = findings.next() {
-            self.lines(&advice::message(item, &finding.kind, self.report.at), "", out)?;
-            let remedy = advice::remedy(item, &finding.kind);
-            if findings.peek().map(|next| advice::remedy(item, &next.kind)).as_ref()
-                != Some(&remedy)
-            {
-                self.remedy(&remedy, out)?;
-            }
-        }
-        Ok(())
+        row.findings.iter().try_for_each(|finding| {
+            let message = advice::message(item, &finding.kind, self.report.at);
+            self.style.lines(&message, "", out)
+        })
     }
+}
 
-    fn remedy(&self, remedy: &Remedy, out: &mut impl Write) -> io::Result<()> {
+/// What to do, each thing once, with the names of what it is for.
+fn to_do(report: &Report<'_>, style: &Style, out: &mut impl Write) -> io::Result<()> {
+    let Report { inventory, assessment, .. } = report;
+    let due: Vec<_> = report.due.iter().map(|renewal| renewal.name).collect();
+    let list = advice::to_do(&inventory.items, &assessment.rows, &due);
+    match &*list {
+        [] => return Ok(()),
+        [_] => writeln!(out, "Do this:")?,
+        _ => writeln!(out, "Do this, in this order:")?,
+    }
+    for (number, ToDo { remedy, items }) in (1..).zip(&list) {
+        let mut names: Vec<_> =
+            items.iter().take(MOST_NAMES).map(|item| name(report, *item, style.room())).collect();
+        names.dedup();
+        let more = items.len().saturating_sub(MOST_NAMES);
+        if more > 0 {
+            names.push(format!("{more} more"));
+        }
+        let mut head = format!("{number:>2}. ");
+        for line in wrap(&names.join(", "), style.room()) {
+            writeln!(out, "{head}{line}")?;
+            head = INDENT.to_owned();
+        }
         match remedy {
             // Never wrapped: half a command is a dangerous thing to paste.
             Remedy::Command(command) => {
-                let [on, off] = self.style.paint(BOLD);
-                writeln!(out, "{INDENT}run: {on}{command}{off}")
+                let [on, off] = style.paint(BOLD);
+                writeln!(out, "{INDENT}run: {on}{command}{off}")?;
             }
-            Remedy::Words(words) => self.lines(words, BOLD, out),
+            Remedy::Words(words) => style.lines(words, BOLD, out)?,
         }
+    }
+    writeln!(out)
+}
+
+fn name(report: &Report<'_>, item: usize, width: usize) -> String {
+    cut_middle(&names::name(&report.inventory.items, item), width).into_owned()
+}
+
+impl Style {
+    /// The columns of a line that is indented.
+    fn room(&self) -> usize {
+        self.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()))
     }
 
     fn lines(&self, text: &str, code: &'static str, out: &mut impl Write) -> io::Result<()> {
-        let [on, off] = self.style.paint(code);
-        let room = self.style.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT.len()));
-        wrap(text, room).try_for_each(|line| writeln!(out, "{INDENT}{on}{line}{off}"))
+        let [on, off] = self.paint(code);
+        wrap(text, self.room()).try_for_each(|line| writeln!(out, "{INDENT}{on}{line}{off}"))
     }
 }
 

@@ -162,15 +162,10 @@ fn question<'a>(
 }
 
 fn policy(job: &RenewalJob) -> RenewalPolicy {
-    let config = &job.config;
+    let policy = job.config.renewal_policy();
     // Who asks for that alone means it.
     let is_asked = job.request.selection == Selection::Stale;
-    RenewalPolicy {
-        before: config.renew.before,
-        short_lived: config.policy.short_lived,
-        restart: config.renew.restart,
-        restart_stale: is_asked || config.renew.restart_stale,
-    }
+    RenewalPolicy { restart_stale: is_asked || policy.restart_stale, ..policy }
 }
 
 pub(super) fn keep_config(job: &RenewalJob, settled: Option<&Settled>) -> Result<(), Fault> {

@@ -1,9 +1,12 @@
 //! The words: what will happen, and what to do about it, each in one line for a tired person.
 
+mod catalogue;
 mod command;
 mod distribution;
+mod meaning;
 mod refused;
 mod remedy;
+mod to_do;
 
 use std::path::Path;
 
@@ -13,8 +16,10 @@ use super::policy::{self, FindingKind};
 use super::role::{CertificateKind, RenewedBy, Role};
 use super::text::escape_control;
 use super::time::UnixTime;
+pub(crate) use catalogue::{CatalogueEntry, catalogue};
 pub use command::Remedy;
 pub use remedy::remedy;
+pub(crate) use to_do::{ToDo, to_do};
 
 /// Those that read their certificates at their start and fail without them.
 const COMPONENTS: [&str; 4] = ["controller-manager", "etcd", "kube-apiserver", "scheduler"];

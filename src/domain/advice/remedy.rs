@@ -74,6 +74,13 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     }
 }
 
+/// The name by which `certwatch renew` removes the finding, if that is the remedy.
+pub(super) fn renewed_as(item: &Item, kind: &FindingKind) -> Option<&'static str> {
+    let name = item.role.id;
+    let may_be = item.role.renewer == RenewedBy::Kubeadm;
+    (may_be && remedy(item, kind) == renew(name, kind)).then_some(name)
+}
+
 /// certwatch does what kubeadm does and sees to it that it is used. What has expired may have taken
 /// the control plane with it.
 fn renew(name: &str, kind: &FindingKind) -> Remedy {
