@@ -14,8 +14,10 @@ use crate::domain::renewal::decide;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
+use crate::monitor::MonitorState;
 use crate::report::{self, Report, Style};
 use crate::scan::{self, ScanRequest};
+use crate::store;
 use crate::sys;
 
 /// Runs the check; every failure to do so is UNKNOWN.
@@ -35,7 +37,8 @@ fn try_run(args: &CheckArgs) -> Result<Severity, String> {
     let request = request(args, &config)?;
     let generated = sys::now();
     let hangs = Arc::default();
-    let inventory = scan::scan(&request, &hangs, generated).map_err(|error| error.to_string())?;
+    let scanned = scan::scan(&request, &hangs, generated).map_err(|error| error.to_string())?;
+    let inventory = with_memory(scanned, &config);
     let at = args.at.or(args.r#in.map(|span| generated + span)).unwrap_or(generated);
     let assessment = assess(&inventory, &config.policy, at);
     print(args, &config, &inventory, &assessment, [generated, at])
@@ -45,6 +48,16 @@ fn try_run(args: &CheckArgs) -> Result<Severity, String> {
         super::tell::everybody(config, &request, &hangs, inventory);
     }
     Ok(severity)
+}
+
+/// What a component has read is in no file once that file is renewed; the daemon may have seen it before.
+fn with_memory(mut inventory: Inventory, config: &Config) -> Inventory {
+    let has_stale = inventory.items.iter().any(|item| item.stale_use.is_some());
+    if has_stale && let Ok(Some(mut state)) = store::peek::<MonitorState>(&config.daemon.state_dir)
+    {
+        state.held.recall(&mut inventory);
+    }
+    inventory
 }
 
 fn request(args: &CheckArgs, config: &Config) -> Result<ScanRequest, String> {

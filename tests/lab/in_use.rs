@@ -75,6 +75,8 @@ fn the_daemon_tells_what_is_still_in_use() {
         let said = alert.to_string();
         assert!(said.contains("still uses") && !said.contains("at the latest"), "{said}");
     }
+    let said = node.certwatch(&["check"]).said;
+    assert!(said.contains("still uses") && !said.contains("at the latest"), "{said}");
     node.run(&["systemctl", "stop", "certwatch"]);
 }
 
