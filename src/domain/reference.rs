@@ -14,7 +14,7 @@ use super::role::{self, CertificateKind, Role, custom};
 pub(crate) const API_SERVER: &str = "kube-apiserver";
 const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 const SCHEDULER: &str = "kube-scheduler";
-const ETCD: &str = "etcd";
+pub(crate) const ETCD: &str = "etcd";
 pub(crate) const KUBELET: &str = "kubelet";
 
 /// All of them.

@@ -10,6 +10,7 @@ pub(crate) mod credential;
 mod defects;
 pub mod der;
 pub(crate) mod duration;
+pub(crate) mod etcd;
 mod form;
 pub mod kubeconfig;
 pub(crate) mod kubeconfig_document;

@@ -7,9 +7,12 @@ use crate::domain::kubernetes::Version;
 use crate::domain::layout::{
     self, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, LIVE_IN_UNIT, Location, MANIFEST_DIRS,
 };
-use crate::domain::reference::{self, API_SERVER, KUBELET, NamedPlace, Reference, References};
+use crate::domain::reference::{
+    self, API_SERVER, ETCD, KUBELET, NamedPlace, Reference, References,
+};
 use crate::domain::role::{self, CertificateKind, custom};
 use crate::domain::text;
+use crate::parse::etcd;
 use crate::parse::kubeconfig::{self, PemSource};
 use crate::parse::kubelet as kubelet_files;
 use crate::parse::manifest::{self, StaticPod};
@@ -38,6 +41,9 @@ const KUBELET_CONFS: [&str; 2] = ["/etc/kubernetes/kubelet.conf", "/var/lib/k0s/
 
 /// Where the variables of an etcd are that systemd runs: kubespray's, Debian's and Red Hat's.
 const ETCD_ENVS: [&str; 3] = ["/etc/etcd.env", "/etc/default/etcd", "/etc/etcd/etcd.conf"];
+
+/// Where its configuration file is, by its documentation and packages; nothing else says so if systemd starts it with a flag.
+const ETCD_CONFIGS: [&str; 2] = ["/etc/etcd/etcd.conf.yml", "/etc/etcd/etcd.conf.yaml"];
 
 /// Endings of settings that may name further files; no key is read for that.
 const SETTINGS: [&str; 5] = ["conf", "json", "kubeconfig", "yaml", "yml"];
@@ -118,7 +124,7 @@ pub(super) fn node_references(host: &Host) -> NodeReferences {
         take_api_server(&mut found.named, pod);
     }
     for pod in &pods {
-        take_pod(&mut found.named, pod);
+        take_pod(host, &mut found.named, pod);
     }
     take_etcd(host, &mut found.named);
     take_kubelet(host, &mut found.named, &kubelet, &configs);
@@ -139,12 +145,17 @@ fn take_api_server(named: &mut References, pod: &StaticPod) {
     named.is_etcd_elsewhere = reference::are_elsewhere(servers, pod.flag("advertise-address"));
 }
 
-fn take_pod(named: &mut References, pod: &StaticPod) {
+fn take_pod(host: &Host, named: &mut References, pod: &StaticPod) {
     let place = |path: &Path| match pod.host_path(path) {
         Some(path) => NamedPlace::OnNode(lexical(&path)),
         None => NamedPlace::InContainer(lexical(path)),
     };
-    named.take(pod.program().unwrap_or_default(), |flag| pod.flag(flag), place);
+    let file = pod.flag("config-file").filter(|_| pod.program() == Some(ETCD));
+    let path = file.and_then(|file| pod.host_path(Path::new(file)));
+    match path.and_then(|path| host.read(&path, false).ok()).map(|it| etcd::flags(&it)) {
+        Some(flags) => named.take(ETCD, |flag| flags.get(flag).map(String::as_str), place),
+        None => named.take(pod.program().unwrap_or_default(), |flag| pod.flag(flag), place),
+    }
     pod.mentioned().for_each(|path| named.mention(lexical(&path)));
 }
 
@@ -207,13 +218,14 @@ fn kubelet(host: &Host) -> StaticPod {
     })
 }
 
-/// An etcd that systemd runs may have its settings in variables: `ETCD_CERT_FILE` for `--cert-file`.
+/// An etcd that systemd runs may have its settings in a file, or in variables: `ETCD_CERT_FILE` for `--cert-file`.
 fn take_etcd(host: &Host, named: &mut References) {
-    if named.knows("etcd") || named.is_etcd_elsewhere {
+    if named.knows(ETCD) || named.is_etcd_elsewhere {
         return;
     }
-    let env = ETCD_ENVS.iter().find_map(|path| host.read(Path::new(path), false).ok());
-    let Some(env) = env.and_then(|env| String::from_utf8(env).ok()) else { return };
+    let read = |path: &str| host.read(Path::new(path), false).ok();
+    let env = ETCD_ENVS.iter().find_map(|path| read(path)).unwrap_or_default();
+    let env = String::from_utf8_lossy(&env);
     let variable = |flag: &str| {
         let name = format!("ETCD_{}", flag.replace('-', "_").to_uppercase());
         let value = |line: &'_ str| {
@@ -222,14 +234,19 @@ fn take_etcd(host: &Host, named: &mut References) {
         };
         env.lines().rev().find_map(value)
     };
-    let flags: HashMap<&str, String> =
-        reference::flags_of("etcd").filter_map(|flag| Some((flag, variable(flag)?))).collect();
+    let of_variables = || -> HashMap<&str, String> {
+        reference::flags_of(ETCD).filter_map(|flag| Some((flag, variable(flag)?))).collect()
+    };
+    let of_file = |path: &str| read(path).map(|file| etcd::flags(&file));
+    let flags = variable("config-file").and_then(|path| of_file(&path));
+    let flags = flags.or_else(|| Some(of_variables()).filter(|flags| !flags.is_empty()));
+    let flags = flags.or_else(|| ETCD_CONFIGS.into_iter().find_map(of_file)).unwrap_or_default();
     let place = |path: &Path| NamedPlace::OnNode(lexical(path));
-    named.take("etcd", |flag| flags.get(flag).map(String::as_str), place);
+    named.take(ETCD, |flag| flags.get(flag).map(String::as_str), place);
 }
 
 fn take_kubelet(host: &Host, named: &mut References, kubelet: &StaticPod, configs: &[Vec<u8>]) {
-    take_pod(named, kubelet);
+    take_pod(host, named, kubelet);
     let mut add = |path: Option<PathBuf>, role, field: &str| {
         let named_by = format!("kubelet {field}").into();
         if let Some(path) = path.filter(|path| path.is_absolute()) {

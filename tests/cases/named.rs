@@ -468,6 +468,26 @@ fn kubespray_s_etcd_is_followed() {
     write("member-cp1", EXPIRED);
     assert_eq!(found(&node, &[]), one(&format!("{dir}/member-cp1.pem"), "critical", "expired"));
     assert_eq!(row(&node, &format!("{dir}/member-cp1.pem"))["role"], "custom-etcd-server");
+    let variables = node.read("etc/etcd.env");
+    let config = format!(
+        "client-transport-security:\n  cert-file: {dir}/member-cp1.pem\n  key-file: {dir}/member-cp1-key.pem\n\
+         peer-transport-security:\n  trusted-ca-file: {dir}/ca.pem\n"
+    );
+    for (path, env) in [
+        (
+            "etc/etcd/own.yml",
+            Some("ETCD_CONFIG_FILE=/etc/etcd/own.yml\nETCD_CERT_FILE=/not/used\n"),
+        ),
+        ("etc/etcd/etcd.conf.yml", None),
+    ] {
+        node.write(path, &config);
+        match env {
+            Some(env) => node.write("etc/etcd.env", env),
+            None => node.remove("etc/etcd.env"),
+        }
+        assert_eq!(found(&node, &[]), one(&format!("{dir}/member-cp1.pem"), "critical", "expired"));
+    }
+    node.write("etc/etcd.env", &variables);
     write("member-cp1", YEAR);
     node.remove("etc/ssl/etcd/ssl/member-cp1-key.pem");
     assert_eq!(
