@@ -204,7 +204,7 @@ fn the_advice_for_a_lost_certificate_works() {
         let advice = remedy(&document, &format!("{name}.crt"));
         assert!(
             advice.contains(&format!(
-                "its .key too, and run `kubeadm init phase certs {phase} --config FILE`"
+                "and of its .key if it has one, and run `kubeadm init phase certs {phase} --config FILE`"
             )),
             "{advice}"
         );

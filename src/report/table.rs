@@ -224,14 +224,14 @@ fn notes(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     if let Some((row, end, others)) = report.first_expired() {
         let (name, ago) = (report.name(row), report.at - end);
         let more = if others == 0 { String::new() } else { format!(" and {others} more") };
-        writeln!(out, "Expired: {name} {ago} ago{more}.")?;
+        writeln!(out, "Expired: {name} ({ago} ago){more}.")?;
     }
     if let Some((row, end)) = report.next_expiry() {
         let (name, left) = (report.name(row), end - report.at);
         writeln!(out, "Next to expire is {name} in {left}, on {}.", end.date())?;
     }
     if !report.inventory.has_asked {
-        writeln!(out, "What the components use was not checked, only what is on disk.")?;
+        writeln!(out, "Only the files were checked, not what the components use.")?;
     }
     if report.at != report.generated {
         writeln!(out, "Judged as of {}, not of now.", report.at)?;

@@ -305,7 +305,7 @@ fn sha1_is_refused_from_kubernetes_1_24_on() {
             "{version}"
         );
         let (message, remedy) = only_finding(&node);
-        assert!(message.contains("SHA-1, refused from Kubernetes 1.24 on"), "{message}");
+        assert!(message.contains("SHA-1, which Kubernetes 1.24 and later reject"), "{message}");
         assert_eq!(remedy, "run: certwatch renew apiserver --force");
     }
     let (_root, mut node) = healthy();
@@ -545,7 +545,7 @@ fn the_name_that_a_kubeconfig_dials_must_be_there() {
     let missing = format!("critical name_missing /{PKI}/apiserver.crt");
     assert_eq!(found(&node), std::slice::from_ref(&missing));
     let (message, remedy) = only_finding(&node);
-    assert!(message.contains("api.example.com, by which /etc/kubernetes/admin.conf"), "{message}");
+    assert!(message.contains("api.example.com, which /etc/kubernetes/admin.conf"), "{message}");
     assert!(remedy.contains("api.example.com to apiServer.certSANs"), "{remedy}");
     let conf = node.read("etc/kubernetes/admin.conf");
     let cluster = "    server: https://api.example.com:6443\n";

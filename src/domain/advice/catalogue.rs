@@ -83,7 +83,10 @@ fn of_others() -> Vec<Sample> {
         (item(APISERVER), FindingKind::NameMissing(Box::new(name))),
         (item(APISERVER), FindingKind::SignatureUnchecked { ca: path(CA), algorithm }),
         (item(CA), FindingKind::SeveralCertificates(2)),
-        (item(KUBECTL), FindingKind::StaleCa { at: days(40), of: path(CA) }),
+        (
+            Item { role: &role::CLUSTER_CA, ..item(KUBECTL) },
+            FindingKind::StaleCa { at: days(40), of: path(CA) },
+        ),
         (item(KUBECTL), FindingKind::StaleCopy { of: path("/etc/kubernetes/admin.conf") }),
         (item(SCHEDULER), FindingKind::StaleUse { by, until: days(25) }),
         (item(APISERVER), FindingKind::WrongSigner(path(CA))),
@@ -94,7 +97,7 @@ fn refused() -> Vec<Sample> {
     let pem = PemFault { line: 1, kind: PemFaultKind::ByteOrderMark };
     [
         (APISERVER, Defect::DuplicateExtension("2.5.29.17".into())),
-        (APISERVER, Defect::Malformed("its subject alternative names are damaged")),
+        (APISERVER, Defect::Malformed("one of its extensions is damaged")),
         (APISERVER, Defect::NegativeSerial),
         (APISERVER, Defect::NoNames),
         ("/etc/kubernetes/pki/front-proxy-client.crt", Defect::NotForClients),
@@ -138,7 +141,7 @@ fn unreadable() -> Vec<Sample> {
         ("/srv/tls", Reason::TooDeep(16)),
         (OTHER, Reason::TooLarge { size: 5_242_880, limit: 1_048_576 }),
         ("/srv/tls", Reason::TooMany { what: "files", limit: 10_000 }),
-        (POD, Reason::UnknownOwner("/system.slice/docker-4f1c.scope".into())),
+        ("kube-apiserver", Reason::UnknownOwner("/system.slice/docker-4f1c.scope".into())),
     ]
     .map(|(path, reason)| unusable(path, reason))
     .into()

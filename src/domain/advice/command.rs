@@ -58,3 +58,15 @@ pub(super) fn pasteable(path: &Path) -> Option<String> {
 pub(super) fn pasteable_text(text: &str) -> Option<String> {
     (escape_control(text) == text).then(|| shell_word(text).into_owned())
 }
+
+/// What restarts a component of this node, by its owner's name in a role; the kubelet starts a static pod again.
+pub(super) fn restart(owner: &str) -> Option<&'static str> {
+    match owner {
+        "controller-manager" => Some("pkill -x kube-controller"),
+        "etcd" => Some("pkill -x etcd"),
+        "kube-apiserver" => Some("pkill -x kube-apiserver"),
+        "kubelet" => Some("systemctl restart kubelet"),
+        "scheduler" => Some("pkill -x kube-scheduler"),
+        _ => None,
+    }
+}

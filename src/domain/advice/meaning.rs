@@ -63,8 +63,8 @@ const STALE_COPY: &str = "\
     A kubeconfig is an older copy of admin.conf, which has been renewed since: it goes on working \
     until its own certificate expires, and then does not.";
 const STALE_USE: &str = "\
-    The file is new, and a running component still uses an older certificate: it stops when that \
-    one expires, whatever the file says. The most common cause is `kubeadm certs renew` without a \
+    A running component still uses an older certificate than the one in the file, and stops \
+    working when the older one expires. The most common cause is `kubeadm certs renew` without a \
     restart. The severity is that of the certificate in use.";
 const SIGNATURE_UNCHECKED: &str = "\
     There is a CA with the name of the issuer, but certwatch does not support the algorithm of the \
@@ -82,7 +82,7 @@ fn of_defect(defect: &Defect) -> &'static str {
             "The certificate has something in it that Kubernetes does not parse, though other programs do."
         }
         Defect::NegativeSerial => {
-            "The serial number is below zero, which Kubernetes refuses from 1.32 on."
+            "The serial number is negative, which Kubernetes 1.32 and later reject."
         }
         Defect::NoNames => {
             "A serving certificate has no subject alternative names. The common name does not count, so every client \
@@ -99,13 +99,15 @@ fn of_defect(defect: &Defect) -> &'static str {
              it, though openssl does."
         }
         Defect::RsaKey(_) => {
-            "The RSA key is below 1024 bits, which Kubernetes refuses from 1.33 on, or above 8192 bits (1.28)."
+            "The RSA key is shorter than 1024 bits, which Kubernetes 1.33 and later reject, or longer than 8192 bits, which \
+             1.28 and later reject."
         }
         Defect::UnknownCriticalExtension(_) => {
             "An extension is marked critical and Kubernetes does not know it, so it rejects the certificate."
         }
         Defect::WeakSignature(_) => {
-            "The signature is made with SHA-1, MD5 or MD2. SHA-1 is refused from Kubernetes 1.24 on, the others always."
+            "The signature is made with SHA-1, which Kubernetes 1.24 and later reject, or with MD5 or MD2, which every version \
+             rejects."
         }
     }
 }
@@ -122,7 +124,7 @@ fn of_reason(reason: &Reason) -> &'static str {
         Reason::InContainerOnly => IN_CONTAINER_ONLY,
         Reason::LinkLoop => "Symbolic links lead back to themselves.",
         Reason::Missing => MISSING,
-        Reason::NoCertificate => "A file that is called like a certificate has none in it.",
+        Reason::NoCertificate => "The file is named like a certificate, but contains none.",
         Reason::NotAFile(_) => NOT_A_FILE,
         Reason::NotALink => NOT_A_LINK,
         Reason::NotAnswering { .. } => NOT_ANSWERING,
@@ -141,7 +143,8 @@ fn of_reason(reason: &Reason) -> &'static str {
 }
 
 const BAD_CERTIFICATE: &str = "A PEM block, or the file, is not the encoding of a certificate.";
-const BAD_KUBECONFIG: &str = "The file is called a kubeconfig and is none, or its YAML is broken.";
+const BAD_KUBECONFIG: &str =
+    "The file is named like a kubeconfig, but is not one, or its YAML is invalid.";
 const BAD_PEM: &str = "\
     A PEM block is cut off or damaged, or shares a line with the next one: no program reads it.";
 const IN_CONTAINER_ONLY: &str = "\
@@ -163,10 +166,10 @@ const NOT_RUNNING: &str = "\
     The manifest of a static pod is there, and no process of it runs on this node. If its log says \
     something about a certificate, the message quotes it.";
 const READ_FAILED: &str = "\
-    The operating system could not read the file; the message has its words.";
+    The operating system could not read the file; the message quotes its error.";
 const TIMED_OUT: &str = "\
-    Reading the file did not end in time, as on a network file system that is away. certwatch \
-    leaves the place alone until it responds, and judges everything else.";
+    The file could not be read in time, for example because a network file system is down. \
+    certwatch skips the file until it responds, and judges everything else.";
 const TOO_MANY: &str = "\
     There are more files than `scan.max-files`, or more than 1000 certificates in one file: the \
     rest was not judged.";

@@ -43,11 +43,11 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     let impact = item.role.impact;
     match kind {
         FindingKind::Expired(at) => {
-            let expired = ends(item, "expired", "ended");
+            let expired = ends(item, "expired");
             format!("{expired} {} ago, on {}: {impact}", now - *at, at.date())
         }
         FindingKind::Expires { at, .. } => {
-            let expires = ends(item, "expires", "ends");
+            let expires = ends(item, "expires");
             format!("{expires} in {}, on {}; then {impact}", *at - now, at.date())
         }
         FindingKind::ForeignCa(ca) => {
@@ -60,7 +60,11 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
         }
         FindingKind::OutlivesCa { ca, until } => {
-            format!("stops on {} with its CA {}, before its own date", until.date(), show(ca))
+            format!(
+                "expires on {} with its CA {}, before its own expiry date",
+                until.date(),
+                show(ca)
+            )
         }
         FindingKind::Refused(defect) => refused::message(item, defect),
         FindingKind::Retired => {
@@ -94,7 +98,7 @@ fn signature_unchecked(algorithm: &str, ca: &Path) -> String {
 }
 
 fn stale_ca(at: UnixTime, of: &Path, impact: &str, now: UnixTime) -> String {
-    let copy = format!("an older copy of {}, which has been signed again", show(of));
+    let copy = format!("an older copy of {}, which has been reissued since", show(of));
     if at < now {
         return format!("expired {} ago, {copy}: {impact}", now - at);
     }
@@ -138,7 +142,7 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("does not have the name {}", escape_control(&endpoint.host))
         }
         FindingKind::NotYetValid(from) => format!("is not valid for another {}", *from - now),
-        FindingKind::OutlivesCa { until, .. } => format!("stops on {} with its CA", until.date()),
+        FindingKind::OutlivesCa { until, .. } => format!("expires on {} with its CA", until.date()),
         FindingKind::Refused(defect) => refused::summary(defect),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
@@ -152,6 +156,9 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("has a signature that is not checked ({})", escape_control(algorithm))
         }
         FindingKind::Unusable(Reason::Missing) => "is missing".to_owned(),
+        FindingKind::Unusable(Reason::NotALink) => "cannot be rotated by the kubelet".to_owned(),
+        FindingKind::Unusable(Reason::NotAnswering { .. }) => "presents no certificate".to_owned(),
+        FindingKind::Unusable(Reason::NotRunning(_)) => "is not running".to_owned(),
         FindingKind::Unusable(reason) if reason.breaks_its_user() => {
             format!("is broken: {}", what_is_wrong(reason, item.role))
         }
@@ -167,10 +174,12 @@ fn name_missing(item: &Item, endpoint: &ServerName) -> String {
     let owner = item.role.owner;
     if endpoint.is_dialed {
         format!(
-            "it is not valid for {host}, by which {by} reaches {owner}: the connection is rejected"
+            "it is not valid for {host}, which {by} uses to reach {owner}: the connection is rejected"
         )
     } else {
-        format!("it is not valid for {host} ({by}): clients that reach {owner} by that reject it")
+        format!(
+            "it is not valid for {host} ({by}): clients that use {host} to reach {owner} reject it"
+        )
     }
 }
 
@@ -226,17 +235,17 @@ fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> Stri
     let (component, impact, date) = (by.component, item.role.impact, until.date());
     let uses = match by.evidence {
         StaleEvidence::Presents { at, .. } => {
-            format!("{component} still serves an older certificate at {at}, which")
+            format!("{component} still presents an older certificate at {at}, which")
         }
         StaleEvidence::Read { started, .. } => format!(
-            "{component} read this file at its start, on {}, and still uses the certificate of that time, which",
+            "{component} still uses what it read from this file at its start on {}, a certificate that",
             started.date()
         ),
     };
     let ends = match by.evidence {
-        _ if until < now => format!("has expired, on {date}: {impact}"),
+        _ if until < now => format!("expired on {date}: {impact}"),
         StaleEvidence::Read { not_after: None, .. } => {
-            format!("expires by {date} at the latest; then {impact}")
+            format!("expires on {date} at the latest; then {impact}")
         }
         StaleEvidence::Presents { .. } | StaleEvidence::Read { .. } => {
             format!("expires in {}, on {date}; then {impact}", until - now)
@@ -245,12 +254,12 @@ fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> Stri
     format!("{uses} {ends}")
 }
 
-/// The verb for its end: its own, or its CA's.
-fn ends(item: &Item, own: &str, with_ca: &str) -> String {
+/// The verb for its end, with what ends beside or before it.
+fn ends(item: &Item, verb: &str) -> String {
     match item.role.kind {
-        CertificateKind::Process => format!("its in-memory loopback certificate {own}"),
-        _ if policy::ends_with_ca(item) => format!("{with_ca} with its CA"),
-        _ => own.to_owned(),
+        CertificateKind::Process => format!("its in-memory loopback certificate {verb}"),
+        _ if policy::ends_with_ca(item) => format!("{verb} with its CA"),
+        _ => verb.to_owned(),
     }
 }
 
@@ -281,7 +290,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::BadKubeconfig(Some((line, column))) => {
             format!("not a kubeconfig: error at line {line}, column {column}")
         }
-        Reason::BadKubeconfig(None) => "no kubeconfig".to_owned(),
+        Reason::BadKubeconfig(None) => "not a kubeconfig".to_owned(),
         Reason::BadPem(line) => format!("the PEM block at line {line} is cut off or damaged"),
         Reason::JoinedPem(line) => format!(
             "line {line} ends one PEM block and begins another: neither certificate is read"
@@ -296,8 +305,8 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::Missing => "it does not exist, but the files next to it need it".to_owned(),
         Reason::NoCertificate => "no certificate in the file".to_owned(),
         Reason::NotAFile(kind) => format!("a {kind}, not a file"),
-        Reason::NotALink => "a regular file, not the link that the kubelet expects: \
-                             it cannot rotate its certificate, which will expire"
+        Reason::NotALink => "a regular file, not the symbolic link that the kubelet expects: \
+                             the kubelet cannot rotate its certificate, which will expire"
             .to_owned(),
         Reason::NotRead { format, .. } if format.is_container() => {
             format!("{}: not read, so no certificate in it is judged", format.name())
@@ -309,7 +318,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::PermissionDenied => "permission denied".to_owned(),
         Reason::ReadFailed(why) => format!("cannot be read: {}", escape_control(why)),
         Reason::UnknownOwner(cgroup) => format!(
-            "it is not known whether this process, in the cgroup {}, is the node's own",
+            "cannot tell whether this process, in the cgroup {}, belongs to this node or to a cluster in containers",
             escape_control(cgroup)
         ),
         _ => limit(reason),
@@ -320,7 +329,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
 fn limit(reason: &Reason) -> String {
     match reason {
         Reason::OutOfTime(seconds) => {
-            format!("the scan ran out of its {seconds} s before this")
+            format!("not read: the scan reached its limit of {seconds} s first")
         }
         Reason::TimedOut(seconds) => format!("it did not respond within {seconds} s"),
         Reason::TooDeep(limit) => {
@@ -348,10 +357,10 @@ fn not_in_use(reason: &Reason, impact: &str) -> String {
             escape_control(why)
         ),
         Reason::NotRunning(Some(says)) => format!(
-            "it does not run, though its manifest is here: {impact}; its log says: {}",
+            "it is not running, although its manifest exists: {impact}; its log says: {}",
             escape_control(says)
         ),
-        _ => format!("it does not run, though its manifest is here: {impact}"),
+        _ => format!("it is not running, although its manifest exists: {impact}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What Kubernetes refuses, in words, and what to do about it.
 
-use super::command::{Remedy, kubeadm_phase, pasteable, words};
+use super::command::{Remedy, kubeadm_phase, pasteable, restart, words};
 use super::show;
 use crate::domain::kubernetes::Feature;
 use crate::domain::model::{Defect, Entry, Item, PemFault, PemFaultKind};
@@ -14,15 +14,15 @@ pub(super) fn summary(defect: &Defect) -> String {
         Defect::Malformed(_) => "cannot be parsed by Kubernetes".to_owned(),
         Defect::NegativeSerial => "has a negative serial number".to_owned(),
         Defect::NoNames => "has no subject alternative name".to_owned(),
-        Defect::NotForClients => "is not for clients".to_owned(),
-        Defect::NotForServers => "is not for servers".to_owned(),
+        Defect::NotForClients => "is not valid for client authentication".to_owned(),
+        Defect::NotForServers => "is not valid for server authentication".to_owned(),
         Defect::NotForSigning => "is not a CA".to_owned(),
         Defect::Pem(_) => "is not read by Kubernetes".to_owned(),
         Defect::RsaKey(bits) => format!("has an RSA key of {bits} bits"),
         Defect::UnknownCriticalExtension(oid) => {
             format!("has the unknown critical extension {oid}")
         }
-        Defect::WeakSignature(hash) => format!("has a signature with {hash}"),
+        Defect::WeakSignature(hash) => format!("is signed with {hash}"),
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn message(item: &Item, defect: &Defect) -> String {
         Defect::WeakSignature(hash) => format!("its signature is made with {hash}"),
     };
     match refused_since(defect).map(first_version) {
-        Some(version) => format!("{what}, refused from Kubernetes {version} on: {impact}"),
+        Some(version) => format!("{what}, which Kubernetes {version} and later reject: {impact}"),
         None => format!("{what}: {impact}"),
     }
 }
@@ -160,11 +160,13 @@ fn recreate(item: &Item, then: &str) -> Remedy {
         Entry::Pem(_) => format!("{} and {}", show(path), show(&path.with_extension("key"))),
         _ => show(path),
     };
+    let restart = restart(item.role.owner).map_or_else(String::new, |command| {
+        format!(", and restart {}: `{command}`", item.role.owner)
+    });
     words(&format!(
-        "a renewal would keep that, so move {files} away, {then} run `kubeadm init phase {} --config FILE` (FILE: the \
-         cluster's ClusterConfiguration, as in the ConfigMap kubeadm-config), and restart {}",
-        kubeadm_phase(item.role.id),
-        item.role.owner
+        "a renewal does not fix this: move {files} away, {then} run `kubeadm init phase {} --config FILE` (FILE: the \
+         cluster's ClusterConfiguration, as in the ConfigMap kubeadm-config){restart}",
+        kubeadm_phase(item.role.id)
     ))
 }
 
@@ -187,7 +189,7 @@ pub(super) fn add_name(item: &Item, host: &str) -> Remedy {
 pub(super) fn several(count: usize) -> String {
     format!(
         "kube-controller-manager fails at its next start: its --cluster-signing-cert-file must hold one certificate, \
-         and this holds {count}"
+         and this file holds {count}"
     )
 }
 
@@ -196,9 +198,9 @@ pub(super) fn separate_signer(item: &Item) -> Remedy {
     let bundle = &item.place.path;
     let signer = bundle.with_file_name("ca-signing.crt");
     words(&format!(
-        "put the CA whose key is that of --cluster-signing-key-file alone into a file of its own, {}, and name that in \
-         --cluster-signing-cert-file in /etc/kubernetes/manifests/kube-controller-manager.yaml; {} stays as it is for \
-         --root-ca-file and --client-ca-file",
+        "copy the one CA that belongs to --cluster-signing-key-file into a file of its own, {}, and set \
+         --cluster-signing-cert-file to that file in /etc/kubernetes/manifests/kube-controller-manager.yaml; leave {} as \
+         it is for --root-ca-file and --client-ca-file",
         show(&signer),
         show(bundle)
     ))

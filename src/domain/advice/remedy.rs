@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, words};
+use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, restart, words};
 use super::{distribution, refused, show};
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
@@ -26,7 +26,7 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
             words("remove it from the file once no certificate signed by it is in use")
         }
         FindingKind::RotationOverdue(_) => words(
-            "if a restart of the kubelet does not help, see why with \
+            "restart the kubelet (`systemctl restart kubelet`); if that does not help, see why with \
              `journalctl -u kubelet | grep -i certificate` and `kubectl get csr`",
         ),
         FindingKind::SeveralCertificates(_) => refused::separate_signer(item),
@@ -45,7 +45,7 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
     let role = item.role;
     let is_ca = item.certificate().is_some_and(|certificate| certificate.is_ca);
     match role.kind {
-        _ if role == &role::STRAY => leave_out(item),
+        _ if role == &role::STRAY => delete_or_exclude(item),
         _ if let Some(remedy) = distribution::exception(item) => remedy,
         _ if policy::ends_with_ca(item) => plan_ca_rotation(),
         CertificateKind::Ca => plan_ca_rotation(),
@@ -92,15 +92,12 @@ fn renew(name: &str, kind: &FindingKind) -> Remedy {
 
 /// Its component reads a renewed file at its next start at the latest.
 fn renew_elsewhere(role: &Role) -> String {
-    let restart = match role.owner {
-        "controller-manager" => "restart it: `pkill -x kube-controller`",
-        "etcd" => "restart etcd",
-        "kube-apiserver" => "restart it: `pkill -x kube-apiserver`",
-        "kubelet" => "restart it: `systemctl restart kubelet`",
-        "scheduler" => "restart it: `pkill -x kube-scheduler`",
-        _ => return "have its issuer renew it".to_owned(),
-    };
-    format!("have its issuer renew it, and {restart}")
+    match restart(role.owner) {
+        Some(command) => {
+            format!("have its issuer renew it, and restart {}: `{command}`", role.owner)
+        }
+        None => "have its issuer renew it".to_owned(),
+    }
 }
 
 /// The setting as a line that can be pasted.
@@ -109,16 +106,16 @@ fn delete_or_exclude(item: &Item) -> Remedy {
     let is_plain = |path: &&str| !path.contains(['"', '\\', '*', '?', '[']);
     match path.filter(is_plain) {
         Some(path) => words(&format!(
-            "delete it, or leave it out with `exclude = [\"{path}\"]` in the section [scan] of the configuration"
+            "delete it if nothing uses it, or leave it out with `exclude = [\"{path}\"]` in the section [scan] of the configuration"
         )),
-        None => words("delete it, or add it to `scan.exclude`"),
+        None => words("delete it if nothing uses it, or add it to `scan.exclude`"),
     }
 }
 
 fn external_ca() -> Remedy {
     words(
-        "its CA's key is not on this node: let the owner of the CA sign what \
-         `kubeadm certs generate-csr --cert-dir /root/csr --kubeconfig-dir /root/csr` makes",
+        "its CA's key is not on this node: have the owner of the CA sign the requests that \
+         `kubeadm certs generate-csr --cert-dir /root/csr --kubeconfig-dir /root/csr` creates",
     )
 }
 
@@ -138,10 +135,11 @@ fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
         _ => words("have that CA issue a new one"),
     };
     words(&format!(
-        "if everything that {0} should have signed is rejected, the CA was replaced and the rest was not: put the old \
-         and the new CA into a bundle of its own, such as {1}, for --client-ca-file, --root-ca-file and the kubeconfigs, \
-         until all have moved, and leave {0} to the one that signs: kube-controller-manager fails with two in \
-         --cluster-signing-cert-file; if it is only this one, {alone}",
+        "if everything that {0} should have signed is rejected, the CA was replaced, but not the certificates: put both \
+         the old and the new CA into a separate bundle, such as {1}, and use that for --client-ca-file, --root-ca-file \
+         and the kubeconfigs until every certificate is from the new CA; keep only the signing CA in {0}, because \
+         kube-controller-manager fails with two in --cluster-signing-cert-file. If only this certificate is rejected, \
+         {alone}",
         show(ca),
         show(&ca.with_file_name("ca-bundle.crt")),
     ))
@@ -157,7 +155,7 @@ fn check_by_hand(item: &Item, ca: &Path) -> Remedy {
     };
     match item.role.renewer {
         RenewedBy::Kubeadm if !policy::is_externally_managed(item) => words(&format!(
-            "{by_openssl}; certwatch does not renew it automatically, `certwatch renew {} --force` does",
+            "{by_openssl}; certwatch renews it only with `certwatch renew {} --force`",
             item.role.id
         )),
         _ => words(&by_openssl),
@@ -168,7 +166,7 @@ fn check_by_hand(item: &Item, ca: &Path) -> Remedy {
 fn foreign_ca(item: &Item) -> Remedy {
     match layout::locate(&item.place.path).role {
         role if role.renewer == RenewedBy::Kubeadm => Remedy::Command(role.command.to_owned()),
-        _ => words("put the cluster's CA into its certificate-authority-data"),
+        _ => words("put the cluster's CA, base64-encoded, into its certificate-authority-data"),
     }
 }
 
@@ -182,7 +180,9 @@ fn write_ca(item: &Item, ca: &Path) -> Remedy {
             "cp -p {conf} /root/kubelet.conf.old && sed -i \"s#certificate-authority-data: .*\
              #certificate-authority-data: $(base64 -w0 {ca})#\" {conf} && systemctl restart kubelet"
         )),
-        _ => words(&format!("put {} into its certificate-authority-data", show(ca))),
+        _ => {
+            words(&format!("put {}, base64-encoded, into its certificate-authority-data", show(ca)))
+        }
     }
 }
 
@@ -271,7 +271,8 @@ fn recover_kubelet(item: &Item) -> Remedy {
         )),
         _ => words(
             "on a control-plane node, `kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME` \
-             prints a new kubelet.conf for it; put it here as /etc/kubernetes/kubelet.conf and restart the kubelet",
+             prints a new kubelet.conf for this node (NAME: its name); save it here as \
+             /etc/kubernetes/kubelet.conf and restart the kubelet",
         ),
     }
 }
@@ -297,7 +298,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
             words("is its file system available? See `findmnt` and `dmesg`")
         }
         Reason::UnknownOwner(_) => words(
-            "see who started it (`systemctl status PID`); run this node's own as a static pod or as a service",
+            "see who started it (`systemctl status PID`); if it is this node's own, run it as a static pod or as a service",
         ),
         Reason::TooDeep(_) | Reason::TooMany { .. } => {
             words("narrow `scan.paths`, or add to `scan.exclude` what is not a certificate")
@@ -314,7 +315,7 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         }
         Reason::JoinedPem(_) => refused::part_lines(item),
         Reason::NotAsked { .. } => words(
-            "allow certwatch connections to this node, or leave them out with `certwatch check --offline`",
+            "allow certwatch to connect to the addresses of this node, or skip this with `certwatch check --offline`",
         ),
         Reason::NotRunning(_) | Reason::NotAnswering { .. } => Remedy::Command(format!(
             "tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log",
@@ -330,7 +331,7 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
     let role = item.role;
     match role.kind {
         _ if role.renewer == RenewedBy::Kubeadm => words(&format!(
-            "restore it from a backup; or move away what is left of it, its .key too, and run \
+            "restore it from a backup; or move away what is left of it, and of its .key if it has one, and run \
              `kubeadm init phase {} --config FILE` (FILE: the cluster's ClusterConfiguration, as in the \
              ConfigMap kubeadm-config)",
             kubeadm_phase(role.id)
@@ -370,15 +371,6 @@ fn look_into(item: &Item, format: FileFormat, is_der: bool) -> Remedy {
         | FileFormat::PublicKey
         | FileFormat::SshKey => return look_at(item),
     })
-}
-
-/// For what nothing is known to use.
-fn leave_out(item: &Item) -> Remedy {
-    let path = show(&item.place.path);
-    words(&format!(
-        "delete it if nothing uses it, or leave it out: exclude = [\"{path}\"] in [scan] of \
-         /etc/certwatch/config.toml"
-    ))
 }
 
 fn look_at(item: &Item) -> Remedy {

@@ -22,14 +22,14 @@ static STATIC_PODS: [Role; 4] = [
     static_pod(
         "kube-apiserver",
         "kube-apiserver",
-        "kubectl, nodes and controllers do not reach this API server",
+        "kubectl, nodes and controllers cannot reach this API server",
     ),
     static_pod(
         "kube-controller-manager",
         "controller-manager",
-        "on this node nothing handles CronJobs, Deployments and node health",
+        "this node's controller manager handles no CronJobs, Deployments or node health",
     ),
-    static_pod("kube-scheduler", "scheduler", "on this node nothing schedules new pods"),
+    static_pod("kube-scheduler", "scheduler", "this node's scheduler schedules no new pods"),
 ];
 
 /// That of a component of the control plane, by the name of its program.
@@ -45,7 +45,7 @@ const fn self_made(owner: &'static str, command: &'static str) -> Role {
         kind: CertificateKind::MinorLeaf,
         renewer: RenewedBy::Restart,
         ca: None,
-        impact: "scrapers of its metrics that check the expiry are rejected; nothing else uses it",
+        impact: "metrics scrapers that check its expiry reject it; nothing else uses it",
         command,
     }
 }

@@ -46,7 +46,7 @@ pub(crate) static CLIENT_CA: Role = custom(
     "CA of clients",
     "kube-apiserver",
     CertificateKind::Ca,
-    "this API server rejects every client whose certificate it signed",
+    "this API server rejects every client whose certificate this CA signed",
 );
 
 /// `--requestheader-client-ca-file` of kube-apiserver.
