@@ -6,7 +6,6 @@ use crate::domain::ledger::Notice;
 use crate::domain::message::MessageKind;
 use crate::domain::policy::Severity;
 use crate::domain::renewal::maintenance_window::NodeOffset;
-use crate::domain::renewal::plan::RenewalPolicy;
 use crate::domain::renewal::rate_limit::{self, Attempt};
 use crate::domain::renewal::schedule::{NextRenewal, Schedule};
 use crate::domain::renewal::{Journal, Outcome, words};
@@ -22,12 +21,7 @@ const REMEMBERED: usize = 10;
 pub(crate) fn schedule(config: &Config) -> Option<Schedule> {
     let renew = &config.renew;
     renew.enabled.then(|| Schedule {
-        policy: RenewalPolicy {
-            before: renew.before,
-            short_lived: config.policy.short_lived,
-            restart: renew.restart,
-            restart_stale: renew.restart_stale,
-        },
+        policy: renew.policy(config.policy.short_lived),
         windows: renew.windows.clone(),
         deadline: renew.deadline,
         offset: NodeOffset::of(&node_name(config)),
