@@ -1,10 +1,11 @@
 //! What the kubelet's files say of where it answers, and which runtime it uses.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::domain::layout::KUBELET_CURRENT;
 use crate::domain::model::KubeletSettings;
 
 use super::yaml;
@@ -88,6 +89,15 @@ pub(crate) fn server(config: &[u8]) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(from_here(address), port))
 }
 
+/// The file of the certificate that the kubelet serves, in its directory `pki` unless its `config.yaml` names another one.
+pub(crate) fn serving_file(config: &[u8], pki: &Path) -> PathBuf {
+    let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
+    let given = config.tls_cert_file.filter(|path| path.is_absolute());
+    let requested = config.server_tls_bootstrap.unwrap_or_default();
+    let own = if requested { KUBELET_CURRENT[1] } else { "kubelet.crt" };
+    given.unwrap_or_else(|| pki.join(own))
+}
+
 /// The words of a file of variables such as `kubeadm-flags.env` that are flags or their values.
 pub(crate) fn flag_words(env: &str) -> impl Iterator<Item = String> {
     let lines = env.lines().map(str::trim).filter(|line| !line.starts_with('#'));
@@ -148,6 +158,17 @@ mod tests {
         assert_eq!(at("port: 1\naddress: 10.0.0.1\n").as_deref(), Some("10.0.0.1:1"));
         assert_eq!(at("address: ''\n").as_deref(), Some("127.0.0.1:10250"));
         assert_eq!(at("port: 0\n"), None);
+    }
+
+    #[test]
+    fn the_kubelet_serves_what_it_was_given_or_has_got_or_made() {
+        let file = |config: &str| serving_file(config.as_bytes(), Path::new("/pki"));
+        assert_eq!(file("tlsCertFile: /a.crt\nserverTLSBootstrap: true\n"), Path::new("/a.crt"));
+        assert_eq!(
+            file("serverTLSBootstrap: true\n"),
+            Path::new("/pki/kubelet-server-current.pem")
+        );
+        assert_eq!(file("serverTLSBootstrap: false\n"), Path::new("/pki/kubelet.crt"));
     }
 
     #[test]
