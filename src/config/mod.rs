@@ -96,12 +96,7 @@ impl Config {
 
     /// When something is due, and what is restarted for it.
     pub(crate) fn renewal_policy(&self) -> RenewalPolicy {
-        RenewalPolicy {
-            before: self.renew.before,
-            short_lived: self.policy.short_lived,
-            restart: self.renew.restart,
-            restart_stale: self.renew.restart_stale,
-        }
+        self.renew.policy(self.policy.short_lived)
     }
 }
 

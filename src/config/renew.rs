@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use crate::domain::layout::KUBERNETES;
 use crate::domain::renewal::MaintenanceWindow;
 use crate::domain::renewal::copy::{ListedCopy, SystemUser};
-use crate::domain::renewal::plan::RestartPolicy;
+use crate::domain::renewal::plan::{RenewalPolicy, RestartPolicy};
 use crate::domain::time::Span;
 
 use super::error::Problem;
@@ -30,6 +30,9 @@ const RESTARTS: [(&str, RestartPolicy); 3] =
 pub struct RenewConfig {
     /// The daemon asks for a renewal by itself.
     pub enabled: bool,
+    /// The kubelet's own certificates are renewed too; as `enabled` unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubelet: Option<bool>,
     /// A certificate is due when it has less than this left, 1 h to 36,500 d.
     #[serde(serialize_with = "span::show")]
     pub before: Span,
@@ -61,6 +64,7 @@ impl Default for RenewConfig {
     fn default() -> Self {
         Self {
             enabled: false,
+            kubelet: None,
             before: Span::days(30),
             restart: RestartPolicy::default(),
             restart_stale: false,
@@ -75,12 +79,26 @@ impl Default for RenewConfig {
     }
 }
 
+impl RenewConfig {
+    /// The settings that a plan goes by; what lives shorter than `short_lived` is due in the last third of its life.
+    pub(crate) fn policy(&self, short_lived: Span) -> RenewalPolicy {
+        RenewalPolicy {
+            before: self.before,
+            short_lived,
+            restart: self.restart,
+            restart_stale: self.restart_stale,
+            kubelet: self.kubelet.unwrap_or(self.enabled).then_some(self.deadline),
+        }
+    }
+}
+
 /// The section; `daemons_dir` is where the daemon's user may write.
 pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>) -> RenewConfig {
     let default = RenewConfig::default();
     let (before, deadline) = times(section, &default);
     RenewConfig {
         enabled: section.take("enabled", default.enabled, value::flag).value,
+        kubelet: section.take("kubelet", default.kubelet, |it| value::flag(it).map(Some)).value,
         before,
         restart: section
             .take("restart", default.restart, |word| value::one_of(word, &RESTARTS))

@@ -251,7 +251,7 @@ fn of_row(
             automatic: advice::automatic(
                 item,
                 row.expires,
-                schedule.and_then(|schedule| schedule.begins_for(item, now)),
+                schedule.and_then(|schedule| schedule.begins_for(inventory, item, now)),
                 now,
             ),
             remedies,

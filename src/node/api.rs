@@ -17,6 +17,15 @@ use crate::parse::credential::{self, Credential};
 
 use super::http::ComponentClient;
 
+/// What an API server knows of a node by its kubelet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NodePresence {
+    /// The latest sign of life.
+    pub at: UnixTime,
+    /// The kubelet says that pods can be run.
+    pub is_ready: bool,
+}
+
 /// The API server as one user sees it. It is not `Debug`: it holds a key.
 pub(crate) struct ApiClient {
     client: ComponentClient,
@@ -105,6 +114,23 @@ impl ApiClient {
             .ok_or_else(|| format!("the API server lists no leases: status {}", answer.status))
     }
 
+    /// What is known of a node by its kubelet.
+    ///
+    /// # Errors
+    /// As [`Self::get`], or the node or its lease is not there.
+    pub(crate) fn presence(&self, node: &str) -> Result<NodePresence, String> {
+        let lease =
+            format!("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node}");
+        let [lease, node] = [lease, format!("/api/v1/nodes/{node}")].map(|path| self.get(&path));
+        let (lease, node) = (lease?, node?);
+        presence(&lease.body, &node.body).ok_or_else(|| {
+            let (lease, node) = (lease.status, node.status);
+            format!(
+                "the API server returns status {lease} for the node's lease, {node} for the node"
+            )
+        })
+    }
+
     /// kubeadm's ClusterConfiguration, as YAML.
     ///
     /// # Errors
@@ -133,6 +159,14 @@ fn lease(body: &[u8]) -> Option<LeaderLease> {
     Some(LeaderLease { host, renewed })
 }
 
+fn presence(lease: &[u8], node: &[u8]) -> Option<NodePresence> {
+    let NodeLease { at, .. } = heartbeat(&serde_json::from_slice(lease).ok()?)?;
+    let node: Value = serde_json::from_slice(node).ok()?;
+    let conditions = node["status"]["conditions"].as_array()?;
+    let is_ready = conditions.iter().any(|it| it["type"] == "Ready" && it["status"] == "True");
+    Some(NodePresence { at, is_ready })
+}
+
 fn heartbeats(body: &[u8]) -> Option<Vec<NodeLease>> {
     let list: Value = serde_json::from_slice(body).ok()?;
     Some(list["items"].as_array()?.iter().filter_map(heartbeat).collect())
@@ -156,6 +190,24 @@ mod tests {
         let at = UnixTime::parse("2026-11-23T22:00:01Z").unwrap();
         assert_eq!(heartbeats(list), Some(vec![NodeLease { node: "cp1".to_owned(), at }]));
         assert_eq!(heartbeats(b"{}"), None);
+    }
+
+    #[test]
+    fn a_node_is_present_by_its_lease_and_its_condition() {
+        let lease = br#"{"metadata": {"name": "cp1"}, "spec": {"renewTime": "2026-11-23T22:00:01.999999Z"}}"#;
+        let node = |status: &str| {
+            let ready = format!(r#"{{"type": "Ready", "status": "{status}"}}"#);
+            format!(
+                r#"{{"status": {{"conditions": [{{"type": "DiskPressure", "status": "True"}}, {ready}]}}}}"#
+            )
+        };
+        let at = UnixTime::parse("2026-11-23T22:00:01Z").unwrap();
+        for (status, is_ready) in [("True", true), ("False", false), ("Unknown", false)] {
+            let known = presence(lease, node(status).as_bytes());
+            assert_eq!(known, Some(NodePresence { at, is_ready }), "{status}");
+        }
+        assert_eq!(presence(b"{}", node("True").as_bytes()), None);
+        assert_eq!(presence(lease, b"{}"), None);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::domain::layout::KUBELET_PKI;
 use crate::domain::model::Certificate;
 use crate::domain::renewal::Component;
 use crate::domain::time::{Span, UnixTime};
+use crate::parse::kubelet as kubelet_files;
 use crate::sys::unix_time;
 
 use super::container_log;
@@ -62,6 +64,13 @@ pub(crate) fn look(kubernetes: &Path, component: Component) -> Option<ComponentU
     let held = held(&pod, process.as_ref(), &presented);
     let says = if is_running && answers { None } else { container_log::complaint(component) };
     Some(ComponentUse { component, manifest: pod.manifest, is_running, presented, held, says })
+}
+
+/// What the kubelet presents, by its configuration; `None` where it serves nowhere. Takes up to 3 s if it hangs.
+pub(crate) fn kubelet(config: &[u8]) -> Option<Presented> {
+    let at = kubelet_files::server(config)?;
+    let file = Some(kubelet_files::serving_file(config, Path::new(KUBELET_PKI)));
+    Some(Presented { at, file, certificate: handshake::certificate(at) })
 }
 
 fn presented(pod: &Pod) -> Vec<Presented> {

@@ -1,12 +1,13 @@
 //! The kubelet of this node and its container runtime: who it is, how long its certificate is valid, and whether both are
 //! well.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::domain::layout::shown;
-use crate::domain::model::{Attribute, Certificate};
+use crate::domain::model::{Attribute, Certificate, KubeletSettings};
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::time::UnixTime;
@@ -92,6 +93,19 @@ pub(crate) fn user(paths: &NodePaths) -> Result<String, Fault> {
 /// As of [`user`].
 pub(crate) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
     Ok(user(paths)?.split_off(USER.len()))
+}
+
+/// What its configuration says of its own certificates.
+pub(crate) fn settings(paths: &NodePaths) -> KubeletSettings {
+    let config = read::file(&paths.kubelet.join("config.yaml"));
+    config.map(|it| parse::kubelet::settings(&it)).unwrap_or_default()
+}
+
+/// Where it serves; `None` if it was told not to.
+pub(crate) fn server(paths: &NodePaths) -> Option<SocketAddr> {
+    // Without its file it has its defaults.
+    let config = read::file(&paths.kubelet.join("config.yaml")).unwrap_or_default();
+    parse::kubelet::server(&config)
 }
 
 /// What is wrong with the kubelet, asked on its `healthzPort`. One that is told to answer nobody is taken for well.

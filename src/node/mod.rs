@@ -20,6 +20,7 @@ mod proof;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use api::NodePresence;
 pub use paths::NodePaths;
 
 use std::net::SocketAddr;
@@ -95,12 +96,24 @@ impl ControlPlane {
     /// # Errors
     /// It does not, or cannot be asked; why, as a clause.
     pub(crate) fn reaches_kubelet(&self) -> Result<(), String> {
+        self.admin()?.reaches_kubelet(&self.node_name()?)
+    }
+
+    /// What the API server of this node knows of it by its kubelet. Takes up to 3 s if it hangs.
+    ///
+    /// # Errors
+    /// It cannot be asked, or knows of no such node; why, as a clause.
+    pub(crate) fn presence(&self) -> Result<NodePresence, String> {
+        self.admin()?.presence(&self.node_name()?)
+    }
+
+    fn node_name(&self) -> Result<String, String> {
         let node = kubelet::node_name(&self.paths).map_err(|fault| fault.what)?;
         // As Kubernetes wants it (RFC 1123): nothing that means something in a URL.
-        if !node.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.')) {
-            return Err(format!("`{}` is not a valid node name", escape_control(&node)));
+        if node.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.')) {
+            return Ok(node);
         }
-        self.admin()?.reaches_kubelet(&node)
+        Err(format!("`{}` is not a valid node name", escape_control(&node)))
     }
 
     /// kubeadm's ClusterConfiguration, as YAML, from the API server of this node.

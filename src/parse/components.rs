@@ -30,6 +30,8 @@ pub(crate) struct ComponentFiles {
     pub etcd: Option<Vec<u8>>,
     /// The kubeconfigs of components and administrators.
     pub kubeconfigs: Vec<(PathBuf, Vec<u8>)>,
+    /// The configuration of the kubelet.
+    pub kubelet: Option<Vec<u8>>,
 }
 
 /// What these files say together; `has` says whether there is a file.
@@ -48,6 +50,7 @@ pub(crate) fn read(files: &ComponentFiles, has: &dyn Fn(&Path) -> bool) -> Compo
         version: api_server.and_then(|pod| pod.version),
         signing_files: signing.unwrap_or_default(),
         server_names,
+        kubelet: files.kubelet.as_deref().map(super::kubelet::settings).unwrap_or_default(),
     }
 }
 

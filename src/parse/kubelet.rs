@@ -1,20 +1,31 @@
 //! What the kubelet's files say of where it answers, and which runtime it uses.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::domain::layout::KUBELET_CURRENT;
+use crate::domain::model::KubeletSettings;
 
 use super::yaml;
 
 /// The kubelet's default for `healthzPort`.
 const HEALTHZ_PORT: u16 = 10248;
 
+/// The kubelet's default for `port`.
+const PORT: u16 = 10250;
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct KubeletConfiguration {
     static_pod_path: Option<PathBuf>,
     tls_cert_file: Option<PathBuf>,
+    rotate_certificates: Option<bool>,
+    #[serde(rename = "serverTLSBootstrap")]
+    server_tls_bootstrap: Option<bool>,
+    port: Option<u16>,
+    address: Option<String>,
     authentication: Option<Authentication>,
     healthz_port: Option<u16>,
     healthz_bind_address: Option<IpAddr>,
@@ -57,6 +68,36 @@ pub(crate) fn files(config: &[u8]) -> KubeletFiles {
     }
 }
 
+/// What it says of the kubelet's own certificates; nothing where it cannot be read. The defaults are the kubelet's:
+/// kubeadm turns the rotation on.
+pub(crate) fn settings(config: &[u8]) -> KubeletSettings {
+    let Ok(config) = yaml::read::<KubeletConfiguration>(config) else {
+        return KubeletSettings::default();
+    };
+    let is_given = config.tls_cert_file.is_some_and(|path| !path.as_os_str().is_empty());
+    KubeletSettings {
+        rotates: Some(config.rotate_certificates.unwrap_or_default()),
+        makes_serving: !is_given && !config.server_tls_bootstrap.unwrap_or_default(),
+    }
+}
+
+/// Where the kubelet serves by its `config.yaml`, as it is reached from the node itself; `None` if it was told not to.
+pub(crate) fn server(config: &[u8]) -> Option<SocketAddr> {
+    let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
+    let port = config.port.unwrap_or(PORT);
+    let address = config.address.and_then(|it| it.parse().ok());
+    (port != 0).then(|| SocketAddr::new(from_here(address), port))
+}
+
+/// The file of the certificate that the kubelet serves, in its directory `pki` unless its `config.yaml` names another one.
+pub(crate) fn serving_file(config: &[u8], pki: &Path) -> PathBuf {
+    let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
+    let given = config.tls_cert_file.filter(|path| path.is_absolute());
+    let requested = config.server_tls_bootstrap.unwrap_or_default();
+    let own = if requested { KUBELET_CURRENT[1] } else { "kubelet.crt" };
+    given.unwrap_or_else(|| pki.join(own))
+}
+
 /// The words of a file of variables such as `kubeadm-flags.env` that are flags or their values.
 pub(crate) fn flag_words(env: &str) -> impl Iterator<Item = String> {
     let lines = env.lines().map(str::trim).filter(|line| !line.starts_with('#'));
@@ -71,11 +112,11 @@ pub(crate) fn flag_words(env: &str) -> impl Iterator<Item = String> {
 pub(crate) fn healthz(config: &[u8]) -> Option<SocketAddr> {
     let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
     let port = config.healthz_port.unwrap_or(HEALTHZ_PORT);
-    let ip = match config.healthz_bind_address {
-        Some(ip) if !ip.is_unspecified() => ip,
-        _ => Ipv4Addr::LOCALHOST.into(),
-    };
-    (port != 0).then(|| SocketAddr::new(ip, port))
+    (port != 0).then(|| SocketAddr::new(from_here(config.healthz_bind_address), port))
+}
+
+fn from_here(address: Option<IpAddr>) -> IpAddr {
+    address.filter(|ip| !ip.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
 /// The socket of the container runtime, by `kubeadm-flags.env` or else by the first of `configs` that names one:
@@ -108,6 +149,39 @@ mod tests {
         assert_eq!(at("healthzBindAddress: '::'\n").as_deref(), Some("127.0.0.1:10248"));
         assert_eq!(at("healthzPort: 0\n"), None);
         assert_eq!(at("]").as_deref(), Some("127.0.0.1:10248"));
+    }
+
+    #[test]
+    fn the_kubelet_serves_where_it_was_told() {
+        let at = |config: &str| server(config.as_bytes()).map(|address| address.to_string());
+        assert_eq!(at("address: 0.0.0.0\n").as_deref(), Some("127.0.0.1:10250"));
+        assert_eq!(at("port: 1\naddress: 10.0.0.1\n").as_deref(), Some("10.0.0.1:1"));
+        assert_eq!(at("address: ''\n").as_deref(), Some("127.0.0.1:10250"));
+        assert_eq!(at("port: 0\n"), None);
+    }
+
+    #[test]
+    fn the_kubelet_serves_what_it_was_given_or_has_got_or_made() {
+        let file = |config: &str| serving_file(config.as_bytes(), Path::new("/pki"));
+        assert_eq!(file("tlsCertFile: /a.crt\nserverTLSBootstrap: true\n"), Path::new("/a.crt"));
+        assert_eq!(
+            file("serverTLSBootstrap: true\n"),
+            Path::new("/pki/kubelet-server-current.pem")
+        );
+        assert_eq!(file("serverTLSBootstrap: false\n"), Path::new("/pki/kubelet.crt"));
+    }
+
+    #[test]
+    fn the_configuration_says_who_renews() {
+        let says = |config: &str| {
+            let KubeletSettings { rotates, makes_serving } = settings(config.as_bytes());
+            (rotates, makes_serving)
+        };
+        assert_eq!(says("rotateCertificates: true\n"), (Some(true), true));
+        assert_eq!(says("tlsCertFile: ''\n"), (Some(false), true), "the kubelet's own defaults");
+        assert_eq!(says("serverTLSBootstrap: true\n"), (Some(false), false));
+        assert_eq!(says("rotateCertificates: true\ntlsCertFile: /a\n"), (Some(true), false));
+        assert_eq!(says("]"), (None, false));
     }
 
     #[test]

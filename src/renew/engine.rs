@@ -174,13 +174,16 @@ impl Renewer {
             Step::Stage => self.stage(journal).map(|()| Done::default()),
             Step::Inspect => self.inspect(journal),
             Step::Install => self.install(journal),
-            Step::Kubelet => kubelet::renew(paths, &self.config()).map(Done::with),
+            Step::Kubelet => self.give_to_kubelet(journal),
             Step::Activate(index) => self.activate(journal, index, journal.begun),
             Step::ActivateOld(index) => {
                 self.activate(journal, index, journal.turned.unwrap_or(journal.begun))
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
             Step::KubeletRotation => kubelet::rotate(paths).map(Done::with),
+            Step::KubeletClient | Step::KubeletServing | Step::KubeletServingBack => {
+                kubelet::own::take(paths, journal).map(Done::with)
+            }
             Step::Copies => Ok(self.refresh(journal)),
             Step::RollBack => self.roll_back(journal),
             Step::CleanUp(outcome) => self.clean_up(journal, outcome),
@@ -244,6 +247,14 @@ impl Renewer {
             return Ok(());
         }
         ControlPlane::read(&self.paths)?.await_kubelet_and_runtime()
+    }
+
+    fn give_to_kubelet(&self, journal: &Journal) -> Result<Done, Fault> {
+        if self.paths.is_stage_shown && journal.names.is_empty() {
+            // kubeadm looks for the CA where the unit shows the stage, which nothing has filled.
+            stage::stage(&self.paths)?;
+        }
+        kubelet::renew(&self.paths, &self.config()).map(Done::with)
     }
 
     fn roll_back(&self, journal: &Journal) -> Result<Done, Fault> {

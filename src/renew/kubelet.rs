@@ -6,6 +6,7 @@
 //! answers. Whatever was there before is kept in `kubelet-before`.
 
 mod conf;
+pub(super) mod own;
 mod wait;
 
 use std::fs;
@@ -26,7 +27,7 @@ use crate::fs::inode::Ownership;
 use crate::fs::{FileError, dir, read, replace};
 use crate::node::NodePaths;
 use crate::node::kubelet::{
-    CURRENT, certificate, client_not_after, conf_path, embedded, kubelet_down, pki, user,
+    CURRENT, certificate, client_not_after, conf_path, embedded, kubelet_down, pki, settings, user,
 };
 use crate::sys;
 
@@ -89,6 +90,11 @@ pub(crate) fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
 /// There is no such certificate within two minutes, a file cannot be written, or the kubelet does not answer
 /// within a minute after its start.
 pub(crate) fn rotate(paths: &NodePaths) -> Result<String, Fault> {
+    if settings(paths).rotates == Some(false) {
+        return Ok("the kubelet does not rotate its certificate, because rotateCertificates is not true in its \
+                   configuration: that in kubelet.conf has to be replaced before it expires"
+            .to_owned());
+    }
     let current = pki(paths).join(CURRENT);
     let fresh = wait_until(ROTATION, || fresh(&current));
     let fresh = fresh.ok_or_else(|| {
@@ -194,6 +200,10 @@ pub(crate) fn restart(paths: &NodePaths) -> Result<(), Fault> {
         let said = restarted.summary();
         return Err(Fault::failed(format!("`systemctl restart kubelet` did not work: {said}")));
     }
+    answers(paths)
+}
+
+fn answers(paths: &NodePaths) -> Result<(), Fault> {
     wait_until(START, || kubelet_down(paths).is_none().then_some(())).ok_or_else(|| {
         Fault::failed(format!(
             "the kubelet was restarted and does not respond within {} s; see `journalctl -u kubelet`",

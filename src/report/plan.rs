@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::domain::renewal::Component;
 use crate::domain::renewal::blocker::Blocker;
+use crate::domain::renewal::kubelet_renewal::KubeletWay;
 use crate::domain::renewal::leftover::Leftover;
 use crate::domain::renewal::plan::Plan;
 use crate::domain::text::{escape_control, escaped, shell_word};
@@ -97,9 +98,9 @@ impl PlanReport<'_> {
             .iter()
             .map(|path| escape_control(&path.to_string_lossy()).into_owned());
         section(out, "Copies of admin.conf that are refreshed", &copies.collect::<Vec<_>>());
-        if self.plan.kubelet {
-            let text = "it gets a new client certificate and is restarted; pods go on running";
-            section(out, "The kubelet", &[text.to_owned()]);
+        let rescued = self.plan.kubelet.then_some(KubeletWay::Recovery);
+        if let Some(way) = self.plan.kubelet_renewal.map(|it| it.way).or(rescued) {
+            section(out, "The kubelet", &[way.words().to_owned()]);
         }
     }
 
@@ -113,7 +114,8 @@ impl PlanReport<'_> {
                 it.name
             )
         });
-        let kubelet = self.plan.kubelet.then(|| "systemctl restart kubelet".to_owned());
+        let is_kubelet_restarted = self.plan.kubelet || self.plan.kubelet_renewal.is_some();
+        let kubelet = is_kubelet_restarted.then(|| "systemctl restart kubelet".to_owned());
         let mut restart: Vec<_> = self.plan.restart.iter().map(|(it, _)| *it).collect();
         if self.plan.restarts_together() {
             // The API server is told first.

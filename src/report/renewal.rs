@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::domain::renewal::blocker::Blocker;
+use crate::domain::renewal::kubelet_renewal::KubeletRenewal;
 use crate::domain::renewal::leftover::Leftover;
 use crate::domain::renewal::plan::{Plan, Renewal, Skip};
 use crate::domain::renewal::words::{outcome_headline, outcome_text};
@@ -54,6 +55,7 @@ struct PlanJson<'a> {
     keep_running: Vec<PodJson>,
     copies: Vec<String>,
     renew_kubelet: bool,
+    kubelet_renewal: Option<KubeletRenewalJson>,
     commands: Vec<String>,
     incomplete: bool,
     warnings: &'a [String],
@@ -68,6 +70,14 @@ struct CertificateJson<'a> {
     expires: Option<String>,
     reason: &'static str,
     message: String,
+}
+
+#[derive(Serialize)]
+struct KubeletRenewalJson {
+    name: &'static str,
+    expires: String,
+    reason: &'static str,
+    message: &'static str,
 }
 
 #[derive(Serialize)]
@@ -104,6 +114,7 @@ struct OutcomeJson<'a> {
     certificates: &'a [String],
     components: Vec<LivePodJson>,
     kubelet: bool,
+    kubelet_renewal: Option<KubeletRenewalJson>,
     changed_files: Vec<String>,
     error: Option<FailureJson<'a>>,
     rollback_error: Option<FailureJson<'a>>,
@@ -138,6 +149,7 @@ impl<'a> PlanJson<'a> {
             // What is proved afterwards is no part of the plan.
             reaches_kubelet: _,
             kubelet,
+            kubelet_renewal,
             blockers,
             overridden,
             incomplete,
@@ -164,6 +176,7 @@ impl<'a> PlanJson<'a> {
             keep_running: keep_running.collect(),
             copies: copies.iter().map(|path| lossy(path)).collect(),
             renew_kubelet: *kubelet,
+            kubelet_renewal: kubelet_renewal.as_ref().map(KubeletRenewalJson::of),
             commands: report.commands(),
             incomplete: *incomplete,
             warnings,
@@ -195,6 +208,18 @@ impl<'a> CertificateJson<'a> {
     }
 }
 
+impl KubeletRenewalJson {
+    fn of(renewal: &KubeletRenewal) -> Self {
+        let KubeletRenewal { way, ends } = *renewal;
+        Self {
+            name: way.name(),
+            expires: ends.to_string(),
+            reason: way.code(),
+            message: way.words(),
+        }
+    }
+}
+
 impl BlockerJson {
     fn of(blocker: &Blocker) -> Self {
         Self { code: blocker.code(), message: blocker.what(), remedy: blocker.remedy() }
@@ -221,6 +246,7 @@ impl<'a> OutcomeJson<'a> {
             certificates: &journal.names,
             components: journal.live.iter().map(LivePodJson::of).collect(),
             kubelet: journal.kubelet,
+            kubelet_renewal: journal.kubelet_renewal.as_ref().map(KubeletRenewalJson::of),
             changed_files: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
             error: FailureJson::of(journal.fault.as_ref(), journal),
             rollback_error: FailureJson::of(journal.rollback_error.as_ref(), journal),

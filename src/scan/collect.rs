@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{KUBELET_CURRENT, KUBERNETES, Location, PKI_NAMES};
+use crate::domain::layout::{KUBELET_CURRENT, KUBERNETES, LIVE_IN_UNIT, Location, PKI_NAMES};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, CertificateKind};
 use crate::parse::kubeconfig::{Kubeconfig, PemSource};
@@ -281,10 +281,14 @@ impl Collector {
 
     fn named_ca(&self, pki: &Path, ca: &str) -> Arc<CaFile> {
         // kubespray without its link has `ssl` alone.
-        let other = pki.with_file_name(PKI_NAMES[1]).join(ca);
-        let file = pki.join(ca);
-        let file = if self.host.exists(&file) || !self.host.exists(&other) { file } else { other };
-        self.ca_file(&file)
+        let known = [pki.join(ca), pki.with_file_name(PKI_NAMES[1]).join(ca)];
+        // certwatch-renew.service shows the copy that kubeadm works on, and that may be empty.
+        let live = |path: &PathBuf| {
+            path.strip_prefix(KUBERNETES).ok().map(|below| Path::new(LIVE_IN_UNIT).join(below))
+        };
+        let mut files = known.iter().cloned().chain(known.iter().filter_map(live));
+        let found = files.find(|file| self.host.exists(file));
+        self.ca_file(found.as_ref().unwrap_or(&known[0]))
     }
 
     fn anchors_beside(&self, path: &Path) -> Arc<Vec<Anchor>> {

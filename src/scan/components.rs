@@ -12,6 +12,9 @@ use super::host::Host;
 const KUBECONFIGS: [&str; 5] =
     ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf", "super-admin.conf"];
 
+/// As kubeadm writes it.
+pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+
 /// The control plane of this node; nothing is known of it where there are no manifests.
 pub(super) fn components(host: &Host) -> Components {
     let manifest = |name: &str| {
@@ -29,6 +32,7 @@ pub(super) fn components(host: &Host) -> Components {
         controller_manager: manifest("kube-controller-manager.yaml"),
         etcd: manifest("etcd.yaml"),
         kubeconfigs: KUBECONFIGS.iter().filter_map(kubeconfig).collect(),
+        kubelet: host.read(Path::new(KUBELET_CONFIG), false).ok(),
     };
     read(&files, &|path| host.exists(path))
 }

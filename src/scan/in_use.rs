@@ -7,11 +7,14 @@ use crate::domain::layout::{KUBERNETES, locate};
 use crate::domain::model::{
     Content, Entry, HeldFile, Item, Place, Reason, StaleEvidence, StaleUse,
 };
+use crate::domain::reference::KUBELET;
 use crate::domain::renewal::Component;
 use crate::domain::role::{self, Role};
 use crate::node::handshake::NoAnswer;
 use crate::node::in_use::{self, ComponentUse, Held, Presented};
 
+use super::components::KUBELET_CONFIG;
+use super::host::Host;
 use super::pool;
 
 /// A component that is looked at.
@@ -80,6 +83,31 @@ pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) -> Option<Held
     let evidence = StaleEvidence::Read { started, not_after: None };
     item.stale_use = is_stale.then(|| Box::new(StaleUse { component, evidence }));
     Some(HeldFile { component, place: item.place.clone(), started })
+}
+
+/// What the kubelet presents, where there is a kubelet.
+pub(super) fn kubelet(host: &Host) -> Option<Presented> {
+    in_use::kubelet(&host.read(Path::new(KUBELET_CONFIG), false).ok()?)
+}
+
+/// Notes at the item of the kubelet's serving certificate what it presents in its place, and that it does not answer.
+pub(super) fn lay_over_kubelet(items: &mut Vec<Item>, seen: Presented) {
+    let Presented { at, file, certificate } = seen;
+    let Some(item) = file.and_then(|file| first_of(items, &file)) else { return };
+    let component = KUBELET;
+    match certificate {
+        Ok(seen) if item.certificate().is_some_and(|it| it.sha256 != seen.sha256) => {
+            let evidence = StaleEvidence::Presents { at, not_after: seen.not_after };
+            item.stale_use = Some(Box::new(StaleUse { component, evidence }));
+        }
+        Ok(_) => {}
+        Err(no_answer) => {
+            let reason = unanswered(at, no_answer, &None);
+            let place = Place::new(Path::new(component), Entry::Whole);
+            let item = Item::new(place, item.role, Content::Problem(reason));
+            items.push(item);
+        }
+    }
 }
 
 fn self_made(component: Component) -> &'static Role {
@@ -195,6 +223,27 @@ mod tests {
         let _ = lay_over(&mut items, presents(1, 300));
         assert_eq!(items[0].place.entry, Entry::Presented(at()));
         assert_eq!(items[0].role.id, "apiserver");
+    }
+
+    #[test]
+    fn what_the_kubelet_presents_is_compared_with_its_file() {
+        let file = "/var/lib/kubelet/pki/kubelet.crt";
+        let seen = |certificate| Presented { at: at(), file: Some(file.into()), certificate };
+        let codes_with = |certificate| {
+            let mut items = vec![on_disk(file, Entry::Pem(0), 1)];
+            lay_over_kubelet(&mut items, seen(certificate));
+            codes(items, NOW)
+        };
+        let one = |code: &str, severity: &str| vec![(code.to_owned(), severity.to_owned())];
+        assert_eq!(codes_with(Ok(certificate("a", "b", 1, 300))), []);
+        assert_eq!(codes_with(Ok(certificate("a", "b", 2, -1))), one("stale_in_use", "warning"));
+        let why = || "connection refused".to_owned();
+        let no_answer = |is_sandbox| Err(NoAnswer { why: why(), is_sandbox });
+        assert_eq!(codes_with(no_answer(false)), one("not_answering", "unknown"));
+        assert_eq!(codes_with(no_answer(true)), one("not_asked", "unknown"));
+        let mut none = Vec::new();
+        lay_over_kubelet(&mut none, seen(no_answer(false)));
+        assert!(none.is_empty(), "no kubelet serves here");
     }
 
     #[test]

@@ -235,6 +235,8 @@ impl Scan<'_> {
         let held =
             seen.into_iter().flatten().filter_map(|it| in_use::lay_over(items, it)).collect();
         items.extend(left.into_iter().map(|(look, reason)| look.not_taken(reason)));
+        let kubelet = self.step(in_use::kubelet)?.flatten();
+        kubelet.into_iter().for_each(|it| in_use::lay_over_kubelet(items, it));
         Ok(held)
     }
 

@@ -16,6 +16,7 @@ mod control_plane;
 mod daemon;
 mod in_use;
 mod itself;
+mod kubelet;
 mod odd_clusters;
 mod other_places;
 mod package;

@@ -48,7 +48,7 @@ fn print(what: &str, total: Duration, outages: &[Outage; 4]) {
 }
 
 /// Starts the daemon as a unit would, with everybody told by `receiver`.
-fn start_daemon(node: Node<'_>, receiver: &Receiver, properties: &[&str]) {
+pub(crate) fn start_daemon(node: Node<'_>, receiver: &Receiver, properties: &[&str]) {
     node.write("/etc/certwatch/credentials/url", receiver.url("/hook").as_bytes());
     node.run(&["chmod", "600", "/etc/certwatch/credentials/url"]);
     node.configure_certwatch("enabled = true\n[webhook]\nurl-credential = \"url\"");

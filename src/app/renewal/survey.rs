@@ -7,8 +7,9 @@ use glob::Pattern;
 
 use crate::domain::layout::ROOT_KUBECONFIG;
 use crate::domain::model::Inventory;
-use crate::domain::renewal::plan::{Plan, RenewReason, RenewalPolicy, Selection};
+use crate::domain::renewal::plan::{Plan, RenewReason, RenewRequest, RenewalPolicy, Selection};
 use crate::domain::renewal::rate_limit::{self, Attempt};
+use crate::domain::renewal::schedule::NextRenewal;
 use crate::domain::renewal::{Fault, decide};
 use crate::domain::role::{self, Role};
 use crate::domain::time::UnixTime;
@@ -49,20 +50,21 @@ pub(super) fn survey(
     manifests: Option<&Manifests>,
     now: UnixTime,
 ) -> Result<PreparedPlan, Fault> {
-    Ok(survey_of(job, &inventory(job, now)?, manifests, now))
+    Ok(survey_of(job, &job.request, &inventory(job, now)?, manifests, now))
 }
 
 fn survey_of(
     job: &RenewalJob,
+    request: &RenewRequest,
     inventory: &Inventory,
     manifests: Option<&Manifests>,
     now: UnixTime,
 ) -> PreparedPlan {
-    let policy = policy(job);
-    let admin_is_renewed = decide::concerns(&job.request, "admin.conf", inventory, &policy, now);
+    let policy = policy(job, request);
+    let admin_is_renewed = decide::concerns(request, "admin.conf", inventory, &policy, now);
     let Gathered { facts, settled, text } =
         facts::gather(&question(job, admin_is_renewed, manifests), now);
-    let plan = decide::plan(inventory, &facts, &job.request, &policy, now);
+    let plan = decide::plan(inventory, &facts, request, &policy, now);
     PreparedPlan { plan, settled, text, due: Some(DueRenewal::default()) }
 }
 
@@ -78,11 +80,13 @@ pub(super) fn survey_for(
         renewer.save()?;
     }
     let inventory = inventory(job, now)?;
-    let mut survey = survey_of(job, &inventory, renewer.memory().manifests.as_ref(), now);
+    let schedule = monitor::schedule(&job.config).filter(|_| job.is_auto);
+    let next = schedule.and_then(|it| it.next(&inventory, renewer.attempts(), now));
+    let next = next.filter(|next| !next.found.is_empty());
+    let request = request(job, next.as_ref().filter(|next| next.at <= now));
+    let manifests = renewer.memory().manifests.as_ref();
+    let mut survey = survey_of(job, &request, &inventory, manifests, now);
     if job.is_auto {
-        let schedule = monitor::schedule(&job.config);
-        let next = schedule.and_then(|it| it.next(&inventory, renewer.attempts(), now));
-        let next = next.filter(|next| !next.found.is_empty());
         if let Some(since) = renewer.memory().held_up {
             survey.plan.wait_no_longer(since, next.as_ref().and_then(|next| next.ends), now);
         }
@@ -121,7 +125,7 @@ pub(super) fn restoring(
     // kubeadm has no part in it.
     facts.blockers.retain(|blocker| !blocker.is_about_kubeadm());
     let live = inventory(job, now)?;
-    Ok(decide::restoring(&names, &live, &facts, job.request.force, &policy(job), now))
+    Ok(decide::restoring(&names, &live, &facts, job.request.force, &policy(job, &job.request), now))
 }
 
 fn without_keys(plan: &Plan) -> Option<String> {
@@ -161,11 +165,22 @@ fn question<'a>(
     }
 }
 
-fn policy(job: &RenewalJob) -> RenewalPolicy {
-    let policy = job.config.renewal_policy();
+/// What the service is asked for has no words: it renews what is due, and the kubelet's own when that has its turn.
+fn request(job: &RenewalJob, next: Option<&NextRenewal>) -> RenewRequest {
+    let selection = next.map_or(&job.request.selection, |next| &next.selection).clone();
+    RenewRequest { selection, ..job.request.clone() }
+}
+
+fn policy(job: &RenewalJob, request: &RenewRequest) -> RenewalPolicy {
     // Who asks for that alone means it.
-    let is_asked = job.request.selection == Selection::Stale;
-    RenewalPolicy { restart_stale: is_asked || policy.restart_stale, ..policy }
+    let is_asked = request.selection == Selection::Stale;
+    let policy = job.config.renewal_policy();
+    let has_turn = !job.is_auto || request.selection == Selection::Kubelet;
+    RenewalPolicy {
+        restart_stale: is_asked || policy.restart_stale,
+        kubelet: policy.kubelet.filter(|_| has_turn),
+        ..policy
+    }
 }
 
 pub(super) fn keep_config(job: &RenewalJob, settled: Option<&Settled>) -> Result<(), Fault> {

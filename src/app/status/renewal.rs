@@ -200,6 +200,7 @@ mod tests {
                 short_lived: Span::days(60),
                 restart: RestartPolicy::Needed,
                 restart_stale: false,
+                kubelet: None,
             },
             windows: vec![MaintenanceWindow::parse("sat 02:00-05:00").unwrap()],
             deadline: Span::days(7),

@@ -144,6 +144,7 @@ fn owner() -> impl Strategy<Value = SystemUser> {
 prop_compose! {
     fn renew()(
         enabled in any::<bool>(),
+        kubelet in any::<Option<bool>>(),
         deadline in length(60..=86_400).prop_map(|it| it.min(Span::days(36_499))),
         more in length(3_600..=86_400),
         restart in prop::sample::select(vec![
@@ -161,7 +162,7 @@ prop_compose! {
         let copies =
             copies.into_iter().map(|(path, owner)| ListedCopy { path, owner }).collect();
         RenewConfig {
-            enabled, before, restart, restart_stale, windows, deadline, copies, kubeadm, state_dir, keep_backups,
+            enabled, kubelet, before, restart, restart_stale, windows, deadline, copies, kubeadm, state_dir, keep_backups,
             request_file,
         }
     }

@@ -203,17 +203,24 @@ pub fn automatic(
             "Nothing on this node can renew it: its CA's key is elsewhere.".to_owned()
         }
         RenewedBy::Kubeadm => renewed.map_or(nobody, |at| certwatch_renews(at, now)),
-        RenewedBy::Hand => nobody,
-        RenewedBy::Kubelet if expires < Some(now) => {
-            "The kubelet should have renewed it automatically, and no longer can.".to_owned()
-        }
+        RenewedBy::Hand => renewed.map_or(nobody, |at| certwatch_renews(at, now)),
+        RenewedBy::Kubelet if expires < Some(now) => instead(
+            "The kubelet should have renewed it automatically, and no longer can.",
+            renewed,
+            now,
+        ),
         RenewedBy::Kubelet if is_rotation_overdue(item, now) => {
-            "The kubelet should have renewed it automatically.".to_owned()
+            instead("The kubelet should have renewed it automatically.", renewed, now)
         }
         RenewedBy::Kubelet => "The kubelet renews it automatically.".to_owned(),
         RenewedBy::Restart => format!("Any restart of {} renews it.", item.role.owner),
         RenewedBy::Service(name) => format!("{name} renews it only when {name} starts."),
     }
+}
+
+fn instead(text: &str, renewed: Option<UnixTime>, now: UnixTime) -> String {
+    let own = renewed.map(|at| certwatch_renews(at, now));
+    [text.to_owned()].into_iter().chain(own).collect::<Vec<_>>().join(" ")
 }
 
 fn certwatch_renews(at: UnixTime, now: UnixTime) -> String {

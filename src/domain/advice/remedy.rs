@@ -7,6 +7,7 @@ use super::{distribution, refused, show};
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
 use crate::domain::policy::{self, FindingKind};
+use crate::domain::reference::KUBELET;
 use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
 use crate::domain::text::{escape_control, shell_word};
 
@@ -31,6 +32,9 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
         ),
         FindingKind::SeveralCertificates(_) => refused::separate_signer(item),
         FindingKind::StaleCa { of, .. } => write_ca(item, of),
+        FindingKind::StaleUse { by, .. } if by.component == KUBELET => {
+            Remedy::Command("systemctl restart kubelet".to_owned())
+        }
         FindingKind::StaleUse { .. } => {
             Remedy::Command("certwatch renew --restart-stale".to_owned())
         }
@@ -317,13 +321,18 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         Reason::NotAsked { .. } => words(
             "allow certwatch to connect to the addresses of this node, or skip this with `certwatch check --offline`",
         ),
-        Reason::NotRunning(_) | Reason::NotAnswering { .. } => Remedy::Command(format!(
-            "tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log",
-            item.role.id
-        )),
+        Reason::NotRunning(_) | Reason::NotAnswering { .. } => see_why(item.role),
         _ if reason.breaks_its_user() => mend_role(item, reason),
         _ => look_at(item),
     }
+}
+
+/// Why a component does not run or answer.
+fn see_why(role: &Role) -> Remedy {
+    Remedy::Command(match role.owner {
+        KUBELET => "systemctl status kubelet".to_owned(),
+        _ => format!("tail -n 20 /var/log/pods/kube-system_{0}-*/{0}/*.log", role.id),
+    })
 }
 
 /// How to get back a file that a component needs.

@@ -46,6 +46,18 @@ pub struct Components {
     pub signing_files: Vec<PathBuf>,
     /// Under which names its servers are reached.
     pub server_names: Vec<ServerName>,
+    /// How the kubelet comes by its own certificates.
+    pub kubelet: KubeletSettings,
+}
+
+/// What the kubelet's configuration says of its own certificates.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct KubeletSettings {
+    /// It renews its client certificate by itself (`rotateCertificates`); `None` where nobody can tell.
+    pub rotates: Option<bool>,
+    /// It makes its serving certificate by itself: it is given none (`tlsCertFile`), and requests none
+    /// (`serverTLSBootstrap`).
+    pub makes_serving: bool,
 }
 
 /// A name or address under which a server of this node is reached.

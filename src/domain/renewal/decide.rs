@@ -1,5 +1,6 @@
 //! From what is on the node to a plan.
 
+mod kubelet;
 mod restarts;
 mod warnings;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use crate::domain::layout::as_known;
 use crate::domain::model::{Certificate, Content, Entry, Inventory, Item, Reason, Signer};
 use crate::domain::policy::used_until;
+use crate::domain::reference::KUBELET;
 use crate::domain::role::{self, RenewedBy, Role};
 use crate::domain::time::{Span, UnixTime};
 
@@ -46,12 +48,7 @@ pub(crate) fn plan(
         plan.copies.clone_from(&node.copies);
         plan.warnings.extend(node.copies_left.iter().cloned());
     }
-    plan.kubelet = request.rescue
-        && (node.kubelet_is_stranded || node.kubelet_not_after.is_some_and(|end| end <= now));
-    if plan.kubelet {
-        // It is restarted first, and forgets whom it holds back.
-        plan.outages.iter_mut().for_each(|outage| outage.held_back = Span::seconds(0));
-    }
+    judge.kubelet(&mut plan);
     judge.reach(&mut plan);
     judge.blockers(&mut plan);
     judge.warnings(&mut plan);
@@ -122,7 +119,8 @@ pub(crate) fn stale(
     policy: &RenewalPolicy,
 ) -> Vec<(&'static str, UnixTime)> {
     let may_restart = policy.restart_stale && policy.restart != RestartPolicy::None;
-    let items = inventory.items.iter().filter(|_| may_restart);
+    // Its own are renewed otherwise, and no static pod is the kubelet.
+    let items = inventory.items.iter().filter(|it| may_restart && it.role.owner != KUBELET);
     let mut stale: Vec<_> = items
         .filter_map(|item| Some((item.stale_use.as_ref()?.component, used_until(item)?)))
         .collect();
@@ -166,7 +164,11 @@ pub(crate) fn next_due(
 impl Plan {
     /// True if carrying it out would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.renew.is_empty() && self.restart.is_empty() && self.copies.is_empty() && !self.kubelet
+        let is_kubelet_touched = self.kubelet || self.kubelet_renewal.is_some();
+        self.renew.is_empty()
+            && self.restart.is_empty()
+            && self.copies.is_empty()
+            && !is_kubelet_touched
     }
 
     /// Overrides at `now` what may be a kubeadm, if that has been in the way for as long as people are given to look at
@@ -195,33 +197,22 @@ impl Selection {
         match self {
             Self::All | Self::Due => true,
             Self::Named(names) => names.iter().any(|it| it == name),
-            Self::Stale => false,
+            Self::Stale | Self::Kubelet => false,
         }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
         let names = match self {
             Self::Named(names) => names.as_slice(),
-            Self::All | Self::Due | Self::Stale => &[],
+            Self::All | Self::Due | Self::Stale | Self::Kubelet => &[],
         };
         names.iter().map(String::as_str)
     }
 }
 
-impl RenewalPolicy {
-    /// How long before its end a certificate that lives so long is due.
-    pub(super) fn lead(&self, lifetime: Span) -> Span {
-        if lifetime < self.short_lived {
-            self.before.min(lifetime.fraction(1, 3))
-        } else {
-            self.before
-        }
-    }
-}
-
 /// A name that was asked for and is not one of those that kubeadm renews.
 fn not_kubeadms(name: &str) -> Option<Skip> {
-    if role::KUBEADM.iter().any(|role| role.id == name) {
+    if role::KUBEADM.iter().any(|role| role.id == name) || super::kubelet::knows(name) {
         return None;
     }
     let why = if role::KUBEADM_CAS.iter().any(|role| role.id == name) {
@@ -273,7 +264,7 @@ impl Judge<'_> {
     /// True if somebody waits in vain for what is skipped.
     fn leaves_incomplete(&self, skip: &Skip) -> bool {
         match skip.why {
-            SkipReason::NotDue | SkipReason::Absent => false,
+            SkipReason::NotDue | SkipReason::Absent | SkipReason::RotationOff(_) => false,
             // Renewed a moment ago, by a person or by what a crash had interrupted.
             SkipReason::Shorter(end)
                 if skip.ends.is_some_and(|ends| ends - end < Span::days(1)) =>
@@ -299,7 +290,9 @@ impl Judge<'_> {
             _ if self.node.mismatched.contains(&role.id) => RenewReason::KeyMismatch,
             _ if end <= self.now => RenewReason::Expired,
             _ if is_due => RenewReason::Due,
-            Selection::Due | Selection::Stale => return Err(SkipReason::NotDue),
+            Selection::Due | Selection::Stale | Selection::Kubelet => {
+                return Err(SkipReason::NotDue);
+            }
             Selection::All | Selection::Named(_) => RenewReason::Asked,
         };
         if self.node.not_embedded.contains(&role.id) {
@@ -364,7 +357,9 @@ impl Judge<'_> {
         for blocker in self.node.blockers.iter().cloned() {
             let is_overridden = self.request.force && blocker.is_overridable()
                 || self.request.rescue && blocker.is_overridden_by_rescue()
-                || is_repair && matches!(blocker, Blocker::Unhealthy(..));
+                || is_repair && matches!(blocker, Blocker::Unhealthy(..))
+                // That is why it is given a certificate.
+                || plan.kubelet && matches!(blocker, Blocker::KubeletDown(_));
             if is_overridden {
                 plan.overridden.push(blocker);
             } else {

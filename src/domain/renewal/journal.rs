@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::UnixTime;
 
+use super::kubelet_renewal::KubeletRenewal;
 use super::{Component, Fault};
 
 /// One renewal, from its first step to its end. Kept for a while after that.
@@ -37,6 +38,9 @@ pub struct Journal {
     pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate.
     pub kubelet: bool,
+    /// The kubelet renews one of its own certificates, because it is restarted.
+    #[serde(default)]
+    pub kubelet_renewal: Option<KubeletRenewal>,
     /// Copies of admin.conf to refresh.
     pub copies: Vec<PathBuf>,
     /// The earliest end of what is replaced: what is put back after that is of no use.
@@ -118,6 +122,12 @@ pub enum Step {
     Verify,
     /// Turns the kubelet's rotation on again.
     KubeletRotation,
+    /// Restarts the kubelet, so that it rotates its client certificate, and proves that it has.
+    KubeletClient,
+    /// Lets the kubelet make its serving certificate anew, and proves that it serves it.
+    KubeletServing,
+    /// Gives the kubelet its old serving certificate back.
+    KubeletServingBack,
     /// Refreshes copies of admin.conf.
     Copies,
     /// Puts the backup back into the live tree.
@@ -130,6 +140,38 @@ pub enum Step {
     CleanUp(Outcome),
     /// Nothing is left to do.
     End(Outcome),
+}
+
+impl Step {
+    /// True before anything of the live tree is touched.
+    pub(crate) fn is_harmless(self) -> bool {
+        matches!(self, Self::BackUp | Self::Stage | Self::Inspect)
+    }
+
+    /// True on the way back, and at the end.
+    pub(crate) fn is_going_back(self) -> bool {
+        matches!(
+            self,
+            Self::RollBack
+                | Self::ActivateOld(_)
+                | Self::VerifyOld
+                | Self::KubeletServingBack
+                | Self::CleanUp(_)
+        )
+    }
+
+    /// True on the way from the first change of the live tree to its proof.
+    pub(super) fn is_forward(self) -> bool {
+        matches!(
+            self,
+            Self::Install
+                | Self::Kubelet
+                | Self::Activate(_)
+                | Self::Verify
+                | Self::KubeletClient
+                | Self::KubeletServing
+        )
+    }
 }
 
 /// How a renewal ends.

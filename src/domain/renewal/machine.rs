@@ -6,8 +6,11 @@
 //! | install, before its first file | the end: nothing was touched |
 //! | install | the backup is put back; unless the old certificates are over: then it is tried once more, and what is new stays, pair by pair |
 //! | activate, verify | the backup is put back, activated and verified; unless the old certificates are over or nearly so: then the new ones stay |
+//! | the kubelet's own certificates | its old serving pair is put back; its client certificate is still the old one |
 //! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
 //! | going back | the end: a person has to look |
+
+mod kubelet;
 
 use crate::domain::time::{Span, UnixTime};
 
@@ -59,6 +62,7 @@ impl Journal {
             may_restart: restart != RestartPolicy::None,
             reaches_kubelet: plan.reaches_kubelet,
             kubelet: plan.kubelet,
+            kubelet_renewal: plan.kubelet_renewal.filter(|_| !plan.kubelet),
             copies: plan.copies.clone(),
             old_ends: earliest(plan, now, |renewal| renewal.ends),
             back_until: earliest(plan, now, Renewal::back_until),
@@ -180,8 +184,18 @@ impl Journal {
             Step::Activate(index) if index + 1 < self.live.len() => Step::Activate(index + 1),
             Step::Activate(_) => Step::Verify,
             Step::Verify if self.kubelet => Step::KubeletRotation,
-            Step::Verify | Step::KubeletRotation if !self.copies.is_empty() => Step::Copies,
-            Step::Verify | Step::KubeletRotation | Step::Copies => Step::CleanUp(Outcome::Renewed),
+            Step::Verify if let Some(renewal) = self.kubelet_renewal => kubelet::first(renewal),
+            Step::KubeletServingBack => Step::CleanUp(Outcome::RolledBack),
+            Step::Verify | Step::KubeletRotation | Step::KubeletClient | Step::KubeletServing
+                if !self.copies.is_empty() =>
+            {
+                Step::Copies
+            }
+            Step::Verify
+            | Step::KubeletRotation
+            | Step::KubeletClient
+            | Step::KubeletServing
+            | Step::Copies => Step::CleanUp(Outcome::Renewed),
             Step::RollBack if self.live.is_empty() => Step::VerifyOld,
             Step::RollBack => Step::ActivateOld(0),
             Step::ActivateOld(index) if index + 1 < self.live.len() => Step::ActivateOld(index + 1),
@@ -194,7 +208,8 @@ impl Journal {
     /// What follows a fault.
     fn failed(&mut self, fault: Fault, now: UnixTime) -> Step {
         let step = self.step;
-        let is_untouched = fault.kind == FaultKind::Untouched;
+        let kind = fault.kind;
+        let is_untouched = kind == FaultKind::Untouched;
         match step {
             Step::Activate(index) | Step::ActivateOld(index) if self.can_help(&fault, index) => {
                 self.notes.push(format!("{}: it is restarted", fault.what));
@@ -213,6 +228,7 @@ impl Journal {
             _ => self.blame(fault),
         }
         match step {
+            Step::KubeletClient | Step::KubeletServing => kubelet::failed(step, kind),
             step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
             // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
             Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),
@@ -309,23 +325,6 @@ impl Renewal {
         let of_lifetime = self.lifetime.map(|it| it.fraction(numerator, denominator));
         let too_late = of_lifetime.map_or(TOO_LATE_TO_GO_BACK, |it| it.min(TOO_LATE_TO_GO_BACK));
         Some(self.ends? - too_late)
-    }
-}
-
-impl Step {
-    /// True before anything of the live tree is touched.
-    pub(crate) fn is_harmless(self) -> bool {
-        matches!(self, Self::BackUp | Self::Stage | Self::Inspect)
-    }
-
-    /// True on the way back, and at the end.
-    pub(crate) fn is_going_back(self) -> bool {
-        matches!(self, Self::RollBack | Self::ActivateOld(_) | Self::VerifyOld | Self::CleanUp(_))
-    }
-
-    /// True on the way from the first change of the live tree to its proof.
-    fn is_forward(self) -> bool {
-        matches!(self, Self::Install | Self::Kubelet | Self::Activate(_) | Self::Verify)
     }
 }
 

@@ -13,6 +13,8 @@ pub mod copy;
 pub(crate) mod decide;
 pub(crate) mod journal;
 pub mod kubeadm_config;
+pub(crate) mod kubelet;
+pub(crate) mod kubelet_renewal;
 pub(crate) mod leadership;
 pub(crate) mod leftover;
 pub(crate) mod machine;

@@ -8,6 +8,7 @@ use crate::domain::kubernetes::Version;
 use crate::domain::model::{Reason, Sha256};
 use crate::domain::time::{Span, UnixTime};
 
+use super::kubelet_renewal::KubeletRenewal;
 use super::{Component, blocker::Blocker, leftover::Leftover};
 
 /// What a person, or the daemon, asks for.
@@ -32,6 +33,8 @@ pub(crate) enum Selection {
     Named(Vec<String>),
     /// None: only what does not use its files is restarted.
     Stale,
+    /// None of kubeadm's: only those of the kubelet's own that are due.
+    Kubelet,
 }
 
 /// Which components are restarted.
@@ -59,6 +62,19 @@ pub struct RenewalPolicy {
     /// What does not use its files is restarted, too, if it should have read them again by itself; and for the daemon it
     /// is reason enough.
     pub restart_stale: bool,
+    /// The kubelet's own certificates are renewed, too; one that it never rotates, with less than this left.
+    pub kubelet: Option<Span>,
+}
+
+impl RenewalPolicy {
+    /// How long before its end a certificate that lives so long is due.
+    pub(super) fn lead(&self, lifetime: Span) -> Span {
+        if lifetime < self.short_lived {
+            self.before.min(lifetime.fraction(1, 3))
+        } else {
+            self.before
+        }
+    }
 }
 
 /// What is known of the node beside its certificates.
@@ -134,8 +150,10 @@ pub struct Plan {
     pub copies: Vec<PathBuf>,
     /// The API server has to reach this node's kubelet afterwards, as it does now: what it does that with is replaced.
     pub reaches_kubelet: bool,
-    /// The kubelet gets a new client certificate (`--rescue`).
+    /// The kubelet gets a new client certificate from kubeadm, and a kubelet.conf with it.
     pub kubelet: bool,
+    /// One of the kubelet's own certificates is renewed, and nothing else.
+    pub kubelet_renewal: Option<KubeletRenewal>,
     /// What stands in the way and is not overridden: with any, nothing is done.
     pub blockers: Vec<Blocker>,
     /// What stands in the way and is overridden.
@@ -200,6 +218,8 @@ pub enum SkipReason {
     ExternalEtcd,
     /// The file is not there, and not every node has it.
     Absent,
+    /// The kubelet is told not to rotate it; when it is given another one.
+    RotationOff(UnixTime),
     /// The file should be there and is not: kubeadm cannot renew what it cannot read.
     Missing,
     /// The kubeconfig names files, and kubeadm renews embedded certificates only.

@@ -69,6 +69,7 @@ pub(crate) fn plan() -> Plan {
         copies: vec!["/root/.kube/config".into()],
         reaches_kubelet: false,
         kubelet: true,
+        kubelet_renewal: None,
         incomplete: true,
         blockers: vec![
             Blocker::KubeletDown("its port 10248 refuses connections".to_owned()),
@@ -101,6 +102,7 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         wait_for_peers: true,
         reaches_kubelet: true,
         kubelet: false,
+        kubelet_renewal: None,
         copies: vec!["/root/.kube/config".into()],
         old_ends: Some(NOW + Span::days(5)),
         back_until: Some(NOW + Span::days(2)),

@@ -5,10 +5,11 @@ use crate::domain::policy;
 use crate::domain::role::RenewedBy;
 use crate::domain::time::{Span, UnixTime};
 
-use super::decide;
+use super::kubelet_renewal::{KubeletRenewal, KubeletWay};
 use super::maintenance_window::{self, MaintenanceWindow, NodeOffset};
-use super::plan::{Renewal, RenewalPolicy};
+use super::plan::{Renewal, RenewalPolicy, Selection};
 use super::rate_limit::{self, Attempt};
+use super::{decide, kubelet};
 
 /// How certificates are renewed without a person.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,16 +34,71 @@ pub(crate) struct NextRenewal {
     pub found: String,
     /// When the first of that ends, if it is known.
     pub ends: Option<UnixTime>,
+    /// What is renewed then: the kubelet's own certificates have a turn of their own.
+    pub selection: Selection,
 }
 
 impl Schedule {
-    /// The next renewal, if anything on this node will ever need one.
+    /// The next renewal, if anything on this node will ever need one. Of two that are due, kubeadm's certificates come
+    /// first; but nothing that is stopped starts again without a kubelet.
     pub(crate) fn next(
         &self,
         inventory: &Inventory,
         attempts: &[Attempt],
         now: UnixTime,
     ) -> Option<NextRenewal> {
+        let due = kubelet::next(inventory, &Selection::Kubelet, &self.policy, now);
+        let own = self.kubelets_next(inventory, due, attempts, now);
+        let kubeadms = self.kubeadms_next(inventory, attempts, now);
+        let both = match due.map(|it| it.way) {
+            Some(KubeletWay::Recovery) => [own, kubeadms],
+            _ => [kubeadms, own],
+        };
+        both.into_iter().flatten().min_by_key(|next| next.at)
+    }
+
+    /// Once a day, whatever is left of its life: no end goes into the attempt.
+    fn kubelets_next(
+        &self,
+        inventory: &Inventory,
+        due: Option<KubeletRenewal>,
+        attempts: &[Attempt],
+        now: UnixTime,
+    ) -> Option<NextRenewal> {
+        let selection = Selection::Kubelet;
+        let Some(due) = due else {
+            let at = kubelet::next_due(inventory, &self.policy, now)?;
+            let at = maintenance_window::begin_after(at, &self.windows, self.offset);
+            return Some(NextRenewal { at, found: String::new(), ends: None, selection });
+        };
+        let found = format!("{}@{}", due.way.name(), due.ends.seconds());
+        let earliest = rate_limit::not_before(attempts, &found, None, now);
+        let at = self.kubelet_begins_at(inventory, due.way.name(), due.ends, now)?.max(earliest);
+        Some(NextRenewal { at, found, ends: None, selection })
+    }
+
+    /// When one of the kubelet's own is renewed, in the time from when it is due until its end.
+    fn kubelet_begins_at(
+        &self,
+        inventory: &Inventory,
+        name: &str,
+        ends: UnixTime,
+        now: UnixTime,
+    ) -> Option<UnixTime> {
+        let Self { policy, windows, deadline, offset } = self;
+        let due = kubelet::due_at(name, inventory, policy, now)?;
+        let from = now.max(due);
+        Some(maintenance_window::begin_at(ends, ends - due, *deadline, windows, *offset, from))
+    }
+
+    /// The next one of all others.
+    fn kubeadms_next(
+        &self,
+        inventory: &Inventory,
+        attempts: &[Attempt],
+        now: UnixTime,
+    ) -> Option<NextRenewal> {
+        let selection = Selection::Due;
         let due = decide::due(inventory, &self.policy, now);
         let memory = decide::memory_due(inventory, &self.policy, now);
         let stale = decide::stale(inventory, &self.policy);
@@ -52,6 +108,7 @@ impl Schedule {
                 at: maintenance_window::begin_after(at, &self.windows, self.offset),
                 found: String::new(),
                 ends: None,
+                selection,
             });
         }
         let ends = due.iter().filter_map(|renewal| renewal.ends).chain(memory);
@@ -63,11 +120,21 @@ impl Schedule {
             Some(ends),
             now,
         ));
-        Some(NextRenewal { at, found, ends: Some(ends) })
+        Some(NextRenewal { at, found, ends: Some(ends), selection })
     }
 
     /// When this certificate is renewed, if certwatch can: for those who are told of its end.
-    pub(crate) fn begins_for(&self, item: &Item, now: UnixTime) -> Option<UnixTime> {
+    pub(crate) fn begins_for(
+        &self,
+        inventory: &Inventory,
+        item: &Item,
+        now: UnixTime,
+    ) -> Option<UnixTime> {
+        let name = item.role.id;
+        if kubelet::knows(name) {
+            let used = kubelet::item(name, inventory, now).filter(|it| it.place == item.place)?;
+            return self.kubelet_begins_at(inventory, name, used.certificate()?.not_after, now);
+        }
         let is_ours = item.role.renewer == RenewedBy::Kubeadm
             && !policy::is_externally_managed(item)
             && !policy::ends_with_ca(item);
@@ -100,6 +167,8 @@ mod tests {
     use crate::domain::model::{Content, Entry, Loopback, Place};
     use crate::domain::renewal::plan::RestartPolicy;
     use crate::domain::role;
+    use crate::report::sample::{NOW, certificate};
+    use proptest::prelude::*;
 
     /// kubeadm's leaves may have been renewed without a restart: the API server's memory ends all the same.
     #[test]
@@ -114,6 +183,7 @@ mod tests {
             short_lived: Span::days(60),
             restart,
             restart_stale: false,
+            kubelet: None,
         };
         let schedule = |restart| Schedule {
             policy: policy(restart),
@@ -129,5 +199,91 @@ mod tests {
         assert_eq!(due.at, started + Span::days(336));
         assert!(due.found.starts_with("memory@"), "{due:?}");
         assert_eq!(next(RestartPolicy::None, 336), None, "a person does it");
+    }
+
+    const POLICY: RenewalPolicy = RenewalPolicy {
+        before: Span::days(30),
+        short_lived: Span::days(60),
+        restart: RestartPolicy::Needed,
+        restart_stale: false,
+        kubelet: Some(Span::days(7)),
+    };
+
+    fn schedule_with(windows: &[&str]) -> Schedule {
+        Schedule {
+            policy: POLICY,
+            windows: windows.iter().map(|it| MaintenanceWindow::parse(it).unwrap()).collect(),
+            deadline: Span::days(7),
+            offset: maintenance_window::NodeOffset::default(),
+        }
+    }
+
+    fn certificate_of(path: &str, role: &'static role::Role, days: i64) -> Item {
+        let content = Content::Certificate(Box::new(certificate("a", "b", 1, days)));
+        Item::new(Place::new(Path::new(path), Entry::Pem(0)), role, content)
+    }
+
+    /// A node whose kubelet's client certificate and API server have so many days left.
+    fn node(kubelet: i64, apiserver: i64) -> Inventory {
+        let current = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+        let items = vec![
+            certificate_of(current, &role::KUBELET_CLIENT, kubelet),
+            certificate_of(
+                "/etc/kubernetes/pki/apiserver.crt",
+                role::kubeadm("apiserver").unwrap(),
+                apiserver,
+            ),
+        ];
+        Inventory { items, ..Inventory::default() }
+    }
+
+    #[test]
+    fn the_kubelet_has_a_turn_of_its_own() {
+        let next = |kubelet, apiserver, attempts: &[Attempt]| {
+            schedule_with(&[]).next(&node(kubelet, apiserver), attempts, NOW).unwrap()
+        };
+        let kubelet = next(20, 300, &[]);
+        assert_eq!((kubelet.selection, kubelet.at, kubelet.ends), (Selection::Kubelet, NOW, None));
+        assert!(kubelet.found.starts_with("kubelet-client@"));
+        let both = next(20, 20, &[]);
+        assert_eq!(both.selection, Selection::Due, "kubeadm's come first");
+        let failed = Attempt { at: NOW, ended: true, found: both.found, ends: both.ends };
+        assert_eq!(next(20, 20, &[failed]).selection, Selection::Kubelet, "and keep nobody");
+        assert_eq!(next(-1, 20, &[]).selection, Selection::Kubelet, "nothing starts without it");
+        assert_eq!(next(300, 300, &[]).found, "");
+    }
+
+    #[test]
+    fn the_kubelet_is_restarted_in_a_window_unless_its_end_is_near() {
+        // NOW is a Monday.
+        let at = |left| schedule_with(&["sat 02:00-05:00"]).next(&node(left, 300), &[], NOW);
+        assert_eq!(at(20).unwrap().at, UnixTime::parse("2026-11-28T02:00:00Z").unwrap());
+        assert_eq!(at(6).unwrap().at, NOW);
+        assert_eq!(at(-1).unwrap().at, NOW);
+    }
+
+    proptest! {
+        /// Whatever is left of its life, and whatever else is renewed: the same is tried once a day.
+        #[test]
+        fn the_kubelet_is_tried_once_a_day(
+            left in -40_i64..36, apiserver in -3_i64..40, gaps in prop::collection::vec(60_i64..40_000, 1..60),
+        ) {
+            let (schedule, node) = (schedule_with(&[]), node(left, apiserver));
+            let (mut now, mut attempts, mut tried) = (NOW, Vec::new(), Vec::new());
+            for gap in gaps {
+                now = now + Span::seconds(gap);
+                let next = schedule.next(&node, &attempts, now).unwrap();
+                if next.at > now || next.found.is_empty() {
+                    continue;
+                }
+                if next.selection == Selection::Kubelet {
+                    tried.push((next.found.clone(), now));
+                }
+                attempts.push(Attempt { at: now, ended: true, found: next.found, ends: next.ends });
+            }
+            for pair in tried.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
+                prop_assert!(pair[1].1 - pair[0].1 >= Span::hours(24));
+            }
+        }
     }
 }

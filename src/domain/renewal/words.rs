@@ -57,6 +57,11 @@ impl SkipReason {
             }
             Self::NotKubeadms(who) => format!("not managed by kubeadm: {who}"),
             Self::NotDue => "not due yet".to_owned(),
+            Self::RotationOff(at) => format!(
+                "the kubelet does not rotate it (rotateCertificates is not true in \
+                 /var/lib/kubelet/config.yaml): certwatch gives it another one on {}",
+                at.date()
+            ),
             Self::Shorter(end) => {
                 format!("a new one would expire no later, on {}", end.date())
             }
@@ -86,6 +91,7 @@ impl SkipReason {
             Self::NotEmbedded => "not_embedded",
             Self::NotKubeadms(_) => "not_managed_by_kubeadm",
             Self::NotDue => "not_due",
+            Self::RotationOff(_) => "rotation_off",
             Self::Shorter(_) => "would_shorten",
             Self::Unknown => "unknown",
             Self::Unreadable(_) => "unreadable",
@@ -194,6 +200,9 @@ impl Step {
             }
             Self::Verify => "proving that everything uses the new files",
             Self::KubeletRotation => "turning the kubelet's rotation on again",
+            Self::KubeletClient => "having the kubelet rotate its client certificate",
+            Self::KubeletServing => "having the kubelet make its serving certificate anew",
+            Self::KubeletServingBack => "giving the kubelet its old serving certificate back",
             Self::Copies => "refreshing the copies of admin.conf",
             Self::RollBack => "rolling back the files",
             Self::ActivateOld(index) => {
@@ -278,6 +287,9 @@ fn to_do(journal: &Journal) -> Option<String> {
                 .to_owned()
         }
         Outcome::Unchanged | Outcome::RolledBack => return None,
+        Outcome::NeedsOperator if journal.kubelet_renewal.is_some() => {
+            "See why with `systemctl status kubelet` and `journalctl -u kubelet`.".to_owned()
+        }
         Outcome::PartiallyApplied if journal.task == Task::Rescue => {
             "What is installed is sound and stays. If the cluster has other control planes, rescue those as \
              well, and then run this here again: etcd is unavailable until most of its members are back."
@@ -323,6 +335,9 @@ fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
         }
         Task::Repair => (listed(&names), be(names.len()), "repaired"),
         _ if !names.is_empty() => (listed(&names), be(names.len()), "renewed"),
+        _ if let Some(renewal) = journal.kubelet_renewal => {
+            (format!("the kubelet's {}", renewal.way.certificate()), "is", "renewed")
+        }
         _ if journal.kubelet => ("the kubelet's certificate".to_owned(), "is", "renewed"),
         _ if !pods.is_empty() => (listed(&pods), be(pods.len()), "restarted"),
         _ => ("the copies of admin.conf".to_owned(), "are", "refreshed"),

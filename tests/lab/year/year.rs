@@ -155,8 +155,8 @@ impl<'a> Year<'a> {
         has_looked && is_told && !renews
     }
 
-    /// The kubelet renews its certificate between 70 and 90 % of its life, at a moment that it draws when it starts. Its
-    /// timer does not notice that the clock was moved, so its restart stands for the time that it has slept through.
+    /// Where certwatch renews nothing: the kubelet renews its certificate between 70 and 90 % of its life, at a moment that
+    /// it draws when it starts. Its timer does not notice that the clock was moved, so its restart stands for the time that it has slept through.
     #[track_caller]
     pub(crate) fn let_the_kubelet_rotate(&mut self) {
         let own = self.row("kubelet-client");

@@ -95,6 +95,7 @@ impl Judge<'_> {
     /// By name, only what was named is touched.
     fn is_asked_for(&self, component: Component) -> bool {
         match &self.request.selection {
+            Selection::Kubelet => false,
             Selection::All | Selection::Due | Selection::Stale => true,
             Selection::Named(names) => {
                 names.iter().any(|name| component.uses().contains(&name.as_str()))

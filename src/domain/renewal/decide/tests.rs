@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::Component;
 use super::super::blocker::Blocker;
+use super::super::kubelet_renewal::KubeletWay;
 use super::super::plan::{ComponentFacts, RestartPolicy, RestartReason, SkipRestartReason};
 use super::*;
 use crate::domain::kubernetes::Version;
@@ -95,6 +96,7 @@ fn named(names: &[&str]) -> Selection {
 
 const TERMS: RenewalPolicy = RenewalPolicy {
     restart_stale: false,
+    kubelet: None,
     before: Span::days(30),
     short_lived: Span::days(60),
     restart: RestartPolicy::Needed,
@@ -184,11 +186,64 @@ fn by_name_only_that_one_is_touched() {
 
 #[test]
 fn names_that_are_not_kubeadms_get_a_reason() {
-    let plan = planned(&inventory(300), &node(), named(&["ca", "kubelet-client", "apisrver"]));
+    let plan = planned(&inventory(300), &node(), named(&["ca", "kubelet-server", "apisrver"]));
     assert!(plan.renew.is_empty());
     assert_eq!(why_not(&plan, "ca"), &SkipReason::Ca);
-    assert!(matches!(why_not(&plan, "kubelet-client"), SkipReason::NotKubeadms(_)));
+    assert!(matches!(why_not(&plan, "kubelet-server"), SkipReason::NotKubeadms(_)));
     assert_eq!(why_not(&plan, "apisrver"), &SkipReason::Unknown);
+}
+
+/// With the kubelet's client certificate, of which so many days are left.
+fn with_kubelet(mut inventory: Inventory, left: i64) -> Inventory {
+    let current = Path::new("/var/lib/kubelet/pki/kubelet-client-current.pem");
+    let content = Content::Certificate(Box::new(certificate(left, 4_000)));
+    let place = Place::new(current, Entry::Pem(0));
+    inventory.items.push(Item::new(place, &role::KUBELET_CLIENT, content));
+    inventory
+}
+
+#[test]
+fn the_kubelet_waits_until_nothing_of_kubeadms_is_due() {
+    let policy = RenewalPolicy { kubelet: Some(Span::days(7)), ..TERMS };
+    let planned = |inventory: &Inventory, selection| {
+        plan(inventory, &node(), &request(selection), &policy, now())
+    };
+    let alone = planned(&with_kubelet(inventory(300), 20), Selection::Due);
+    assert_eq!(alone.kubelet_renewal.map(|it| it.way), Some(KubeletWay::Rotation));
+    assert!(!alone.kubelet && !alone.is_empty() && !alone.incomplete && alone.renew.is_empty());
+    let later = planned(&with_kubelet(inventory(5), 20), Selection::Due);
+    assert_eq!((later.kubelet_renewal, later.kubelet), (None, false));
+    assert!(later.warnings.iter().any(|it| it.contains("`certwatch renew` once more")));
+    let turn = planned(&with_kubelet(inventory(5), 20), Selection::Kubelet);
+    assert!(turn.kubelet_renewal.is_some() && turn.renew.is_empty() && turn.restart.is_empty());
+    assert!(planned(&with_kubelet(inventory(300), 300), Selection::Due).is_empty());
+    let named = planned(&with_kubelet(inventory(300), 300), named(&["kubelet-client"]));
+    assert_eq!(why_not(&named, "kubelet-client"), &SkipReason::NotDue);
+    assert!(
+        super::plan(
+            &with_kubelet(inventory(300), 20),
+            &node(),
+            &request(Selection::Due),
+            &TERMS,
+            now()
+        )
+        .is_empty()
+    );
+}
+
+/// It does not answer for want of a certificate. Before it only rotates one, it has to be well.
+#[test]
+fn a_kubelet_that_is_down_is_brought_back_where_its_certificate_has_expired() {
+    let policy = RenewalPolicy { kubelet: Some(Span::days(7)), ..TERMS };
+    let down = Blocker::KubeletDown("its port refuses connections".to_owned());
+    let node = NodeFacts { blockers: vec![down.clone()], ..node() };
+    let blocked = |left| {
+        let inventory = with_kubelet(inventory(300), left);
+        let plan = plan(&inventory, &node, &request(Selection::Due), &policy, now());
+        (plan.kubelet, plan.blockers, plan.overridden)
+    };
+    assert_eq!(blocked(-1), (true, vec![], vec![down.clone()]));
+    assert_eq!(blocked(20), (false, vec![down], vec![]));
 }
 
 #[test]

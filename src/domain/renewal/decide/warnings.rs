@@ -30,7 +30,10 @@ impl Judge<'_> {
                 self.now
             ));
         }
-        if !self.request.rescue && self.node.kubelet_not_after.is_some_and(|end| end <= self.now) {
+        if !self.request.rescue
+            && !plan.kubelet
+            && self.node.kubelet_not_after.is_some_and(|end| end <= self.now)
+        {
             plan.warnings.push(
                 "the kubelet's client certificate has expired, and this does not renew it: --rescue does"
                     .to_owned(),

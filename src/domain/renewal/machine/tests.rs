@@ -193,7 +193,13 @@ impl World {
             Step::Verify => self.verify(&journal.live, Set::New),
             Step::VerifyOld if is_bad => Err(Fault::failed("no")),
             Step::VerifyOld => self.verify(&journal.live, Set::Old),
-            Step::Kubelet | Step::KubeletRotation | Step::Copies | Step::CleanUp(_) => worked(),
+            Step::Kubelet
+            | Step::KubeletRotation
+            | Step::KubeletClient
+            | Step::KubeletServing
+            | Step::KubeletServingBack
+            | Step::Copies
+            | Step::CleanUp(_) => worked(),
             Step::End(_) => unreachable!("nothing follows the end"),
         }
     }
