@@ -5,8 +5,9 @@ use std::path::Path;
 use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, words};
 use super::{distribution, refused, show};
 use crate::domain::layout;
-use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
+use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason, StaleEvidence};
 use crate::domain::policy::{self, FindingKind};
+use crate::domain::renewal::other_pod::restart_command;
 use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
 use crate::domain::text::{escape_control, shell_word};
 
@@ -31,6 +32,11 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
         ),
         FindingKind::SeveralCertificates(_) => refused::separate_signer(item),
         FindingKind::StaleCa { of, .. } => write_ca(item, of),
+        FindingKind::StaleUse { by, .. }
+            if matches!(by.evidence, StaleEvidence::Mounted { .. }) =>
+        {
+            Remedy::Command(restart_command(&by.component))
+        }
         FindingKind::StaleUse { .. } => {
             Remedy::Command("certwatch renew --restart-stale".to_owned())
         }

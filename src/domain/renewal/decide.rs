@@ -11,6 +11,7 @@ use crate::domain::policy::used_until;
 use crate::domain::role::{self, RenewedBy, Role};
 use crate::domain::time::{Span, UnixTime};
 
+use super::Component;
 use super::blocker::Blocker;
 use super::plan::{
     NodeFacts, Plan, RenewReason, RenewRequest, Renewal, RenewalPolicy, RestartPolicy, Selection,
@@ -124,7 +125,9 @@ pub(crate) fn stale(
     let may_restart = policy.restart_stale && policy.restart != RestartPolicy::None;
     let items = inventory.items.iter().filter(|_| may_restart);
     let mut stale: Vec<_> = items
-        .filter_map(|item| Some((item.stale_use.as_ref()?.component, used_until(item)?)))
+        .filter_map(|item| {
+            Some((Component::name_of(&item.stale_use.as_ref()?.component)?, used_until(item)?))
+        })
         .collect();
     stale.sort_unstable();
     stale
@@ -166,7 +169,8 @@ pub(crate) fn next_due(
 impl Plan {
     /// True if carrying it out would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.renew.is_empty() && self.restart.is_empty() && self.copies.is_empty() && !self.kubelet
+        let restarts = !self.restart.is_empty() || self.other_pods.iter().any(|pod| pod.restart);
+        self.renew.is_empty() && !restarts && self.copies.is_empty() && !self.kubelet
     }
 
     /// Overrides at `now` what may be a kubeadm, if that has been in the way for as long as people are given to look at

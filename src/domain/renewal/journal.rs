@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::UnixTime;
 
+use super::hook::HookRun;
+use super::other_pod::OtherPod;
 use super::{Component, Fault};
 
 /// One renewal, from its first step to its end. Kept for a while after that.
@@ -37,8 +39,14 @@ pub struct Journal {
     pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate.
     pub kubelet: bool,
+    /// Static pods that are no components and use what is replaced.
+    #[serde(default)]
+    pub other_pods: Vec<OtherPod>,
     /// Copies of admin.conf to refresh.
     pub copies: Vec<PathBuf>,
+    /// Commands that are run once all else is done, if a file has changed.
+    #[serde(default)]
+    pub hooks: Vec<HookRun>,
     /// The earliest end of what is replaced: what is put back after that is of no use.
     pub old_ends: Option<UnixTime>,
     /// Until when it is put back although components have used the new one: it has to be good for some time.
@@ -118,8 +126,12 @@ pub enum Step {
     Verify,
     /// Turns the kubelet's rotation on again.
     KubeletRotation,
+    /// Restarts one of the other static pods.
+    RestartPod(usize),
     /// Refreshes copies of admin.conf.
     Copies,
+    /// Runs one of the hooks.
+    Hook(usize),
     /// Puts the backup back into the live tree.
     RollBack,
     /// Makes one static pod use the old files again, and proves it.

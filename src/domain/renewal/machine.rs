@@ -6,16 +6,22 @@
 //! | install, before its first file | the end: nothing was touched |
 //! | install | the backup is put back; unless the old certificates are over: then it is tried once more, and what is new stays, pair by pair |
 //! | activate, verify | the backup is put back, activated and verified; unless the old certificates are over or nearly so: then the new ones stay |
-//! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
+//! | the kubelet's rotation, other pods, copies, hooks, clean-up | a note: the renewal itself is done |
 //! | going back | the end: a person has to look |
+
+mod refusal;
+mod side;
 
 use crate::domain::time::{Span, UnixTime};
 
+use refusal::{in_vain, why_not};
+
 use super::blocker::Blocker;
-use super::plan::{
-    Plan, RenewReason, Renewal, RestartPolicy, RestartReason, Skip, SkipReason, SkipRestartReason,
+use super::hook::HookRun;
+use super::plan::{Plan, RenewReason, Renewal, RestartPolicy, RestartReason, SkipRestartReason};
+use super::{
+    Component, Fault, FaultKind, FileChange, Journal, Live, Outcome, SideResult, Step, Task,
 };
-use super::{Component, Fault, FaultKind, FileChange, Journal, Live, Outcome, Step, Task};
 
 /// Once components were made to use the new files, what ends within this time is not put back: it has to outlive the
 /// next attempt, or the person who removes the cause.
@@ -59,7 +65,9 @@ impl Journal {
             may_restart: restart != RestartPolicy::None,
             reaches_kubelet: plan.reaches_kubelet,
             kubelet: plan.kubelet,
+            other_pods: plan.other_pods.clone(),
             copies: plan.copies.clone(),
+            hooks: plan.hooks.iter().cloned().map(HookRun::pending).collect(),
             old_ends: earliest(plan, now, |renewal| renewal.ends),
             back_until: earliest(plan, now, Renewal::back_until),
             changes: Vec::new(),
@@ -128,6 +136,7 @@ impl Journal {
         let next = match result {
             Ok(done) => {
                 self.notes.extend(done.note);
+                self.note_side(SideResult::Done);
                 if self.step == Step::Inspect {
                     self.changes = done.changes;
                 }
@@ -180,8 +189,11 @@ impl Journal {
             Step::Activate(index) if index + 1 < self.live.len() => Step::Activate(index + 1),
             Step::Activate(_) => Step::Verify,
             Step::Verify if self.kubelet => Step::KubeletRotation,
-            Step::Verify | Step::KubeletRotation if !self.copies.is_empty() => Step::Copies,
-            Step::Verify | Step::KubeletRotation | Step::Copies => Step::CleanUp(Outcome::Renewed),
+            Step::Verify
+            | Step::KubeletRotation
+            | Step::RestartPod(_)
+            | Step::Copies
+            | Step::Hook(_) => self.after_proof(),
             Step::RollBack if self.live.is_empty() => Step::VerifyOld,
             Step::RollBack => Step::ActivateOld(0),
             Step::ActivateOld(index) if index + 1 < self.live.len() => Step::ActivateOld(index + 1),
@@ -201,8 +213,13 @@ impl Journal {
                 self.live[index].restart = true;
                 return step;
             }
-            Step::KubeletRotation | Step::Copies | Step::CleanUp(_) => {
+            Step::KubeletRotation
+            | Step::RestartPod(_)
+            | Step::Copies
+            | Step::Hook(_)
+            | Step::CleanUp(_) => {
                 self.notes.push(fault.what);
+                self.note_side(SideResult::Failed);
                 return self.next();
             }
             Step::Install if !is_untouched && !self.retried && self.is_over(now) => {
@@ -323,29 +340,17 @@ impl Step {
         matches!(self, Self::RollBack | Self::ActivateOld(_) | Self::VerifyOld | Self::CleanUp(_))
     }
 
-    /// True on the way from the first change of the live tree to its proof.
+    /// True on the way from the first change of the live tree to its proof, and where what follows may kill certwatch.
     fn is_forward(self) -> bool {
-        matches!(self, Self::Install | Self::Kubelet | Self::Activate(_) | Self::Verify)
-    }
-}
-
-/// What is due and cannot be renewed.
-fn in_vain(plan: &Plan) -> impl Iterator<Item = &Skip> {
-    plan.skip.iter().filter(|it| it.ends.is_some() && it.why != SkipReason::NotDue)
-}
-
-/// Why nothing was begun.
-fn why_not(plan: &Plan) -> String {
-    let blocker = |it: &Blocker| format!("{}: {}", it.what(), it.remedy());
-    let skipped = |it: &Skip| format!("{}: {}", it.name, it.why.words());
-    let mut why: Vec<String> = plan.blockers.iter().map(blocker).collect();
-    if why.is_empty() {
-        why.extend(in_vain(plan).map(skipped));
-    }
-    if why.is_empty() {
-        "nothing that is due can be renewed here".to_owned()
-    } else {
-        why.join("; ")
+        matches!(
+            self,
+            Self::Install
+                | Self::Kubelet
+                | Self::Activate(_)
+                | Self::Verify
+                | Self::RestartPod(_)
+                | Self::Hook(_)
+        )
     }
 }
 
