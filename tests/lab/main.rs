@@ -18,6 +18,7 @@ mod in_use;
 mod itself;
 mod odd_clusters;
 mod other_places;
+mod other_pods;
 mod package;
 mod renew_crash;
 mod renew_faults;

@@ -14,7 +14,7 @@ mod side;
 
 use crate::domain::time::{Span, UnixTime};
 
-use refusal::{in_vain, why_not};
+use refusal::{in_vain, left_to_hand, why_not};
 
 use super::blocker::Blocker;
 use super::hook::HookRun;
@@ -352,21 +352,6 @@ impl Step {
                 | Self::Hook(_)
         )
     }
-}
-
-/// What `renew.restart` forbids has to be done all the same. It stays true where the renewal is undone in the end.
-fn left_to_hand(plan: &Plan) -> Vec<String> {
-    let forbidden =
-        plan.skip_restart.iter().filter(|(_, why)| *why == SkipRestartReason::Forbidden);
-    let one = |(component, _): &(Component, SkipRestartReason)| {
-        format!(
-            "{component} uses a renewed certificate only after a manual restart, \
-             because renew.restart is \"none\": `pkill -x {}`",
-            // The kernel cuts the name of a process to 15 characters, and pkill -x compares that.
-            component.name().chars().take(15).collect::<String>()
-        )
-    };
-    forbidden.map(one).collect()
 }
 
 /// Where nothing is renewed, nothing is backed up either.
