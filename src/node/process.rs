@@ -135,7 +135,7 @@ impl Process {
     }
 
     /// True while it runs.
-    pub(crate) fn runs(&self) -> bool {
+    fn runs(&self) -> bool {
         let stat = read::proc(format!("/proc/{}/stat", self.pid.as_raw_nonzero()));
         stat.and_then(|stat| started_after_boot(&stat)) == Some(self.ticks)
     }

@@ -1,8 +1,7 @@
 //! Restarts a static pod that is no component, so that it uses the new files.
 
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
@@ -77,7 +76,7 @@ fn end(manifest: &OtherManifest, old: &[Process]) -> Result<(), Fault> {
             }
         }
     }
-    let told = std::time::Instant::now();
+    let told = Instant::now();
     let has_ended = |ending: &Ending| {
         if ending.wait(manifest.grace().saturating_sub(told.elapsed())) {
             return true;
@@ -91,7 +90,8 @@ fn end(manifest: &OtherManifest, old: &[Process]) -> Result<(), Fault> {
     Err(Fault::failed(format!("the static pod {name} does not end, not even on SIGKILL")))
 }
 
-/// As many containers as before, none of them old, that stay for a moment.
+/// As many containers as before, none of them old. What begins a container has processes of its own for a moment, and
+/// a container that fails has one again and again: only what stays for a while counts.
 fn await_next(
     manifest: &OtherManifest,
     files: &[PathBuf],
@@ -99,21 +99,21 @@ fn await_next(
     count: usize,
 ) -> Result<(), Fault> {
     let name = &manifest.name;
-    let log = format!("/var/log/pods/{}_{name}-*", manifest.namespace());
-    let new = wait(STARTS, || match processes(manifest) {
-        new if new.len() >= count && !new.iter().any(|it| old.contains(it)) => Ok(new),
+    let stays = |it: &&Process| it.started().elapsed().is_ok_and(|age| age >= STAYS);
+    let next = wait(STARTS, || match processes(manifest) {
+        new if new.iter().filter(stays).count() >= count
+            && !new.iter().any(|it| old.contains(it)) =>
+        {
+            Ok(())
+        }
         _ => Err(format!(
-            "the kubelet did not start the static pod {name} again within {} s; see `journalctl -u kubelet` and {log}",
-            STARTS.as_secs()
+            "the static pod {name} was ended, and does not run again within {} s; see `journalctl -u kubelet` and \
+             /var/log/pods/{}_{name}-*",
+            STARTS.as_secs(),
+            manifest.namespace()
         )),
     });
-    let new = new.map_err(Fault::failed)?;
-    sleep(STAYS);
-    if !new.iter().all(Process::runs) {
-        return Err(Fault::failed(format!(
-            "the static pod {name} was restarted, and has ended again at once; see {log}"
-        )));
-    }
+    next.map_err(Fault::failed)?;
     let is_stale = |running| files.iter().any(|file| manifest.is_stale(file, &running));
     if manifest.running().is_some_and(is_stale) {
         return Err(Fault::failed(format!(
