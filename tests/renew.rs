@@ -91,6 +91,30 @@ fn a_mistake_in_the_configuration_is_78() {
     }
 }
 
+/// What it names is run as root.
+#[test]
+fn hooks_need_a_configuration_of_roots() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (dir, path) = config("[[renew.hook]]\ncommand = ['/bin/true']\n");
+    let code = || certwatch(["restore", "--list", "--config", path.to_str().unwrap()]);
+    assert_eq!(code().code, 0, "{:?}", code());
+    let more = dir.path().join("conf.d");
+    fs::create_dir(&more).unwrap();
+    fs::write(more.join("a.toml"), "").unwrap();
+    assert_eq!(code().code, 0, "{:?}", code());
+    for open in [path.clone(), more.join("a.toml"), more] {
+        let mode = fs::metadata(&open).unwrap().permissions();
+        fs::set_permissions(&open, fs::Permissions::from_mode(mode.mode() | 0o002)).unwrap();
+        let run = code();
+        assert_eq!(run.code, 78, "{run:?}");
+        assert!(run.stderr.contains("hooks are run only if root alone"), "{run:?}");
+        fs::set_permissions(&open, mode).unwrap();
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    fs::write(&path, "").unwrap();
+    assert_eq!(code().code, 0, "without hooks it is as before");
+}
+
 #[test]
 fn the_service_renews_nothing_unless_it_is_enabled() {
     let (dir, run) = renew("", &["--auto"]);

@@ -9,7 +9,7 @@ use crate::domain::text::escape_control;
 use crate::exit::Exit;
 use crate::renew::tree::copies::Copies;
 
-use super::renewal::{self, RenewalJob, node_paths};
+use super::renewal::{self, RenewalJob, config_for, node_paths};
 
 /// Renews, or shows what would be done.
 pub(crate) fn run(args: &RenewArgs) -> Exit {
@@ -29,10 +29,7 @@ fn job(args: &RenewArgs) -> Result<RenewalJob, Exit> {
         super::print_error(&why);
         return Err(Exit::Usage);
     }
-    let config = super::config::effective(args.config.as_deref()).map_err(|errors| {
-        super::print_error(&errors.to_string());
-        Exit::Config
-    })?;
+    let config = config_for(args.config.as_deref())?;
     Ok(RenewalJob {
         paths: node_paths(&config.renew, args.staged),
         copies: Arc::new(Copies::new(config.renew.copies.clone())),

@@ -10,16 +10,13 @@ use crate::renew::tree::copies::Copies;
 use crate::report::backups;
 use crate::sys;
 
-use super::renewal::{self, RenewalJob, node_paths};
+use super::renewal::{self, RenewalJob, config_for, node_paths};
 
 /// Puts a backup back, or lists them.
 pub(crate) fn run(args: &RestoreArgs) -> Exit {
-    let config = match super::config::effective(args.config.as_deref()) {
+    let config = match config_for(args.config.as_deref()) {
         Ok(config) => config,
-        Err(errors) => {
-            super::print_error(&errors.to_string());
-            return Exit::Config;
-        }
+        Err(exit) => return exit,
     };
     let job = RenewalJob {
         paths: node_paths(&config.renew, false),

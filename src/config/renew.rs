@@ -1,5 +1,7 @@
 //! `[renew]`: how certificates are renewed.
 
+mod hook;
+
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,10 @@ use serde::{Serialize, Serializer};
 use toml::de::DeValue;
 
 use crate::domain::layout::KUBERNETES;
-use crate::domain::renewal::MaintenanceWindow;
 use crate::domain::renewal::copy::{ListedCopy, SystemUser};
+use crate::domain::renewal::hook::Hook;
 use crate::domain::renewal::plan::{RenewalPolicy, RestartPolicy};
+use crate::domain::renewal::{Component, MaintenanceWindow};
 use crate::domain::time::Span;
 
 use super::error::Problem;
@@ -40,6 +43,8 @@ pub struct RenewConfig {
     pub restart: RestartPolicy,
     /// A component that does not use its files is restarted though nothing is due.
     pub restart_stale: bool,
+    /// Static pods other than the components that are restarted when a certificate of theirs is renewed.
+    pub restart_pods: Vec<String>,
     /// When the daemon may ask; with none, at any time.
     #[serde(serialize_with = "show_windows")]
     pub windows: Vec<MaintenanceWindow>,
@@ -49,6 +54,9 @@ pub struct RenewConfig {
     /// Copies of admin.conf that are refreshed with it; absolute.
     #[serde(rename = "kubeconfig-copies", serialize_with = "show_copies")]
     pub copies: Vec<ListedCopy>,
+    /// Commands that are run after a renewal.
+    #[serde(rename = "hook", serialize_with = "hook::show")]
+    pub hooks: Vec<Hook>,
     /// The program; absolute.
     pub kubeadm: PathBuf,
     /// Where root keeps journal, staging copy and backups; absolute, neither below /etc/kubernetes nor
@@ -68,9 +76,11 @@ impl Default for RenewConfig {
             before: Span::days(30),
             restart: RestartPolicy::default(),
             restart_stale: false,
+            restart_pods: Vec::new(),
             windows: Vec::new(),
             deadline: Span::days(7),
             copies: vec![ListedCopy { path: "/root/.kube/config".into(), owner: None }],
+            hooks: Vec::new(),
             kubeadm: "/usr/bin/kubeadm".into(),
             state_dir: "/var/lib/certwatch-renew".into(),
             keep_backups: 3,
@@ -96,17 +106,18 @@ impl RenewConfig {
 pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>) -> RenewConfig {
     let default = RenewConfig::default();
     let (before, deadline) = times(section, &default);
+    let (restart, restart_pods) = restarts(section, &default);
     RenewConfig {
         enabled: section.take("enabled", default.enabled, value::flag).value,
         kubelet: section.take("kubelet", default.kubelet, |it| value::flag(it).map(Some)).value,
         before,
-        restart: section
-            .take("restart", default.restart, |word| value::one_of(word, &RESTARTS))
-            .value,
+        restart,
         restart_stale: section.take("restart-stale", default.restart_stale, value::flag).value,
+        restart_pods,
         windows: section.list("windows", default.windows, window).value,
         deadline,
         copies: copies(section, default.copies),
+        hooks: hook::hooks(section),
         kubeadm: section.take("kubeadm", default.kubeadm, path::file).value,
         state_dir: state_dir(section, default.state_dir, daemons_dir),
         keep_backups: section
@@ -114,6 +125,36 @@ pub(super) fn read(section: &mut Section<'_, '_>, daemons_dir: &Setting<PathBuf>
             .value,
         request_file: section.take("request-file", default.request_file, path::file).value,
     }
+}
+
+fn restarts(section: &mut Section<'_, '_>, default: &RenewConfig) -> (RestartPolicy, Vec<String>) {
+    let read = |word: &DeValue<'_>| value::one_of(word, &RESTARTS);
+    let restart = section.take("restart", default.restart, read);
+    let pods = section.list("restart-pods", Vec::new(), other_pod);
+    if restart.value == RestartPolicy::None && !pods.value.is_empty() {
+        let expected = "one of the two: with \"none\" nothing is restarted";
+        section.refuse_both(&pods, "does not go with", &restart, expected);
+    }
+    (restart.value, pods.value)
+}
+
+/// The components are restarted by `restart`.
+fn other_pod(value: &DeValue<'_>) -> Result<String, Problem> {
+    let name = value::node_name(value).map_err(|_| {
+        let expected = "the name in the manifest of a static pod, such as \"kube-vip\"";
+        if value.is_str() {
+            wrong("is not the name of a pod", expected)
+        } else {
+            value::wrong_kind(value, expected)
+        }
+    })?;
+    if Component::ALL.iter().any(|component| component.name() == name) {
+        return Err(wrong(
+            "is a component of the control plane",
+            "other pods: renew.restart is for the components",
+        ));
+    }
+    Ok(name)
 }
 
 fn times(section: &mut Section<'_, '_>, default: &RenewConfig) -> (Span, Span) {

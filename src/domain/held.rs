@@ -64,7 +64,8 @@ mod tests {
         let place = Place::new(Path::new("/etc/kubernetes/scheduler.conf"), entry);
         let content = Content::Certificate(Box::new(certificate("a", "b", 1, days)));
         let evidence = StaleEvidence::Read { started, not_after: None };
-        let stale_use = is_stale.then(|| Box::new(StaleUse { component: COMPONENT, evidence }));
+        let stale_use =
+            is_stale.then(|| Box::new(StaleUse { component: COMPONENT.into(), evidence }));
         let item = Item { stale_use, ..Item::new(place.clone(), &role::OTHER, content) };
         let held = vec![HeldFile { component: COMPONENT, place, started }];
         Inventory { items: vec![item], held, ..Inventory::default() }
@@ -73,7 +74,7 @@ mod tests {
     fn known(inventory: &Inventory) -> Option<UnixTime> {
         match inventory.items[0].stale_use.as_ref()?.evidence {
             StaleEvidence::Read { not_after, .. } => not_after,
-            StaleEvidence::Presents { .. } => None,
+            StaleEvidence::Presents { .. } | StaleEvidence::Mounted { .. } => None,
         }
     }
 

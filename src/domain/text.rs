@@ -81,6 +81,20 @@ pub(crate) fn absolute_paths(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| word.len() > 1 && word.starts_with('/') && !word.starts_with("//"))
 }
 
+/// How many names stand in a sentence.
+pub(crate) const LISTED: usize = 3;
+
+/// At most three names, then a number.
+pub(crate) fn listed(names: &[Cow<'_, str>]) -> String {
+    match names {
+        [first @ .., last] if (2..=LISTED).contains(&names.len()) => {
+            format!("{} and {last}", first.join(", "))
+        }
+        [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
+        _ => names.concat(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

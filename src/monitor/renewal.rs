@@ -106,6 +106,7 @@ impl Monitor {
 
     fn notice(&self, journal: &Journal) -> Notice {
         let severity = match journal.outcome() {
+            Some(Outcome::Renewed) if journal.shortfall().is_some() => Severity::Warning,
             Some(Outcome::Renewed) => Severity::Ok,
             Some(Outcome::RolledBack | Outcome::Unchanged) => Severity::Warning,
             Some(Outcome::PartiallyApplied | Outcome::NeedsOperator) | None => Severity::Critical,

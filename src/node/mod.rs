@@ -12,11 +12,12 @@ mod health;
 mod http;
 pub(crate) mod in_use;
 pub(crate) mod kubelet;
+pub(crate) mod other_pods;
 pub(crate) mod paths;
 mod peers;
 pub(crate) mod pod;
 pub(crate) mod process;
-mod proof;
+pub(crate) mod proof;
 #[cfg(test)]
 pub(crate) mod tests;
 

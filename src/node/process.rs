@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +13,10 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::domain::renewal::{Component, Fault};
 use crate::domain::time::UnixTime;
 use crate::fs::read;
-use crate::parse::process::{ProcessOwner, is_called, owner, program, started_after_boot};
+use crate::parse::mountinfo;
+use crate::parse::process::{
+    ProcessOwner, is_called, owner, program, started_after_boot, state_and_parent, static_pod,
+};
 use crate::sys;
 
 /// One process. Its number may be given to another; with its start it names one alone.
@@ -53,6 +56,27 @@ pub(crate) fn kubelet_started() -> Option<SystemTime> {
         Some(is_called && owner_of(at)? == ProcessOwner::Root)
     };
     processes(Path::new("/proc"), is_kubelet).iter().map(Process::started).max()
+}
+
+/// The first process of each container of the static pods with these UIDs, but for the one that holds a pod together.
+pub(crate) fn of_pods(uids: &[String]) -> Vec<Process> {
+    of_pods_in(Path::new("/proc"), uids)
+}
+
+fn of_pods_in(proc: &Path, uids: &[String]) -> Vec<Process> {
+    let is_theirs = |at: &Path| Some(uids.contains(&static_pod(&read::proc(at.join("cgroup"))?)?));
+    let found = processes(proc, is_theirs);
+    let at = |it: &Process| proc.join(it.pid.as_raw_nonzero().to_string());
+    let is_started_by_another = |it: &Process| {
+        let parent = read::proc(at(it).join("stat")).and_then(|it| state_and_parent(&it));
+        let parent = parent.map(|(_, parent)| parent);
+        found.iter().any(|it| u32::try_from(it.pid.as_raw_nonzero().get()).ok() == parent)
+    };
+    let is_pause = |it: &Process| {
+        read::proc(at(it).join("comm")).is_some_and(|comm| is_called(&comm, "pause"))
+    };
+    let is_first = |it: &&Process| !is_pause(it) && !is_started_by_another(it);
+    found.iter().filter(is_first).copied().collect()
 }
 
 fn processes(proc: &Path, is_it: impl Fn(&Path) -> Option<bool>) -> Vec<Process> {
@@ -104,6 +128,18 @@ impl Process {
         sys::unix_time(self.started())
     }
 
+    /// Where files and directories are mounted that it has, and which have been replaced since.
+    pub(crate) fn replaced_mounts(&self) -> Vec<PathBuf> {
+        let mounts = read::proc(format!("/proc/{}/mountinfo", self.pid.as_raw_nonzero()));
+        mountinfo::replaced(&mounts.unwrap_or_default())
+    }
+
+    /// True while it runs.
+    fn runs(&self) -> bool {
+        let stat = read::proc(format!("/proc/{}/stat", self.pid.as_raw_nonzero()));
+        stat.and_then(|stat| started_after_boot(&stat)) == Some(self.ticks)
+    }
+
     /// Tells it to end, and no other that was given its number since.
     ///
     /// # Errors
@@ -111,9 +147,7 @@ impl Process {
     pub(crate) fn terminate(&self) -> Result<Ending, Errno> {
         let fd = pidfd_open(self.pid, PidfdFlags::empty())?;
         // The descriptor is open: if it is still the same now, it is the same for good.
-        let stat = format!("/proc/{}/stat", self.pid.as_raw_nonzero());
-        let ticks = read::proc(stat).and_then(|stat| started_after_boot(&stat));
-        if ticks != Some(self.ticks) {
+        if !self.runs() {
             return Err(Errno::SRCH);
         }
         pidfd_send_signal(&fd, Signal::TERM)?;
@@ -159,6 +193,30 @@ mod tests {
         fs::write(at.join("cgroup"), format!("0::{cgroup}\n")).unwrap();
         let stat = format!("{pid} (x) S 1 7 7 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 {pid}00 1 2");
         fs::write(at.join("stat"), stat).unwrap();
+    }
+
+    #[test]
+    fn of_a_pod_the_first_process_of_each_container_is_found() {
+        let proc = tempfile::tempdir().unwrap();
+        let at = proc.path();
+        let pod = format!("/kubepods/besteffort/pod{HASH}");
+        let lay = |pid: u32, comm: &str, parent: u32, container: &str| {
+            lay_out(at, pid, comm, &format!("{pod}/{container}"));
+            fs::write(at.join(format!("{pid}/comm")), format!("{comm}\n")).unwrap();
+            let stat =
+                format!("{pid} (x) S {parent} 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {pid}00 1");
+            fs::write(at.join(format!("{pid}/stat")), stat).unwrap();
+        };
+        lay(11, "pause", 1, "a");
+        lay(12, "kube-vip", 1, "b");
+        lay(13, "child", 12, "b");
+        lay(14, "sidecar", 1, "c");
+        lay_out(at, 15, "other", &format!("/kubepods/besteffort/pod{UUID}/d"));
+        let mut found: Vec<_> =
+            of_pods_in(at, &[HASH.to_owned()]).iter().map(|it| it.ticks).collect();
+        found.sort_unstable();
+        assert_eq!(found, [1200, 1400]);
+        assert_eq!(of_pods_in(at, &[]), []);
     }
 
     #[test]

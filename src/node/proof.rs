@@ -74,7 +74,7 @@ impl ControlPlane {
 }
 
 /// The end of its last change: a file that was written elsewhere and then put here counts from that.
-fn placed(metadata: &Metadata) -> SystemTime {
+pub(crate) fn placed(metadata: &Metadata) -> SystemTime {
     let seconds = |number: i64| Duration::from_secs(u64::try_from(number).unwrap_or_default());
     let nanos = Duration::from_nanos(u64::try_from(metadata.ctime_nsec()).unwrap_or_default());
     let changed = UNIX_EPOCH + seconds(metadata.ctime()) + nanos;

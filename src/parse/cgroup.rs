@@ -54,6 +54,16 @@ pub(super) fn place(cgroup: &str) -> Option<CgroupScope> {
     })
 }
 
+/// The UID of the static pod that it is in, by the first hierarchy that tells.
+pub(super) fn static_pod(cgroup: &str) -> Option<&str> {
+    let is_in_one = matches!(place(cgroup)?, CgroupScope::StaticPod | CgroupScope::PodElsewhere);
+    let uid = |path| match part(path) {
+        HierarchyScope::StaticPod(uid) | HierarchyScope::PodElsewhere(uid) => Some(uid),
+        _ => None,
+    };
+    paths(cgroup).find_map(uid).filter(|_| is_in_one)
+}
+
 /// The kernel accepts no line end in the name of a cgroup.
 pub(super) fn paths(cgroup: &str) -> impl Iterator<Item = &str> {
     cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2))

@@ -24,7 +24,11 @@ pub struct StaticPod {
     pub version: Option<Version>,
     /// Seconds that it asks for between SIGTERM and SIGKILL; the kubelet's 30 where it asks for none.
     pub termination_grace_period: Option<u32>,
+    /// False where the kubelet does not start a container again that has ended with success, or that was killed.
+    pub(crate) always_restarts: bool,
     words: Vec<String>,
+    /// What its variables mention.
+    variables: Vec<PathBuf>,
     /// Its volumes are listed: then what none of them shows is in the container.
     has_volumes: bool,
     /// Files and directories of the host that it is shown, mounted or not.
@@ -48,6 +52,7 @@ struct PodMetadata {
 #[serde(rename_all = "camelCase")]
 struct PodSpec {
     termination_grace_period_seconds: Option<u32>,
+    restart_policy: Option<String>,
     containers: Vec<Container>,
     init_containers: Option<Vec<Container>>,
     volumes: Option<Vec<Volume>>,
@@ -60,7 +65,13 @@ struct Container {
     name: Option<String>,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
+    env: Option<Vec<Variable>>,
     volume_mounts: Option<Vec<Mount>>,
+}
+
+#[derive(Deserialize)]
+struct Variable {
+    value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,10 +116,13 @@ pub(crate) fn containers(manifest: &[u8]) -> Vec<StaticPod> {
         }
         words.extend(container.args.unwrap_or_default());
         let mounts = container.volume_mounts.unwrap_or_default();
+        let values = container.env.into_iter().flatten().filter_map(|it| it.value);
         StaticPod {
             version: container.image.as_deref().and_then(tag_version).or(labelled),
             termination_grace_period: spec.termination_grace_period_seconds,
+            always_restarts: spec.restart_policy.as_deref().is_none_or(|it| it == "Always"),
             words,
+            variables: values.flat_map(|value| paths_in(&value)).collect(),
             has_volumes: !volumes.is_empty(),
             host_paths: host_paths.clone(),
             mounts: on_host(mounts, &volumes),
@@ -125,11 +139,21 @@ struct Named {
 #[derive(Deserialize)]
 struct Metadata {
     name: String,
+    namespace: Option<String>,
 }
 
 /// The pod's name; `None` for a manifest that cannot be read.
 pub fn name(manifest: &[u8]) -> Option<String> {
     yaml::read::<Named>(manifest).ok().map(|pod| pod.metadata.name)
+}
+
+/// The namespace and the name of the pod, if the kubelet accepts them.
+pub(crate) fn namespace_and_name(manifest: &[u8]) -> Option<(String, String)> {
+    let Metadata { name, namespace } = yaml::read::<Named>(manifest).ok()?.metadata;
+    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
+    let is_plain =
+        |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.'));
+    (!name.is_empty() && is_plain(&name) && is_plain(&namespace)).then_some((namespace, name))
 }
 
 /// The version in the tag of the first container's image, such as `v1.33.2`; `None` for a
@@ -144,7 +168,9 @@ impl StaticPod {
         Self {
             version: None,
             termination_grace_period: None,
+            always_restarts: false,
             words,
+            variables: Vec::new(),
             has_volumes: false,
             host_paths: Vec::new(),
             mounts: Vec::new(),
@@ -156,11 +182,21 @@ impl StaticPod {
         self.words.first()?.rsplit('/').next()
     }
 
-    /// Every path that it mentions, on the host: in its command line, also within a word, and its host paths.
+    /// Every path that it mentions, on the host: in its command line, also within a word, in its variables, and its
+    /// host paths.
     pub(crate) fn mentioned(&self) -> impl Iterator<Item = PathBuf> {
-        let words = self.words.iter().flat_map(|word| text::absolute_paths(word));
-        let of_words = words.filter_map(|path| self.host_path(Path::new(path)));
-        of_words.chain(self.host_paths.iter().cloned())
+        self.named().chain(self.host_paths.iter().cloned())
+    }
+
+    /// Of these, what the command line and the variables name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = PathBuf> {
+        let words = self.words.iter().flat_map(|word| paths_in(word));
+        words.chain(self.variables.iter().cloned()).filter_map(|path| self.host_path(&path))
+    }
+
+    /// What of the host is mounted into it: the path in the container, and that on the host.
+    pub(crate) fn mounts(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        self.mounts.iter().map(|(inside, outside)| (inside.as_path(), outside.as_path()))
     }
 
     /// Where a file of the container is on the host; `None` if only the container has it.
@@ -210,6 +246,10 @@ impl StaticPod {
         };
         self.mounts.iter().find_map(below).unwrap_or_else(|| path.to_owned())
     }
+}
+
+fn paths_in(text: &str) -> Vec<PathBuf> {
+    text::absolute_paths(text).map(PathBuf::from).collect()
 }
 
 fn on_host(mounts: Vec<Mount>, volumes: &[Volume]) -> Vec<(PathBuf, PathBuf)> {
@@ -281,5 +321,19 @@ mod tests {
         assert_eq!(at("/certs/etcd").as_os_str(), "/srv/etcd");
         assert_eq!(at("/tmp/a"), Path::new("/tmp/a"));
         assert_eq!(at("/certsx/a"), Path::new("/certsx/a"));
+    }
+
+    #[test]
+    fn variables_name_files_as_well() {
+        let text = "metadata: {name: vip}\nspec:\n  restartPolicy: OnFailure\n  containers:\n  - env:\n    \
+                    - {name: KUBECONFIG, value: /k/admin.conf}\n    - {name: a, valueFrom: {}}\n    volumeMounts:\n    \
+                    - {name: k, mountPath: /k}\n  volumes:\n  - {name: k, hostPath: {path: /etc/kubernetes}}\n";
+        let pod = read(text.as_bytes()).unwrap();
+        assert!(pod.named().eq([PathBuf::from("/etc/kubernetes/admin.conf")]));
+        assert!(pod.mounts().eq([(Path::new("/k"), Path::new("/etc/kubernetes"))]));
+        assert!(!pod.always_restarts);
+        let name = namespace_and_name(text.as_bytes());
+        assert_eq!(name, Some(("default".to_owned(), "vip".to_owned())));
+        assert_eq!(namespace_and_name(b"metadata: {name: 'a;b'}"), None);
     }
 }

@@ -1,4 +1,7 @@
-//! `/proc/PID/mountinfo` (proc_pid_mountinfo(5)): whose word the owners of files are.
+//! `/proc/PID/mountinfo` (proc_pid_mountinfo(5)): whose word the owners of files are, and what of a container is no
+//! longer there.
+
+use std::path::PathBuf;
 
 /// Who stands behind what a mount says of its files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,6 +36,18 @@ pub(crate) fn origin(mountinfo: &[u8], id: u64) -> MountOwner {
         Some(user) => MountOwner::User(user),
         None => MountOwner::Unknown,
     }
+}
+
+/// Where a file or directory is mounted that has lost its name since: it was replaced by another, or removed. A path
+/// with a space is not among them, since the kernel escapes that.
+pub(crate) fn replaced(mountinfo: &[u8]) -> Vec<PathBuf> {
+    let text = String::from_utf8_lossy(mountinfo);
+    let at = |line: &str| {
+        let mut fields = line.split(' ').skip(3);
+        let (root, at) = (fields.next()?, fields.next()?);
+        root.ends_with("//deleted").then(|| PathBuf::from(at))
+    };
+    text.lines().filter_map(at).collect()
 }
 
 #[cfg(test)]
@@ -71,6 +86,14 @@ mod tests {
             assert_eq!(origin(MOUNTS, id), expected, "{id}");
         }
         assert_eq!(origin(b"", 1), MountOwner::Unknown);
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_has_lost_its_name() {
+        let mounts = b"1 0 8:1 /etc/kubernetes/admin.conf//deleted /etc/kubernetes/admin.conf rw - ext4 /dev/vda rw\n\
+            2 0 8:1 /etc/hosts /etc/hosts rw - ext4 /dev/vda rw\nx\n";
+        assert_eq!(replaced(mounts), [PathBuf::from("/etc/kubernetes/admin.conf")]);
+        assert!(replaced(MOUNTS).is_empty());
     }
 
     proptest! {

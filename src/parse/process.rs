@@ -58,6 +58,11 @@ pub fn owner(status: &[u8], cgroup: &[u8]) -> ProcessOwner {
     }
 }
 
+/// The UID of the static pod that a process is in, by `/proc/PID/cgroup`.
+pub(crate) fn static_pod(cgroup: &[u8]) -> Option<String> {
+    cgroup::static_pod(&String::from_utf8_lossy(cgroup)).map(str::to_owned)
+}
+
 /// The cgroup that says most of where a process is, for messages.
 pub fn cgroup(cgroup: &[u8]) -> String {
     let text = String::from_utf8_lossy(cgroup);
@@ -204,8 +209,10 @@ mod tests {
     fn pods_are_told_in_every_layout_of_cgroups() {
         for cgroup in layouts(HASH) {
             assert_eq!(owner(b"", cgroup.as_bytes()), ProcessOwner::StaticPod, "{cgroup}");
+            assert_eq!(static_pod(cgroup.as_bytes()).as_deref(), Some(HASH), "{cgroup}");
         }
         for cgroup in layouts(UUID) {
+            assert_eq!(static_pod(cgroup.as_bytes()), None, "{cgroup}");
             assert_eq!(
                 owner(ROOT.as_bytes(), cgroup.as_bytes()),
                 ProcessOwner::Container,

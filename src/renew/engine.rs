@@ -16,13 +16,15 @@ use crate::node::{ControlPlane, NodePaths};
 use crate::store::{Loaded, Store, StoreError};
 use crate::sys;
 
+use super::control_plane::other_pod;
+use super::facts::other_pods::files_of;
 use super::facts::preflight;
 use super::memory::RenewerState;
 use super::shutdown::Stop;
 use super::tree::copies::Copies;
 use super::tree::install::{self, Direction};
 use super::tree::{backup, copy, inspect, pairs, stage};
-use super::{kubeadm, kubelet};
+use super::{hook, kubeadm, kubelet};
 
 /// The one who renews on this node: there is one at a time.
 pub struct Renewer {
@@ -184,7 +186,11 @@ impl Renewer {
             Step::KubeletClient | Step::KubeletServing | Step::KubeletServingBack => {
                 kubelet::own::take(paths, journal).map(Done::with)
             }
+            Step::RestartPod(index) => self.restart_pod(journal, index),
             Step::Copies => Ok(self.refresh(journal)),
+            Step::Hook(index) => {
+                hook::run(&journal.hooks[index].hook, journal, paths).map(Done::with)
+            }
             Step::RollBack => self.roll_back(journal),
             Step::CleanUp(outcome) => self.clean_up(journal, outcome),
             Step::End(_) => Ok(Done::default()),
@@ -323,6 +329,15 @@ impl Renewer {
             )?;
         }
         Ok(Done::default())
+    }
+
+    /// Nobody would start it again while the kubelet or the runtime is down.
+    fn restart_pod(&self, journal: &Journal, index: usize) -> Result<Done, Fault> {
+        let pod = &journal.other_pods[index];
+        ControlPlane::read(&self.paths)?.await_kubelet_and_runtime()?;
+        let files = pod.uses.iter().flat_map(|it| files_of(&self.paths, &it.certificate));
+        let files: Vec<PathBuf> = files.collect();
+        other_pod::restart(&self.paths.kubernetes, pod, &files).map(Done::with)
     }
 
     /// A copy that cannot be refreshed keeps none of the others from it, nor the renewal from its end.

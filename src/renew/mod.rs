@@ -4,6 +4,7 @@
 pub mod control_plane;
 pub(crate) mod engine;
 pub mod facts;
+pub(crate) mod hook;
 pub mod kubeadm;
 mod kubelet;
 pub(crate) mod memory;

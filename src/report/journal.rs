@@ -62,7 +62,12 @@ impl Progress {
             }
             Step::Kubelet => "renewed the kubelet's certificate".to_owned(),
             Step::Activate(index) => format!("{} uses the new files", journal.live_name(index)),
-            Step::Verify => "proved that everything uses the new files".to_owned(),
+            Step::Verify if journal.other_pods.is_empty() => {
+                "proved that everything uses the new files".to_owned()
+            }
+            Step::Verify => "proved that the components use the new files".to_owned(),
+            Step::Hook(_) => "ran a hook".to_owned(),
+            Step::RestartPod(_) => "restarted another static pod".to_owned(),
             Step::KubeletRotation => "turned the kubelet's rotation on again".to_owned(),
             Step::KubeletClient => "the kubelet has rotated its client certificate".to_owned(),
             Step::KubeletServing => "the kubelet serves a certificate that it has made".to_owned(),

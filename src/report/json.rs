@@ -104,7 +104,7 @@ struct EntryJson<'a> {
 
 #[derive(Serialize)]
 struct StaleUseJson {
-    component: &'static str,
+    component: String,
     address: Option<String>,
     started: Option<String>,
     until: String,
@@ -251,9 +251,15 @@ impl StaleUseJson {
         let until = policy::used_until(item)?;
         let (address, started) = match evidence {
             StaleEvidence::Presents { at, .. } => (Some(at.to_string()), None),
-            StaleEvidence::Read { started, .. } => (None, Some(text(*started))),
+            StaleEvidence::Mounted { started } | StaleEvidence::Read { started, .. } => {
+                (None, Some(text(*started)))
+            }
         };
-        let is_upper_bound = matches!(evidence, StaleEvidence::Read { not_after: None, .. });
+        let is_upper_bound = matches!(
+            evidence,
+            StaleEvidence::Mounted { .. } | StaleEvidence::Read { not_after: None, .. }
+        );
+        let component = component.to_string();
         let until_unix = until.seconds();
         Some(Self { component, address, started, until: text(until), until_unix, is_upper_bound })
     }

@@ -83,6 +83,11 @@ impl PlanReport<'_> {
             [component.to_string(), "none".to_owned(), why.words().to_owned()]
         });
         table(out, ["NOT RESTARTED", "OUTAGE", "WHY NOT"], rows, width);
+        let rows = self.plan.other_pods.iter().map(|pod| {
+            let is_restarted = if pod.restart { "yes" } else { "no" };
+            [escape_control(&pod.name).into_owned(), is_restarted.to_owned(), pod.words()]
+        });
+        table(out, ["OTHER POD", "RESTARTED", "AFTERWARDS"], rows, width);
         if !self.plan.restart.is_empty() {
             out.push('\n');
             for line in wrap(FIGURES, width.unwrap_or(usize::MAX)) {
@@ -98,6 +103,11 @@ impl PlanReport<'_> {
             .iter()
             .map(|path| escape_control(&path.to_string_lossy()).into_owned());
         section(out, "Copies of admin.conf that are refreshed", &copies.collect::<Vec<_>>());
+        let hooks = self.plan.hooks.iter().map(|hook| {
+            let (name, limit) = (escape_control(&hook.name), hook.timeout);
+            format!("{name}, for {limit} at most: {}", shell_line(&hook.command))
+        });
+        section(out, "Hooks that are run at the end", &hooks.collect::<Vec<_>>());
         let rescued = self.plan.kubelet.then_some(KubeletWay::Recovery);
         if let Some(way) = self.plan.kubelet_renewal.map(|it| it.way).or(rescued) {
             section(out, "The kubelet", &[way.words().to_owned()]);
@@ -128,7 +138,12 @@ impl PlanReport<'_> {
             };
             format!("kill -TERM <process of {component}>   # {killed}; the kubelet starts it again")
         });
-        renew.chain(kubelet).chain(restart).collect()
+        let others = self.plan.other_pods.iter().filter(|pod| pod.restart).map(|pod| {
+            let name = escape_control(&pod.name);
+            format!("kill -TERM <processes of {name}>   # -KILL if they hang; the kubelet starts them again")
+        });
+        let hooks = self.plan.hooks.iter().map(|hook| shell_line(&hook.command));
+        renew.chain(kubelet).chain(restart).chain(others).chain(hooks).collect()
     }
 
     fn end(&self, ends: Option<UnixTime>) -> String {
@@ -138,6 +153,12 @@ impl PlanReport<'_> {
             Some(end) => format!("in {}, {}", end - self.now, end.date()),
         }
     }
+}
+
+/// As a shell would be given it.
+fn shell_line(command: &[String]) -> String {
+    let words: Vec<_> = command.iter().map(|word| shell_word(word)).collect();
+    escape_control(&words.join(" ")).into_owned()
 }
 
 fn table(

@@ -5,11 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::domain::renewal::blocker::Blocker;
+use crate::domain::renewal::hook::Hook;
 use crate::domain::renewal::kubelet_renewal::KubeletRenewal;
 use crate::domain::renewal::leftover::Leftover;
+use crate::domain::renewal::other_pod::OtherPod;
 use crate::domain::renewal::plan::{Plan, Renewal, Skip};
 use crate::domain::renewal::words::{outcome_headline, outcome_text};
-use crate::domain::renewal::{Component, Fault, Journal, Live, Outcome, Step, Task};
+use crate::domain::renewal::{Component, Fault, Journal, Live, Outcome, SideResult, Step, Task};
 use crate::domain::time::UnixTime;
 
 use super::escape;
@@ -53,7 +55,9 @@ struct PlanJson<'a> {
     skip: Vec<CertificateJson<'a>>,
     restart: Vec<PodJson>,
     keep_running: Vec<PodJson>,
+    other_pods: Vec<OtherPodJson<'a>>,
     copies: Vec<String>,
+    hooks: Vec<HookJson<'a>>,
     renew_kubelet: bool,
     kubelet_renewal: Option<KubeletRenewalJson>,
     commands: Vec<String>,
@@ -113,6 +117,8 @@ struct OutcomeJson<'a> {
     finished_at: Option<String>,
     certificates: &'a [String],
     components: Vec<LivePodJson>,
+    other_pods: Vec<OtherPodJson<'a>>,
+    hooks: Vec<HookJson<'a>>,
     kubelet: bool,
     kubelet_renewal: Option<KubeletRenewalJson>,
     changed_files: Vec<String>,
@@ -127,6 +133,24 @@ struct OutcomeJson<'a> {
 struct LivePodJson {
     component: &'static str,
     restart: bool,
+}
+
+#[derive(Serialize)]
+struct OtherPodJson<'a> {
+    name: &'a str,
+    certificates: Vec<&'a str>,
+    certain: bool,
+    restart: bool,
+    result: SideResult,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct HookJson<'a> {
+    name: &'a str,
+    command: &'a [String],
+    timeout_seconds: i64,
+    result: SideResult,
 }
 
 #[derive(Serialize)]
@@ -145,7 +169,9 @@ impl<'a> PlanJson<'a> {
             // Said of each pod, and in `warnings`.
             outages: _,
             skip_restart,
+            other_pods,
             copies,
+            hooks,
             // What is proved afterwards is no part of the plan.
             reaches_kubelet: _,
             kubelet,
@@ -174,7 +200,9 @@ impl<'a> PlanJson<'a> {
             skip: skip.iter().map(CertificateJson::skipped).collect(),
             restart: restart.collect(),
             keep_running: keep_running.collect(),
+            other_pods: other_pods.iter().map(OtherPodJson::of).collect(),
             copies: copies.iter().map(|path| lossy(path)).collect(),
+            hooks: hooks.iter().map(|hook| HookJson::of(hook, SideResult::Pending)).collect(),
             renew_kubelet: *kubelet,
             kubelet_renewal: kubelet_renewal.as_ref().map(KubeletRenewalJson::of),
             commands: report.commands(),
@@ -245,6 +273,8 @@ impl<'a> OutcomeJson<'a> {
             finished_at: journal.ended.map(|ended| ended.to_string()),
             certificates: &journal.names,
             components: journal.live.iter().map(LivePodJson::of).collect(),
+            other_pods: journal.other_pods.iter().map(OtherPodJson::of).collect(),
+            hooks: journal.hooks.iter().map(|run| HookJson::of(&run.hook, run.result)).collect(),
             kubelet: journal.kubelet,
             kubelet_renewal: journal.kubelet_renewal.as_ref().map(KubeletRenewalJson::of),
             changed_files: journal.changes.iter().map(|change| lossy(&change.path)).collect(),
@@ -261,6 +291,26 @@ impl LivePodJson {
     fn of(live: &Live) -> Self {
         let Live { component, restart } = *live;
         Self { component: component.name(), restart }
+    }
+}
+
+impl<'a> OtherPodJson<'a> {
+    fn of(pod: &'a OtherPod) -> Self {
+        Self {
+            name: &pod.name,
+            certificates: pod.uses.iter().map(|it| it.certificate.as_str()).collect(),
+            certain: pod.is_certain(),
+            restart: pod.restart,
+            result: pod.result,
+            message: pod.words(),
+        }
+    }
+}
+
+impl<'a> HookJson<'a> {
+    fn of(hook: &'a Hook, result: SideResult) -> Self {
+        let timeout_seconds = hook.timeout.as_seconds();
+        Self { name: &hook.name, command: &hook.command, timeout_seconds, result }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the static pods of this node use, beside what is on disk: each is looked at, and its answer is laid over the items.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::domain::layout::{KUBERNETES, locate};
 use crate::domain::model::{
@@ -10,8 +10,11 @@ use crate::domain::model::{
 use crate::domain::reference::KUBELET;
 use crate::domain::renewal::Component;
 use crate::domain::role::{self, Role};
+use crate::domain::time::UnixTime;
 use crate::node::handshake::NoAnswer;
 use crate::node::in_use::{self, ComponentUse, Held, Presented};
+use crate::node::other_pods::{self, OtherManifest};
+use crate::node::process::Process;
 
 use super::components::KUBELET_CONFIG;
 use super::host::Host;
@@ -65,7 +68,7 @@ pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) -> Option<Held
             Some((Some(_), item)) => {
                 let not_after = certificate.not_after;
                 item.stale_use = Some(Box::new(StaleUse {
-                    component: component.name(),
+                    component: component.name().into(),
                     evidence: StaleEvidence::Presents { at, not_after },
                 }));
             }
@@ -81,7 +84,7 @@ pub(super) fn lay_over(items: &mut Vec<Item>, seen: ComponentUse) -> Option<Held
     let Held { file, started, is_stale } = held?;
     let (component, item) = (component.name(), first_of(items, &file)?);
     let evidence = StaleEvidence::Read { started, not_after: None };
-    item.stale_use = is_stale.then(|| Box::new(StaleUse { component, evidence }));
+    item.stale_use = is_stale.then(|| Box::new(StaleUse { component: component.into(), evidence }));
     Some(HeldFile { component, place: item.place.clone(), started })
 }
 
@@ -98,7 +101,7 @@ pub(super) fn lay_over_kubelet(items: &mut Vec<Item>, seen: Presented) {
     match certificate {
         Ok(seen) if item.certificate().is_some_and(|it| it.sha256 != seen.sha256) => {
             let evidence = StaleEvidence::Presents { at, not_after: seen.not_after };
-            item.stale_use = Some(Box::new(StaleUse { component, evidence }));
+            item.stale_use = Some(Box::new(StaleUse { component: component.into(), evidence }));
         }
         Ok(_) => {}
         Err(no_answer) => {
@@ -106,6 +109,39 @@ pub(super) fn lay_over_kubelet(items: &mut Vec<Item>, seen: Presented) {
             let place = Place::new(Path::new(component), Entry::Whole);
             let item = Item::new(place, item.role, Content::Problem(reason));
             items.push(item);
+        }
+    }
+}
+
+/// A static pod that is no component, and what it has mounted in place of a file.
+pub(super) struct OldMount {
+    file: PathBuf,
+    full_name: String,
+    started: UnixTime,
+}
+
+/// Which of these files a static pod that is no component has in an older version.
+pub(super) fn old_mounts(files: &[PathBuf]) -> Vec<OldMount> {
+    let manifests = other_pods::read(Path::new(KUBERNETES));
+    let of_pod = |manifest: &OtherManifest| {
+        let running = manifest.running()?;
+        let started = running.processes.iter().map(Process::started_at).min()?;
+        let stale = files.iter().filter(|file| manifest.is_stale(file, &running));
+        let full_name = &running.full_name;
+        let mount =
+            |file: &PathBuf| OldMount { file: file.clone(), full_name: full_name.clone(), started };
+        Some(stale.map(mount).collect::<Vec<_>>())
+    };
+    manifests.iter().filter_map(of_pod).flatten().collect()
+}
+
+/// What a component uses is told first.
+pub(super) fn lay_old_mounts_over(items: &mut [Item], mounts: Vec<OldMount>) {
+    for OldMount { file, full_name, started } in mounts {
+        let item = first_of(items, &file).filter(|item| item.stale_use.is_none());
+        if let Some(item) = item {
+            let evidence = StaleEvidence::Mounted { started };
+            item.stale_use = Some(Box::new(StaleUse { component: full_name.into(), evidence }));
         }
     }
 }
@@ -139,11 +175,11 @@ fn of_component(component: Component, path: &Path, reason: Reason) -> Item {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use crate::domain::model::Inventory;
     use crate::domain::policy::{Policy, assess};
-    use crate::domain::time::UnixTime;
+    use crate::domain::renewal::decide;
+    use crate::domain::renewal::plan::{RenewalPolicy, RestartPolicy};
+    use crate::domain::time::Span;
     use crate::report::sample::{NOW, certificate};
 
     use super::*;
@@ -216,6 +252,25 @@ mod tests {
             assert_eq!(codes(items, NOW), [("stale_in_use".into(), severity.into())], "{days_ago}");
         }
     }
+
+    #[test]
+    fn a_pod_with_an_older_file_mounted_is_stale_and_no_component() {
+        let conf = "/etc/kubernetes/admin.conf";
+        let mut items = vec![on_disk(conf, Entry::User { name: "u".into(), index: 0 }, 1)];
+        let (file, full_name) = (conf.into(), "kube-vip-cp1".to_owned());
+        lay_old_mounts_over(&mut items, vec![OldMount { file, full_name, started: NOW }]);
+        let inventory = Inventory { items: items.clone(), ..Inventory::default() };
+        assert_eq!(decide::stale(&inventory, &POLICY), [], "nobody but a person restarts it");
+        assert_eq!(codes(items, NOW), [("stale_in_use".into(), "warning".into())]);
+    }
+
+    const POLICY: RenewalPolicy = RenewalPolicy {
+        kubelet: None,
+        before: Span::days(30),
+        short_lived: Span::days(60),
+        restart: RestartPolicy::Needed,
+        restart_stale: true,
+    };
 
     #[test]
     fn what_no_file_shows_has_a_row_of_its_own() {

@@ -30,6 +30,7 @@ use glob::Pattern;
 use crate::beside::Lost;
 use crate::domain::layout::Watched;
 use crate::domain::model::{Content, HeldFile, Inventory, Item, Reason};
+use crate::domain::role::RenewedBy;
 use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
@@ -237,6 +238,10 @@ impl Scan<'_> {
         items.extend(left.into_iter().map(|(look, reason)| look.not_taken(reason)));
         let kubelet = self.step(in_use::kubelet)?.flatten();
         kubelet.into_iter().for_each(|it| in_use::lay_over_kubelet(items, it));
+        let kubeadms = items.iter().filter(|item| item.role.renewer == RenewedBy::Kubeadm);
+        let files: Vec<PathBuf> = kubeadms.map(|item| item.place.path.to_path_buf()).collect();
+        let mounts = self.step(move |_| in_use::old_mounts(&files))?;
+        in_use::lay_old_mounts_over(items, mounts.unwrap_or_default());
         Ok(held)
     }
 

@@ -19,6 +19,7 @@ mod itself;
 mod kubelet;
 mod odd_clusters;
 mod other_places;
+mod other_pods;
 mod package;
 mod renew_crash;
 mod renew_faults;

@@ -1,11 +1,13 @@
 //! A renewal that is asked for, with all that is needed to do it, and what people see of it.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::app::config::effective;
+use crate::app::print_error;
 use crate::cli::StatusFormat;
-use crate::config::{Config, RenewConfig};
+use crate::config::{Config, DEFAULT_PATH, RenewConfig};
 use crate::domain::layout::{KUBERNETES, LIVE_IN_UNIT};
 use crate::domain::renewal::plan::{Plan, RenewRequest};
 use crate::domain::renewal::{Journal, Outcome};
@@ -13,6 +15,7 @@ use crate::domain::time::UnixTime;
 use crate::exit::Exit;
 use crate::monitor::node_name;
 use crate::node::NodePaths;
+use crate::renew::hook;
 use crate::renew::tree::copies::Copies;
 use crate::report::journal::{Progress, outcome};
 use crate::report::plan::PlanReport;
@@ -46,6 +49,22 @@ pub(in crate::app) fn node_paths(renew: &RenewConfig, is_stage_shown: bool) -> N
         kubeadm: renew.kubeadm.clone(),
         is_stage_shown,
     }
+}
+
+/// The configuration of a renewal. What it names as hooks is run as root, so then root alone may be able to change it.
+pub(in crate::app) fn config_for(path: Option<&Path>) -> Result<Config, Exit> {
+    let config = effective(path).map_err(|errors| {
+        print_error(&errors.to_string());
+        Exit::Config
+    })?;
+    let path = path.unwrap_or(Path::new(DEFAULT_PATH));
+    let refused = hook::foreign(path).filter(|_| !config.renew.hooks.is_empty());
+    refused.map_or(Ok(config), |why| {
+        print_error(&format!(
+            "renew.hook: {why}: hooks are run only if root alone can change the configuration"
+        ));
+        Err(Exit::Config)
+    })
 }
 
 impl RenewalJob {
@@ -91,6 +110,7 @@ impl RenewalJob {
         });
         match journal.outcome() {
             Some(Outcome::Renewed) if plan.is_some_and(|plan| plan.incomplete) => Exit::Failed,
+            Some(Outcome::Renewed) if journal.has_failed_part() => Exit::Failed,
             Some(Outcome::Renewed) => printed,
             Some(Outcome::Unchanged) if journal.fault.is_none() => printed,
             _ => Exit::Failed,

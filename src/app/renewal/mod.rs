@@ -19,7 +19,7 @@ use crate::renew::{Renewer, RenewerState};
 use crate::{store, sys};
 
 pub(super) use dry_run::dry_run;
-pub(super) use job::{RenewalJob, node_paths};
+pub(super) use job::{RenewalJob, config_for, node_paths};
 use session::{end_attempt, failed, note_attempt, with_renewer};
 use survey::{DueRenewal, PreparedPlan, keep_config, restoring, survey_for};
 

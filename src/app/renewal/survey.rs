@@ -161,6 +161,8 @@ fn question<'a>(
         cluster_config: job.cluster_config.as_deref(),
         copies: &job.copies,
         admin_is_renewed,
+        restart_pods: &job.config.renew.restart_pods,
+        hooks: &job.config.renew.hooks,
         manifests,
     }
 }

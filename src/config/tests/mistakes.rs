@@ -135,6 +135,42 @@ fn mistakes_are_named_with_their_place_and_remedy() {
             "1:22: renew.keep-backups is out of range: expected a whole number from 1 to 50",
         ),
         (
+            "renew.restart-pods = ['kube-vip', 'kube-scheduler']",
+            "1:35: renew.restart-pods, entry 2, is a component of the control plane: expected other pods: renew.restart is for the components",
+        ),
+        (
+            "renew.restart-pods = ['a b']",
+            "1:23: renew.restart-pods, entry 1, is not the name of a pod: expected the name in the manifest of a static pod, such as \"kube-vip\"",
+        ),
+        (
+            "[renew]\nrestart = 'none'\nrestart-pods = ['kube-vip']",
+            "3:16: renew.restart-pods does not go with renew.restart (line 2, column 11): expected one of the two: with \"none\" nothing is restarted",
+        ),
+        (
+            "[[renew.hook]]\nname = 'a'\ncommand = ['reload']",
+            "1:1: renew.hook, entry 1, command is not an absolute path: expected one that begins with /",
+        ),
+        (
+            "renew.hook = [{ name = 'a' }]",
+            "1:15: renew.hook, entry 1, has no command: expected { command = [\"/usr/bin/systemctl\", \"reload\", \"haproxy\"] }, with name and timeout if you like",
+        ),
+        (
+            "renew.hook = [{ command = [] }]",
+            "1:15: renew.hook, entry 1, command is empty: expected a list: the absolute path of a program, and its arguments, for no shell",
+        ),
+        (
+            "renew.hook = [{ command = ['/a'], timeout = '11m' }]",
+            "1:15: renew.hook, entry 1, timeout is out of range: expected a time from 1s to 10m, such as \"30s\"",
+        ),
+        (
+            "renew.hook = [{ command = ['/a'], shell = true }]",
+            "1:15: renew.hook, entry 1, has a key other than name, command and timeout: expected { command = [\"/usr/bin/systemctl\", \"reload\", \"haproxy\"] }, with name and timeout if you like",
+        ),
+        (
+            "renew.hook = [{ command = ['/a'], timeout = '6m' }, { command = ['/b'], timeout = '6m' }]",
+            "1:14: renew.hook takes too long: expected timeouts of 10m together: a renewal has to end",
+        ),
+        (
             "renew.kubeconfig-copies = ['.kube/config']",
             "1:28: renew.kubeconfig-copies, entry 1, is not an absolute path: expected one that begins with /",
         ),

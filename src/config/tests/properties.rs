@@ -9,6 +9,7 @@ use crate::domain::ledger::Repeat;
 use crate::domain::policy::{Policy, Thresholds};
 use crate::domain::renewal::MaintenanceWindow;
 use crate::domain::renewal::copy::{ListedCopy, SystemUser};
+use crate::domain::renewal::hook::Hook;
 use crate::domain::renewal::plan::RestartPolicy;
 use crate::domain::time::Span;
 
@@ -35,6 +36,8 @@ fn secrets_stay_in_the_file() {
         "KEY = [{ path = 'hunter2', owner = 'a' }]",
         "KEY = [{ path = '/a', owner = 'hunter 2 hunter2' }]",
         "KEY = [{ hunter2 = '/a' }]",
+        "KEY = [{ command = ['/a', 'hunter2'], timeout = 'hunter2' }]",
+        "KEY = [{ command = ['hunter2'], name = 'hunter2' }]",
     ];
     let dotted = |(section, key): (String, &str)| {
         format!("{section}.{key}").trim_start_matches('.').to_owned()
@@ -142,6 +145,19 @@ fn owner() -> impl Strategy<Value = SystemUser> {
 }
 
 prop_compose! {
+    fn hook()(
+        name in "[a-zé\"']{1,9}",
+        program in copy_path(),
+        arguments in prop::collection::vec("[^\\x00]{0,9}", 0..3),
+        timeout in 1..=300_i64,
+    ) -> Hook {
+        let program = program.to_string_lossy().into_owned();
+        let command = [program].into_iter().chain(arguments).collect();
+        Hook { name, command, timeout: Span::seconds(timeout) }
+    }
+}
+
+prop_compose! {
     fn renew()(
         enabled in any::<bool>(),
         kubelet in any::<Option<bool>>(),
@@ -151,18 +167,22 @@ prop_compose! {
             RestartPolicy::All, RestartPolicy::Needed, RestartPolicy::None,
         ]),
         restart_stale in any::<bool>(),
+        restart_pods in prop::collection::vec("vip-[a-z0-9.-]{0,9}", 0..3),
         windows in prop::collection::vec(window(), 0..3),
         paths in prop::collection::vec("/[a-zA-Z\"\\\\ é-]{1,20}", 3),
         copies in prop::collection::hash_map(copy_path(), prop::option::of(owner()), 0..3),
         keep_backups in 1..=50_usize,
+        hooks in prop::collection::vec(hook(), 0..3),
     ) -> RenewConfig {
         let [kubeadm, state_dir, request_file] = [0, 1, 2].map(|at| paths[at].clone().into());
         let before = Span::seconds(deadline.as_seconds() + more.as_seconds());
         let before = before.min(Span::days(36_500));
         let copies =
             copies.into_iter().map(|(path, owner)| ListedCopy { path, owner }).collect();
+        let restart_pods =
+            if restart == RestartPolicy::None { Vec::new() } else { restart_pods };
         RenewConfig {
-            enabled, kubelet, before, restart, restart_stale, windows, deadline, copies, kubeadm, state_dir, keep_backups,
+            enabled, kubelet, before, restart, restart_stale, restart_pods, windows, deadline, copies, hooks, kubeadm, state_dir, keep_backups,
             request_file,
         }
     }

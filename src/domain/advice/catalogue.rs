@@ -70,7 +70,7 @@ fn of_time() -> Vec<Sample> {
 
 fn of_others() -> Vec<Sample> {
     let evidence = StaleEvidence::Read { started: days(-340), not_after: Some(days(25)) };
-    let by = Box::new(StaleUse { component: "kube-scheduler", evidence });
+    let by = Box::new(StaleUse { component: "kube-scheduler".into(), evidence });
     let name = ServerName {
         certificate: PathBuf::from(APISERVER),
         host: "k8s.example.com".to_owned(),

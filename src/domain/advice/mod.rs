@@ -239,11 +239,15 @@ fn is_rotation_overdue(item: &Item, now: UnixTime) -> bool {
 }
 
 fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> String {
-    let (component, impact, date) = (by.component, item.role.impact, until.date());
+    let (component, impact, date) = (&by.component, item.role.impact, until.date());
     let uses = match by.evidence {
         StaleEvidence::Presents { at, .. } => {
             format!("{component} still presents an older certificate at {at}, which")
         }
+        StaleEvidence::Mounted { started } => format!(
+            "the static pod {component} has an older version of this file mounted, since its start on {}, which",
+            started.date()
+        ),
         StaleEvidence::Read { started, .. } => format!(
             "{component} still uses what it read from this file at its start on {}, a certificate that",
             started.date()
@@ -251,7 +255,7 @@ fn stale_use(item: &Item, by: &StaleUse, until: UnixTime, now: UnixTime) -> Stri
     };
     let ends = match by.evidence {
         _ if until < now => format!("expired on {date}: {impact}"),
-        StaleEvidence::Read { not_after: None, .. } => {
+        StaleEvidence::Mounted { .. } | StaleEvidence::Read { not_after: None, .. } => {
             format!("expires on {date} at the latest; then {impact}")
         }
         StaleEvidence::Presents { .. } | StaleEvidence::Read { .. } => {

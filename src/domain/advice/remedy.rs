@@ -5,9 +5,10 @@ use std::path::Path;
 use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, restart, words};
 use super::{distribution, refused, show};
 use crate::domain::layout;
-use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason};
+use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason, StaleEvidence};
 use crate::domain::policy::{self, FindingKind};
 use crate::domain::reference::KUBELET;
+use crate::domain::renewal::other_pod::restart_command;
 use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
 use crate::domain::text::{escape_control, shell_word};
 
@@ -34,6 +35,11 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
         FindingKind::StaleCa { of, .. } => write_ca(item, of),
         FindingKind::StaleUse { by, .. } if by.component == KUBELET => {
             Remedy::Command("systemctl restart kubelet".to_owned())
+        }
+        FindingKind::StaleUse { by, .. }
+            if matches!(by.evidence, StaleEvidence::Mounted { .. }) =>
+        {
+            Remedy::Command(restart_command(&by.component))
         }
         FindingKind::StaleUse { .. } => {
             Remedy::Command("certwatch renew --restart-stale".to_owned())

@@ -1,16 +1,17 @@
 //! What running components use, where that is not what is on disk.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use crate::domain::time::UnixTime;
 
 use super::Place;
 
-/// A component that goes on with another certificate than the one in its file.
+/// A component, or another static pod, that goes on with another certificate than the one in its file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StaleUse {
-    /// Its name, such as `kube-scheduler`.
-    pub component: &'static str,
+    /// Its name, such as `kube-scheduler`; of another pod with the node's, such as `kube-vip-cp1`.
+    pub component: Cow<'static, str>,
     /// How that is known.
     pub evidence: StaleEvidence,
 }
@@ -24,6 +25,11 @@ pub enum StaleEvidence {
         at: SocketAddr,
         /// When that one ends.
         not_after: UnixTime,
+    },
+    /// It has another file mounted, which has lost its name since.
+    Mounted {
+        /// Its start.
+        started: UnixTime,
     },
     /// It reads the file only at its start, and that was before the file was written.
     Read {

@@ -166,7 +166,7 @@ pub(crate) fn used_until(item: &Item) -> Option<UnixTime> {
     Some(match item.stale_use.as_ref()?.evidence {
         StaleEvidence::Presents { not_after, .. } => not_after,
         StaleEvidence::Read { not_after: Some(known), .. } => known,
-        StaleEvidence::Read { started, not_after: None } => {
+        StaleEvidence::Mounted { started } | StaleEvidence::Read { started, not_after: None } => {
             let ca = item.certificate().and_then(|it| it.signer.bound()).map(|ca| ca.not_after);
             let year = started + Span::days(365);
             ca.map_or(year, |ca| ca.min(year))

@@ -37,6 +37,11 @@ impl Component {
         }
     }
 
+    /// The name, if it is that of one of them.
+    pub(crate) fn name_of(name: &str) -> Option<&'static str> {
+        Self::ALL.map(Self::name).into_iter().find(|it| *it == name)
+    }
+
     /// The certificates that it uses, by kubeadm's NAME
     /// (`renewCertsByComponent` in kubeadm's `phases/upgrade/staticpods.go`).
     pub const fn uses(self) -> &'static [&'static str] {

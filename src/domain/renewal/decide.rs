@@ -13,6 +13,7 @@ use crate::domain::reference::KUBELET;
 use crate::domain::role::{self, RenewedBy, Role};
 use crate::domain::time::{Span, UnixTime};
 
+use super::Component;
 use super::blocker::Blocker;
 use super::plan::{
     NodeFacts, Plan, RenewReason, RenewRequest, Renewal, RenewalPolicy, RestartPolicy, Selection,
@@ -122,7 +123,9 @@ pub(crate) fn stale(
     // Its own are renewed otherwise, and no static pod is the kubelet.
     let items = inventory.items.iter().filter(|it| may_restart && it.role.owner != KUBELET);
     let mut stale: Vec<_> = items
-        .filter_map(|item| Some((item.stale_use.as_ref()?.component, used_until(item)?)))
+        .filter_map(|item| {
+            Some((Component::name_of(&item.stale_use.as_ref()?.component)?, used_until(item)?))
+        })
         .collect();
     stale.sort_unstable();
     stale
@@ -165,10 +168,8 @@ impl Plan {
     /// True if carrying it out would change nothing.
     pub fn is_empty(&self) -> bool {
         let is_kubelet_touched = self.kubelet || self.kubelet_renewal.is_some();
-        self.renew.is_empty()
-            && self.restart.is_empty()
-            && self.copies.is_empty()
-            && !is_kubelet_touched
+        let restarts = !self.restart.is_empty() || self.other_pods.iter().any(|pod| pod.restart);
+        self.renew.is_empty() && !restarts && self.copies.is_empty() && !is_kubelet_touched
     }
 
     /// Overrides at `now` what may be a kubeadm, if that has been in the way for as long as people are given to look at

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::time::UnixTime;
 
+use super::hook::HookRun;
 use super::kubelet_renewal::KubeletRenewal;
+use super::other_pod::OtherPod;
 use super::{Component, Fault};
 
 /// One renewal, from its first step to its end. Kept for a while after that.
@@ -38,11 +40,17 @@ pub struct Journal {
     pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate.
     pub kubelet: bool,
+    /// Static pods that are no components and use what is replaced.
+    #[serde(default)]
+    pub other_pods: Vec<OtherPod>,
     /// The kubelet renews one of its own certificates, because it is restarted.
     #[serde(default)]
     pub kubelet_renewal: Option<KubeletRenewal>,
     /// Copies of admin.conf to refresh.
     pub copies: Vec<PathBuf>,
+    /// Commands that are run once all else is done, if a file has changed.
+    #[serde(default)]
+    pub hooks: Vec<HookRun>,
     /// The earliest end of what is replaced: what is put back after that is of no use.
     pub old_ends: Option<UnixTime>,
     /// Until when it is put back although components have used the new one: it has to be good for some time.
@@ -128,8 +136,12 @@ pub enum Step {
     KubeletServing,
     /// Gives the kubelet its old serving certificate back.
     KubeletServingBack,
+    /// Restarts one of the other static pods.
+    RestartPod(usize),
     /// Refreshes copies of admin.conf.
     Copies,
+    /// Runs one of the hooks.
+    Hook(usize),
     /// Puts the backup back into the live tree.
     RollBack,
     /// Makes one static pod use the old files again, and proves it.
@@ -160,7 +172,7 @@ impl Step {
         )
     }
 
-    /// True on the way from the first change of the live tree to its proof.
+    /// True on the way from the first change of the live tree to its proof, and where what follows may kill certwatch.
     pub(super) fn is_forward(self) -> bool {
         matches!(
             self,
@@ -170,6 +182,8 @@ impl Step {
                 | Self::Verify
                 | Self::KubeletClient
                 | Self::KubeletServing
+                | Self::RestartPod(_)
+                | Self::Hook(_)
         )
     }
 }

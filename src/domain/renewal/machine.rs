@@ -7,18 +7,23 @@
 //! | install | the backup is put back; unless the old certificates are over: then it is tried once more, and what is new stays, pair by pair |
 //! | activate, verify | the backup is put back, activated and verified; unless the old certificates are over or nearly so: then the new ones stay |
 //! | the kubelet's own certificates | its old serving pair is put back; its client certificate is still the old one |
-//! | the kubelet's rotation, copies, clean-up | a note: the renewal itself is done |
+//! | the kubelet's rotation, other pods, copies, hooks, clean-up | a note: the renewal itself is done |
 //! | going back | the end: a person has to look |
 
 mod kubelet;
+mod refusal;
+mod side;
 
 use crate::domain::time::{Span, UnixTime};
 
+use refusal::{in_vain, left_to_hand, why_not};
+
 use super::blocker::Blocker;
-use super::plan::{
-    Plan, RenewReason, Renewal, RestartPolicy, RestartReason, Skip, SkipReason, SkipRestartReason,
+use super::hook::HookRun;
+use super::plan::{Plan, RenewReason, Renewal, RestartPolicy, RestartReason, SkipRestartReason};
+use super::{
+    Component, Fault, FaultKind, FileChange, Journal, Live, Outcome, SideResult, Step, Task,
 };
-use super::{Component, Fault, FaultKind, FileChange, Journal, Live, Outcome, Step, Task};
 
 /// Once components were made to use the new files, what ends within this time is not put back: it has to outlive the
 /// next attempt, or the person who removes the cause.
@@ -63,7 +68,9 @@ impl Journal {
             reaches_kubelet: plan.reaches_kubelet,
             kubelet: plan.kubelet,
             kubelet_renewal: plan.kubelet_renewal.filter(|_| !plan.kubelet),
+            other_pods: plan.other_pods.clone(),
             copies: plan.copies.clone(),
+            hooks: plan.hooks.iter().cloned().map(HookRun::pending).collect(),
             old_ends: earliest(plan, now, |renewal| renewal.ends),
             back_until: earliest(plan, now, Renewal::back_until),
             changes: Vec::new(),
@@ -132,6 +139,7 @@ impl Journal {
         let next = match result {
             Ok(done) => {
                 self.notes.extend(done.note);
+                self.note_side(SideResult::Done);
                 if self.step == Step::Inspect {
                     self.changes = done.changes;
                 }
@@ -186,16 +194,13 @@ impl Journal {
             Step::Verify if self.kubelet => Step::KubeletRotation,
             Step::Verify if let Some(renewal) = self.kubelet_renewal => kubelet::first(renewal),
             Step::KubeletServingBack => Step::CleanUp(Outcome::RolledBack),
-            Step::Verify | Step::KubeletRotation | Step::KubeletClient | Step::KubeletServing
-                if !self.copies.is_empty() =>
-            {
-                Step::Copies
-            }
             Step::Verify
             | Step::KubeletRotation
             | Step::KubeletClient
             | Step::KubeletServing
-            | Step::Copies => Step::CleanUp(Outcome::Renewed),
+            | Step::RestartPod(_)
+            | Step::Copies
+            | Step::Hook(_) => self.after_proof(),
             Step::RollBack if self.live.is_empty() => Step::VerifyOld,
             Step::RollBack => Step::ActivateOld(0),
             Step::ActivateOld(index) if index + 1 < self.live.len() => Step::ActivateOld(index + 1),
@@ -216,8 +221,13 @@ impl Journal {
                 self.live[index].restart = true;
                 return step;
             }
-            Step::KubeletRotation | Step::Copies | Step::CleanUp(_) => {
+            Step::KubeletRotation
+            | Step::RestartPod(_)
+            | Step::Copies
+            | Step::Hook(_)
+            | Step::CleanUp(_) => {
                 self.notes.push(fault.what);
+                self.note_side(SideResult::Failed);
                 return self.next();
             }
             Step::Install if !is_untouched && !self.retried && self.is_over(now) => {
@@ -326,41 +336,6 @@ impl Renewal {
         let too_late = of_lifetime.map_or(TOO_LATE_TO_GO_BACK, |it| it.min(TOO_LATE_TO_GO_BACK));
         Some(self.ends? - too_late)
     }
-}
-
-/// What is due and cannot be renewed.
-fn in_vain(plan: &Plan) -> impl Iterator<Item = &Skip> {
-    plan.skip.iter().filter(|it| it.ends.is_some() && it.why != SkipReason::NotDue)
-}
-
-/// Why nothing was begun.
-fn why_not(plan: &Plan) -> String {
-    let blocker = |it: &Blocker| format!("{}: {}", it.what(), it.remedy());
-    let skipped = |it: &Skip| format!("{}: {}", it.name, it.why.words());
-    let mut why: Vec<String> = plan.blockers.iter().map(blocker).collect();
-    if why.is_empty() {
-        why.extend(in_vain(plan).map(skipped));
-    }
-    if why.is_empty() {
-        "nothing that is due can be renewed here".to_owned()
-    } else {
-        why.join("; ")
-    }
-}
-
-/// What `renew.restart` forbids has to be done all the same. It stays true where the renewal is undone in the end.
-fn left_to_hand(plan: &Plan) -> Vec<String> {
-    let forbidden =
-        plan.skip_restart.iter().filter(|(_, why)| *why == SkipRestartReason::Forbidden);
-    let one = |(component, _): &(Component, SkipRestartReason)| {
-        format!(
-            "{component} uses a renewed certificate only after a manual restart, \
-             because renew.restart is \"none\": `pkill -x {}`",
-            // The kernel cuts the name of a process to 15 characters, and pkill -x compares that.
-            component.name().chars().take(15).collect::<String>()
-        )
-    };
-    forbidden.map(one).collect()
 }
 
 /// Where nothing is renewed, nothing is backed up either.

@@ -11,6 +11,7 @@ pub(crate) mod clock;
 pub(crate) mod component;
 pub mod copy;
 pub(crate) mod decide;
+pub(crate) mod hook;
 pub(crate) mod journal;
 pub mod kubeadm_config;
 pub(crate) mod kubelet;
@@ -20,6 +21,7 @@ pub(crate) mod leftover;
 pub(crate) mod machine;
 pub(crate) mod maintenance_window;
 pub(crate) mod organisation;
+pub(crate) mod other_pod;
 pub(crate) mod path_blocker;
 pub mod plan;
 pub(crate) mod present;
@@ -61,6 +63,19 @@ pub enum FaultKind {
     NotTaken,
     /// The step failed before it changed anything.
     Untouched,
+}
+
+/// How something ended that follows the proof, and undoes no renewal.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SideResult {
+    /// It was not its turn, or it has none.
+    #[default]
+    Pending,
+    /// It is done.
+    Done,
+    /// It failed: a note says why.
+    Failed,
 }
 
 impl Fault {

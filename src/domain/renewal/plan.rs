@@ -9,7 +9,7 @@ use crate::domain::model::{Reason, Sha256};
 use crate::domain::time::{Span, UnixTime};
 
 use super::kubelet_renewal::KubeletRenewal;
-use super::{Component, blocker::Blocker, leftover::Leftover};
+use super::{Component, blocker::Blocker, hook::Hook, leftover::Leftover, other_pod::OtherPod};
 
 /// What a person, or the daemon, asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -94,6 +94,12 @@ pub(crate) struct NodeFacts {
     pub mismatched: Vec<&'static str>,
     /// What stands in the way.
     pub blockers: Vec<Blocker>,
+    /// Static pods that are no components and use certificates that kubeadm renews.
+    pub other_pods: Vec<OtherPod>,
+    /// Commands that are to be run after a renewal.
+    pub hooks: Vec<Hook>,
+    /// Those that will not be run as they are, and why: whole sentences.
+    pub hooks_refused: Vec<String>,
     /// Copies of admin.conf that a renewal of it would make stale, or that are stale already.
     pub copies: Vec<PathBuf>,
     /// Whether the API server reaches this node's kubelet, and if not, why, as a clause; `None` if nobody has asked.
@@ -146,8 +152,12 @@ pub struct Plan {
     pub outages: Vec<Outage>,
     /// What is not, and why.
     pub skip_restart: Vec<(Component, SkipRestartReason)>,
+    /// Static pods that are no components and use what is renewed, or do not use what is there now.
+    pub other_pods: Vec<OtherPod>,
     /// Copies of admin.conf that are refreshed.
     pub copies: Vec<PathBuf>,
+    /// Commands that are run afterwards.
+    pub hooks: Vec<Hook>,
     /// The API server has to reach this node's kubelet afterwards, as it does now: what it does that with is replaced.
     pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate from kubeadm, and a kubelet.conf with it.

@@ -6,11 +6,13 @@ use crate::domain::model::Reason;
 use crate::domain::time::{Span, UnixTime};
 
 use super::blocker::Blocker;
+use super::hook::{Hook, HookRun};
 use super::leftover::Leftover;
+use super::other_pod::{FileAccess, OtherPod, PodUse};
 use super::plan::{
     Outage, Plan, RenewReason, Renewal, RestartReason, Skip, SkipReason, SkipRestartReason,
 };
-use super::{Component, Fault, FileChange, Journal, Live, Outcome, Step, Task};
+use super::{Component, Fault, FileChange, Journal, Live, Outcome, SideResult, Step, Task};
 
 /// 2026-11-23T12:00:00Z.
 pub(crate) const NOW: UnixTime = UnixTime::new(1_795_435_200);
@@ -66,7 +68,12 @@ pub(crate) fn plan() -> Plan {
             (Component::Etcd, SkipRestartReason::Reloads),
             (Component::ControllerManager, SkipRestartReason::NotConcerned),
         ],
+        other_pods: vec![
+            other_pod("kube-vip", FileAccess::Mounted, true),
+            other_pod("haproxy", FileAccess::Visible, false),
+        ],
         copies: vec!["/root/.kube/config".into()],
+        hooks: vec![hook()],
         reaches_kubelet: false,
         kubelet: true,
         kubelet_renewal: None,
@@ -78,6 +85,24 @@ pub(crate) fn plan() -> Plan {
         overridden: vec![Blocker::ManifestChanged("/etc/kubernetes/manifests/etcd.yaml".into())],
         warnings: vec!["the cluster's CA expires in 300 d: plan its rotation".to_owned()],
     }
+}
+
+/// A static pod that is no component and uses the certificate of the API server.
+pub(crate) fn other_pod(name: &str, access: FileAccess, restart: bool) -> OtherPod {
+    let certificate = "apiserver".to_owned();
+    OtherPod {
+        name: name.to_owned(),
+        full_name: format!("{name}-cp1"),
+        uses: vec![PodUse { certificate, access, is_stale: false }],
+        restart,
+        result: SideResult::Pending,
+    }
+}
+
+/// One that reloads a load balancer.
+pub(crate) fn hook() -> Hook {
+    let command = ["/usr/bin/systemctl", "reload", "haproxy"].map(str::to_owned).to_vec();
+    Hook { name: "reload-haproxy".to_owned(), command, timeout: Span::seconds(60) }
 }
 
 /// A renewal or restoration that ended so.
@@ -103,7 +128,12 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         reaches_kubelet: true,
         kubelet: false,
         kubelet_renewal: None,
+        other_pods: vec![OtherPod {
+            result: SideResult::Done,
+            ..other_pod("kube-vip", FileAccess::Mounted, true)
+        }],
         copies: vec!["/root/.kube/config".into()],
+        hooks: vec![HookRun { hook: hook(), result: SideResult::Done }],
         old_ends: Some(NOW + Span::days(5)),
         back_until: Some(NOW + Span::days(2)),
         changes: vec![change("pki/apiserver.key"), change("pki/apiserver.crt")],

@@ -3,14 +3,11 @@
 use std::borrow::Cow;
 
 use crate::domain::model::Reason;
-use crate::domain::text::{escape_control, strip_control};
+use crate::domain::text::{LISTED, escape_control, listed, strip_control};
 use crate::domain::time::Span;
 
 use super::plan::{Plan, RenewReason, RestartReason, SkipReason, SkipRestartReason};
 use super::{Component, Fault, Journal, Outcome, Step, Task};
-
-/// How many names stand in a headline.
-const NAMED: usize = 3;
 
 impl RenewReason {
     /// Why, after the certificate's name.
@@ -198,12 +195,19 @@ impl Step {
             Self::Activate(index) => {
                 return format!("making {} use the new files", journal.live_name(index));
             }
-            Self::Verify => "proving that everything uses the new files",
+            Self::Verify if journal.other_pods.is_empty() => {
+                "proving that everything uses the new files"
+            }
+            Self::Verify => "proving that the components use the new files",
             Self::KubeletRotation => "turning the kubelet's rotation on again",
             Self::KubeletClient => "having the kubelet rotate its client certificate",
             Self::KubeletServing => "having the kubelet make its serving certificate anew",
             Self::KubeletServingBack => "giving the kubelet its old serving certificate back",
+            Self::RestartPod(index) => {
+                return format!("restarting the static pod {}", journal.pod_name(index));
+            }
             Self::Copies => "refreshing the copies of admin.conf",
+            Self::Hook(index) => return format!("running the hook {}", journal.hook_name(index)),
             Self::RollBack => "rolling back the files",
             Self::ActivateOld(index) => {
                 return format!("making {} use the old files again", journal.live_name(index));
@@ -229,6 +233,31 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// The name of the static pod at `index` of [`other_pods`](Self::other_pods).
+    fn pod_name(&self, index: usize) -> Cow<'_, str> {
+        self.other_pods.get(index).map_or("".into(), |pod| escape_control(&pod.name))
+    }
+
+    /// The name of the hook at `index` of [`hooks`](Self::hooks).
+    fn hook_name(&self, index: usize) -> Cow<'_, str> {
+        self.hooks.get(index).map_or("".into(), |run| escape_control(&run.hook.name))
+    }
+
+    /// What is not as it should be though the renewal itself is done; a clause.
+    pub(crate) fn shortfall(&self) -> Option<String> {
+        let certain = self.pods_left().filter(|pod| pod.is_certain() || pod.restart);
+        let pods: Vec<_> = certain.map(|pod| escape_control(&pod.name)).collect();
+        let hooks: Vec<_> = self.failed_hooks().map(|it| escape_control(&it.hook.name)).collect();
+        let have = if pods.len() == 1 { "has" } else { "have" };
+        let hook = if hooks.len() == 1 { "hook" } else { "hooks" };
+        let pods = (!pods.is_empty()).then(|| format!("{} {have} to be restarted", listed(&pods)));
+        let hooks = (!hooks.is_empty()).then(|| format!("the {hook} {} failed", listed(&hooks)));
+        let all: Vec<String> = pods.into_iter().chain(hooks).collect();
+        (!all.is_empty()).then(|| all.join(", and "))
+    }
+}
+
 /// How it ended in one line, for a subject: neither node nor severity is in it, nor a full stop.
 pub(crate) fn outcome_headline(journal: &Journal) -> String {
     let (what, be, done) = subject(journal);
@@ -239,7 +268,10 @@ pub(crate) fn outcome_headline(journal: &Journal) -> String {
             1 => format!("repaired {what}: its key did not match its certificate"),
             _ => format!("repaired {what}: their keys did not match their certificates"),
         },
-        Some(Outcome::Renewed) => format!("{what} {be} {done}"),
+        Some(Outcome::Renewed) => match journal.shortfall() {
+            None => format!("{what} {be} {done}"),
+            Some(shortfall) => format!("{what} {be} {done}, but {shortfall}"),
+        },
         Some(Outcome::Unchanged) if journal.fault.is_none() => format!("nothing had to be {done}"),
         Some(Outcome::Unchanged) => format!("{failed}, nothing was changed"),
         Some(Outcome::RolledBack) => format!("{failed}, everything is as it was before"),
@@ -258,7 +290,7 @@ pub(crate) fn outcome_headline(journal: &Journal) -> String {
 /// What follows the headline: whole sentences for people, the most important first, each safe to print.
 pub(crate) fn outcome_text(journal: &Journal) -> Vec<String> {
     let mut text = Vec::new();
-    if journal.outcome() == Some(Outcome::Renewed) && journal.names.len() > NAMED {
+    if journal.outcome() == Some(Outcome::Renewed) && journal.names.len() > LISTED {
         text.push(format!("All of them: {}.", names(journal).join(", ")));
     }
     text.extend(journal.fault.iter().map(|fault| failure("It failed", fault, journal)));
@@ -266,6 +298,7 @@ pub(crate) fn outcome_text(journal: &Journal) -> Vec<String> {
         journal.rollback_error.iter().map(|it| failure("The rollback failed", it, journal)),
     );
     text.extend(journal.notes.iter().map(|note| sentence(note)));
+    text.extend(journal.pods_left().map(|pod| sentence(&pod.to_do())));
     match journal.resumed {
         0 => {}
         1 => text.push("It was interrupted and resumed once.".to_owned()),
@@ -328,6 +361,8 @@ fn failure(begin: &str, (step, fault): &(Step, Fault), journal: &Journal) -> Str
 /// What is worked on, whether that is one or several, and what is done with it.
 fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
     let pods: Vec<_> = journal.live.iter().map(|live| live.component.name().into()).collect();
+    let others = journal.other_pods.iter().filter(|it| it.restart);
+    let others: Vec<_> = others.map(|it| escape_control(&it.name)).collect();
     let names = names(journal);
     match &journal.task {
         Task::Restore(backup) => {
@@ -340,18 +375,8 @@ fn subject(journal: &Journal) -> (String, &'static str, &'static str) {
         }
         _ if journal.kubelet => ("the kubelet's certificate".to_owned(), "is", "renewed"),
         _ if !pods.is_empty() => (listed(&pods), be(pods.len()), "restarted"),
+        _ if !others.is_empty() => (listed(&others), be(others.len()), "restarted"),
         _ => ("the copies of admin.conf".to_owned(), "are", "refreshed"),
-    }
-}
-
-/// At most three names, then a number.
-fn listed(names: &[Cow<'_, str>]) -> String {
-    match names {
-        [first @ .., last] if (2..=NAMED).contains(&names.len()) => {
-            format!("{} and {last}", first.join(", "))
-        }
-        [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
-        _ => names.concat(),
     }
 }
 
@@ -444,7 +469,9 @@ mod tests {
             "kube-apiserver and kube-scheduler could not be restarted: look at this node now"
         );
         assert!(!outcome_text(&stuck).concat().contains("certwatch restore"));
-        let copies = Journal { live: Vec::new(), step: Step::End(Outcome::Renewed), ..none };
+        let pod = Journal { live: Vec::new(), step: Step::End(Outcome::Renewed), ..none };
+        assert_eq!(outcome_headline(&pod), "kube-vip is restarted");
+        let copies = Journal { other_pods: Vec::new(), ..pod };
         assert_eq!(outcome_headline(&copies), "the copies of admin.conf are refreshed");
     }
 

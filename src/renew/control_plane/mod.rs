@@ -1,6 +1,7 @@
 //! How a component of the control plane is made to use new files, and proved to.
 
 mod activation;
+pub(crate) mod other_pod;
 mod parked_manifest;
 mod restart;
 mod termination;

@@ -2,6 +2,7 @@
 
 pub mod cluster_config;
 pub(super) mod manifests;
+pub(super) mod other_pods;
 pub mod preflight;
 mod present;
 
@@ -11,6 +12,7 @@ use cluster_config::Settled;
 
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::clock;
+use crate::domain::renewal::hook::Hook;
 use crate::domain::renewal::kubeadm_config::{self, Etcd, KubeadmConfig, KubeadmConfigError, Loss};
 use crate::domain::renewal::plan::NodeFacts;
 use crate::domain::renewal::skew::Versions;
@@ -22,7 +24,7 @@ use crate::parse::kubeconfig::{self, PemSource};
 use crate::renew::memory::Manifests;
 use crate::renew::tree::copies::{self, Copies};
 use crate::renew::tree::pairs;
-use crate::renew::{kubeadm, kubelet};
+use crate::renew::{hook, kubeadm, kubelet};
 
 /// What is asked of the node.
 #[derive(Clone, Copy)]
@@ -35,6 +37,10 @@ pub(crate) struct Question<'a> {
     pub copies: &'a Copies,
     /// Those that are not stale yet will be.
     pub admin_is_renewed: bool,
+    /// Static pods that are no components and are restarted, by name.
+    pub restart_pods: &'a [String],
+    /// Commands that are to be run after a renewal.
+    pub hooks: &'a [Hook],
     /// How the manifests were found before.
     pub manifests: Option<&'a Manifests>,
 }
@@ -57,6 +63,10 @@ pub(crate) fn gather(question: &Question<'_>, now: UnixTime) -> Gathered {
     let mut facts = NodeFacts {
         blockers: preflight::blockers(paths, question.manifests, now),
         mismatched: pairs::mismatched(paths),
+        other_pods: other_pods::other_pods(paths, question.restart_pods),
+        hooks: question.hooks.to_vec(),
+        hooks_refused: hook::refused(question.hooks),
+        notes: other_pods::missing(paths, question.restart_pods),
         copies: stale,
         copies_left: left,
         not_embedded: not_embedded(paths),

@@ -1,7 +1,8 @@
-//! Which static pods are restarted for it.
+//! Which static pods are restarted for it, and which commands are run after it.
 
 use super::Judge;
 use crate::domain::renewal::Component;
+use crate::domain::renewal::other_pod::PodUse;
 use crate::domain::renewal::plan::{
     ComponentFacts, Outage, Plan, Renewal, RestartPolicy, RestartReason, Selection,
     SkipRestartReason,
@@ -20,6 +21,34 @@ impl Judge<'_> {
         }
         plan.restart.sort_by_key(|(component, _)| *component);
         plan.skip_restart.sort_by_key(|(component, _)| *component);
+        self.other_pods(plan);
+        self.hooks(plan);
+    }
+
+    /// Those that use what is renewed, and those that were seen to use what is no longer there.
+    fn other_pods(&self, plan: &mut Plan) {
+        let is_asked_for = |name: &str| {
+            self.request.selection == Selection::Stale || self.request.selection.asks_for(name)
+        };
+        let counts = |it: &PodUse| {
+            let is_renewed = plan.renew.iter().any(|renewal| renewal.name == it.certificate);
+            is_renewed || it.is_stale && is_asked_for(&it.certificate)
+        };
+        let mut pods = self.node.other_pods.clone();
+        for pod in &mut pods {
+            pod.uses.retain(counts);
+            pod.restart &= self.policy.restart != RestartPolicy::None;
+        }
+        pods.retain(|pod| !pod.uses.is_empty());
+        plan.other_pods = pods;
+    }
+
+    /// They are for new files: what is only restarted changes nothing for others.
+    fn hooks(&self, plan: &mut Plan) {
+        if !plan.renew.is_empty() {
+            plan.hooks.clone_from(&self.node.hooks);
+            plan.warnings.extend(self.node.hooks_refused.iter().cloned());
+        }
     }
 
     fn component(

@@ -120,6 +120,41 @@ fn why_not<'a>(plan: &'a Plan, name: &str) -> &'a SkipReason {
 }
 
 #[test]
+fn other_pods_are_in_the_plan_with_what_is_renewed_of_theirs() {
+    use crate::domain::renewal::other_pod::{FileAccess, PodUse};
+    use crate::domain::renewal::sample::other_pod;
+    let mut pod = other_pod("kube-vip", FileAccess::Mounted, true);
+    let other = PodUse { certificate: "admin.conf".to_owned(), ..pod.uses[0].clone() };
+    pod.uses.push(other);
+    let facts = |is_stale| {
+        let mut pod = pod.clone();
+        pod.uses[0].is_stale = is_stale;
+        NodeFacts { other_pods: vec![pod], ..node() }
+    };
+    let uses = |plan: &Plan| -> Vec<String> {
+        plan.other_pods.iter().flat_map(|it| &it.uses).map(|it| it.certificate.clone()).collect()
+    };
+    let due = planned(&inventory(5), &facts(false), Selection::Due);
+    assert_eq!(uses(&due), ["apiserver", "admin.conf"]);
+    let one = planned(&inventory(300), &facts(false), named(&["admin.conf"]));
+    assert_eq!(uses(&one), ["admin.conf"]);
+    // What has an old file is restarted though nothing is renewed; nothing else is.
+    for selection in [Selection::Due, Selection::Stale, named(&["apiserver"])] {
+        let is_named = matches!(selection, Selection::Named(_));
+        let stale = planned(&inventory(300), &facts(true), selection.clone());
+        assert_eq!(uses(&stale), ["apiserver"]);
+        assert!(!stale.is_empty());
+        let fresh = planned(&inventory(300), &facts(false), selection);
+        assert_eq!(uses(&fresh).is_empty(), !is_named);
+    }
+    let policy = RenewalPolicy { restart: RestartPolicy::None, ..TERMS };
+    let none = plan(&inventory(5), &facts(false), &request(Selection::Due), &policy, now());
+    assert!(!none.other_pods[0].restart);
+    let restored = restoring(&["admin.conf"], &inventory(5), &facts(false), false, &TERMS, now());
+    assert_eq!(uses(&restored), ["admin.conf"]);
+}
+
+#[test]
 fn what_is_due_is_renewed_and_two_are_restarted() {
     let plan = planned(&inventory(5), &node(), Selection::Due);
     assert_eq!(plan.renew.len(), 10, "{plan:#?}");

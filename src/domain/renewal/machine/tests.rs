@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::kubernetes::Version;
 use crate::domain::renewal::blocker::Blocker;
-use crate::domain::renewal::plan::{RenewReason, Renewal};
+use crate::domain::renewal::other_pod::FileAccess;
+use crate::domain::renewal::plan::{RenewReason, Renewal, Skip, SkipReason};
+use crate::domain::renewal::sample::{hook, other_pod};
 use crate::domain::renewal::words;
 
 /// Two pairs, each a key before its certificate.
@@ -198,7 +200,9 @@ impl World {
             | Step::KubeletClient
             | Step::KubeletServing
             | Step::KubeletServingBack
+            | Step::RestartPod(_)
             | Step::Copies
+            | Step::Hook(_)
             | Step::CleanUp(_) => worked(),
             Step::End(_) => unreachable!("nothing follows the end"),
         }
@@ -215,8 +219,16 @@ fn plan(restart: RestartPolicy, ends_in: i64) -> Plan {
     };
     let reloads = [Component::Etcd, Component::Apiserver];
     let holds = [Component::ControllerManager, Component::Scheduler];
-    let mut plan =
-        Plan { renew: vec![renewal], copies: vec!["/root/.kube/config".into()], ..Plan::default() };
+    let mut plan = Plan {
+        renew: vec![renewal],
+        other_pods: vec![
+            other_pod("haproxy", FileAccess::Visible, false),
+            other_pod("kube-vip", FileAccess::Mounted, true),
+        ],
+        copies: vec!["/root/.kube/config".into()],
+        hooks: vec![hook(), hook()],
+        ..Plan::default()
+    };
     if restart == RestartPolicy::All {
         plan.restart = Component::ALL.map(|it| (it, RestartReason::Always)).to_vec();
         return plan;
@@ -268,6 +280,13 @@ fn assert_is_true(journal: &Journal, world: &World, ends_in: i64) {
     match journal.outcome().unwrap() {
         Outcome::Renewed => {
             assert!(disk_is(Set::New) && journal.fault.is_none());
+            // Each part has had its turn, and nobody is said to use what is new who was not restarted.
+            assert_eq!(journal.other_pods[0].result, SideResult::Pending);
+            assert_ne!(journal.other_pods[1].result, SideResult::Pending);
+            assert!(journal.hooks.iter().all(|run| run.result != SideResult::Pending));
+            let is_left = journal.other_pods[1].result == SideResult::Failed;
+            assert_eq!(journal.pods_left().count(), 1 + usize::from(is_left));
+            assert_eq!(words::outcome_headline(journal).contains("kube-vip has to be"), is_left);
             world.verify(&journal.live, Set::New).unwrap();
         }
         Outcome::Unchanged => {
@@ -304,11 +323,39 @@ fn when_all_goes_well() {
         Step::Activate(2),
         Step::Activate(3),
         Step::Verify,
+        Step::RestartPod(1),
         Step::Copies,
+        Step::Hook(0),
+        Step::Hook(1),
         Step::CleanUp(Outcome::Renewed),
     ];
     assert_eq!(steps, expected);
     assert_eq!(journal.id, "1970-01-12T13-46-40Z");
+}
+
+#[test]
+fn what_follows_the_proof_undoes_nothing() {
+    let fates = [vec![Fate::Works; 9], vec![Fate::Fails(0); 3]].concat();
+    let (journal, _, steps) = run(begin(RestartPolicy::Needed, 5), &fates);
+    assert!(steps.contains(&Step::Copies) && !steps.contains(&Step::RollBack), "{steps:?}");
+    assert_eq!(journal.outcome(), Some(Outcome::Renewed));
+    assert!(journal.has_failed_part());
+    assert!(steps.contains(&Step::Hook(1)), "the next one has its turn: {steps:?}");
+    let results = [0, 1].map(|index: usize| journal.hooks[index].result);
+    assert_eq!(results, [SideResult::Failed, SideResult::Done]);
+    assert_eq!(
+        words::outcome_headline(&journal),
+        "apiserver is renewed, but kube-vip has to be restarted, and the hook reload-haproxy failed"
+    );
+    let text = words::outcome_text(&journal).join("\n");
+    for pod in ["haproxy may use the old apiserver", "kube-vip uses the old apiserver"] {
+        assert!(text.contains(pod), "{text}");
+    }
+    // One that kills certwatch again and again is left out.
+    let fates = [vec![Fate::Works; 9], vec![Fate::Crashes(0); 4]].concat();
+    let (journal, ..) = run(begin(RestartPolicy::Needed, 5), &fates);
+    assert_eq!(journal.outcome(), Some(Outcome::Renewed));
+    assert_eq!(journal.other_pods[1].result, SideResult::Failed);
 }
 
 #[test]
