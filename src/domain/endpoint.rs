@@ -42,7 +42,7 @@ impl HostPort {
 }
 
 /// A DNS name in lower case, or an address in its usual form; `None` for what is neither.
-pub fn host_name(text: &str) -> Option<String> {
+pub(crate) fn host_name(text: &str) -> Option<String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_string());
     }
@@ -76,7 +76,7 @@ impl Serialize for HostPort {
 
 impl StartTls {
     /// What the servers at this port expect.
-    pub fn of_port(port: u16) -> Self {
+    pub(crate) fn of_port(port: u16) -> Self {
         match port {
             25 | 587 => Self::Smtp,
             5432 => Self::Postgres,

@@ -58,6 +58,7 @@ fn item(name: &str, certificate: Certificate) -> Item {
         has_key: Some(true),
         named_by: None,
         stale_use: None,
+        chain: None,
     }
 }
 
