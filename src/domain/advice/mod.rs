@@ -187,8 +187,8 @@ pub fn automatic(
     now: UnixTime,
 ) -> String {
     let nobody = "Nothing renews it automatically.".to_owned();
-    if expires.is_none() {
-        // There is nothing to renew.
+    if expires.is_none() || item.chain.is_some() {
+        // There is nothing to renew, or nobody here knows who does.
         return String::new();
     }
     if policy::ends_with_ca(item) {

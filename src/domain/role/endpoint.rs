@@ -5,7 +5,7 @@ use super::{CertificateKind, RenewedBy, Role};
 /// What a server presents that is asked because somebody configured or named it.
 pub(crate) static ENDPOINT: Role = Role {
     id: "endpoint",
-    title: "served certificate",
+    title: "endpoint's certificate",
     owner: "endpoint",
     kind: CertificateKind::Leaf,
     renewer: RenewedBy::Hand,
