@@ -25,7 +25,7 @@ pub enum Verb {
     ///
     /// Without PATH it checks the places of kubeadm: /etc/kubernetes/pki and ssl,
     /// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; those of k3s, RKE2, k0s and
-    /// MicroK8s; running API servers; and `scan.paths` of the configuration.
+    /// MicroK8s; running API servers; and `scan.paths` and [[endpoint]] of the configuration.
     ///
     /// Exit status: 0 ok, 1 warning, 2 critical, 3 something could not be judged, or wrong
     /// usage.
@@ -71,8 +71,11 @@ pub enum Verb {
 /// The command line of `check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Check only these files, directories or globs (with **)
-    #[arg(value_name = "PATH")]
+    /// Check only these files, directories or globs (with **), and servers
+    ///
+    /// HOST:PORT is a server, with the settings of its [[endpoint]] if there is one; write ./HOST:PORT for a
+    /// file of such a name.
+    #[arg(value_name = "PATH|HOST:PORT")]
     pub paths: Vec<PathBuf>,
     /// Output format
     #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
@@ -89,7 +92,8 @@ pub struct CheckArgs {
     /// Root directory of the node, if it is mounted elsewhere
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
-    /// Do not connect to the components of this node to see what they use
+    /// Do not connect to anything: neither to the components of this node to see what they use, nor to
+    /// endpoints
     #[arg(long)]
     pub offline: bool,
     /// Notify like the daemon, once and with the same state: for cron. Failed deliveries are reported on

@@ -129,6 +129,7 @@ fn at<'a>(inventory: &'a Inventory, path: &Path) -> Vec<&'a Item> {
 
 fn request(root: &Path, paths: Vec<String>) -> ScanRequest {
     ScanRequest {
+        endpoints: Vec::new(),
         root: root.to_owned(),
         standard: true,
         paths,

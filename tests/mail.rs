@@ -253,3 +253,22 @@ fn where_starttls_was_taken_away_nothing_is_said_in_clear() {
     assert!(failure.reason.contains("does not offer STARTTLS"), "{}", failure.reason);
     assert_eq!(server.heard(), "");
 }
+
+/// What `[[endpoint]]` makes of the same server.
+#[test]
+fn its_certificate_is_checked_behind_starttls() {
+    let files = Files::new();
+    for (name, said) in [("right", vec![]), ("expired", vec!["expired".to_owned()])] {
+        let [certificate, key] = ["crt", "key"].map(|end| files.path(&format!("{name}.{end}")));
+        let server = Guarded::new("starttls", &[&certificate, &key]);
+        let (config, ca) = (files.path("config.toml"), files.path("ca.crt"));
+        let address = format!("127.0.0.1:{}", server.port);
+        let text = format!(
+            "[[endpoint]]\naddress = {address:?}\nstarttls = 'smtp'\nca-file = {ca:?}\nfile = {certificate:?}\n"
+        );
+        fs::write(&config, text).unwrap();
+        let words = ["check", "-o", "json", &address, "--config", config.to_str().unwrap()];
+        let document: Value = serde_json::from_str(&common::run::certwatch(words).stdout).unwrap();
+        assert_eq!(common::run::codes(&document, &address), said, "{document:#}");
+    }
+}

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use glob::Pattern;
 
 use crate::cli::CheckArgs;
-use crate::config::Config;
+use crate::config::{Config, EndpointConfig};
+use crate::domain::endpoint::HostPort;
 use crate::domain::model::Inventory;
 use crate::domain::policy::{Assessment, Severity, assess};
 use crate::domain::renewal::decide;
@@ -62,17 +63,49 @@ fn with_memory(mut inventory: Inventory, config: &Config) -> Inventory {
 
 fn request(args: &CheckArgs, config: &Config) -> Result<ScanRequest, String> {
     let only_paths = !args.paths.is_empty();
-    let paths = if only_paths { absolute(&args.paths, &args.root)? } else { config.paths() };
+    let (endpoints, paths) = named(&args.paths, &args.root, config)?;
+    if !endpoints.is_empty() && (args.offline || args.root != Path::new("/")) {
+        return Err("HOST:PORT is connected to, and --offline and --root connect to nothing".into());
+    }
     Ok(ScanRequest {
         root: args.root.clone(),
         standard: config.scan.standard,
-        paths,
+        paths: if only_paths { paths } else { config.paths() },
+        endpoints: if only_paths { endpoints } else { config.endpoints.clone() },
         only_paths,
         in_use: !args.offline,
         exclude: config.scan.excluded(),
         max_files: config.scan.max_files,
         timeout: config.scan.timeout,
     })
+}
+
+/// What the command line names: endpoints, as they are configured, and files with those that these should serve.
+fn named(
+    words: &[PathBuf],
+    root: &Path,
+    config: &Config,
+) -> Result<(Vec<EndpointConfig>, Vec<String>), String> {
+    let mut endpoints: Vec<EndpointConfig> = Vec::new();
+    let mut files = Vec::new();
+    for word in words {
+        let Some(address) = word.to_str().and_then(HostPort::parse) else {
+            files.push(word.clone());
+            continue;
+        };
+        let known = endpoints.clone();
+        let mut found: Vec<_> =
+            config.endpoints.iter().filter(|it| it.address == address).cloned().collect();
+        if found.is_empty() {
+            found.push(EndpointConfig::of_address(address));
+        }
+        // Who names it twice has one answer.
+        endpoints.extend(found.into_iter().filter(|it| !known.contains(it)));
+    }
+    let mut paths = absolute(&files, root)?;
+    let served = endpoints.iter().filter_map(|it| it.file.as_deref());
+    paths.extend(served.map(|file| Pattern::escape(&file.to_string_lossy())));
+    Ok((endpoints, paths))
 }
 
 /// Paths of the command line as seen from the root directory of the node.

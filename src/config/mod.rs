@@ -8,6 +8,7 @@
 mod alerts;
 pub mod channels;
 mod daemon;
+mod endpoint;
 mod error;
 mod file;
 mod http;
@@ -33,6 +34,7 @@ use crate::domain::renewal::plan::RenewalPolicy;
 pub use alerts::AlertsConfig;
 pub use channels::Channels;
 pub use daemon::DaemonConfig;
+pub use endpoint::EndpointConfig;
 pub use error::ConfigErrors;
 pub use http::{HttpConfig, ProxyConfig};
 pub use renew::RenewConfig;
@@ -62,6 +64,9 @@ pub struct Config {
     pub alerts: AlertsConfig,
     /// How HTTP goes out.
     pub http: HttpConfig,
+    /// Servers that are asked for their certificates.
+    #[serde(rename = "endpoint")]
+    pub endpoints: Vec<EndpointConfig>,
     /// How people are told.
     #[serde(flatten)]
     pub channels: Channels,
@@ -82,15 +87,18 @@ impl Config {
             renew: file.section("renew", |section| renew::read(section, &state_dir)),
             alerts: file.section("alerts", alerts::read),
             http: file.section("http", http::read),
+            endpoints: endpoint::read(file),
             channels: channels::read(file),
         }
     }
 
-    /// What is looked at beside the standard places: what was named, and the certificates that the
-    /// channels present, which end too.
+    /// What is looked at beside the standard places: what was named, the files that endpoints should
+    /// serve, and the certificates that the channels present, which end too.
     pub fn paths(&self) -> Vec<String> {
-        let clients = self.channels.clients().into_iter();
-        let own = clients.map(|(_, it)| glob::Pattern::escape(&it.certificate.to_string_lossy()));
+        let clients = self.channels.clients().into_iter().map(|(_, it)| it.certificate.as_path());
+        let served = self.endpoints.iter().filter_map(|it| it.file.as_deref());
+        let own = served.chain(clients);
+        let own = own.map(|path| glob::Pattern::escape(&path.to_string_lossy()));
         self.scan.paths.iter().cloned().chain(own).collect()
     }
 

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigErrors, Problem};
 use super::sources::Sources;
-use super::unknown::{Key, KnownKeys, Unknown};
+use super::unknown::{Key, KeyKind, KnownKeys, Unknown};
 use super::value;
 
 /// One configuration, while it is read. Neither this nor the types below are `Debug`: they hold values.
@@ -106,7 +106,7 @@ impl<'t> Section<'_, 't> {
         default: T,
         read: impl FnOnce(&DeValue<'t>) -> Result<T, Problem>,
     ) -> Setting<T> {
-        let Some((path, value)) = self.remove(key, false) else {
+        let Some((path, value)) = self.remove(key, KeyKind::Value) else {
             return self.absent(key, default);
         };
         let at = value.span().start;
@@ -135,7 +135,7 @@ impl<'t> Section<'_, 't> {
         default: Vec<T>,
         read: impl Fn(&DeValue<'t>) -> Result<T, Problem>,
     ) -> Setting<Vec<T>> {
-        let Some((path, value)) = self.remove(key, false) else {
+        let Some((path, value)) = self.remove(key, KeyKind::Value) else {
             return self.absent(key, default);
         };
         let at = value.span().start;
@@ -168,18 +168,60 @@ impl<'t> Section<'_, 't> {
         read: impl FnOnce(&mut Section<'_, 't>) -> T,
     ) -> T {
         let name = self.path(key);
-        let (at, table) =
-            match self.remove(key, true).map(|(_, value)| (value.span(), value.into_inner())) {
-                None => (None, DeTable::new()),
-                Some((span, DeValue::Table(table))) => (Some(span.start), table),
-                Some((span, value)) => {
-                    let problem = value::wrong_kind(&value, &format!("a section, [{name}]"));
-                    self.reader.problems.push((span.start, problem.of(&name)));
-                    (None, DeTable::new())
-                }
-            };
+        let (at, table) = match self
+            .remove(key, KeyKind::Section)
+            .map(|(_, value)| (value.span(), value.into_inner()))
+        {
+            None => (None, DeTable::new()),
+            Some((span, DeValue::Table(table))) => (Some(span.start), table),
+            Some((span, value)) => {
+                let problem = value::wrong_kind(&value, &format!("a section, [{name}]"));
+                self.reader.problems.push((span.start, problem.of(&name)));
+                (None, DeTable::new())
+            }
+        };
         let at = at.filter(|_| !table.is_empty());
         Section { name, at, table, reader: self.reader }.read_with(read)
+    }
+
+    /// The sections `[[key]]`, each read by `read`. Without any an empty one is read, for its keys alone.
+    pub(super) fn sections<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Section<'_, 't>) -> Option<T>,
+    ) -> Setting<Vec<T>> {
+        let name = self.path(key);
+        let found = self
+            .remove(key, KeyKind::Sections)
+            .map(|(_, value)| (value.span(), value.into_inner()));
+        let (origin, tables) = match found {
+            None => (ValueOrigin::Default, Vec::new()),
+            Some((span, DeValue::Array(tables))) => {
+                (ValueOrigin::File(span.start), tables.into_iter().collect())
+            }
+            Some((span, value)) => {
+                let problem =
+                    value::wrong_kind(&value, &format!("[[{name}]], each with two brackets"));
+                self.reader.problems.push((span.start, problem.of(&name)));
+                (ValueOrigin::Unusable, Vec::new())
+            }
+        };
+        let mut section = |at, table, reader: &mut Reader<'t>| {
+            Section { name: name.clone(), at, table, reader }.read_with(&mut read)
+        };
+        section(None, DeTable::new(), self.reader);
+        let mut list = Vec::with_capacity(tables.len());
+        for entry in tables {
+            let at = entry.span().start;
+            match entry.into_inner() {
+                DeValue::Table(table) => list.extend(section(Some(at), table, self.reader)),
+                value => {
+                    let problem = value::wrong_kind(&value, &format!("[[{name}]]"));
+                    self.reader.problems.push((at, problem.of(&name)));
+                }
+            }
+        }
+        Setting { value: list, path: name, origin }
     }
 
     /// Says of a setting that must be there, if its section is: it is missing.
@@ -246,9 +288,9 @@ impl<'t> Section<'_, 't> {
     fn remove(
         &mut self,
         key: &'static str,
-        is_section: bool,
+        kind: KeyKind,
     ) -> Option<(String, Spanned<DeValue<'t>>)> {
-        self.reader.known.add(Key { section: self.name.clone(), name: key, is_section });
+        self.reader.known.add(Key { section: self.name.clone(), name: key, kind });
         Some((self.path(key), self.table.remove(key)?))
     }
 

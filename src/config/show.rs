@@ -6,6 +6,7 @@ use toml::{Table, Value};
 use super::Config;
 use super::section::Reader;
 use super::sources::Sources;
+use super::unknown::Key;
 use crate::domain::text::is_unsafe;
 
 impl Config {
@@ -15,26 +16,37 @@ impl Config {
     /// A path is not UTF-8 or a number above `i64::MAX`, which cannot come from a file.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         let file = Table::try_from(self)?;
-        let mut out = String::new();
-        if self.node.is_none() {
-            out.push_str("# node-name: the host name\n");
-        }
         // Tables are sorted by name; a reader expects the order in which the sections are documented.
         let sources = Sources::default();
         let mut reader = Reader::new(&sources);
         reader.read(Config::read);
-        let mut section = file.clone();
-        for key in reader.known() {
-            if key.is_section {
-                let table = file.get(key.name).and_then(Value::as_table);
-                section = table.map(joined).unwrap_or_default();
-                out.extend(table.map(|_| format!("\n[{}]\n", key.name)));
-            } else if let Some(value) = section.get(key.name) {
-                out.push_str(&format!("{} = {}\n", key.name, text(value)));
+        let known = reader.known();
+        let mut out = String::new();
+        if self.node.is_none() {
+            out.push_str("# node-name: the host name\n");
+        }
+        out.push_str(&lines(known, "", &file));
+        for section in known.iter().filter(|key| key.is_section()).map(|key| key.name) {
+            let (header, tables) = match file.get(section) {
+                Some(Value::Table(table)) => (format!("[{section}]"), vec![table]),
+                Some(Value::Array(tables)) => {
+                    (format!("[[{section}]]"), tables.iter().filter_map(Value::as_table).collect())
+                }
+                _ => continue,
+            };
+            for table in tables {
+                out.push_str(&format!("\n{header}\n{}", lines(known, section, &joined(table))));
             }
         }
         Ok(out)
     }
+}
+
+/// The keys of a section, those that have a value.
+fn lines(known: &[Key], section: &str, table: &Table) -> String {
+    let keys = known.iter().filter(|key| key.section == section && !key.is_section());
+    let line = |key: &Key| Some(format!("{} = {}\n", key.name, text(table.get(key.name)?)));
+    keys.filter_map(line).collect()
 }
 
 /// A section has no tables in the file: a key within one begins with its name, `client.key.file` is

@@ -88,7 +88,7 @@ impl Sources {
                 let (what, expected) = value::mistake(mistake.message());
                 problems.push((at, Problem::new(what, expected)));
             }
-            merge(&mut all, table.into_inner());
+            merge(&mut all, table.into_inner(), true);
         }
         (all, problems)
     }
@@ -101,14 +101,21 @@ impl Sources {
     }
 }
 
-fn merge<'t>(into: &mut DeTable<'t>, from: DeTable<'t>) {
+/// Of what is there several times, as `[[endpoint]]`, each file adds its own.
+fn merge<'t>(into: &mut DeTable<'t>, from: DeTable<'t>, is_top: bool) {
     for (key, value) in from {
         let name: &str = key.borrow();
         let both = (into.remove(name).map(Spanned::into_inner), value.span(), value.into_inner());
         let value = match both {
             (Some(DeValue::Table(mut known)), span, DeValue::Table(more)) => {
-                merge(&mut known, more);
+                merge(&mut known, more, false);
                 Spanned::new(span, DeValue::Table(known))
+            }
+            (Some(DeValue::Array(mut known)), span, DeValue::Array(more)) if is_top => {
+                for entry in more {
+                    known.push(entry);
+                }
+                Spanned::new(span, DeValue::Array(known))
             }
             (_, span, value) => Spanned::new(span, value),
         };

@@ -5,12 +5,23 @@ use crate::domain::text::escape_control;
 use super::error::Problem;
 
 /// A key that exists.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub(super) struct Key {
     /// The section's name; empty at the top of the file.
     pub(super) section: String,
     pub(super) name: &'static str,
-    pub(super) is_section: bool,
+    pub(super) kind: KeyKind,
+}
+
+/// What a key is in the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum KeyKind {
+    /// `key = …`
+    Value,
+    /// `[key]`
+    Section,
+    /// `[[key]]`, as often as one likes.
+    Sections,
 }
 
 /// A key of the file that nobody asked for.
@@ -28,8 +39,11 @@ pub(super) struct Unknown {
 pub(super) struct KnownKeys(Vec<Key>);
 
 impl KnownKeys {
+    /// A section that may be there several times is read as often.
     pub(super) fn add(&mut self, key: Key) {
-        self.0.push(key);
+        if !self.0.contains(&key) {
+            self.0.push(key);
+        }
     }
 
     pub(super) fn keys(&self) -> &[Key] {
@@ -48,7 +62,7 @@ impl KnownKeys {
 
     /// The same name elsewhere comes first: a key below the wrong header is the commonest slip.
     fn suggestion(&self, unknown: &Unknown) -> String {
-        let candidates = || self.0.iter().filter(|key| key.is_section == unknown.is_section);
+        let candidates = || self.0.iter().filter(|key| key.is_section() == unknown.is_section);
         if let Some(key) = candidates().find(|key| key.name == unknown.name) {
             return format!("expected it {}", key.place());
         }
@@ -70,11 +84,16 @@ impl KnownKeys {
 impl Key {
     /// As it is written in the file.
     fn label(&self) -> String {
-        match (self.is_section, self.section.as_str()) {
-            (false, _) => self.name.to_owned(),
-            (true, "") => format!("[{}]", self.name),
-            (true, section) => format!("[{section}.{}]", self.name),
+        match (self.kind, self.section.as_str()) {
+            (KeyKind::Value, _) => self.name.to_owned(),
+            (KeyKind::Sections, _) => format!("[[{}]]", self.name),
+            (KeyKind::Section, "") => format!("[{}]", self.name),
+            (KeyKind::Section, section) => format!("[{section}.{}]", self.name),
         }
+    }
+
+    pub(super) fn is_section(&self) -> bool {
+        self.kind != KeyKind::Value
     }
 
     fn place(&self) -> String {

@@ -327,6 +327,7 @@ pub(crate) fn request(config: &Config, root: &std::path::Path) -> ScanRequest {
         root: root.to_owned(),
         standard: config.scan.standard,
         paths: config.paths(),
+        endpoints: config.endpoints.clone(),
         only_paths: false,
         in_use: true,
         exclude: config.scan.excluded(),

@@ -109,6 +109,7 @@ impl AlertId {
         let part = match &place.entry {
             Entry::Pem(index) => format!("pem {index}"),
             Entry::Cluster { name, index, .. } => format!("cluster {index} {name}"),
+            Entry::Endpoint(name) => format!("endpoint {}", name.as_deref().unwrap_or_default()),
             Entry::Presented(at) => format!("presented {at}"),
             Entry::Process(pid) => format!("process {pid}"),
             Entry::User { name, index } => format!("user {index} {name}"),
@@ -277,8 +278,11 @@ fn threshold(kind: &FindingKind) -> Option<Span> {
 fn is_transient(kind: &FindingKind) -> bool {
     matches!(
         kind,
-        FindingKind::ForeignCa(_)
+        FindingKind::Chain(_)
+            | FindingKind::ForeignCa(_)
+            | FindingKind::NotCompared(_)
             | FindingKind::Refused(_)
+            | FindingKind::ServesOther { .. }
             | FindingKind::StaleUse { .. }
             | FindingKind::Unusable(_)
             | FindingKind::WrongSigner(_)

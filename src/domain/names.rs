@@ -14,7 +14,7 @@ use super::text::escape_control;
 pub(crate) fn path(place: &Place) -> Cow<'_, str> {
     match place.path.strip_prefix(KUBERNETES) {
         Ok(below) if below != Path::new("") => show(below),
-        _ if is_process(place) || place.path.is_absolute() || place.path.starts_with(".") => {
+        _ if is_live(place) || place.path.is_absolute() || place.path.starts_with(".") => {
             show(&place.path)
         }
         _ => Cow::Owned(format!("./{}", show(&place.path))),
@@ -30,7 +30,7 @@ pub(crate) fn is_shortened(place: &Place) -> bool {
 /// kind: `/root/.kube/config (user jane)`.
 pub(crate) fn full(items: &[Item], index: usize) -> Cow<'_, str> {
     let place = &items[index].place;
-    if is_process(place) || has_sibling(items, index) { with_entry(place) } else { path(place) }
+    if is_live(place) || has_sibling(items, index) { with_entry(place) } else { path(place) }
 }
 
 /// The same, for readers who do not have the table's first line: nothing is left away.
@@ -82,10 +82,11 @@ fn with_entry(place: &Place) -> Cow<'_, str> {
         Entry::Cluster { name, index, .. } => {
             format!("cluster {}{}", escape_control(name), nth(index))
         }
+        Entry::Endpoint(Some(name)) => escape_control(name).into_owned(),
         Entry::Presented(at) => at.to_string(),
         Entry::Process(pid) => format!("pid {pid}"),
         Entry::User { name, index } => format!("user {}{}", escape_control(name), nth(index)),
-        Entry::Whole => return path(place),
+        Entry::Endpoint(None) | Entry::Whole => return path(place),
     };
     Cow::Owned(format!("{} ({entry})", path(place)))
 }
@@ -93,12 +94,13 @@ fn with_entry(place: &Place) -> Cow<'_, str> {
 fn is_first(entry: &Entry) -> bool {
     match entry {
         Entry::Pem(index) | Entry::Cluster { index, .. } | Entry::User { index, .. } => *index == 0,
-        Entry::Presented(_) | Entry::Process(_) | Entry::Whole => true,
+        Entry::Endpoint(_) | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => true,
     }
 }
 
-fn is_process(place: &Place) -> bool {
-    matches!(place.entry, Entry::Presented(_) | Entry::Process(_))
+/// True for what is no file.
+fn is_live(place: &Place) -> bool {
+    matches!(place.entry, Entry::Endpoint(_) | Entry::Presented(_) | Entry::Process(_))
 }
 
 fn show(path: &Path) -> Cow<'_, str> {

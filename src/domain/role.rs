@@ -5,9 +5,11 @@
 
 mod component;
 pub(crate) mod custom;
+mod endpoint;
 
 use super::kubernetes::{Feature, Version};
 pub(crate) use component::{SELF_MADE, component};
+pub(crate) use endpoint::ENDPOINT;
 
 /// One row of knowledge about a certificate.
 #[derive(Debug, Eq, PartialEq)]
@@ -400,6 +402,7 @@ mod tests {
         let others = [
             &CHAIN,
             &CLUSTER_CA,
+            &ENDPOINT,
             &ETCD_CLIENT,
             &EXTERNAL_ETCD_CA,
             &KUBELET_CONF,

@@ -87,29 +87,43 @@ fn presented(
     address: SocketAddr,
     name: ServerName<'static>,
 ) -> io::Result<CertificateDer<'static>> {
+    let until = Instant::now() + HANDSHAKE;
+    let stream = TcpStream::connect_timeout(&address, HANDSHAKE)?;
+    let chain = chain(&mut Bounded { stream, until }, name)?;
+    chain.into_iter().next().ok_or_else(|| io::Error::other(NO_CERTIFICATE))
+}
+
+/// What the server behind `stream` presents to who asks for `name`, as DER, the leaf first, whoever signed it.
+///
+/// # Errors
+/// It presented none in time, or without its key.
+pub(crate) fn chain(
+    stream: &mut Bounded,
+    name: ServerName<'static>,
+) -> io::Result<Vec<CertificateDer<'static>>> {
     let seen = Arc::new(CertificateRecorder::new());
-    let end = shake(address, name, &seen);
+    let end = shake(stream, name, &seen);
     // A server that demands a certificate of ours presents its own first, and refuses then.
-    match (seen.leaf.get(), end) {
-        (Some(leaf), _) => Ok(leaf.clone()),
+    match (seen.chain.get(), end) {
+        (Some(chain), _) => Ok(chain.clone()),
         (None, Err(error)) => Err(error),
-        (None, Ok(())) => Err(io::Error::other("it presented no certificate")),
+        (None, Ok(())) => Err(io::Error::other(NO_CERTIFICATE)),
     }
 }
 
+const NO_CERTIFICATE: &str = "it presented no certificate";
+
 fn shake(
-    address: SocketAddr,
+    stream: &mut Bounded,
     name: ServerName<'static>,
     seen: &Arc<CertificateRecorder>,
 ) -> io::Result<()> {
-    let until = Instant::now() + HANDSHAKE;
-    let mut stream = Bounded { stream: TcpStream::connect_timeout(&address, HANDSHAKE)?, until };
     let mut tls = connection(name, Arc::clone(seen)).map_err(io::Error::other)?;
     while tls.is_handshaking() {
-        tls.complete_io(&mut stream)?;
+        tls.complete_io(stream)?;
     }
     tls.send_close_notify();
-    tls.complete_io(&mut stream).map(drop)
+    tls.complete_io(stream).map(drop)
 }
 
 fn connection(
@@ -124,32 +138,36 @@ fn connection(
     ClientConnection::new(Arc::new(config), name)
 }
 
-/// Accepts any certificate, and remembers it once the server has signed with its key.
+/// Accepts any chain, and remembers it once the server has signed with the key of its leaf.
 #[derive(Debug)]
 struct CertificateRecorder {
     provider: Arc<CryptoProvider>,
-    leaf: OnceLock<CertificateDer<'static>>,
+    offered: OnceLock<Vec<CertificateDer<'static>>>,
+    chain: OnceLock<Vec<CertificateDer<'static>>>,
 }
 
 impl CertificateRecorder {
     fn new() -> Self {
-        Self { provider: Arc::new(rustls::crypto::ring::default_provider()), leaf: OnceLock::new() }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Self { provider, offered: OnceLock::new(), chain: OnceLock::new() }
     }
 
-    fn remember(&self, leaf: &CertificateDer<'_>) {
-        self.leaf.get_or_init(|| leaf.clone().into_owned());
+    fn remember(&self) {
+        self.chain.get_or_init(|| self.offered.get().cloned().unwrap_or_default());
     }
 }
 
 impl ServerCertVerifier for CertificateRecorder {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        leaf: &CertificateDer<'_>,
+        behind: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let chain = std::iter::once(leaf).chain(behind);
+        self.offered.get_or_init(|| chain.map(|it| it.clone().into_owned()).collect());
         Ok(ServerCertVerified::assertion())
     }
 
@@ -160,7 +178,7 @@ impl ServerCertVerifier for CertificateRecorder {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, leaf, signed, algorithms).inspect(|_| self.remember(leaf))
+        verify_tls12_signature(message, leaf, signed, algorithms).inspect(|_| self.remember())
     }
 
     fn verify_tls13_signature(
@@ -170,7 +188,7 @@ impl ServerCertVerifier for CertificateRecorder {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, leaf, signed, algorithms).inspect(|_| self.remember(leaf))
+        verify_tls13_signature(message, leaf, signed, algorithms).inspect(|_| self.remember())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -179,9 +197,9 @@ impl ServerCertVerifier for CertificateRecorder {
 }
 
 /// A stream that ends at a moment, however slowly its bytes come.
-struct Bounded {
-    stream: TcpStream,
-    until: Instant,
+pub(crate) struct Bounded {
+    pub(crate) stream: TcpStream,
+    pub(crate) until: Instant,
 }
 
 impl Bounded {

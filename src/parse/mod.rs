@@ -3,6 +3,7 @@
 
 mod algorithm;
 mod cgroup;
+pub(crate) mod chain;
 pub(crate) mod cluster_config;
 pub(crate) mod components;
 pub(crate) mod container_log;

@@ -1,6 +1,6 @@
 //! X.509 certificates (RFC 5280): DER in, facts out, and whose signature it really is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -116,6 +116,23 @@ pub fn read(
 pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor> {
     let read = ders.iter().take(MAX_ANCHORS);
     read.filter_map(|der| guarded(|| anchor(path, has_key, der)).ok()).collect()
+}
+
+/// All certificates that a system trusts.
+pub(crate) fn all_anchors(path: &Arc<Path>, ders: &[impl AsRef<[u8]>]) -> Vec<Anchor> {
+    ders.iter().filter_map(|der| guarded(|| anchor(path, false, der.as_ref())).ok()).collect()
+}
+
+/// Those of `anchors` that bear the name of an issuer in `chain`: few, for what takes no more.
+pub(crate) fn issuers_of(chain: &[impl AsRef<[u8]>], anchors: &[Anchor]) -> Vec<Anchor> {
+    let issuer = |der: &[u8]| -> Result<Box<[u8]>, NoCertificate> {
+        let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
+        Ok(parsed.issuer().as_raw().into())
+    };
+    let chain = chain.iter().take(MAX_CHAIN + 1);
+    let names: HashSet<_> = chain.filter_map(|der| guarded(|| issuer(der.as_ref())).ok()).collect();
+    let named = anchors.iter().filter(|anchor| names.contains(&anchor.subject));
+    named.take(MAX_ANCHORS).cloned().collect()
 }
 
 /// `anchors` and the intermediate CAs among `ders` that one of them has signed, directly or over

@@ -34,6 +34,7 @@ struct CheckDocument<'a> {
     severity: &'static str,
     summary: Summary,
     in_use_checked: bool,
+    endpoints_left_out: usize,
     leftovers: Vec<Cow<'a, str>>,
     #[serde(serialize_with = "one_by_one")]
     certificates: &'a Report<'a>,
@@ -140,6 +141,7 @@ impl<'a> CheckDocument<'a> {
             severity: report.assessment.severity().name(),
             summary: Summary::of(report),
             in_use_checked: report.inventory.has_asked,
+            endpoints_left_out: report.inventory.endpoints_left_out,
             leftovers: report
                 .inventory
                 .leftovers
@@ -232,6 +234,7 @@ impl<'a> EntryJson<'a> {
                 server: Some(server),
                 ..none
             },
+            Entry::Endpoint(name) => Self { kind: "endpoint", name: name.as_deref(), ..none },
             Entry::Pem(index) => Self { kind: "pem", index: Some(*index), ..none },
             Entry::Presented(at) => {
                 Self { kind: "presented", address: Some(at.to_string()), ..none }

@@ -57,6 +57,25 @@ fn certificates(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Where certificates come from, in the exporter's way; `endpoint` is certwatch's own.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum SourceKind {
+    Endpoint,
+    File,
+    Kubeconfig,
+}
+
+impl SourceKind {
+    fn of(item: &Item) -> Option<Self> {
+        match item.place.entry {
+            Entry::Presented(_) | Entry::Process(_) => None,
+            Entry::Endpoint(_) => Some(Self::Endpoint),
+            _ if in_kubeconfig(item) => Some(Self::Kubeconfig),
+            _ => Some(Self::File),
+        }
+    }
+}
+
 /// What the exporter calls a source: here all files of one kind are one.
 struct SourceCounts<'a> {
     /// Files; the exporter's word.
@@ -66,22 +85,27 @@ struct SourceCounts<'a> {
 }
 
 fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
-    let sources = [("file", false), ("kubeconfig", true)]
-        .map(|(kind, is_kubeconfig)| (kind, SourceCounts::of(report, is_kubeconfig)));
+    let kinds = [SourceKind::File, SourceKind::Kubeconfig, SourceKind::Endpoint];
+    let counts = kinds.map(|kind| (kind, SourceCounts::of(report, kind)));
+    // Nobody has to have any.
+    let is_there = |(kind, source): &&(SourceKind, SourceCounts<'_>)| {
+        *kind != SourceKind::Endpoint || source.bundles > 0
+    };
+    let sources: Vec<_> = counts.iter().filter(is_there).collect();
     head(out, "x509_source_up", "0 if nothing of the source could be read.", "gauge")?;
     for (kind, source) in &sources {
         let is_up = source.judged > 0 || source.failed() == 0;
-        sample(out, "x509_source_up", &of_source(kind), u8::from(is_up))?;
+        sample(out, "x509_source_up", &of_source(*kind), u8::from(is_up))?;
     }
     head(out, "x509_source_bundles", "Files of the source.", "gauge")?;
     for (kind, source) in &sources {
-        sample(out, "x509_source_bundles", &of_source(kind), source.bundles)?;
+        sample(out, "x509_source_bundles", &of_source(*kind), source.bundles)?;
     }
     let name = "x509_source_errors_total";
     head(out, name, "What could not be read in the last scan, by reason.", "counter")?;
     for (kind, source) in &sources {
         for (reason, count) in &source.errors {
-            let labels = format!("{},reason=\"{reason}\"", of_source(kind));
+            let labels = format!("{},reason=\"{reason}\"", of_source(*kind));
             sample(out, name, &labels, count)?;
         }
     }
@@ -91,14 +115,11 @@ fn sources(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 impl<'a> SourceCounts<'a> {
-    fn of(report: &Report<'a>, is_kubeconfig: bool) -> Self {
+    fn of(report: &Report<'a>, kind: SourceKind) -> Self {
         let errors = Reason::CODES.iter().map(|reason| (*reason, 0)).collect();
         let mut source = Self { bundles: 0, judged: 0, errors };
         let mut last = None;
-        let is_ours = |item: &&Item| {
-            !matches!(item.place.entry, Entry::Presented(_) | Entry::Process(_))
-                && in_kubeconfig(item) == is_kubeconfig
-        };
+        let is_ours = |item: &&Item| SourceKind::of(item) == Some(kind);
         // In the order of the scan, which does not leave a file and come back to it.
         for item in report.inventory.items.iter().filter(is_ours) {
             source.bundles += usize::from(last.replace(&item.place.path) != Some(&item.place.path));
@@ -115,7 +136,12 @@ impl<'a> SourceCounts<'a> {
     }
 }
 
-fn of_source(kind: &str) -> String {
+fn of_source(kind: SourceKind) -> String {
+    let kind = match kind {
+        SourceKind::Endpoint => "endpoint",
+        SourceKind::File => "file",
+        SourceKind::Kubeconfig => "kubeconfig",
+    };
     format!("source_kind=\"{kind}\",source_name=\"certwatch\"")
 }
 
@@ -156,7 +182,7 @@ fn problem(item: &Item) -> Option<&Reason> {
 fn in_kubeconfig(item: &Item) -> bool {
     match item.place.entry {
         Entry::Cluster { .. } | Entry::User { .. } => true,
-        Entry::Pem(_) | Entry::Presented(_) | Entry::Process(_) => false,
+        Entry::Endpoint(_) | Entry::Pem(_) | Entry::Presented(_) | Entry::Process(_) => false,
         Entry::Whole => {
             item.role.kind == CertificateKind::UserKubeconfig || item.role.id.ends_with(".conf")
         }

@@ -94,6 +94,7 @@ pub(crate) fn certificate(subject: &str, issuer: &str, serial: u8, days: i64) ->
 pub(crate) fn item(path: &str, entry: Entry, content: Content) -> Item {
     let role = match entry {
         Entry::Cluster { .. } => &role::CLUSTER_CA,
+        Entry::Endpoint(_) => &role::ENDPOINT,
         Entry::Presented(_) | Entry::Process(_) => &role::LOOPBACK,
         Entry::Pem(_) | Entry::User { .. } | Entry::Whole => layout::locate(Path::new(path)).role,
     };

@@ -30,7 +30,11 @@ pub(super) fn labels(out: &mut String, item: &Item) {
     match &item.place.entry {
         Entry::Cluster { name, .. } => embedded(out, "cluster", name),
         Entry::User { name, .. } => embedded(out, "user", name),
-        Entry::Pem(_) | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => {}
+        Entry::Endpoint(_)
+        | Entry::Pem(_)
+        | Entry::Presented(_)
+        | Entry::Process(_)
+        | Entry::Whole => {}
     }
     if let Some(certificate) = item.certificate() {
         if let Some(serial) = certificate.serial_decimal() {

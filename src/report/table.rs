@@ -233,6 +233,11 @@ fn notes(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     if !report.inventory.has_asked {
         writeln!(out, "Only the files were checked, not what the components use.")?;
     }
+    match report.inventory.endpoints_left_out {
+        0 => {}
+        1 => writeln!(out, "1 endpoint was not checked.")?,
+        count => writeln!(out, "{count} endpoints were not checked.")?,
+    }
     if report.at != report.generated {
         writeln!(out, "Judged as of {}, not of now.", report.at)?;
     }

@@ -7,6 +7,7 @@
 mod collect;
 mod components;
 mod contents;
+mod endpoint;
 mod host;
 mod in_use;
 mod memo;
@@ -15,6 +16,7 @@ mod pool;
 mod process;
 mod references;
 mod search;
+mod starttls;
 mod walk;
 
 use std::collections::HashSet;
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 use glob::Pattern;
 
 use crate::beside::Lost;
+use crate::config::EndpointConfig;
 use crate::domain::layout::Watched;
 use crate::domain::model::{Content, HeldFile, Inventory, Item, Reason};
 use crate::domain::role::RenewedBy;
@@ -35,6 +38,7 @@ use crate::domain::time::UnixTime;
 use crate::hangs::{Claim, Hangs};
 
 use collect::Collector;
+use endpoint::Probing;
 use host::{HangGuard, Host};
 pub use paths::plain;
 use pool::{GivenUp, Limits};
@@ -57,11 +61,13 @@ pub struct ScanRequest {
     pub paths: Vec<String>,
     /// Judge `paths` alone; the standard places are read only to compare with.
     pub only_paths: bool,
+    /// Servers that are asked for their certificates, unless nothing may be connected to.
+    pub endpoints: Vec<EndpointConfig>,
     /// What to leave out.
     pub exclude: Vec<Pattern>,
     /// Most files of one place.
     pub max_files: u64,
-    /// Whether the components of this machine are asked what they use; of a node that is mounted, none is.
+    /// Whether the components of this machine are asked what they use, and endpoints; of a node that is mounted, none is.
     pub in_use: bool,
     /// After this time the scan is given up; what is there by then counts.
     pub timeout: Duration,
@@ -132,27 +138,14 @@ pub fn scan(
     references.asked_for.clone_from(&request.paths);
     let collector = Arc::new(Collector::new(scan.collector.host.clone(), references));
     let scan = Scan { collector, ..scan };
-    let components = scan.step(components::components)?.unwrap_or_default();
-    if request.only_paths {
-        // What was asked for comes first, should the time run out.
-        let items = scan.named()?;
-        let node = scan.standard(now)?;
-        let items = scan.with_use(items, &node.items);
-        return Ok(Inventory { items, context: node.items, components, ..node });
+    let probing = scan.ask_endpoints()?;
+    let mut inventory = scan.files(now)?;
+    match probing {
+        Some(probing) => inventory.items.extend(probing.finish(deadline, request.timeout)),
+        None => inventory.endpoints_left_out = request.endpoints.len(),
     }
-    let mut inventory = Inventory::default();
-    if request.standard {
-        inventory = scan.standard(now)?;
-        let dir = scan.collector.references.named.kubelet_pki.clone();
-        let leftovers = scan.step(move |host| kubelet_leftovers(host, dir.as_deref()))?;
-        inventory.leftovers = leftovers.unwrap_or_default();
-    }
-    inventory.components = components;
-    let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
-    inventory.items.extend(scan.named()?.into_iter().filter(|item| !known.contains(&item.place)));
     Ok(inventory)
 }
-
 /// Beside, like all that may hang.
 fn open_root(watch: HangGuard, limits: Limits) -> Result<Host, ScanError> {
     let (path, hangs) = (watch.root.clone(), watch.hangs.clone());
@@ -200,6 +193,41 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    /// All but the endpoints.
+    fn files(&self, now: UnixTime) -> Result<Inventory, ScanError> {
+        let components = self.step(components::components)?.unwrap_or_default();
+        if self.request.only_paths {
+            // What was asked for comes first, should the time run out.
+            let items = self.named()?;
+            let node = self.standard(now)?;
+            let items = self.with_use(items, &node.items);
+            return Ok(Inventory { items, context: node.items, components, ..node });
+        }
+        let mut inventory = Inventory::default();
+        if self.request.standard {
+            inventory = self.standard(now)?;
+            let dir = self.collector.references.named.kubelet_pki.clone();
+            let leftovers = self.step(move |host| kubelet_leftovers(host, dir.as_deref()))?;
+            inventory.leftovers = leftovers.unwrap_or_default();
+        }
+        inventory.components = components;
+        let known: HashSet<_> = inventory.items.iter().map(|item| item.place.clone()).collect();
+        let named = self.named()?.into_iter();
+        inventory.items.extend(named.filter(|item| !known.contains(&item.place)));
+        Ok(inventory)
+    }
+
+    /// Begins to ask the endpoints, beside all else; `None` if that may not be.
+    fn ask_endpoints(&self) -> Result<Option<Probing>, ScanError> {
+        if self.request.endpoints.is_empty() || !self.asks() {
+            return Ok(None);
+        }
+        let endpoints = self.request.endpoints.clone();
+        let probes = self.step(move |host| endpoint::probes(host, &endpoints))?;
+        let untrusting = || endpoint::without_trust(&self.request.endpoints);
+        Ok(Some(Probing::begin(probes.unwrap_or_else(untrusting))))
+    }
+
     /// The places that need no configuration, and the processes.
     fn standard(&self, now: UnixTime) -> Result<Inventory, ScanError> {
         let mut items = self.items(self.search(standard_areas())?)?;
@@ -364,6 +392,7 @@ mod tests {
             root: "/mnt/n1".into(),
             standard: true,
             paths: vec!["/srv/*.pem".to_owned()],
+            endpoints: Vec::new(),
             only_paths: false,
             in_use: false,
             exclude: Vec::new(),

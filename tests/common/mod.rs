@@ -12,6 +12,8 @@
 #[cfg(test)]
 pub mod dice;
 #[cfg(test)]
+pub mod endpoint;
+#[cfg(test)]
 pub mod events;
 #[cfg(test)]
 pub mod kubeadm;

@@ -93,8 +93,9 @@ fn the_suggestions_of_the_example_are_sound() {
     let example = include_str!("../../../config.example.toml");
     let mut section = String::new();
     for line in example.lines() {
-        if line.starts_with('[') {
-            section = line.to_owned();
+        if line.starts_with('[') || line.starts_with("#[[") {
+            section = line.trim_start_matches('#').to_owned();
+            continue;
         }
         let Some(line) = line.strip_prefix('#').filter(|line| !line.starts_with(' ')) else {
             continue;
@@ -108,6 +109,7 @@ fn the_suggestions_of_the_example_are_sound() {
                 };
                 all.lines().filter(is_other).collect::<Vec<_>>().join("\n")
             }
+            ("[[endpoint]]", key) if key != "address" => "address = 'a:1'".to_owned(),
             ("[slack]", "webhook-credential" | "webhook-file") => String::new(),
             ("[slack]", "channel") => "token-file = '/t'".to_owned(),
             ("[slack]", "token-file" | "token-credential") => "channel = '#c'".to_owned(),

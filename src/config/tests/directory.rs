@@ -50,6 +50,21 @@ fn the_last_one_holds_key_by_key() {
 }
 
 #[test]
+fn each_file_adds_its_endpoints() {
+    let endpoint = |address: &str| format!("[[endpoint]]\naddress = '{address}'\n");
+    let etc = Etc::new(&[
+        ("config.toml", &endpoint("a:1")),
+        ("conf.d/a.toml", &(endpoint("b:1") + &endpoint("c:1"))),
+        ("conf.d/b.toml", "[renew]\nkubeconfig-copies = ['/a']\n"),
+        ("conf.d/c.toml", "[renew]\nkubeconfig-copies = ['/b']\n"),
+    ]);
+    let config = etc.load();
+    let addresses: Vec<_> = config.endpoints.iter().map(|it| it.address.to_string()).collect();
+    assert_eq!(addresses, ["a:1", "b:1", "c:1"]);
+    assert_eq!(config.renew.copies.len(), 1);
+}
+
+#[test]
 fn the_file_itself_may_be_missing() {
     let etc = Etc::new(&[("conf.d/a.toml", "node-name = 'a'")]);
     let config = load_if_present(&etc.path("config.toml")).unwrap();

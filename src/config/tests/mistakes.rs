@@ -264,6 +264,33 @@ fn mistakes_are_named_with_their_place_and_remedy() {
             "\"\\u001b[31m\\u202e\" = 1",
             r#"1:1: unknown key "\u{1b}[31m\u{202e}": expected node-name"#,
         ),
+        // Sections that may be there several times.
+        ("[endpoint]", "1:1: endpoint is a table: expected [[endpoint]], each with two brackets"),
+        ("endpoint = ['a:1']", "1:13: endpoint is a string: expected [[endpoint]]"),
+        (
+            "[[endpoint]]",
+            r#"1:1: endpoint.address is missing: expected host:port, such as "www.example.org:443""#,
+        ),
+        (
+            "[[endpoint]]\naddress = 'https://a:1'",
+            r#"2:11: endpoint.address is not a host and a port: expected host:port, such as "www.example.org:443" or "[2001:db8::1]:443""#,
+        ),
+        (
+            "[[endpoint]]\naddress = 'a:1'\nserver-name = '*.a'",
+            "3:15: endpoint.server-name is not a host name: expected a DNS name in ASCII, or an address",
+        ),
+        (
+            "[[endpoint]]\naddress = 'a:1'\nstarttls = 'imap'",
+            r#"3:12: endpoint.starttls is invalid: expected one of "none", "smtp", "postgres""#,
+        ),
+        (
+            "[[endpoint]]\naddress = 'a:1'\n[[endpoint]]\naddress = 'A:1'\nserver-name = 'a'",
+            "4:11: endpoint.address is there twice with the same server-name: expected each one once",
+        ),
+        (
+            "[[endpoint]]\naddress = 'a:1'\n[[endpoint]]\naddress = 'b:1'\ncafile = '/a'",
+            r#"5:1: unknown key "cafile" in [endpoint]: did you mean ca-file?"#,
+        ),
         // TOML.
         ("[scan]\nstandard = yes", "2:12: string values must be quoted: expected literal string"),
         ("scan.paths = ['/a'", "1:19: unclosed array: expected `]`"),
@@ -296,7 +323,7 @@ leaf = 4
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
     c.toml:7:11: scan.timeout is in months or years, which vary in length: expected a time from 1s to 1h, such as "30s"
     c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
-    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [http], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
+    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [http], [[endpoint]], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
     "#);
 }
 

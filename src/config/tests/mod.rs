@@ -2,6 +2,7 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use super::*;
+use crate::domain::endpoint::{HostPort, StartTls};
 use crate::domain::policy::Thresholds;
 use crate::domain::time::Span;
 
@@ -57,12 +58,37 @@ fn every_key_is_read() {
     );
 }
 
+#[test]
+fn each_endpoint_is_a_section_of_its_own() {
+    let text = "[[endpoint]]\naddress = 'WWW.example.org:443'\n\
+        [[endpoint]]\naddress = '[2001:db8::1]:25'\nserver-name = 'mail.example.org'\n\
+        ca-file = '/ca.pem'\nfile = '/tls.crt'\nstarttls = 'none'\n";
+    let [web, mail] = <[_; 2]>::try_from(parse(text).unwrap().endpoints).unwrap();
+    let address = HostPort::parse("www.example.org:443").unwrap();
+    assert_eq!(web, EndpointConfig::of_address(address));
+    assert_eq!((&*web.server_name, web.starttls), ("www.example.org", StartTls::None));
+    let expected = EndpointConfig {
+        address: HostPort::parse("[2001:db8::1]:25").unwrap(),
+        server_name: "mail.example.org".into(),
+        ca_file: Some("/ca.pem".into()),
+        file: Some("/tls.crt".into()),
+        starttls: StartTls::None,
+    };
+    assert_eq!(mail, expected);
+    let many = |count| (0..count).map(|n| format!("[[endpoint]]\naddress = 'a:{}'\n", n + 1));
+    assert_eq!(parse(&many(200).collect::<String>()).unwrap().endpoints.len(), 200);
+    assert_eq!(
+        errors(&many(201).collect::<String>()),
+        "c.toml:1:1: endpoint is there too often: expected at most 200 of [[endpoint]]"
+    );
+}
+
 /// Every key, as its section asks for it: the section's name, empty at the top of the file, and the key's.
 fn keys() -> Vec<(String, &'static str)> {
     let sources = Sources::default();
     let mut reader = Reader::new(&sources);
     reader.read(Config::read);
-    let keys = reader.known().iter().filter(|key| !key.is_section);
+    let keys = reader.known().iter().filter(|key| !key.is_section());
     keys.map(|key| (key.section.clone(), key.name)).collect()
 }
 
@@ -71,7 +97,11 @@ fn the_example_is_the_default_and_knows_every_key() {
     let example = include_str!("../../../config.example.toml");
     assert_eq!(parse(example).unwrap(), Config::default());
     for (section, key) in keys() {
-        let begin = if section.is_empty() { String::new() } else { format!("\n[{section}]\n") };
+        let begin = match &*section {
+            "" => String::new(),
+            "endpoint" => "\n#[[endpoint]]\n".to_owned(),
+            section => format!("\n[{section}]\n"),
+        };
         let (_, own) = example.split_once(&begin).unwrap();
         let mut lines = own.split("\n[").next().unwrap().lines();
         let is_it = |text: &str| text.trim_start_matches('#').starts_with(&format!("{key} ="));
@@ -79,6 +109,11 @@ fn the_example_is_the_default_and_knows_every_key() {
     }
     let all = example.replace("\n#node-name", "\nnode-name");
     assert!(parse(&all).unwrap().node.is_some());
+    let (_, endpoint) = example.split_once("\n#[[endpoint]]\n").unwrap();
+    let endpoint =
+        endpoint.split("\n\n").next().unwrap().replace("\n#", "\n").replace("\n ", "\n#");
+    let endpoint = parse(&format!("[[endpoint]]\n{endpoint}")).unwrap().endpoints.remove(0);
+    assert!(endpoint.ca_file.is_some() && endpoint.file.is_some(), "{endpoint:?}");
 }
 
 #[test]
@@ -86,7 +121,11 @@ fn every_key_is_documented() {
     let manual = include_str!("../../../docs/configuration.md");
     let (_, table) = manual.split_once("## Keys").unwrap();
     for (section, key) in keys() {
-        let begin = if section.is_empty() { String::new() } else { format!("**`[{section}]`**") };
+        let begin = match &*section {
+            "" => String::new(),
+            "endpoint" => "**`[[endpoint]]`**".to_owned(),
+            section => format!("**`[{section}]`**"),
+        };
         let (_, own) = table.split_once(&begin).unwrap();
         let own = own.split("**`[").next().unwrap();
         // It is the same in every channel, and explained below the table.

@@ -4,7 +4,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::parse;
-use crate::config::{AlertsConfig, Config, DaemonConfig, RenewConfig, ScanConfig};
+use crate::config::{AlertsConfig, Config, DaemonConfig, EndpointConfig, RenewConfig, ScanConfig};
+use crate::domain::endpoint::{HostPort, StartTls};
 use crate::domain::ledger::Repeat;
 use crate::domain::policy::{Policy, Thresholds};
 use crate::domain::renewal::MaintenanceWindow;
@@ -88,6 +89,7 @@ prop_compose! {
         renew in renew().boxed(),
         alerts in alerts(),
         http in super::channels::http(),
+        endpoints in endpoints().boxed(),
         // Together they would not fit the stack of a test.
         channels in super::channels::channels().boxed(),
     ) -> Config {
@@ -101,6 +103,7 @@ prop_compose! {
             renew,
             alerts,
             http,
+            endpoints,
             channels,
         }
     }
@@ -123,6 +126,28 @@ prop_compose! {
         let [warning, critical, expired] = lengths.map(Span::hours);
         AlertsConfig { repeat: Repeat { warning, critical, expired }, ca_file }
     }
+}
+
+prop_compose! {
+    fn endpoint()(
+        host in prop_oneof!["[a-z][a-z0-9_-]{0,8}[a-z](\\.[a-z]{2,3})?", "\\[::[1-9a-f]\\]", "192\\.0\\.2\\.[1-9]"],
+        port in 1..=u16::MAX,
+        server_name in "[a-z]{1,9}|192\\.0\\.2\\.[1-9]",
+        [ca_file, file] in prop::array::uniform2(prop::option::of(copy_path())),
+        starttls in prop::sample::select(vec![StartTls::None, StartTls::Smtp, StartTls::Postgres]),
+    ) -> EndpointConfig {
+        let address = HostPort::parse(&format!("{host}:{port}")).unwrap();
+        EndpointConfig { address, server_name, ca_file, file, starttls }
+    }
+}
+
+fn endpoints() -> impl Strategy<Value = Vec<EndpointConfig>> {
+    let key = |it: &EndpointConfig| (it.address.clone(), it.server_name.clone());
+    prop::collection::vec(endpoint(), 0..4).prop_map(move |mut all| {
+        all.sort_by_key(key);
+        all.dedup_by_key(|it| key(it));
+        all
+    })
 }
 
 fn window() -> impl Strategy<Value = MaintenanceWindow> {

@@ -9,8 +9,9 @@ use super::meaning::meaning;
 use super::{message, remedy};
 use crate::domain::layout;
 use crate::domain::model::{
-    Attribute, Ca, Certificate, ClientAuth, Content, Defect, Entry, FileFormat, Item, Name,
-    PemFault, PemFaultKind, Place, Reason, ServerName, Sha256, Signer, StaleEvidence, StaleUse,
+    Attribute, Ca, Certificate, ChainFault, ClientAuth, Content, Defect, Entry, FileFormat, Item,
+    Name, PemFault, PemFaultKind, Place, Reason, ServerName, Sha256, Signer, StaleEvidence,
+    StaleUse,
 };
 use crate::domain::policy::FindingKind;
 use crate::domain::role::{self, Role};
@@ -36,7 +37,7 @@ pub(crate) struct CatalogueEntry {
 
 /// Every finding, by its code.
 pub(crate) fn catalogue() -> Vec<CatalogueEntry> {
-    let samples = [of_time(), of_others(), refused(), unreadable()];
+    let samples = [of_time(), of_others(), of_endpoints(), refused(), unreadable()];
     let mut entries: Vec<_> = samples.into_iter().flatten().map(entry).collect();
     entries.sort_by_key(|entry| entry.code);
     entries
@@ -91,6 +92,22 @@ fn of_others() -> Vec<Sample> {
         (item(SCHEDULER), FindingKind::StaleUse { by, until: days(25) }),
         (item(APISERVER), FindingKind::WrongSigner(path(CA))),
     ]
+}
+
+fn of_endpoints() -> Vec<Sample> {
+    let place = Place::new(Path::new("www.example.com:443"), Entry::Endpoint(None));
+    let content = Content::Certificate(Box::new(certificate()));
+    let item = Item::new(place, &role::ENDPOINT, content);
+    [
+        FindingKind::Chain(ChainFault::NameConstraints),
+        FindingKind::Chain(ChainFault::NoIssuer("CN = Example Issuing CA".into())),
+        FindingKind::Chain(ChainFault::SelfSigned),
+        FindingKind::Chain(ChainFault::UnknownCa("CN = Example Root CA".into())),
+        FindingKind::NotCompared(path("/etc/nginx/www.pem")),
+        FindingKind::ServesOther { file: path("/etc/nginx/www.pem"), is_newer: false },
+    ]
+    .map(|kind| (item.clone(), kind))
+    .into()
 }
 
 fn refused() -> Vec<Sample> {

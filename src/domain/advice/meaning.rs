@@ -1,21 +1,24 @@
 //! What each finding means, whatever node it is on: the text of `certwatch explain` and of docs/output.md.
 
-use crate::domain::model::{Defect, FileFormat, Reason};
+use crate::domain::model::{ChainFault, Defect, FileFormat, Reason};
 use crate::domain::policy::FindingKind;
 
 /// What is wrong, why that matters, and how bad it is: sentences.
 pub(super) fn meaning(kind: &FindingKind) -> &'static str {
     match kind {
+        FindingKind::Chain(fault) => of_chain(fault),
         FindingKind::Expired(_) => EXPIRED,
         FindingKind::Expires { .. } => EXPIRES,
         FindingKind::ForeignCa(_) => FOREIGN_CA,
         FindingKind::LeftOver(_) => LEFT_OVER,
         FindingKind::NameMissing(_) => NAME_MISSING,
+        FindingKind::NotCompared(_) => NOT_COMPARED,
         FindingKind::NotYetValid(_) => NOT_YET_VALID,
         FindingKind::OutlivesCa { .. } => OUTLIVES_CA,
         FindingKind::Refused(defect) => of_defect(defect),
         FindingKind::Retired => RETIRED,
         FindingKind::RotationOverdue(_) => ROTATION_OVERDUE,
+        FindingKind::ServesOther { .. } => SERVES_OTHER,
         FindingKind::SeveralCertificates(_) => SEVERAL_CERTIFICATES,
         FindingKind::StaleCa { .. } => STALE_CA,
         FindingKind::StaleCopy { .. } => STALE_COPY,
@@ -41,6 +44,9 @@ const LEFT_OVER: &str = "\
 const NAME_MISSING: &str = "\
     A serving certificate lacks a name or address by which this node reaches the server, so clients \
     that use that name reject it. Critical if a component or kubeconfig of this node uses it.";
+const NOT_COMPARED: &str = "\
+    The file that an endpoint should serve was not read, so it is not known whether the endpoint \
+    serves it.";
 const NOT_YET_VALID: &str = "\
     The validity of the certificate has not begun. Most often the clock is wrong, here or where it \
     was signed.";
@@ -53,6 +59,9 @@ const RETIRED: &str = "\
 const ROTATION_OVERDUE: &str = "\
     The kubelet rotates its certificate at 70 to 90 % of its life, and has not done so. If that \
     goes on, the node goes NotReady when the certificate expires.";
+const SERVES_OTHER: &str = "\
+    An endpoint serves another certificate than that of its `file`, and the file is not newer: \
+    most often the setting names the wrong file.";
 const SEVERAL_CERTIFICATES: &str = "\
     The file of the CA that kube-controller-manager signs with holds more than one certificate: it \
     fails at its next start. Critical.";
@@ -72,6 +81,24 @@ const SIGNATURE_UNCHECKED: &str = "\
 const WRONG_SIGNER: &str = "\
     The certificate is not signed by the CA that must have signed it: whoever trusts only that CA \
     rejects it.";
+
+fn of_chain(fault: &ChainFault) -> &'static str {
+    match fault {
+        ChainFault::NameConstraints | ChainFault::PathLength | ChainFault::Purpose => {
+            "In the chain of an endpoint, a CA may not sign these names, so many CAs, or for servers."
+        }
+        ChainFault::NoIssuer(_) => {
+            "An endpoint presents a certificate whose issuer is neither presented with it nor trusted. Browsers may have \
+             the intermediate CA from elsewhere; other clients reject the certificate."
+        }
+        ChainFault::SelfSigned => {
+            "An endpoint presents a certificate that has signed itself and is not trusted."
+        }
+        ChainFault::UnknownCa(_) => {
+            "The chain of an endpoint ends at a CA that is neither one of the system's nor in its `ca-file`."
+        }
+    }
+}
 
 fn of_defect(defect: &Defect) -> &'static str {
     match defect {
@@ -121,14 +148,14 @@ fn of_reason(reason: &Reason) -> &'static str {
         Reason::BrokenLink => "A symbolic link points at nothing.",
         Reason::Changed => "The file changed during each of several attempts to read it.",
         Reason::Empty => "The file is empty. kubeadm leaves such a file when the disk was full.",
+        Reason::EndpointNotAsked(_) | Reason::NotAsked { .. } => NOT_ASKED,
+        Reason::EndpointSilent(_) | Reason::NotAnswering { .. } => NOT_ANSWERING,
         Reason::InContainerOnly => IN_CONTAINER_ONLY,
         Reason::LinkLoop => "Symbolic links lead back to themselves.",
         Reason::Missing => MISSING,
         Reason::NoCertificate => "The file is named like a certificate, but contains none.",
         Reason::NotAFile(_) => NOT_A_FILE,
         Reason::NotALink => NOT_A_LINK,
-        Reason::NotAnswering { .. } => NOT_ANSWERING,
-        Reason::NotAsked { .. } => NOT_ASKED,
         Reason::NotRead { format, .. } => of_format(*format),
         Reason::NotRunning(_) => NOT_RUNNING,
         Reason::OutOfTime(_) => "`scan.timeout` was over before it was the turn of this file.",

@@ -3,6 +3,7 @@
 mod catalogue;
 mod command;
 mod distribution;
+mod endpoint;
 mod meaning;
 mod refused;
 mod remedy;
@@ -42,6 +43,7 @@ fn is_custom(item: &Item) -> bool {
 fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     let impact = item.role.impact;
     match kind {
+        FindingKind::Chain(fault) => endpoint::message(fault, impact),
         FindingKind::Expired(at) => {
             let expired = ends(item, "expired");
             format!("{expired} {} ago, on {}: {impact}", now - *at, at.date())
@@ -56,6 +58,7 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         }
         FindingKind::LeftOver(at) => left_over(item, *at, now),
         FindingKind::NameMissing(endpoint) => name_missing(item, endpoint),
+        FindingKind::NotCompared(file) => endpoint::not_compared(file),
         FindingKind::NotYetValid(from) => {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
         }
@@ -75,6 +78,7 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             let due = due.date();
             format!("the kubelet should have rotated it by {due}: its rotation does not work")
         }
+        FindingKind::ServesOther { file, is_newer } => endpoint::other(item, file, *is_newer, now),
         FindingKind::StaleCa { at, of } => stale_ca(*at, of, impact, now),
         FindingKind::SeveralCertificates(count) => refused::several(*count),
         FindingKind::StaleCopy { of, .. } => {
@@ -134,6 +138,7 @@ pub fn title(role: &Role) -> String {
 /// What is wrong in a few words that go on after the name: `expires in 5 d`.
 pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
     match kind {
+        FindingKind::Chain(fault) => endpoint::summary(fault).to_owned(),
         FindingKind::Expired(at) => format!("expired {} ago", now - *at),
         FindingKind::Expires { at, .. } => format!("expires in {}", *at - now),
         FindingKind::ForeignCa(_) => "does not hold the cluster's CA".to_owned(),
@@ -141,11 +146,13 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
         FindingKind::NameMissing(endpoint) => {
             format!("does not have the name {}", escape_control(&endpoint.host))
         }
+        FindingKind::NotCompared(file) => format!("was not compared with {}", show(file)),
         FindingKind::NotYetValid(from) => format!("is not valid for another {}", *from - now),
         FindingKind::OutlivesCa { until, .. } => format!("expires on {} with its CA", until.date()),
         FindingKind::Refused(defect) => refused::summary(defect),
         FindingKind::Retired => "is left over from a CA rotation".to_owned(),
         FindingKind::RotationOverdue(_) => "was not rotated by the kubelet".to_owned(),
+        FindingKind::ServesOther { file, .. } => format!("does not serve {}", show(file)),
         FindingKind::StaleCa { of, .. } => format!("holds an old copy of {}", show(of)),
         FindingKind::SeveralCertificates(count) => {
             format!("holds {count} certificates, and kube-controller-manager signs with one")
@@ -172,6 +179,9 @@ pub fn summary(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
 fn name_missing(item: &Item, endpoint: &ServerName) -> String {
     let (host, by) = (escape_control(&endpoint.host), escape_control(&endpoint.by));
     let owner = item.role.owner;
+    if item.chain.is_some() {
+        return format!("it is not valid for {host}: {}", item.role.impact);
+    }
     if endpoint.is_dialed {
         format!(
             "it is not valid for {host}, which {by} uses to reach {owner}: the connection is rejected"
@@ -191,8 +201,8 @@ pub fn automatic(
     now: UnixTime,
 ) -> String {
     let nobody = "Nothing renews it automatically.".to_owned();
-    if expires.is_none() {
-        // There is nothing to renew.
+    if expires.is_none() || item.chain.is_some() {
+        // There is nothing to renew, or nobody here knows who does.
         return String::new();
     }
     if policy::ends_with_ca(item) {
@@ -309,6 +319,12 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
         Reason::BrokenLink => "a dangling symbolic link".to_owned(),
         Reason::Changed => "it kept changing while it was read".to_owned(),
         Reason::Empty => "the file is empty".to_owned(),
+        Reason::EndpointNotAsked(why) => {
+            format!("certwatch cannot ask it: {}", escape_control(why))
+        }
+        Reason::EndpointSilent(why) => {
+            format!("it presents no certificate: {}", escape_control(why))
+        }
         Reason::Hangs(since) => format!("it has not responded since {since}"),
         Reason::InContainerOnly => "in a container only: certwatch cannot see it".to_owned(),
         Reason::LinkLoop => "a loop of symbolic links".to_owned(),

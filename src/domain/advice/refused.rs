@@ -48,7 +48,7 @@ pub(super) fn message(item: &Item, defect: &Defect) -> String {
         }
         Defect::WeakSignature(hash) => format!("its signature is made with {hash}"),
     };
-    match refused_since(defect).map(first_version) {
+    match refused_since(defect).filter(|_| item.chain.is_none()).map(first_version) {
         Some(version) => format!("{what}, which Kubernetes {version} and later reject: {impact}"),
         None => format!("{what}: {impact}"),
     }
@@ -149,6 +149,7 @@ fn make_anew(item: &Item) -> Remedy {
             "no command repairs a CA; plan its rotation: \
              https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
         ),
+        _ if item.chain.is_some() => words("have its issuer make a new one without that"),
         _ => words("have its issuer make a new one that Kubernetes accepts"),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, restart, words};
-use super::{distribution, refused, show};
+use super::{distribution, endpoint, refused, show};
 use crate::domain::layout;
 use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason, StaleEvidence};
 use crate::domain::policy::{self, FindingKind};
@@ -15,11 +15,19 @@ use crate::domain::text::{escape_control, shell_word};
 /// What to do about it.
 pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
     match kind {
+        FindingKind::Chain(fault) => endpoint::remedy(fault),
+        FindingKind::Expired(_) | FindingKind::Expires { .. } if item.chain.is_some() => {
+            words("have its issuer renew it, and reload the server")
+        }
+        FindingKind::NotCompared(_) => {
+            words("see the row of that file, and whether `scan.exclude` leaves it out")
+        }
+        FindingKind::ServesOther { is_newer, .. } => endpoint::make_serve(*is_newer),
         FindingKind::Expired(_) | FindingKind::Expires { .. } => end_of_life(item, kind),
         FindingKind::ForeignCa(_) => foreign_ca(item),
         FindingKind::LeftOver(_) => delete_or_exclude(item),
-        FindingKind::NameMissing(endpoint) => {
-            refused::add_name(item, &escape_control(&endpoint.host))
+        FindingKind::NameMissing(lacking) => {
+            refused::add_name(item, &escape_control(&lacking.host))
         }
         FindingKind::NotYetValid(_) => Remedy::Command("timedatectl".to_owned()),
         FindingKind::OutlivesCa { .. } => plan_ca_rotation(),
@@ -297,6 +305,8 @@ fn mend(item: &Item, reason: &Reason) -> Remedy {
         {
             look_into(item, *format, *is_der)
         }
+        Reason::EndpointNotAsked(_) => endpoint::let_connect(),
+        Reason::EndpointSilent(_) => endpoint::connect(item),
         Reason::InContainerOnly => words(
             "mount it from the node (`hostPath`), so that it is renewed and watched there; or watch its source",
         ),

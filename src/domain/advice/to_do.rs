@@ -74,6 +74,7 @@ const fn is_blind(reason: &Reason) -> bool {
     matches!(
         reason,
         Reason::PermissionDenied
+            | Reason::EndpointNotAsked(_)
             | Reason::NotAsked { .. }
             | Reason::TimedOut(_)
             | Reason::Hangs(_)
@@ -92,13 +93,15 @@ fn turn(item: &Item, kind: &FindingKind) -> Turn {
         FindingKind::LeftOver(_) | FindingKind::OutlivesCa { .. } | FindingKind::Retired => {
             Turn::Last
         }
-        FindingKind::StaleUse { .. } => Turn::Restart,
+        FindingKind::ServesOther { .. } | FindingKind::StaleUse { .. } => Turn::Restart,
         FindingKind::StaleCopy { .. } => Turn::Copy,
         // Its rotation is planned, over weeks.
         FindingKind::Expired(_) | FindingKind::Expires { .. } if is_ca => Turn::Last,
-        FindingKind::Expired(_)
+        FindingKind::Chain(_)
+        | FindingKind::Expired(_)
         | FindingKind::Expires { .. }
         | FindingKind::NameMissing(_)
+        | FindingKind::NotCompared(_)
         | FindingKind::NotYetValid(_)
         | FindingKind::Refused(_)
         | FindingKind::RotationOverdue(_)

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod defect;
+mod endpoint;
 mod file_format;
 mod in_use;
 mod reason;
@@ -14,6 +15,7 @@ use super::kubernetes::Version;
 use super::role::Role;
 pub use certificate::{Attribute, Ca, Certificate, ClientAuth, Loopback, Name, Sha256, Signer};
 pub use defect::{Defect, PemFault, PemFaultKind};
+pub use endpoint::{ChainFault, PresentedChain};
 pub use file_format::FileFormat;
 pub use in_use::{HeldFile, StaleEvidence, StaleUse};
 pub use reason::Reason;
@@ -33,6 +35,8 @@ pub struct Inventory {
     pub held: Vec<HeldFile>,
     /// The components of this node were asked what they use.
     pub has_asked: bool,
+    /// How many endpoints were not asked, because nothing may be connected to.
+    pub endpoints_left_out: usize,
     /// What is known of the components of the node.
     pub components: Components,
 }
@@ -89,6 +93,8 @@ pub struct Item {
     pub named_by: Option<Arc<str>>,
     /// The component that goes on with another one.
     pub stale_use: Option<Box<StaleUse>>,
+    /// Of an endpoint: the rest of what it presents, and what it should.
+    pub chain: Option<Box<PresentedChain>>,
 }
 
 /// Where a certificate is. Path and entry are its identity: a renewal changes neither.
@@ -114,6 +120,8 @@ pub enum Entry {
         /// Position in the CA bundle, from 0.
         index: u32,
     },
+    /// What a server presents to who asks for this name, its host if there is none; the path is its address.
+    Endpoint(Option<Box<str>>),
     /// What a component presents to who connects to it, and has no file of; the path is its name.
     Presented(SocketAddr),
     /// A running process; the path is its name.
@@ -155,7 +163,7 @@ impl Place {
 impl Item {
     /// What was found in a place, and nothing else known of it.
     pub fn new(place: Place, role: &'static Role, content: Content) -> Self {
-        Self { place, role, content, has_key: None, named_by: None, stale_use: None }
+        Self { place, role, content, has_key: None, named_by: None, stale_use: None, chain: None }
     }
 
     /// The certificate, where there is one.

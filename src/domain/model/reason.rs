@@ -26,6 +26,10 @@ pub enum Reason {
     Empty,
     /// A component names it, and no volume of its pod shows it: it is in the container.
     InContainerOnly,
+    /// An endpoint that could not be asked, for a reason on this side; why, as a clause.
+    EndpointNotAsked(Box<str>),
+    /// An endpoint that presents no certificate; why, as a clause.
+    EndpointSilent(Box<str>),
     /// It has not answered since then, and is not waited for again until it does.
     Hangs(UnixTime),
     /// Links that lead back to themselves.
@@ -141,6 +145,8 @@ impl Reason {
             | Self::NotRead { .. }
             | Self::NotRunning(_) => true,
             Self::Changed
+            | Self::EndpointNotAsked(_)
+            | Self::EndpointSilent(_)
             | Self::Hangs(_)
             | Self::InContainerOnly
             | Self::NotALink
@@ -173,8 +179,8 @@ impl Reason {
             Self::NoCertificate => "no_certificate_found",
             Self::NotAFile(_) => "not_a_file",
             Self::NotALink => "not_a_symlink",
-            Self::NotAnswering { .. } => "not_answering",
-            Self::NotAsked { .. } => "not_asked",
+            Self::EndpointSilent(_) | Self::NotAnswering { .. } => "not_answering",
+            Self::EndpointNotAsked(_) | Self::NotAsked { .. } => "not_asked",
             Self::NotRead { format, .. } => format.code(),
             Self::NotRunning(_) => "not_running",
             Self::OutOfTime(_) => "out_of_time",

@@ -31,6 +31,8 @@ pub(super) fn not_yet_valid(certificate: &Certificate, now: UnixTime) -> Option<
 /// here depends on, and certwatch does not know their CA, only one of that name: a warning.
 pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Finding> {
     match &certificate.signer {
+        // What is wrong with its chain says more.
+        Signer::Refused(_) if item.chain.is_some() => None,
         Signer::Refused(ca) if item.role.kind != CertificateKind::UserKubeconfig => Some(Finding {
             severity: Severity::Critical,
             kind: FindingKind::WrongSigner(ca.clone()),

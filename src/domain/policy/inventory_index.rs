@@ -34,6 +34,8 @@ pub(super) struct InventoryIndex<'a> {
     leaf_ends: HashMap<(&'a Path, &'a str), UnixTime>,
     /// The current kubeconfigs that people copy.
     originals: Vec<(&'a Item, &'a Certificate)>,
+    /// The leaf of each file that an endpoint should serve.
+    to_serve: HashMap<&'a Path, &'a Certificate>,
 }
 
 struct ClusterCa<'a> {
@@ -54,7 +56,11 @@ fn in_chain(item: &Item) -> Option<(u32, &str)> {
     match &item.place.entry {
         Entry::Pem(index) => Some((*index, "")),
         Entry::User { name, index } => Some((*index, name)),
-        Entry::Cluster { .. } | Entry::Presented(_) | Entry::Process(_) | Entry::Whole => None,
+        Entry::Cluster { .. }
+        | Entry::Endpoint(_)
+        | Entry::Presented(_)
+        | Entry::Process(_)
+        | Entry::Whole => None,
     }
 }
 
@@ -88,10 +94,18 @@ impl<'a> InventoryIndex<'a> {
             roots_behind: roots_behind(inventory),
             leaf_ends: HashMap::new(),
             originals: Vec::new(),
+            to_serve: HashMap::new(),
         };
-        for item in inventory.items.iter().chain(&inventory.context) {
+        let items = || inventory.items.iter().chain(&inventory.context);
+        let chains = items().filter_map(|item| item.chain.as_ref());
+        let to_serve: HashSet<&Path> = chains.filter_map(|chain| chain.file.as_deref()).collect();
+        // What an endpoint presents says nothing of the node.
+        for item in items().filter(|item| item.chain.is_none()) {
             if let Some(certificate) = item.certificate() {
                 index.add(item, certificate);
+                if item.place.entry == Entry::Pem(0) && to_serve.contains(&*item.place.path) {
+                    index.to_serve.insert(&item.place.path, certificate);
+                }
             }
         }
         index
@@ -185,6 +199,11 @@ impl<'a> InventoryIndex<'a> {
     /// How many certificates Kubernetes reads of this file.
     pub(super) fn certificates_in(&self, path: &Path) -> usize {
         self.read_of.get(path).map_or(0, HashSet::len)
+    }
+
+    /// The certificate that an endpoint should serve, of that file.
+    pub(super) fn to_serve(&self, file: &Path) -> Option<&'a Certificate> {
+        self.to_serve.get(file).copied()
     }
 
     /// True for a CA behind a certificate that a component presents.

@@ -1,13 +1,14 @@
 //! The judgement: one pure function over (inventory, policy, now).
 
 mod checks;
+mod endpoint;
 mod inventory_index;
 mod refused;
 mod thresholds;
 
 use super::model::{
-    Certificate, Components, Content, Defect, Inventory, Item, Loopback, Reason, ServerName,
-    StaleUse,
+    Certificate, ChainFault, Components, Content, Defect, Inventory, Item, Loopback, Reason,
+    ServerName, StaleUse,
 };
 use super::role::{self, CertificateKind, RenewedBy};
 use super::time::{Span, UnixTime};
@@ -97,12 +98,16 @@ pub enum FindingKind {
         /// The threshold it has passed.
         threshold: Span,
     },
+    /// What an endpoint presents leads to no trusted CA, or a CA in it forbids it.
+    Chain(ChainFault),
     /// A kubeconfig whose cluster CA is not the cluster's CA.
     ForeignCa(Arc<Path>),
     /// It ends, or has ended, and nothing on the node names it; its last second.
     LeftOver(UnixTime),
     /// A name or address under which its server is reached is not in it.
     NameMissing(Box<ServerName>),
+    /// Whether an endpoint serves the certificate in this file cannot be told: it was not read.
+    NotCompared(Arc<Path>),
     /// Its first second has not come.
     NotYetValid(UnixTime),
     /// It claims to live longer than its CA.
@@ -120,6 +125,13 @@ pub enum FindingKind {
     RotationOverdue(UnixTime),
     /// The file of the CA that kube-controller-manager signs with holds so many certificates, and not one.
     SeveralCertificates(usize),
+    /// An endpoint serves another certificate than the one in its file.
+    ServesOther {
+        /// The file.
+        file: Arc<Path>,
+        /// That one is newer: the server goes on with the one of before.
+        is_newer: bool,
+    },
     /// A kubeconfig's copy of a CA that has been signed again with its key.
     StaleCa {
         /// The copy's last second.
@@ -167,20 +179,23 @@ impl FindingKind {
     /// The stable name for machines.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Chain(fault) => fault.code(),
             Self::Expired(_) => "expired",
             Self::Expires { .. } => "expires",
             Self::ForeignCa(_) => "foreign_ca",
             Self::LeftOver(_) => "left_over",
             Self::NameMissing(_) => "name_missing",
+            Self::NotCompared(_) => "not_compared",
             Self::NotYetValid(_) => "not_yet_valid",
             Self::OutlivesCa { .. } => "outlives_ca",
             Self::Refused(defect) => defect.code(),
             Self::Retired => "retired_ca",
             Self::RotationOverdue(_) => "rotation_overdue",
             Self::SeveralCertificates(_) => "several_certificates",
+            Self::ServesOther { is_newer: false, .. } => "serves_other",
             Self::StaleCa { .. } => "stale_ca",
             Self::StaleCopy { .. } => "stale_copy",
-            Self::StaleUse { .. } => "stale_in_use",
+            Self::ServesOther { .. } | Self::StaleUse { .. } => "stale_in_use",
             Self::SignatureUnchecked { .. } => "signature_unchecked",
             Self::Unusable(reason) => reason.code(),
             Self::WrongSigner(_) => "wrong_signer",
@@ -344,7 +359,9 @@ fn of_certificate(
         checks::stale_use(item, &steps, now),
     ];
     let refused = refused::refused(item, certificate, index, node);
-    let mut findings: Vec<Finding> = found.into_iter().flatten().chain(refused).collect();
+    let presented = endpoint::findings(item, certificate, index, &steps, now);
+    let found = found.into_iter().flatten();
+    let mut findings: Vec<Finding> = found.chain(refused).chain(presented).collect();
     if item.role.kind == CertificateKind::MinorLeaf || item.role == &role::STRAY {
         findings
             .iter_mut()

@@ -13,8 +13,8 @@ use super::inventory_index::InventoryIndex;
 use super::{Finding, FindingKind, Severity};
 
 /// Those that are presented by a server.
-const SERVING: [&str; 5] =
-    ["apiserver", "etcd-peer", "etcd-server", "kubelet-server", "kubelet-serving"];
+const SERVING: [&str; 6] =
+    ["apiserver", "endpoint", "etcd-peer", "etcd-server", "kubelet-server", "kubelet-serving"];
 
 /// CAs that only servers are checked with.
 const SERVERS_ONLY: [&str; 2] = ["cluster-ca", "external-etcd-ca"];
@@ -78,7 +78,10 @@ fn use_of(item: &Item, index: &InventoryIndex<'_>, node: &Components) -> Option<
 }
 
 fn is_first(entry: &Entry) -> bool {
-    matches!(entry, Entry::Pem(0) | Entry::User { index: 0, .. } | Entry::Whole)
+    matches!(
+        entry,
+        Entry::Endpoint(_) | Entry::Pem(0) | Entry::User { index: 0, .. } | Entry::Whole
+    )
 }
 
 fn is_signing(path: &Path, node: &Components) -> bool {
@@ -124,8 +127,10 @@ fn severity(
     index: &InventoryIndex<'_>,
     node: &Components,
 ) -> Severity {
-    let is_later = refused_since(defect)
-        .is_some_and(|feature| node.version.is_some_and(|version| !version.has(feature)));
+    // Whoever connects to an endpoint is not of this cluster's version.
+    let is_later = item.chain.is_none()
+        && refused_since(defect)
+            .is_some_and(|feature| node.version.is_some_and(|version| !version.has(feature)));
     // One that is not parsed or not found takes all others of its file with it, or is lost itself.
     let is_left_over = matches!(
         defect,

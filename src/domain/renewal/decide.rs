@@ -375,7 +375,9 @@ fn leaf<'a>(inventory: &'a Inventory, role: &Role) -> Option<&'a Item> {
     let is_leaf = |item: &&Item| match item.place.entry {
         Entry::Pem(index) | Entry::User { index, .. } => index == 0,
         Entry::Whole => true,
-        Entry::Cluster { .. } | Entry::Presented(_) | Entry::Process(_) => false,
+        Entry::Cluster { .. } | Entry::Endpoint(_) | Entry::Presented(_) | Entry::Process(_) => {
+            false
+        }
     };
     let items = inventory.items.iter().filter(|item| item.role.id == role.id);
     items.filter(is_leaf).min_by_key(|item| item.certificate().map(ends))

@@ -59,6 +59,7 @@ fn item(name: &str, certificate: Certificate) -> Item {
         has_key: Some(true),
         named_by: None,
         stale_use: None,
+        chain: None,
     }
 }
 

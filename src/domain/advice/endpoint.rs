@@ -1,0 +1,112 @@
+//! Endpoints, in words.
+
+use std::path::Path;
+
+use super::command::{Remedy, pasteable_text, words};
+use super::show;
+use crate::domain::model::{ChainFault, Entry, Item};
+use crate::domain::policy;
+use crate::domain::text::escape_control;
+use crate::domain::time::UnixTime;
+
+/// What is wrong with the chain, and what follows.
+pub(super) fn message(fault: &ChainFault, impact: &str) -> String {
+    let what = match fault {
+        ChainFault::NameConstraints => "a CA in its chain may not sign its names".to_owned(),
+        ChainFault::NoIssuer(issuer) => format!(
+            "its issuer is neither presented with it nor trusted ({})",
+            escape_control(issuer)
+        ),
+        ChainFault::PathLength => "a CA in its chain may not have so many CAs below it".to_owned(),
+        ChainFault::Purpose => "a CA in its chain is not for servers".to_owned(),
+        ChainFault::SelfSigned => "it has signed itself".to_owned(),
+        ChainFault::UnknownCa(ca) => {
+            format!("its chain ends at a CA that is not trusted ({})", escape_control(ca))
+        }
+    };
+    format!("{what}: {impact}")
+}
+
+/// In a few words that go on after the name.
+pub(super) fn summary(fault: &ChainFault) -> &'static str {
+    match fault {
+        ChainFault::NameConstraints | ChainFault::PathLength | ChainFault::Purpose => {
+            "has a chain that one of its CAs forbids"
+        }
+        ChainFault::NoIssuer(_) => "is presented without its issuer",
+        ChainFault::SelfSigned => "is self-signed",
+        ChainFault::UnknownCa(_) => "is signed by a CA that is not trusted",
+    }
+}
+
+/// What to do about the chain.
+pub(super) fn remedy(fault: &ChainFault) -> Remedy {
+    words(match fault {
+        ChainFault::NameConstraints | ChainFault::PathLength | ChainFault::Purpose => {
+            "have another CA issue it"
+        }
+        ChainFault::NoIssuer(_) => {
+            "put the intermediate CAs behind the certificate in the server's file, and reload it; for a CA of \
+             your own, set `ca-file` in its [[endpoint]]"
+        }
+        ChainFault::SelfSigned => {
+            "if that is meant, set `ca-file` in its [[endpoint]] to the certificate itself"
+        }
+        ChainFault::UnknownCa(_) => {
+            "for a CA of your own, set `ca-file` in its [[endpoint]]; else have another CA issue it"
+        }
+    })
+}
+
+/// That it serves another certificate, and what follows from that.
+pub(super) fn other(item: &Item, file: &Path, is_newer: bool, now: UnixTime) -> String {
+    let file = show(file);
+    if !is_newer {
+        return format!("it serves another certificate than {file}, which is not newer");
+    }
+    let impact = item.role.impact;
+    let end = match policy::expires(item) {
+        Some(end) if end < now => format!("which has expired, on {}: {impact}", end.date()),
+        Some(end) => format!("which expires in {}, on {}; then {impact}", end - now, end.date()),
+        None => impact.to_owned(),
+    };
+    format!("{file} has been renewed, and it still serves an older certificate, {end}")
+}
+
+/// That it is not known whether it does.
+pub(super) fn not_compared(file: &Path) -> String {
+    format!("whether it serves {} is not known, since that was not read", show(file))
+}
+
+/// How to make it serve its file.
+pub(super) fn make_serve(is_newer: bool) -> Remedy {
+    words(if is_newer {
+        "reload the server, such as with `systemctl reload nginx`: it reads the file at its start alone"
+    } else {
+        "find out which file the server uses, and correct `file` in its [[endpoint]]"
+    })
+}
+
+/// How to make it possible to ask.
+pub(super) fn let_connect() -> Remedy {
+    words(
+        "make that possible (a service's sandbox: docs/service.md), or leave endpoints out with `--offline`",
+    )
+}
+
+/// How to see for oneself.
+pub(super) fn connect(item: &Item) -> Remedy {
+    let address = pasteable_text(&item.place.path.to_string_lossy());
+    let name = match &item.place.entry {
+        Entry::Endpoint(Some(name)) => {
+            pasteable_text(name).map(|name| format!(" -servername {name}"))
+        }
+        _ => Some(String::new()),
+    };
+    match (address, name) {
+        (Some(address), Some(name)) => {
+            Remedy::Command(format!("openssl s_client -connect {address}{name} </dev/null"))
+        }
+        _ => words("see what `openssl s_client` says"),
+    }
+}
