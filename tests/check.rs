@@ -492,7 +492,10 @@ fn a_leaf_ends_with_the_intermediate_in_its_file() {
     let (document, _) = check_json(root.path(), &["/etc/kubernetes/pki/apiserver.crt"]);
     assert_eq!(codes(&document, "pki/apiserver.crt"), ["expires", "expires"]);
     assert!(
-        rows(&document)[0]["findings"][0]["message"].as_str().unwrap().contains("ends with its CA")
+        rows(&document)[0]["findings"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("expires with its CA")
     );
 }
 

@@ -147,7 +147,7 @@ fn the_chain_counts_as_it_is_presented() {
     let (document, code) = site.check(&[]);
     // It ends with the CA in between.
     assert_eq!(code, 1, "{document:#}");
-    assert!(message(&document, &server.address()).starts_with("ends with its CA in 20 d"));
+    assert!(message(&document, &server.address()).starts_with("expires with its CA in 20 d"));
     // In a year everything of it is over.
     let (document, _) = site.check(&["--in", "30d"]);
     assert_eq!(codes(&document, &server.address()), ["expired"]);

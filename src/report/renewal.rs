@@ -181,18 +181,12 @@ impl<'a> PlanJson<'a> {
             incomplete,
             warnings,
         } = report.plan;
-        let pod = |component: &Component, reason, message, outage| PodJson {
-            component: component.name(),
-            reason,
-            message,
-            outage,
-        };
         let restart = restart
             .iter()
-            .map(|(it, why)| pod(it, why.code(), why.words(), report.plan.outage(*it)));
-        let keep_running = skip_restart
-            .iter()
-            .map(|(it, why)| pod(it, why.code(), why.words().to_owned(), "none".to_owned()));
+            .map(|(it, why)| PodJson::of(*it, why.code(), why.words(), report.plan.outage(*it)));
+        let keep_running = skip_restart.iter().map(|(it, why)| {
+            PodJson::of(*it, why.code(), why.words().to_owned(), "none".to_owned())
+        });
         let left = |it: &Leftover| LeftoverJson { code: it.code(), message: it.words() };
         Self {
             leftovers: leftovers.iter().map(left).collect(),
@@ -211,6 +205,12 @@ impl<'a> PlanJson<'a> {
             overridden: overridden.iter().map(BlockerJson::of).collect(),
             blockers: blockers.iter().map(BlockerJson::of).collect(),
         }
+    }
+}
+
+impl PodJson {
+    fn of(component: Component, reason: &'static str, message: String, outage: String) -> Self {
+        Self { component: component.name(), reason, message, outage }
     }
 }
 

@@ -4,6 +4,7 @@ mod catalogue;
 mod command;
 mod distribution;
 mod endpoint;
+mod kubelet;
 mod meaning;
 mod refused;
 mod remedy;
@@ -63,11 +64,8 @@ fn what_happens(item: &Item, kind: &FindingKind, now: UnixTime) -> String {
             format!("not valid until {from}, in {}: rejected until then", *from - now)
         }
         FindingKind::OutlivesCa { ca, until } => {
-            format!(
-                "expires on {} with its CA {}, before its own expiry date",
-                until.date(),
-                show(ca)
-            )
+            let (date, ca) = (until.date(), show(ca));
+            format!("expires on {date} with its CA {ca}, before its own expiry date")
         }
         FindingKind::Refused(defect) => refused::message(item, defect),
         FindingKind::Retired => {

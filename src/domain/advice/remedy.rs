@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::command::{Remedy, kubeadm_phase, pasteable, pasteable_text, restart, words};
-use super::{distribution, endpoint, refused, show};
+use super::command::{Remedy, kubeadm_phase, pasteable, restart, words};
+use super::{distribution, endpoint, kubelet, refused, show};
 use crate::domain::layout;
-use crate::domain::model::{Attribute, Entry, FileFormat, Item, Reason, StaleEvidence};
+use crate::domain::model::{Entry, FileFormat, Item, Reason, StaleEvidence};
 use crate::domain::policy::{self, FindingKind};
 use crate::domain::reference::KUBELET;
 use crate::domain::renewal::other_pod::restart_command;
@@ -78,14 +78,14 @@ fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {
             _ => words("have its issuer renew it, and then renew everything it signed"),
         },
         CertificateKind::KubeletClient if matches!(kind, FindingKind::Expired(_)) => {
-            recover_kubelet(item)
+            kubelet::recover(item)
         }
         CertificateKind::UserKubeconfig => words(
             "if it is a copy of admin.conf, run `certwatch renew admin.conf`, which refreshes root's copy too; \
              if it is a person's own, have its issuer renew it",
         ),
         _ if policy::is_externally_managed(item) => external_ca(),
-        _ if role == &role::KUBELET_CONF => rotate_kubelet_conf(item),
+        _ if role == &role::KUBELET_CONF => kubelet::rotate_conf(item),
         _ if role.renewer == RenewedBy::Kubeadm => renew(role.id, kind),
         _ if role.command.is_empty() => words(&renew_elsewhere(role)),
         _ => Remedy::Command(role.command.replace("{name}", &shell_word(&item.place.file_name()))),
@@ -149,7 +149,7 @@ fn renew_or_mend_ca(item: &Item, ca: &Path) -> Remedy {
     let alone = match item.role.renewer {
         _ if policy::is_externally_managed(item) => external_ca(),
         RenewedBy::Kubeadm => words(&format!("run `{}`", item.role.command)),
-        _ if item.role.kind == CertificateKind::KubeletClient => recover_kubelet(item),
+        _ if item.role.kind == CertificateKind::KubeletClient => kubelet::recover(item),
         _ => words("have that CA issue a new one"),
     };
     words(&format!(
@@ -233,25 +233,6 @@ fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-:@".contains(c)
 }
 
-/// A kubelet.conf made by kubeadm before 1.17 holds the certificate itself and ignores rotation
-/// (kubernetes/kubeadm#1753); a bootstrapped one may name another file (kubernetes/kubernetes#71825).
-fn rotate_kubelet_conf(item: &Item) -> Remedy {
-    const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-    let point = format!(
-        "cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && sed -i -E \
-         's#client-(certificate|key)(-data)?: .*#client-\\1: {CURRENT}#' /etc/kubernetes/kubelet.conf && \
-         systemctl restart kubelet"
-    );
-    match recover_kubelet(item) {
-        Remedy::Command(recover) => Remedy::Command(format!(
-            "if openssl x509 -checkend 3600 -noout -in {CURRENT} >/dev/null 2>&1; then {point}; else {recover}; fi"
-        )),
-        Remedy::Words(recover) => words(&format!(
-            "if {CURRENT} is newer, run `{point}`; if it is not, or is not there, {recover}"
-        )),
-    }
-}
-
 /// The kubelet replaces its link, and refuses to replace a file (`updateSymlink` in client-go's
 /// util/certificate).
 fn link_current(item: &Item) -> Remedy {
@@ -261,38 +242,6 @@ fn link_current(item: &Item) -> Remedy {
         "new={start}$(date +%Y-%m-%d-%H-%M-%S).pem; mv -n {path} $new && ln -s $new {path} && \
          systemctl restart kubelet"
     ))
-}
-
-/// kubernetes.io, "Troubleshooting kubeadm": kubelet client certificate rotation fails. The node's
-/// name is that of its certificate, not of the host, and the server that of its kubelet.conf: kubeadm would take the control
-/// plane's endpoint, or since 1.33 the address of the default route.
-fn recover_kubelet(item: &Item) -> Remedy {
-    if item.place.path.starts_with("/var/lib/k0s") {
-        return words(
-            "on a controller, `k0s token create --role=worker` prints a token; delete /var/lib/k0s/kubelet.conf and \
-             /var/lib/k0s/kubelet/pki here, and start the worker with that token",
-        );
-    }
-    let certificate = item.certificate();
-    let name = certificate.map(|certificate| certificate.subject.value(&Attribute::Cn));
-    let node =
-        name.as_deref().and_then(|name| name.strip_prefix("system:node:")).and_then(pasteable_text);
-    let can_sign = certificate
-        .and_then(|certificate| certificate.signer.verified())
-        .is_some_and(|ca| ca.has_key);
-    match node {
-        Some(node) if can_sign => Remedy::Command(format!(
-            "rm -rf /root/kubelet-new; kubeadm init phase kubeconfig kubelet --node-name {node} --kubeconfig-dir \
-             /root/kubelet-new && sed -i \"s#server: .*#$(grep -om1 'server: .*' /etc/kubernetes/kubelet.conf)#\" \
-             /root/kubelet-new/kubelet.conf && cp -p /etc/kubernetes/kubelet.conf /root/kubelet.conf.old && \
-             cp /root/kubelet-new/kubelet.conf /etc/kubernetes/ && systemctl restart kubelet"
-        )),
-        _ => words(
-            "on a control-plane node, `kubeadm kubeconfig user --org system:nodes --client-name system:node:NAME` \
-             prints a new kubelet.conf for this node (NAME: its name); save it here as \
-             /etc/kubernetes/kubelet.conf and restart the kubelet",
-        ),
-    }
 }
 
 fn mend(item: &Item, reason: &Reason) -> Remedy {
@@ -364,7 +313,7 @@ fn mend_role(item: &Item, reason: &Reason) -> Remedy {
         CertificateKind::Ca => {
             words("copy it from another control-plane node or a backup; never create a new one")
         }
-        CertificateKind::KubeletClient => recover_kubelet(item),
+        CertificateKind::KubeletClient => kubelet::recover(item),
         CertificateKind::Leaf | CertificateKind::MinorLeaf if item.named_by.is_some() => {
             words("restore it from a backup, or have its issuer issue it again")
         }
