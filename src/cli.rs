@@ -25,7 +25,7 @@ pub enum Verb {
     ///
     /// Without PATH it checks the places of kubeadm: /etc/kubernetes/pki and ssl,
     /// /etc/kubernetes/*.conf, /var/lib/kubelet/pki, /root/.kube/config; those of k3s, RKE2, k0s and
-    /// MicroK8s; running API servers; and `scan.paths` and [[endpoint]] of the configuration.
+    /// MicroK8s; running API servers; and `scan.paths` and `[[endpoint]]` of the configuration.
     ///
     /// Exit status: 0 ok, 1 warning, 2 critical, 3 something could not be judged, or wrong
     /// usage.
@@ -73,7 +73,7 @@ pub enum Verb {
 pub struct CheckArgs {
     /// Check only these files, directories or globs (with **), and servers
     ///
-    /// HOST:PORT is a server, with the settings of its [[endpoint]] if there is one; write ./HOST:PORT for a
+    /// HOST:PORT is a server, with the settings of its `[[endpoint]]` if there is one; write ./HOST:PORT for a
     /// file of such a name.
     #[arg(value_name = "PATH|HOST:PORT")]
     pub paths: Vec<PathBuf>,
