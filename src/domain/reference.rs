@@ -68,6 +68,17 @@ const KEY_FLAGS: [(&str, &str, &Role); 6] = [
     (ETCD, "peer-key-file", &custom::ETCD_PEER),
 ];
 
+/// The flag for pairs that are presented to who asks for their names; it may be given several times.
+pub(crate) const SNI_FLAG: &str = "tls-sni-cert-key";
+
+/// What such a pair is.
+const SNI_ROLES: [(&str, &Role); 4] = [
+    (API_SERVER, &custom::APISERVER_SNI),
+    (CONTROLLER_MANAGER, &custom::CONTROLLER_MANAGER),
+    (SCHEDULER, &custom::SCHEDULER),
+    (KUBELET, &custom::KUBELET_SERVING),
+];
+
 /// Where the file is that something names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum NamedPlace {
@@ -130,6 +141,32 @@ impl References {
                 self.known.insert(of);
                 let named_by = format!("{of} --{name}").into();
                 self.add(Reference { place: place(path), role, named_by, is_key });
+            }
+        }
+    }
+
+    /// Takes the values of [`SNI_FLAG`]: each is `CERTIFICATE,KEY` or `CERTIFICATE,KEY:NAME,…`, or several of them with
+    /// semicolons (component-base's cli/flag/namedcertkey_flag.go).
+    pub(crate) fn take_sni<'a>(
+        &mut self,
+        program: &str,
+        values: impl Iterator<Item = &'a str>,
+        place: impl Fn(&Path) -> NamedPlace,
+    ) {
+        let Some((_, role)) = SNI_ROLES.iter().find(|(of, _)| *of == program) else { return };
+        let named_by: Arc<str> = format!("{program} --{SNI_FLAG}").into();
+        for pair in values.flat_map(|value| value.split(';')) {
+            let files = pair.split_once(':').map_or(pair, |(files, _)| files);
+            for (file, is_key) in files.splitn(2, ',').zip([false, true]) {
+                let path = Path::new(file.trim());
+                if path.is_absolute() {
+                    self.add(Reference {
+                        place: place(path),
+                        role,
+                        named_by: named_by.clone(),
+                        is_key,
+                    });
+                }
             }
         }
     }

@@ -208,7 +208,12 @@ impl StaticPod {
     /// The value of a flag, given without dashes; the last one counts. A flag without a value is
     /// `true`.
     pub fn flag(&self, name: &str) -> Option<&str> {
-        self.words.iter().enumerate().rev().find_map(|(position, word)| {
+        self.flags(name).last()
+    }
+
+    /// The values of a flag that may be given several times.
+    pub(crate) fn flags(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.words.iter().enumerate().filter_map(move |(position, word)| {
             let word = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
             match word.split_once('=') {
                 Some((flag, value)) => (flag == name).then_some(value),

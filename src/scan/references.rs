@@ -150,12 +150,14 @@ fn take_pod(host: &Host, named: &mut References, pod: &StaticPod) {
         Some(path) => NamedPlace::OnNode(lexical(&path)),
         None => NamedPlace::InContainer(lexical(path)),
     };
-    let file = pod.flag("config-file").filter(|_| pod.program() == Some(ETCD));
+    let program = pod.program().unwrap_or_default();
+    let file = pod.flag("config-file").filter(|_| program == ETCD);
     let path = file.and_then(|file| pod.host_path(Path::new(file)));
     match path.and_then(|path| host.read(&path, false).ok()).map(|it| etcd::flags(&it)) {
         Some(flags) => named.take(ETCD, |flag| flags.get(flag).map(String::as_str), place),
-        None => named.take(pod.program().unwrap_or_default(), |flag| pod.flag(flag), place),
+        None => named.take(program, |flag| pod.flag(flag), place),
     }
+    named.take_sni(program, pod.flags(reference::SNI_FLAG), place);
     pod.mentioned().for_each(|path| named.mention(lexical(&path)));
 }
 

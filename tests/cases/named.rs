@@ -123,6 +123,29 @@ fn every_file_that_a_flag_names_is_judged_as_its_component_s() {
     }
 }
 
+/// Each of them is presented to who asks for its names, so each is judged.
+#[test]
+fn pairs_for_sni_are_judged() {
+    let (_root, node) = healthy();
+    let leaf = |end| Authority::new("y", TEN_YEARS).leaf("x", "", &["api.example.com"], end);
+    let [ends, lasts] = ["/srv/own tls/ends.certificate", "/srv/own tls/lasts.certificate"];
+    write_pem(&node, ends, &leaf(EXPIRED));
+    write_pem(&node, lasts, &leaf(TEN_YEARS));
+    node.write("srv/own tls/lasts.key", "");
+    let value =
+        format!("{lasts},/srv/own tls/lasts.key;{ends},/srv/own tls/ends.key:*.example.com,b");
+    let flags = with(api_server_flags(PKI), "tls-sni-cert-key", Some(&value));
+    node.manifest("kube-apiserver", &flags, &["/etc/kubernetes", "/srv/own tls"]);
+    for (path, severity) in [(ends, "critical"), (lasts, "ok")] {
+        let row = row(&node, path);
+        let role = (&row["role"], &row["severity"], &row["named_by"]);
+        let by = "kube-apiserver --tls-sni-cert-key".into();
+        assert_eq!(role, (&"custom-apiserver-sni".into(), &severity.into(), &by), "{row:#}");
+    }
+    assert_eq!(row(&node, "/srv/own tls/ends.key")["findings"][0]["code"], "not_found");
+    assert!(!found(&node, &[]).iter().any(|it| it.0.ends_with("lasts.key")));
+}
+
 #[test]
 fn a_kubeconfig_elsewhere_is_its_component_s() {
     let (_root, node) = healthy();

@@ -22,6 +22,15 @@ pub(crate) static APISERVER: Role = custom(
     "kubectl, nodes and controllers reject this API server",
 );
 
+/// `--tls-sni-cert-key` of kube-apiserver.
+pub(crate) static APISERVER_SNI: Role = custom(
+    "custom-apiserver-sni",
+    "certificate for SNI",
+    "kube-apiserver",
+    CertificateKind::Leaf,
+    "clients that use one of its names reject this API server",
+);
+
 /// `--kubelet-client-certificate` of kube-apiserver.
 pub(crate) static APISERVER_KUBELET_CLIENT: Role = custom(
     "custom-apiserver-kubelet-client",
@@ -188,8 +197,9 @@ pub(crate) static LEFT_OVER: Role = Role {
 };
 
 #[cfg(test)]
-pub(super) static ALL: [&Role; 19] = [
+pub(super) static ALL: [&Role; 20] = [
     &APISERVER,
+    &APISERVER_SNI,
     &APISERVER_KUBELET_CLIENT,
     &FRONT_PROXY_CLIENT,
     &CLIENT_CA,
