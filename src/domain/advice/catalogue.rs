@@ -101,6 +101,11 @@ fn of_endpoints() -> Vec<Sample> {
     [
         FindingKind::Chain(ChainFault::NameConstraints),
         FindingKind::Chain(ChainFault::NoIssuer("CN = Example Issuing CA".into())),
+        FindingKind::Chain(ChainFault::NotJudged("a CA in it demands policies")),
+        FindingKind::Chain(ChainFault::RejectedCa {
+            ca: "CN = Example Issuing CA".into(),
+            defect: Defect::NotForSigning,
+        }),
         FindingKind::Chain(ChainFault::SelfSigned),
         FindingKind::Chain(ChainFault::UnknownCa("CN = Example Root CA".into())),
         FindingKind::NotCompared(path("/etc/nginx/www.pem")),

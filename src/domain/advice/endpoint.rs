@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::command::{Remedy, pasteable_text, words};
-use super::show;
+use super::{refused, show};
 use crate::domain::model::{ChainFault, Entry, Item};
 use crate::domain::policy;
 use crate::domain::text::escape_control;
@@ -16,6 +16,14 @@ pub(super) fn message(fault: &ChainFault, impact: &str) -> String {
         ChainFault::NoIssuer(issuer) => format!(
             "its issuer is neither presented with it nor trusted ({})",
             escape_control(issuer)
+        ),
+        ChainFault::NotJudged(what) => {
+            return format!("whether clients accept its chain is not known: {what}");
+        }
+        ChainFault::RejectedCa { ca, defect } => format!(
+            "in its chain, {} {}",
+            escape_control(ca),
+            refused::summary(defect).replace("cannot be parsed by Kubernetes", "cannot be parsed")
         ),
         ChainFault::PathLength => "a CA in its chain may not have so many CAs below it".to_owned(),
         ChainFault::Purpose => "a CA in its chain is not for servers".to_owned(),
@@ -34,6 +42,8 @@ pub(super) fn summary(fault: &ChainFault) -> &'static str {
             "has a chain that one of its CAs forbids"
         }
         ChainFault::NoIssuer(_) => "is presented without its issuer",
+        ChainFault::NotJudged(_) => "has a chain that was not judged",
+        ChainFault::RejectedCa { .. } => "has a CA in its chain that clients reject",
         ChainFault::SelfSigned => "is self-signed",
         ChainFault::UnknownCa(_) => "is signed by a CA that is not trusted",
     }
@@ -48,6 +58,13 @@ pub(super) fn remedy(fault: &ChainFault) -> Remedy {
         ChainFault::NoIssuer(_) => {
             "put the intermediate CAs behind the certificate in the server's file, and reload it; for a CA of \
              your own, set `ca-file` in its [[endpoint]]"
+        }
+        ChainFault::NotJudged(_) => {
+            "see whether a client that verifies it accepts it, such as with `curl`"
+        }
+        ChainFault::RejectedCa { .. } => {
+            "put the right intermediate CAs behind the certificate in the server's file, and reload it; else have another \
+             CA issue it"
         }
         ChainFault::SelfSigned => {
             "if that is meant, set `ca-file` in its [[endpoint]] to the certificate itself"
