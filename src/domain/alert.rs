@@ -236,7 +236,8 @@ fn of_row(
     let item = &inventory.items[row.item];
     let facts = || row.findings.iter().map(|finding| &finding.kind);
     let threshold = facts().filter_map(threshold).min();
-    let mut remedies: Vec<_> = facts().map(|kind| advice::remedy(item, kind)).collect();
+    let remedy = |kind| advice::remedy_among(item, kind, &row.findings);
+    let mut remedies: Vec<_> = facts().map(remedy).collect();
     remedies.dedup();
     Alert {
         id,

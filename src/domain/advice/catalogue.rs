@@ -51,7 +51,7 @@ fn entry((item, kind): Sample) -> CatalogueEntry {
         meaning: meaning(&kind),
         path: item.place.path.display().to_string(),
         example: message(&item, &kind, NOW),
-        remedy: remedy(&item, &kind),
+        remedy: remedy::remedy(&item, &kind),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::command::{Remedy, pasteable_text, words};
 use super::{refused, show};
+use crate::domain::endpoint::{HostPort, StartTls};
 use crate::domain::model::{ChainFault, Entry, Item};
 use crate::domain::policy;
 use crate::domain::text::escape_control;
@@ -120,10 +121,44 @@ pub(super) fn connect(item: &Item) -> Remedy {
         }
         _ => Some(String::new()),
     };
+    let known = item.place.path.to_str().and_then(HostPort::parse);
+    let before = match known.map_or(StartTls::None, |it| StartTls::of_port(it.port)) {
+        StartTls::None => "",
+        StartTls::Postgres => " -starttls postgres",
+        StartTls::Smtp => " -starttls smtp",
+    };
     match (address, name) {
         (Some(address), Some(name)) => {
-            Remedy::Command(format!("openssl s_client -connect {address}{name} </dev/null"))
+            Remedy::Command(format!("openssl s_client -connect {address}{name}{before} </dev/null"))
         }
         _ => words("see what `openssl s_client` says"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::domain::model::{Content, Place, Reason};
+    use crate::domain::role;
+
+    #[test]
+    fn a_command_to_see_for_oneself_does_what_the_probe_does() {
+        let said = |address: &str, name: Option<&str>| {
+            let place = Place::new(PathBuf::from(address), Entry::Endpoint(name.map(Into::into)));
+            let silent =
+                Content::Problem(Reason::EndpointSilent("it closes the connection".into()));
+            connect(&Item::new(place, &role::ENDPOINT, silent)).to_string()
+        };
+        assert_eq!(said("a:443", None), "run: openssl s_client -connect a:443 </dev/null");
+        assert_eq!(
+            said("a:5432", Some("db")),
+            "run: openssl s_client -connect a:5432 -servername db -starttls postgres </dev/null"
+        );
+        assert_eq!(
+            said("[fd00::1]:25", None),
+            "run: openssl s_client -connect '[fd00::1]:25' -starttls smtp </dev/null"
+        );
     }
 }

@@ -157,6 +157,16 @@ mod tests {
         }
     }
 
+    /// What was renewed already is not to be renewed again.
+    #[test]
+    fn where_the_file_is_newer_a_reload_is_all_there_is_to_do() {
+        let inventory = inventory(None, 5, None, Some(300));
+        let rows = assess(&inventory, &Policy::default(), NOW).rows;
+        let list = crate::domain::advice::to_do(&inventory.items, &rows, &[]);
+        let said: Vec<_> = list.iter().map(|it| it.remedy.to_string()).collect();
+        assert!(matches!(&said[..], [one] if one.starts_with("reload the server")), "{said:?}");
+    }
+
     #[test]
     fn what_was_not_compared_is_unknown() {
         let mut inventory = inventory(None, 300, None, Some(300));
