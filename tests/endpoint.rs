@@ -14,7 +14,10 @@ use std::time::Duration;
 use common::endpoint::{Presenting, postgres, serve, smtp};
 use common::pki::{Authority, Days, Pair};
 use common::run::{certwatch, codes};
-use rcgen::{CertificateParams, GeneralSubtree, KeyPair, NameConstraints};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree,
+    IsCa, KeyPair, KeyUsagePurpose, NameConstraints,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -167,6 +170,154 @@ fn what_a_ca_may_not_sign_is_rejected() {
     assert_eq!(site.said_of(&leaf, ""), ["forbidden_by_ca"]);
     let leaf = ca.leaf("www", "", &["www.example.org"], YEAR);
     assert_eq!(site.said_of(&leaf, "server-name = 'www.example.org'"), [""; 0]);
+}
+
+/// What Go rejects, of CAs that have signed as they should.
+#[test]
+fn a_ca_that_clients_reject_is_no_ca() {
+    let site = Site::new();
+    let said = |change: fn(&mut CertificateParams)| {
+        let key = KeyPair::generate().unwrap();
+        let between = site.ca.changed_intermediate("between", TEN_YEARS, key, change);
+        let leaf = between.leaf("www", "", &["localhost"], YEAR);
+        site.said_of(&chained(&leaf, &[&between.pair]), "")
+    };
+    assert_eq!(said(|_| ()), [""; 0]);
+    assert_eq!(said(|ca| ca.is_ca = IsCa::NoCa), ["rejected_ca"]);
+    assert_eq!(said(|ca| ca.is_ca = IsCa::ExplicitNoCa), ["rejected_ca"]);
+    assert_eq!(said(|ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign]), ["rejected_ca"]);
+    let client = |ca: &mut CertificateParams| {
+        ca.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    assert_eq!(said(client), ["forbidden_by_ca"]);
+    let unknown = |ca: &mut CertificateParams| {
+        let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 9], vec![5, 0]);
+        extension.set_criticality(true);
+        ca.custom_extensions.push(extension);
+    };
+    assert_eq!(said(unknown), ["rejected_ca"]);
+    // PolicyConstraints: requireExplicitPolicy is 0.
+    let policies = |ca: &mut CertificateParams| {
+        let value = vec![0x30, 3, 0x80, 1, 0];
+        ca.custom_extensions.push(CustomExtension::from_oid_content(&[2, 5, 29, 36], value));
+    };
+    assert_eq!(said(policies), ["chain_not_judged"]);
+}
+
+/// The verifier of TLS libraries that takes a root for a key alone does not see these.
+#[test]
+fn a_trusted_ca_is_bound_by_what_it_says() {
+    let site = Site::new();
+    let said = |between: bool, change: fn(&mut CertificateParams)| {
+        let ca = Authority::changed("site-ca", TEN_YEARS, KeyPair::generate().unwrap(), change);
+        fs::write(site.path("ca.pem"), &ca.pair.certificate).unwrap();
+        if !between {
+            return site.said_of(&ca.leaf("www", "", &["localhost"], YEAR), "");
+        }
+        let below = ca.intermediate("between", TEN_YEARS);
+        let leaf = below.leaf("www", "", &["localhost"], YEAR);
+        site.said_of(&chained(&leaf, &[&below.pair]), "")
+    };
+    let none_below =
+        |ca: &mut CertificateParams| ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    assert_eq!(said(false, none_below), [""; 0]);
+    assert_eq!(said(true, none_below), ["forbidden_by_ca"]);
+    let no_signer = |ca: &mut CertificateParams| ca.key_usages = vec![KeyUsagePurpose::CrlSign];
+    assert_eq!(said(false, no_signer), ["rejected_ca"]);
+    let client = |ca: &mut CertificateParams| {
+        ca.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    assert_eq!(said(false, client), ["forbidden_by_ca"]);
+    assert_eq!(said(false, |ca| ca.is_ca = IsCa::ExplicitNoCa), ["rejected_ca"]);
+}
+
+fn openssl(directory: &Path, words: &str) {
+    let mut command = std::process::Command::new("openssl");
+    command.args(words.split_whitespace()).current_dir(directory);
+    let run = common::run::finish(&mut command);
+    assert_eq!(run.code, 0, "openssl {words}: {run:?}");
+}
+
+/// What the verifier of rustls does not know, it cannot see through: ECDSA on P-521, and hashes that are broken.
+#[test]
+fn a_chain_is_judged_whatever_its_algorithms() {
+    let site = Site::new();
+    let directory = site.directory.path();
+    let read = |name: &str| fs::read_to_string(site.path(name)).unwrap();
+    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -days 900";
+    let constraint = "-addext nameConstraints=critical,permitted;DNS:example.org";
+    openssl(directory, &format!("{new} -subj /CN=site-ca -keyout ca.key -out ca.pem {constraint}"));
+    let request = "req -newkey rsa:2048 -nodes";
+    openssl(
+        directory,
+        &format!("{request} -subj /CN=between -keyout between.key -out between.csr"),
+    );
+    openssl(directory, &format!("{request} -subj /CN=www -keyout www.key -out www.csr"));
+    fs::write(site.path("ca.ext"), "basicConstraints=critical,CA:TRUE\n").unwrap();
+    let sign = |name: &str, by: &str, names: &str, hash: &str| {
+        if name == "www" {
+            fs::write(site.path("www.ext"), format!("subjectAltName=DNS:{names}\n")).unwrap();
+        }
+        let extensions = if name == "www" { "www.ext" } else { "ca.ext" };
+        let by = format!("-CA {by}.pem -CAkey {by}.key -CAcreateserial -extfile {extensions}");
+        openssl(
+            directory,
+            &format!("x509 -req -in {name}.csr -days 300 {by} -{hash} -out {name}.pem"),
+        );
+        read(&format!("{name}.pem"))
+    };
+    let said = |certificate: String, name: &str| {
+        let pair = Pair { certificate, key: read("www.key") };
+        site.said_of(&pair, &format!("server-name = '{name}'"))
+    };
+    assert_eq!(said(sign("www", "ca", "localhost", "sha256"), "localhost"), ["forbidden_by_ca"]);
+    assert_eq!(said(sign("www", "ca", "a.example.org", "sha256"), "a.example.org"), [""; 0]);
+    let between = sign("between", "ca", "", "sha1");
+    let leaf = sign("www", "between", "a.example.org", "sha256");
+    assert_eq!(said(leaf + &between, "a.example.org"), ["rejected_ca"]);
+    // Whoever parses the chain stops at what is no certificate.
+    let damaged = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n";
+    let leaf = sign("www", "ca", "a.example.org", "sha256");
+    assert_eq!(said(leaf + damaged, "a.example.org"), ["rejected_ca"]);
+}
+
+#[test]
+fn a_chain_ends_and_begins_with_its_cas() {
+    let site = Site::new();
+    let said = |days: Days| {
+        let between = site.ca.intermediate("between", days);
+        let leaf = between.leaf("www", "", &["localhost"], YEAR);
+        site.said_of(&chained(&leaf, &[&between.pair]), "")
+    };
+    assert_eq!(said(Days(-90, -3)), ["expired"]);
+    assert_eq!(said(Days(3, 3_000)), ["not_yet_valid"]);
+}
+
+#[test]
+fn any_way_to_a_trusted_ca_will_do() {
+    let site = Site::new();
+    let key = KeyPair::generate().unwrap();
+    let copy = || KeyPair::from_pem(&key.serialize_pem()).unwrap();
+    let new = Authority::changed("new-ca", TEN_YEARS, copy(), |_| ());
+    let leaf = new.leaf("www", "", &["localhost"], YEAR);
+    // By the old root, which trusts the new one; in any order, with the root itself, and with strangers.
+    let crossed = site.ca.changed_intermediate("new-ca", TEN_YEARS, copy(), |_| ());
+    let stranger = Authority::new("stranger", TEN_YEARS);
+    let lapsed = site.ca.changed_intermediate("new-ca", Days(-90, -3), copy(), |_| ());
+    let namesake = Authority::new("new-ca", TEN_YEARS);
+    for behind in [
+        &[&crossed.pair][..],
+        &[&site.ca.pair, &stranger.pair, &crossed.pair],
+        &[&lapsed.pair, &crossed.pair],
+        &[&namesake.pair, &new.pair, &crossed.pair],
+    ] {
+        assert_eq!(site.said_of(&chained(&leaf, behind), ""), [""; 0]);
+    }
+    assert_eq!(site.said_of(&chained(&leaf, &[&lapsed.pair]), ""), ["expired"]);
+    assert_eq!(site.said_of(&chained(&leaf, &[&namesake.pair]), ""), ["missing_intermediate"]);
+    // An intermediate CA may be what is trusted.
+    fs::write(site.path("ca.pem"), &crossed.pair.certificate).unwrap();
+    assert_eq!(site.said_of(&leaf, ""), [""; 0]);
 }
 
 /// cert-manager had renewed the Secret, and nginx served the certificate of before.

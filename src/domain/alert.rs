@@ -202,9 +202,14 @@ impl AlertSnapshot {
 /// the alert that it is missing is in the same message. If a whole place that is named is missing, such as a mount that
 /// went away, that message says of each file below it that it no longer exists. That is true, and better than ten
 /// alerts whose text is of the day on which the place went away.
+///
+/// An endpoint is no directory: nothing is below it, and what is unknown of it goes on under its own identity. Nor is its
+/// address a path: in `[2001:db8::1]:443` nothing would stand before the first pattern, and all of the node be out of sight.
 fn blind_spots(inventory: &Inventory) -> Vec<String> {
     let hides = |item: &&Item| match &item.content {
-        Content::Problem(reason) => *reason != Reason::Missing,
+        Content::Problem(reason) => {
+            *reason != Reason::Missing && !matches!(item.place.entry, Entry::Endpoint(_))
+        }
         Content::Certificate(_) | Content::Loopback(_) => false,
     };
     let problems = inventory.items.iter().chain(&inventory.context).filter(hides);
@@ -231,7 +236,8 @@ fn of_row(
     let item = &inventory.items[row.item];
     let facts = || row.findings.iter().map(|finding| &finding.kind);
     let threshold = facts().filter_map(threshold).min();
-    let mut remedies: Vec<_> = facts().map(|kind| advice::remedy(item, kind)).collect();
+    let remedy = |kind| advice::remedy_among(item, kind, &row.findings);
+    let mut remedies: Vec<_> = facts().map(remedy).collect();
     remedies.dedup();
     Alert {
         id,

@@ -1,42 +1,71 @@
 //! The chain that a server presents: the facts of its leaf, and whether it leads to a trusted CA.
 //!
-//! Who signed it and when the chain ends is found as for files (`x509`). What a CA may sign is asked of the verifier of
-//! rustls, at a moment when all of the chain is valid: time is for the policy to judge.
+//! What counts is what Go's crypto/x509 and crypto/tls would say, as for all else here. Time is for the policy to judge:
+//! a chain has a beginning and an end.
 
+mod link;
+mod names;
+mod search;
+
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, Error, RootCertStore};
+use rustls::pki_types::CertificateDer;
 
-use crate::domain::model::{Certificate, ChainFault, Defect, Signer};
+use crate::domain::model::{Certificate, ChainFault, Defect, Sha256, Signer};
+use crate::domain::time::UnixTime;
 
-use super::x509::{self, Anchor, Authority, Issuers, NoCertificate};
+use super::signature::Verdict as Signed;
+use super::x509::{self, Authority, Issuers, NoCertificate};
+use link::Link;
+use search::{ChainSearch, ChainWays};
+
+/// Most certificates of which a server presents a chain; others are not looked at.
+const MOST: usize = 100;
 
 /// The CAs that are trusted.
 pub(crate) struct Roots {
     path: Arc<Path>,
-    anchors: Vec<Anchor>,
-    store: RootCertStore,
+    all: Vec<Root>,
+}
+
+struct Root {
+    der: CertificateDer<'static>,
+    sha256: Sha256,
+    subject: Box<[u8]>,
+}
+
+/// What a chain says beside its leaf.
+#[derive(Debug, Default)]
+pub(crate) struct ChainVerdict {
+    /// What is wrong with it at any time.
+    pub fault: Option<ChainFault>,
+    /// When the CAs of the chain are all valid.
+    pub begins: Option<UnixTime>,
 }
 
 impl Roots {
     /// The certificates of the file or directory at `path`; those that cannot be read are left out.
     pub(crate) fn new(path: &Path, ders: Vec<CertificateDer<'static>>) -> Self {
-        let path: Arc<Path> = path.into();
-        let anchors = x509::all_anchors(&path, &ders);
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(ders);
-        Self { path, anchors, store }
+        let root = |der: CertificateDer<'static>| {
+            let subject = x509::subject(&der).ok()?;
+            Some(Root { sha256: x509::sha256(&der), subject, der })
+        };
+        Self { path: path.into(), all: ders.into_iter().filter_map(root).collect() }
     }
 
     /// True if there is nobody to trust.
     pub(crate) fn is_empty(&self) -> bool {
-        self.anchors.is_empty()
+        self.all.is_empty()
+    }
+
+    /// Those that may have signed one of these.
+    fn named_in(&self, leaf: &Link, behind: &[Link]) -> Vec<Link> {
+        let links = std::iter::once(leaf).chain(behind);
+        let names: HashSet<&[u8]> = links.map(|it| &*it.issuer).collect();
+        let named = self.all.iter().filter(|it| names.contains(&*it.subject));
+        named.filter_map(|it| Link::read(&it.der).ok()).collect()
     }
 }
 
@@ -47,70 +76,68 @@ impl Roots {
 pub(crate) fn read(
     chain: &[CertificateDer<'_>],
     roots: &Roots,
-) -> Result<(Certificate, Option<ChainFault>), NoCertificate> {
+) -> Result<(Certificate, ChainVerdict), NoCertificate> {
     let (leaf, behind) = chain.split_first().ok_or(NoCertificate)?;
-    let issuers = Issuers::default();
-    // Who is trusted by itself needs nobody above it.
-    let sum = x509::sha256(leaf);
-    if roots.anchors.iter().any(|it| it.ca.sha256 == sum) {
-        return Ok((x509::read(leaf, false, Authority::Beside(&[]), &issuers)?, None));
+    let mut certificate = x509::read(leaf, false, Authority::Beside(&[]), &Issuers::default())?;
+    let first = Link::read(leaf)?;
+    let ders = &behind[..behind.len().min(MOST)];
+    let links: Vec<_> = ders.iter().map(|der| Link::read(der)).collect();
+    let unread = links.iter().enumerate().find_map(unreadable);
+    let behind: Vec<Link> = links.into_iter().flatten().collect();
+    // Who is trusted by itself needs nobody above it, and its signature is not looked at.
+    if roots.all.iter().any(|it| it.sha256 == first.sha256) {
+        certificate.defects.retain(|it| !matches!(it, Defect::WeakSignature(_)));
+        return Ok((certificate, ChainVerdict { fault: unread, begins: None }));
     }
-    let above = x509::issuers_of(chain, &roots.anchors);
-    let anchors = x509::with_intermediates(&above, behind.iter().map(|der| &**der));
-    let authority = Authority::Named(&roots.path, &anchors);
-    let certificate = x509::read(leaf, false, authority, &issuers)?;
-    let fault = match &certificate.signer {
-        Signer::Refused(_) | Signer::NoCa => Some(unknown(&certificate, behind)),
-        Signer::Verified(ca) => {
-            forbidden(chain, roots, certificate.not_after.min(ca.not_after).seconds())
+    let trusted = roots.named_in(&first, &behind);
+    let search = ChainSearch { path: &roots.path, roots: &trusted, behind: &behind };
+    let (signer, mut verdict) = match search.run(&first) {
+        ChainWays::Found(found) => {
+            (found.signer, ChainVerdict { fault: found.fault, begins: Some(found.begins) })
         }
-        Signer::Unchecked { .. } => None,
+        ChainWays::GivenUp => {
+            let fault = Some(ChainFault::NotJudged("it has too many ways to a CA"));
+            (Signer::NoCa, ChainVerdict { fault, begins: None })
+        }
+        ChainWays::Nothing => {
+            let fault = Some(unknown(&first, &behind));
+            (Signer::Refused(roots.path.clone()), ChainVerdict { fault, begins: None })
+        }
     };
-    // That the leaf itself is not for servers is a defect of it.
-    let is_known = certificate.defects.contains(&Defect::NotForServers);
-    let fault = fault.filter(|it| !(is_known && *it == ChainFault::Purpose));
-    Ok((certificate, fault))
+    certificate.signer = signer;
+    verdict.fault = verdict.fault.or(unread);
+    verdict.begins = verdict.begins.filter(|begins| *begins > certificate.not_before);
+    Ok((certificate, verdict))
 }
 
-/// Follows the chain by its names to where it ends.
-fn unknown(leaf: &Certificate, behind: &[CertificateDer<'_>]) -> ChainFault {
-    let read = |der| x509::read(der, false, Authority::Beside(&[]), &Issuers::default()).ok();
-    let behind: Vec<Certificate> = behind.iter().filter_map(|der| read(der)).collect();
-    let mut last = leaf;
-    for _ in &behind {
-        let is_above = |it: &&Certificate| it.subject == last.issuer && it.subject != last.subject;
-        last = behind.iter().find(is_above).unwrap_or(last);
+/// What is presented behind the leaf is all parsed, needed or not.
+fn unreadable((at, link): (usize, &Result<Link, NoCertificate>)) -> Option<ChainFault> {
+    match link {
+        Ok(link) => link.unparsed().map(|defect| link.fault(defect)),
+        Err(NoCertificate) => Some(ChainFault::RejectedCa {
+            ca: format!("certificate {} of the chain", at + 2).into(),
+            defect: Defect::Malformed("it is damaged"),
+        }),
     }
-    let issuer = last.issuer.to_string().into();
+}
+
+/// Most CAs of one name that are tried.
+const MOST_NAMESAKES: usize = 8;
+
+/// Follows the chain to where it ends.
+fn unknown(leaf: &Link, behind: &[Link]) -> ChainFault {
+    let mut last = leaf;
+    for _ in behind {
+        let is_above = |it: &&Link| it.subject == last.issuer && it.subject != last.subject;
+        let mut above = behind.iter().filter(is_above).take(MOST_NAMESAKES);
+        let signer = above.find(|it| x509::signed(&it.key, &last.der) != Signed::Refused);
+        let Some(signer) = signer else { break };
+        last = signer;
+    }
+    let issuer = last.issuer_name.clone();
     match last.sha256 == leaf.sha256 {
         true if leaf.subject == leaf.issuer => ChainFault::SelfSigned,
         true => ChainFault::NoIssuer(issuer),
         false => ChainFault::UnknownCa(issuer),
-    }
-}
-
-/// What a CA of a chain that is signed as it should be forbids, in its last second.
-fn forbidden(chain: &[CertificateDer<'_>], roots: &Roots, at: i64) -> Option<ChainFault> {
-    let (leaf, behind) = chain.split_first()?;
-    let leaf = ParsedCertificate::try_from(leaf).ok()?;
-    let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at).ok()?));
-    let algorithms = ring::default_provider().signature_verification_algorithms.all;
-    let verified =
-        verify_server_cert_signed_by_trust_anchor(&leaf, &roots.store, behind, at, algorithms);
-    match verified {
-        Err(Error::InvalidCertificate(CertificateError::InvalidPurpose))
-        | Err(Error::InvalidCertificate(CertificateError::InvalidPurposeContext { .. })) => {
-            Some(ChainFault::Purpose)
-        }
-        Err(Error::InvalidCertificate(CertificateError::Other(other))) => {
-            // The verifier's own errors are not those of rustls; these are their names.
-            match other.to_string().as_str() {
-                "NameConstraintViolation" => Some(ChainFault::NameConstraints),
-                "PathLenConstraintViolated" => Some(ChainFault::PathLength),
-                _ => None,
-            }
-        }
-        // It knows fewer algorithms than `signature`, and refuses what others accept.
-        _ => None,
     }
 }

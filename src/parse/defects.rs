@@ -1,7 +1,9 @@
 //! What Kubernetes' own library, crypto/x509 of Go, holds against a certificate that can be read.
 
 use x509_parser::der_parser::oid::Oid;
-use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::extensions::{
+    GeneralName, GeneralSubtree, NameConstraints, ParsedExtension, X509Extension,
+};
 use x509_parser::oid_registry;
 use x509_parser::prelude::*;
 use x509_parser::public_key::PublicKey;
@@ -87,9 +89,35 @@ fn is_unhandled(extension: &X509Extension<'_>) -> bool {
         ParsedExtension::SubjectAlternativeName(names) => {
             names.general_names.iter().any(is_known_name)
         }
+        ParsedExtension::NameConstraints(constraints) => {
+            subtrees(constraints).all(|it| is_known_name(&it.base))
+        }
         _ => READ.contains(&extension.oid),
     };
     extension.critical && !is_handled
+}
+
+fn subtrees<'a, 'b>(
+    constraints: &'a NameConstraints<'b>,
+) -> impl Iterator<Item = &'a GeneralSubtree<'b>> {
+    let all = [&constraints.permitted_subtrees, &constraints.excluded_subtrees];
+    all.into_iter().flatten().flatten()
+}
+
+/// `parseNameConstraintsExtension`: some, and of addresses with a mask that is one.
+fn are_constraints(constraints: &NameConstraints<'_>) -> bool {
+    let is_sound = |it: &GeneralSubtree<'_>| match it.base {
+        GeneralName::IPAddress(bytes) => {
+            let mask = &bytes[bytes.len() / 2..];
+            let ones = mask.iter().map(|byte| byte.leading_ones()).sum::<u32>();
+            let all = mask.iter().map(|byte| byte.count_ones()).sum::<u32>();
+            let first = mask.iter().take_while(|byte| **byte == u8::MAX).count();
+            let is_mask = ones == all && mask.iter().skip(first + 1).all(|byte| *byte == 0);
+            [8, 32].contains(&bytes.len()) && is_mask
+        }
+        _ => true,
+    };
+    subtrees(constraints).next().is_some() && subtrees(constraints).all(is_sound)
 }
 
 fn is_known_name(name: &GeneralName<'_>) -> bool {
@@ -159,6 +187,7 @@ fn is_sound(extension: &X509Extension<'_>) -> bool {
                 _ => true,
             })
         }
+        ParsedExtension::NameConstraints(constraints) => are_constraints(constraints),
         _ => true,
     }
 }

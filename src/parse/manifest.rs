@@ -79,6 +79,8 @@ struct Variable {
 struct Mount {
     name: String,
     mount_path: PathBuf,
+    /// What of the volume is mounted, by itself: a file stays the one that it was.
+    sub_path: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -264,7 +266,11 @@ fn on_host(mounts: Vec<Mount>, volumes: &[Volume]) -> Vec<(PathBuf, PathBuf)> {
     };
     let mut found: Vec<(PathBuf, PathBuf)> = mounts
         .into_iter()
-        .filter_map(|mount| Some((mount.mount_path, host_path(&mount.name)?)))
+        .filter_map(|mount| {
+            let volume = host_path(&mount.name)?;
+            let part = mount.sub_path.filter(|part| !part.as_os_str().is_empty());
+            Some((mount.mount_path, part.map_or_else(|| volume.clone(), |part| volume.join(part))))
+        })
         .collect();
     found.sort_by_key(|(inside, _)| std::cmp::Reverse(inside.components().count()));
     found
@@ -326,6 +332,18 @@ mod tests {
         assert_eq!(at("/certs/etcd").as_os_str(), "/srv/etcd");
         assert_eq!(at("/tmp/a"), Path::new("/tmp/a"));
         assert_eq!(at("/certsx/a"), Path::new("/certsx/a"));
+    }
+
+    #[test]
+    fn a_part_of_a_volume_is_mounted_by_itself() {
+        let text = "metadata: {name: vip}\nspec:\n  containers:\n  - args: [--kubeconfig=/k/config]\n    volumeMounts:\n    \
+                    - {name: k, mountPath: /k/config, subPath: admin.conf}\n    - {name: k, mountPath: /all, subPath: ''}\n  \
+                    volumes:\n  - {name: k, hostPath: {path: /etc/kubernetes}}\n";
+        let pod = read(text.as_bytes()).unwrap();
+        let file = Path::new("/etc/kubernetes/admin.conf");
+        let whole = (Path::new("/all"), Path::new("/etc/kubernetes"));
+        assert!(pod.mounts().eq([(Path::new("/k/config"), file), whole]));
+        assert!(pod.named().eq([file]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! X.509 certificates (RFC 5280): DER in, facts out, and whose signature it really is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -118,21 +118,25 @@ pub fn anchors(path: &Arc<Path>, has_key: bool, ders: &[Vec<u8>]) -> Vec<Anchor>
     read.filter_map(|der| guarded(|| anchor(path, has_key, der)).ok()).collect()
 }
 
-/// All certificates that a system trusts.
-pub(crate) fn all_anchors(path: &Arc<Path>, ders: &[impl AsRef<[u8]>]) -> Vec<Anchor> {
-    ders.iter().filter_map(|der| guarded(|| anchor(path, false, der.as_ref())).ok()).collect()
+/// The name of the subject, as DER.
+pub(super) fn subject(der: &[u8]) -> Result<Box<[u8]>, NoCertificate> {
+    with_parsed(der, |parsed, _| parsed.subject().as_raw().into())
 }
 
-/// Those of `anchors` that bear the name of an issuer in `chain`: few, for what takes no more.
-pub(crate) fn issuers_of(chain: &[impl AsRef<[u8]>], anchors: &[Anchor]) -> Vec<Anchor> {
-    let issuer = |der: &[u8]| -> Result<Box<[u8]>, NoCertificate> {
-        let (_, parsed) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
-        Ok(parsed.issuer().as_raw().into())
-    };
-    let chain = chain.iter().take(MAX_CHAIN + 1);
-    let names: HashSet<_> = chain.filter_map(|der| guarded(|| issuer(der.as_ref())).ok()).collect();
-    let named = anchors.iter().filter(|anchor| names.contains(&anchor.subject));
-    named.take(MAX_ANCHORS).cloned().collect()
+/// What `read` makes of the certificate in `der`, and of what Kubernetes holds against it.
+pub(super) fn with_parsed<T>(
+    der: &[u8],
+    read: impl FnOnce(&X509Certificate<'_>, Vec<Defect>) -> T,
+) -> Result<T, NoCertificate> {
+    guarded(|| match X509Certificate::from_der(der) {
+        Ok(([], parsed)) => Ok(read(&parsed, defects::of(&parsed))),
+        _ => Err(NoCertificate),
+    })
+}
+
+/// Whether `key`, as DER, signed the certificate in `der`.
+pub(super) fn signed(key: &[u8], der: &[u8]) -> Verdict {
+    with_parsed(der, |parsed, _| by_key(key, parsed)).unwrap_or(Verdict::Refused)
 }
 
 /// `anchors` and the intermediate CAs among `ders` that one of them has signed, directly or over
@@ -260,19 +264,21 @@ fn signed_by(certificate: &X509Certificate<'_>, anchors: &[Anchor], path: &Arc<P
 
 /// Whether the key of `anchor` signed it. A chain is as good as its weakest link.
 fn verdict(anchor: &Anchor, certificate: &X509Certificate<'_>) -> Verdict {
-    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(&anchor.public_key) else {
-        return Verdict::Refused;
-    };
+    match by_key(&anchor.public_key, certificate) {
+        Verdict::Verified => anchor.unchecked.clone().map_or(Verdict::Verified, Verdict::Unchecked),
+        other => other,
+    }
+}
+
+fn by_key(key: &[u8], certificate: &X509Certificate<'_>) -> Verdict {
+    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(key) else { return Verdict::Refused };
     let algorithm = &certificate.signature_algorithm;
     // Only the inner one is signed (RFC 5280, 4.1.1.2).
     if *algorithm != certificate.tbs_certificate.signature {
         return Verdict::Refused;
     }
     let message = certificate.tbs_certificate.as_ref();
-    match signature::verify(algorithm, &key, message, &certificate.signature_value) {
-        Verdict::Verified => anchor.unchecked.clone().map_or(Verdict::Verified, Verdict::Unchecked),
-        other => other,
-    }
+    signature::verify(algorithm, &key, message, &certificate.signature_value)
 }
 
 /// SHA-256 of bytes.
@@ -282,7 +288,7 @@ pub fn sha256(bytes: &[u8]) -> Sha256 {
     Sha256(sum)
 }
 
-fn name(name: &X509Name<'_>) -> Name {
+pub(super) fn name(name: &X509Name<'_>) -> Name {
     Name(name.iter_attributes().map(|part| (attribute(part.attr_type()), value(part))).collect())
 }
 

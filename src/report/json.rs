@@ -218,7 +218,7 @@ impl<'a> Object<'a> {
             renewable_by: renewer(item),
             repeats: row.repeats,
             severity: row.severity.name(),
-            findings: row.findings.iter().map(|finding| Judgement::of(item, finding, at)).collect(),
+            findings: Judgement::all(item, &row.findings, at),
         }
     }
 }
@@ -290,15 +290,18 @@ fn ca_name(path: &Path) -> Option<&'static str> {
 }
 
 impl Judgement {
-    fn of(item: &Item, finding: &Finding, at: UnixTime) -> Self {
-        let remedy = advice::remedy(item, &finding.kind);
-        Self {
-            code: finding.kind.code(),
-            severity: finding.severity.name(),
-            message: advice::message(item, &finding.kind, at),
-            command: remedy.command().map(str::to_owned),
-            remedy: remedy.to_string(),
-        }
+    fn all(item: &Item, findings: &[Finding], at: UnixTime) -> Vec<Self> {
+        let one = |finding: &Finding| {
+            let remedy = advice::remedy_among(item, &finding.kind, findings);
+            Self {
+                code: finding.kind.code(),
+                severity: finding.severity.name(),
+                message: advice::message(item, &finding.kind, at),
+                command: remedy.command().map(str::to_owned),
+                remedy: remedy.to_string(),
+            }
+        };
+        findings.iter().map(one).collect()
     }
 }
 

@@ -22,7 +22,7 @@ use crate::domain::model::{Content, Entry, Item, Place, PresentedChain, Reason};
 use crate::domain::role;
 use crate::domain::text::escape_control;
 use crate::node::handshake::{self, Bounded};
-use crate::parse::chain::{self, Roots};
+use crate::parse::chain::{self, ChainVerdict, Roots};
 
 use super::contents::blocks;
 use super::host::Host;
@@ -154,9 +154,9 @@ impl Probe {
             Err(error) => return self.of(Content::Problem(silence(&error))),
         };
         match chain::read(&presented, roots) {
-            Ok((certificate, fault)) => {
+            Ok((certificate, ChainVerdict { fault, begins })) => {
                 let file = self.endpoint.file.as_deref().map(Arc::from);
-                let chain = Some(Box::new(PresentedChain { fault, file }));
+                let chain = Some(Box::new(PresentedChain { fault, begins, file }));
                 Item { chain, ..self.of(Content::Certificate(Box::new(certificate))) }
             }
             Err(_) => self.of(Content::Problem(Reason::BadCertificate(0))),

@@ -58,9 +58,20 @@ impl Authority {
 
     /// A CA below this one.
     pub fn intermediate(&self, name: &str, days: Days) -> Self {
-        let key = KeyPair::generate().unwrap();
+        self.changed_intermediate(name, days, KeyPair::generate().unwrap(), |_| ())
+    }
+
+    /// The same with this key, after `change`.
+    pub fn changed_intermediate(
+        &self,
+        name: &str,
+        days: Days,
+        key: KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
         let mut params = params(&[(DnType::CommonName, name)], &[], days);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         let pair = Pair { certificate, key: key.serialize_pem() };
         Self { issuer: Issuer::new(params, key), pair }

@@ -51,7 +51,7 @@ fn entry((item, kind): Sample) -> CatalogueEntry {
         meaning: meaning(&kind),
         path: item.place.path.display().to_string(),
         example: message(&item, &kind, NOW),
-        remedy: remedy(&item, &kind),
+        remedy: remedy::remedy(&item, &kind),
     }
 }
 
@@ -101,6 +101,11 @@ fn of_endpoints() -> Vec<Sample> {
     [
         FindingKind::Chain(ChainFault::NameConstraints),
         FindingKind::Chain(ChainFault::NoIssuer("CN = Example Issuing CA".into())),
+        FindingKind::Chain(ChainFault::NotJudged("a CA in it demands policies")),
+        FindingKind::Chain(ChainFault::RejectedCa {
+            ca: "CN = Example Issuing CA".into(),
+            defect: Defect::NotForSigning,
+        }),
         FindingKind::Chain(ChainFault::SelfSigned),
         FindingKind::Chain(ChainFault::UnknownCa("CN = Example Root CA".into())),
         FindingKind::NotCompared(path("/etc/nginx/www.pem")),

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::command::{Remedy, pasteable_text, words};
-use super::show;
+use super::{refused, show};
+use crate::domain::endpoint::{HostPort, StartTls};
 use crate::domain::model::{ChainFault, Entry, Item};
 use crate::domain::policy;
 use crate::domain::text::escape_control;
@@ -16,6 +17,14 @@ pub(super) fn message(fault: &ChainFault, impact: &str) -> String {
         ChainFault::NoIssuer(issuer) => format!(
             "its issuer is neither presented with it nor trusted ({})",
             escape_control(issuer)
+        ),
+        ChainFault::NotJudged(what) => {
+            return format!("whether clients accept its chain is not known: {what}");
+        }
+        ChainFault::RejectedCa { ca, defect } => format!(
+            "in its chain, {} {}",
+            escape_control(ca),
+            refused::summary(defect).replace("cannot be parsed by Kubernetes", "cannot be parsed")
         ),
         ChainFault::PathLength => "a CA in its chain may not have so many CAs below it".to_owned(),
         ChainFault::Purpose => "a CA in its chain is not for servers".to_owned(),
@@ -34,6 +43,8 @@ pub(super) fn summary(fault: &ChainFault) -> &'static str {
             "has a chain that one of its CAs forbids"
         }
         ChainFault::NoIssuer(_) => "is presented without its issuer",
+        ChainFault::NotJudged(_) => "has a chain that was not judged",
+        ChainFault::RejectedCa { .. } => "has a CA in its chain that clients reject",
         ChainFault::SelfSigned => "is self-signed",
         ChainFault::UnknownCa(_) => "is signed by a CA that is not trusted",
     }
@@ -48,6 +59,13 @@ pub(super) fn remedy(fault: &ChainFault) -> Remedy {
         ChainFault::NoIssuer(_) => {
             "put the intermediate CAs behind the certificate in the server's file, and reload it; for a CA of \
              your own, set `ca-file` in its [[endpoint]]"
+        }
+        ChainFault::NotJudged(_) => {
+            "see whether a client that verifies it accepts it, such as with `curl`"
+        }
+        ChainFault::RejectedCa { .. } => {
+            "put the right intermediate CAs behind the certificate in the server's file, and reload it; else have another \
+             CA issue it"
         }
         ChainFault::SelfSigned => {
             "if that is meant, set `ca-file` in its [[endpoint]] to the certificate itself"
@@ -103,10 +121,44 @@ pub(super) fn connect(item: &Item) -> Remedy {
         }
         _ => Some(String::new()),
     };
+    let known = item.place.path.to_str().and_then(HostPort::parse);
+    let before = match known.map_or(StartTls::None, |it| StartTls::of_port(it.port)) {
+        StartTls::None => "",
+        StartTls::Postgres => " -starttls postgres",
+        StartTls::Smtp => " -starttls smtp",
+    };
     match (address, name) {
         (Some(address), Some(name)) => {
-            Remedy::Command(format!("openssl s_client -connect {address}{name} </dev/null"))
+            Remedy::Command(format!("openssl s_client -connect {address}{name}{before} </dev/null"))
         }
         _ => words("see what `openssl s_client` says"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::domain::model::{Content, Place, Reason};
+    use crate::domain::role;
+
+    #[test]
+    fn a_command_to_see_for_oneself_does_what_the_probe_does() {
+        let said = |address: &str, name: Option<&str>| {
+            let place = Place::new(PathBuf::from(address), Entry::Endpoint(name.map(Into::into)));
+            let silent =
+                Content::Problem(Reason::EndpointSilent("it closes the connection".into()));
+            connect(&Item::new(place, &role::ENDPOINT, silent)).to_string()
+        };
+        assert_eq!(said("a:443", None), "run: openssl s_client -connect a:443 </dev/null");
+        assert_eq!(
+            said("a:5432", Some("db")),
+            "run: openssl s_client -connect a:5432 -servername db -starttls postgres </dev/null"
+        );
+        assert_eq!(
+            said("[fd00::1]:25", None),
+            "run: openssl s_client -connect '[fd00::1]:25' -starttls smtp </dev/null"
+        );
     }
 }

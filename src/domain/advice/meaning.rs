@@ -91,6 +91,14 @@ fn of_chain(fault: &ChainFault) -> &'static str {
             "An endpoint presents a certificate whose issuer is neither presented with it nor trusted. Browsers may have \
              the intermediate CA from elsewhere; other clients reject the certificate."
         }
+        ChainFault::NotJudged(_) => {
+            "Whether clients accept the chain of an endpoint depends on something that certwatch does not judge: policies, \
+             constraints of mail addresses, or very many CAs of one name."
+        }
+        ChainFault::RejectedCa { .. } => {
+            "In the chain of an endpoint there is a certificate that clients reject, or that may sign no other: it is no \
+             CA, is damaged, or has a weak signature or key."
+        }
         ChainFault::SelfSigned => {
             "An endpoint presents a certificate that has signed itself and is not trusted."
         }

@@ -20,7 +20,7 @@ use super::text::escape_control;
 use super::time::UnixTime;
 pub(crate) use catalogue::{CatalogueEntry, catalogue};
 pub use command::Remedy;
-pub use remedy::remedy;
+pub(crate) use remedy::remedy_among;
 pub(crate) use to_do::{ToDo, to_do};
 
 /// Those that read their certificates at their start and fail without them.

@@ -6,14 +6,14 @@ use super::command::{Remedy, kubeadm_phase, pasteable, restart, words};
 use super::{distribution, endpoint, kubelet, refused, show};
 use crate::domain::layout;
 use crate::domain::model::{Entry, FileFormat, Item, Reason, StaleEvidence};
-use crate::domain::policy::{self, FindingKind};
+use crate::domain::policy::{self, Finding, FindingKind};
 use crate::domain::reference::KUBELET;
 use crate::domain::renewal::other_pod::restart_command;
 use crate::domain::role::{self, CertificateKind, RenewedBy, Role};
 use crate::domain::text::{escape_control, shell_word};
 
 /// What to do about it.
-pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
+pub(super) fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
     match kind {
         FindingKind::Chain(fault) => endpoint::remedy(fault),
         FindingKind::Expired(_) | FindingKind::Expires { .. } if item.chain.is_some() => {
@@ -57,6 +57,17 @@ pub fn remedy(item: &Item, kind: &FindingKind) -> Remedy {
         FindingKind::Unusable(reason) => mend(item, reason),
         FindingKind::WrongSigner(ca) => renew_or_mend_ca(item, ca),
     }
+}
+
+/// The same, where `all` is what is said of the item: what ends has been renewed already where its file is newer.
+pub(crate) fn remedy_among(item: &Item, kind: &FindingKind, all: &[Finding]) -> Remedy {
+    let is_end = matches!(kind, FindingKind::Expired(_) | FindingKind::Expires { .. });
+    let is_renewed =
+        |it: &Finding| matches!(it.kind, FindingKind::ServesOther { is_newer: true, .. });
+    if is_end && all.iter().any(is_renewed) {
+        return endpoint::make_serve(true);
+    }
+    remedy(item, kind)
 }
 
 fn end_of_life(item: &Item, kind: &FindingKind) -> Remedy {

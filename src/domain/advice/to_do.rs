@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::command::Remedy;
-use super::remedy::{remedy, renewed_as};
+use super::remedy::{remedy_among, renewed_as};
 use crate::domain::model::{Item, Reason};
 use crate::domain::policy::{FindingKind, Row, Severity};
 use crate::domain::role::{CertificateKind, RenewedBy};
@@ -28,7 +28,7 @@ pub(crate) fn to_do(items: &[Item], rows: &[Row], due: &[&str]) -> Vec<ToDo> {
             let urgency = Urgency::of(finding.severity, item, &finding.kind);
             let remedy = match renewed_as(item, &finding.kind) {
                 Some(name) => renewal.add(name, &finding.kind),
-                None => remedy(item, &finding.kind),
+                None => remedy_among(item, &finding.kind, &row.findings),
             };
             list.add(urgency, row.item, remedy);
         }

@@ -127,6 +127,21 @@ fn a_pattern_that_matches_nothing_hides_what_is_below_its_plain_part() {
 }
 
 #[test]
+fn a_silent_endpoint_holds_back_its_own_alert_alone() {
+    for address in ["[2001:db8::1]:443", "www.example.org:443"] {
+        let silent = Content::Problem(Reason::EndpointSilent("no answer within 5 s".into()));
+        let snapshot = sight_of(vec![item(address, Entry::Endpoint(None), silent)]);
+        assert_eq!(snapshot.blind, [""; 0]);
+        for seen in [APISERVER, "[2001:db8::2]:443", "relative.pem"] {
+            assert!(!snapshot.is_blind_to(seen), "{address} {seen}");
+        }
+        // It is the same as of the certificate that it presented before.
+        let before = sight_of(vec![leaf(address, Entry::Endpoint(None), 1, 5)]);
+        assert_eq!(snapshot.alerts[0].id, before.alerts[0].id);
+    }
+}
+
+#[test]
 fn nobody_is_told_of_thousands_one_by_one() {
     let leaf = |index| leaf(format!("/srv/{index}.pem"), Entry::Pem(0), 1, 5);
     let snapshot = sight_of((0..MOST + 7).map(leaf).collect());

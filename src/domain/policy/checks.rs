@@ -33,6 +33,9 @@ pub(super) fn signature(item: &Item, certificate: &Certificate) -> Option<Findin
     match &certificate.signer {
         // What is wrong with its chain says more.
         Signer::Refused(_) if item.chain.is_some() => None,
+        Signer::Unchecked { .. } if item.chain.as_ref().is_some_and(|it| it.fault.is_some()) => {
+            None
+        }
         Signer::Refused(ca) if item.role.kind != CertificateKind::UserKubeconfig => Some(Finding {
             severity: Severity::Critical,
             kind: FindingKind::WrongSigner(ca.clone()),

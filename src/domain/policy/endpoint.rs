@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::domain::endpoint::HostPort;
 use crate::domain::hostname;
-use crate::domain::model::{Certificate, Defect, Entry, Item, ServerName};
+use crate::domain::model::{Certificate, ChainFault, Defect, Entry, Item, ServerName};
 use crate::domain::time::UnixTime;
 
 use super::checks::expires_at;
@@ -21,7 +21,15 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let Some(chain) = &item.chain else { return Vec::new() };
     let critical = |kind| Finding { severity: Severity::Critical, kind };
-    let fault = chain.fault.clone().map(|fault| critical(FindingKind::Chain(fault)));
+    let fault = chain.fault.clone().map(|fault| match fault {
+        ChainFault::NotJudged(_) => {
+            Finding { severity: Severity::Unknown, kind: FindingKind::Chain(fault) }
+        }
+        fault => critical(FindingKind::Chain(fault)),
+    });
+    // That the leaf itself has not begun is said elsewhere.
+    let begins = chain.begins.filter(|begins| (certificate.not_before..*begins).contains(&now));
+    let begins = begins.map(|begins| critical(FindingKind::NotYetValid(begins)));
     let name = name(item, certificate).map(critical);
     let file = chain.file.as_deref().and_then(|file| compare(certificate, file, index));
     // How bad that is follows the end of what is served.
@@ -31,7 +39,7 @@ pub(super) fn findings(
         FindingKind::NotCompared(_) => Finding { severity: Severity::Unknown, kind },
         kind => Finding { severity: by_end, kind },
     });
-    fault.into_iter().chain(name).chain(file).collect()
+    fault.into_iter().chain(begins).chain(name).chain(file).collect()
 }
 
 /// The name that was asked for, if it is not in the certificate. That it has none at all is said elsewhere.
@@ -68,8 +76,9 @@ fn compare(served: &Certificate, file: &Path, index: &InventoryIndex<'_>) -> Opt
 #[cfg(test)]
 mod tests {
     use crate::domain::alert::AlertSnapshot;
-    use crate::domain::model::{ChainFault, Content, Inventory, PresentedChain, Reason};
+    use crate::domain::model::{Content, Inventory, PresentedChain, Reason};
     use crate::domain::policy::{Policy, assess};
+    use crate::domain::time::Span;
     use crate::report::sample::{self, NOW, certificate};
 
     use super::*;
@@ -95,7 +104,7 @@ mod tests {
         let entry = Entry::Endpoint(name.map(Into::into));
         let mut endpoint = sample::item(ADDRESS, entry, content);
         let file = on_disk.map(|_| Path::new(FILE).into());
-        endpoint.chain = Some(Box::new(PresentedChain { fault, file }));
+        endpoint.chain = Some(Box::new(PresentedChain { fault, file, begins: None }));
         let file = on_disk.map(|days| {
             let content = Content::Certificate(Box::new(lasting(days)));
             sample::item(FILE, Entry::Pem(0), content)
@@ -117,6 +126,20 @@ mod tests {
         assert_eq!(said(&inventory(Some("www.example.net"), 300, None, None)), missing);
         let fault = Some(ChainFault::SelfSigned);
         assert_eq!(said(&inventory(None, 300, fault, None)), [("self_signed", "critical")]);
+        let open = Some(ChainFault::NotJudged("a CA in it demands policies"));
+        assert_eq!(said(&inventory(None, 300, open, None)), [("chain_not_judged", "unknown")]);
+    }
+
+    #[test]
+    fn a_chain_may_begin_later_than_its_leaf() {
+        let mut inventory = inventory(None, 300, None, None);
+        let mut begins = |days| {
+            let chain = inventory.items[0].chain.as_mut().unwrap();
+            chain.begins = Some(NOW + Span::days(days));
+            said(&inventory)
+        };
+        assert_eq!(begins(1), [("not_yet_valid", "critical")]);
+        assert_eq!(begins(-1), []);
     }
 
     #[test]
@@ -132,6 +155,16 @@ mod tests {
             let found = said(&inventory(None, served, None, Some(on_disk)));
             assert_eq!(found, expected, "{served} {on_disk}");
         }
+    }
+
+    /// What was renewed already is not to be renewed again.
+    #[test]
+    fn where_the_file_is_newer_a_reload_is_all_there_is_to_do() {
+        let inventory = inventory(None, 5, None, Some(300));
+        let rows = assess(&inventory, &Policy::default(), NOW).rows;
+        let list = crate::domain::advice::to_do(&inventory.items, &rows, &[]);
+        let said: Vec<_> = list.iter().map(|it| it.remedy.to_string()).collect();
+        assert!(matches!(&said[..], [one] if one.starts_with("reload the server")), "{said:?}");
     }
 
     #[test]
