@@ -7,6 +7,7 @@ use crate::domain::model::Components;
 use crate::parse::components::{ComponentFiles, read};
 
 use super::host::Host;
+use super::kubelet;
 
 /// The kubeconfigs whose users live on this node, or work on it.
 const KUBECONFIGS: [&str; 5] =
@@ -32,7 +33,8 @@ pub(super) fn components(host: &Host) -> Components {
         controller_manager: manifest("kube-controller-manager.yaml"),
         etcd: manifest("etcd.yaml"),
         kubeconfigs: KUBECONFIGS.iter().filter_map(kubeconfig).collect(),
-        kubelet: host.read(Path::new(KUBELET_CONFIG), false).ok(),
+        kubelet: kubelet::sources(host),
+        kubelet_conf: kubelet::conf(host),
     };
     read(&files, &|path| host.exists(path))
 }

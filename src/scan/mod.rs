@@ -10,6 +10,7 @@ mod contents;
 mod endpoint;
 mod host;
 mod in_use;
+mod kubelet;
 mod memo;
 mod paths;
 mod pool;

@@ -54,9 +54,13 @@ impl SkipReason {
             }
             Self::NotKubeadms(who) => format!("not managed by kubeadm: {who}"),
             Self::NotDue => "not due yet".to_owned(),
+            Self::KubeletElsewhere => "the kubelet keeps its certificate or its kubeconfig in another place than \
+                 kubeadm (--cert-dir, --kubeconfig, or client-certificate in kubelet.conf): renew it there, and \
+                 restart the kubelet"
+                .to_owned(),
             Self::RotationOff(at) => format!(
-                "the kubelet does not rotate it (rotateCertificates is not true in \
-                 /var/lib/kubelet/config.yaml): certwatch gives it another one on {}",
+                "the kubelet does not rotate it (rotateCertificates is not true in its configuration, or \
+                 --rotate-certificates=false is among its flags): certwatch gives it another one on {}",
                 at.date()
             ),
             Self::Shorter(end) => {
@@ -89,6 +93,7 @@ impl SkipReason {
             Self::NotKubeadms(_) => "not_managed_by_kubeadm",
             Self::NotDue => "not_due",
             Self::RotationOff(_) => "rotation_off",
+            Self::KubeletElsewhere => "kubelet_elsewhere",
             Self::Shorter(_) => "would_shorten",
             Self::Unknown => "unknown",
             Self::Unreadable(_) => "unreadable",

@@ -13,8 +13,9 @@ pub(super) const fn first(renewal: KubeletRenewal) -> Step {
 /// A client certificate that has not come is missed by nobody yet, as long as the kubelet is well.
 pub(super) const fn failed(step: Step, kind: FaultKind) -> Step {
     match (step, kind) {
+        (_, FaultKind::Untouched) => Step::CleanUp(Outcome::Unchanged),
         (Step::KubeletServing, _) => Step::KubeletServingBack,
-        (_, FaultKind::NotTaken | FaultKind::Untouched) => Step::CleanUp(Outcome::Unchanged),
+        (_, FaultKind::NotTaken) => Step::CleanUp(Outcome::Unchanged),
         (_, FaultKind::Failed) => Step::CleanUp(Outcome::NeedsOperator),
     }
 }
@@ -58,6 +59,11 @@ mod tests {
         assert_eq!(of(KubeletWay::Serving), [Step::Verify, Step::KubeletServing, end]);
         let recovery = [Step::Kubelet, Step::Verify, Step::KubeletRotation, end];
         assert_eq!(of(KubeletWay::Recovery), recovery);
+        assert_eq!(
+            begin(KubeletWay::Recovery).kubelet_renewal.unwrap().ends,
+            NOW,
+            "what it is to outlive"
+        );
     }
 
     #[test]
@@ -70,6 +76,14 @@ mod tests {
         let client = |kind| ends(KubeletWay::Rotation, &[(Step::KubeletClient, kind)]);
         assert_eq!(client(FaultKind::NotTaken), (false, Outcome::Unchanged));
         assert_eq!(client(FaultKind::Failed), (false, Outcome::NeedsOperator));
+        for (way, step) in
+            [(KubeletWay::Serving, Step::KubeletServing), (KubeletWay::Recovery, Step::Kubelet)]
+        {
+            let untouched = ends(way, &[(step, FaultKind::Untouched)]);
+            assert_eq!(untouched, (false, Outcome::Unchanged), "{step:?}");
+        }
+        let given = (Step::Kubelet, FaultKind::Failed);
+        assert_eq!(ends(KubeletWay::Recovery, &[given]), (false, Outcome::NeedsOperator));
         let serving = (Step::KubeletServing, FaultKind::Failed);
         let back = (Step::KubeletServingBack, FaultKind::Failed);
         assert_eq!(ends(KubeletWay::Serving, &[serving]), (true, Outcome::RolledBack));
