@@ -131,6 +131,34 @@ fn only_a_fresh_certificate_for_this_node_is_taken_from_kubeadm() {
     }
 }
 
+/// One that never rotates gets its certificate while the old one is good.
+#[test]
+fn what_is_given_ends_later_than_what_was_there() {
+    let node = Node::new();
+    let ca = Authority::new();
+    fs::write(node.paths.pki().join("ca.crt"), &ca.pem).unwrap();
+    let old = pair("system:node:a", 5);
+    node.conf_with(&old);
+    let ends = client_not_after(&node.paths);
+    assert!(has_newer_pair(&node.paths, None), "a rescue takes what is good");
+    assert!(!has_newer_pair(&node.paths, ends));
+    let Pair(certificate, key) = ca.sign(&Leaf::new("system:node:a", 2));
+    node.kubeadm_prints(&(certificate + &key));
+    let before = fs::read_to_string(conf_path(&node.paths)).unwrap();
+    let fault = with_new_pair(&node.paths, "/k.yaml".as_ref(), ends).unwrap_err();
+    assert!(fault.what.contains("no later than the present one"), "{fault}");
+    let Pair(certificate, key) = ca.sign(&Leaf::new("system:node:a", 365));
+    node.kubeadm_prints(&(certificate + &key));
+    let new = with_new_pair(&node.paths, "/k.yaml".as_ref(), ends).unwrap();
+    assert_eq!(
+        fs::read_to_string(conf_path(&node.paths)).unwrap(),
+        before,
+        "nothing is written yet"
+    );
+    fs::write(conf_path(&node.paths), new).unwrap();
+    assert!(has_newer_pair(&node.paths, ends), "and is not signed again");
+}
+
 #[test]
 fn what_was_there_is_kept_for_root_alone_and_removed_once() {
     let node = Node::new();
