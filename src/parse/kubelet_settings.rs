@@ -105,12 +105,12 @@ fn is(flags: &StaticPod, flag: &str, usual: &Path) -> bool {
     flags.flag(flag).is_none_or(|path| path.is_empty() || lexical(Path::new(path)) == usual)
 }
 
-/// True if a kubelet.conf names a file that the kubelet does not rotate.
+/// True if a kubelet.conf names a file that the kubelet does not rotate. By its name: the directory may have another one,
+/// behind a link.
 fn names_another(conf: &[u8]) -> bool {
     let Ok(config) = kubeconfig::read(conf) else { return false };
-    let rotated = Path::new(KUBELET_PKI).join(KUBELET_CURRENT[0]);
     config.users.first().is_some_and(|user| match &user.certificate {
-        PemSource::File(path) => lexical(&Path::new(KUBERNETES).join(path)) != rotated,
+        PemSource::File(path) => !path.ends_with(KUBELET_CURRENT[0]),
         PemSource::Inline(_) => false,
     })
 }
@@ -197,7 +197,7 @@ mod tests {
         let usual = conf("/var/lib/kubelet/pki/kubelet-client-current.pem");
         assert!(!is_elsewhere("--kubeconfig=/etc/kubernetes/kubelet.conf", &usual));
         assert!(!is_elsewhere("", "users:\n- name: a\n  user: {client-certificate-data: QUJD}\n"));
-        assert!(!is_elsewhere("", &conf("../../var/lib/kubelet/pki/kubelet-client-current.pem")));
+        assert!(!is_elsewhere("", &conf("/data/kubelet/pki/kubelet-client-current.pem")));
         assert!(is_elsewhere("", &conf("/etc/kubernetes/pki/kubelet.crt")));
         assert!(is_elsewhere("", &conf("kubelet.pem")));
         assert!(is_elsewhere("--kubeconfig=/etc/kubelet.conf", &usual));

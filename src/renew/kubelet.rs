@@ -76,7 +76,11 @@ pub(crate) fn renew(paths: &NodePaths, config: &Path, journal: &Journal) -> Resu
         keep_aside(paths)?;
         write(&conf_path(paths), &text)?;
     }
-    remove_expired(paths)?;
+    // One that never rotates goes by its kubelet.conf alone: what is beside it would only expire there.
+    let is_of_no_use = old.is_some() && journal.kubelet_never_rotates;
+    if is_of_no_use || fresh(&pki(paths).join(CURRENT)).is_none() {
+        remove_clients(paths)?;
+    }
     restart(paths)?;
     let not_after = client_not_after(paths).map_or_else(|| "?".to_owned(), UnixTime::date);
     Ok(format!("the kubelet runs again, with a certificate that expires on {not_after}"))
@@ -194,11 +198,8 @@ fn keep_aside(paths: &NodePaths) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes the kubelet's own certificates, unless they are good: they were kept aside.
-fn remove_expired(paths: &NodePaths) -> Result<(), Fault> {
-    if fresh(&pki(paths).join(CURRENT)).is_some() {
-        return Ok(());
-    }
+/// Removes the kubelet's own certificates: they were kept aside.
+fn remove_clients(paths: &NodePaths) -> Result<(), Fault> {
     Ok(clients(paths).iter().try_for_each(|path| dir::remove(path))?)
 }
 
