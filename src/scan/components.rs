@@ -13,9 +13,6 @@ use super::kubelet;
 const KUBECONFIGS: [&str; 5] =
     ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf", "super-admin.conf"];
 
-/// As kubeadm writes it.
-pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
-
 /// The control plane of this node; nothing is known of it where there are no manifests.
 pub(super) fn components(host: &Host) -> Components {
     let manifest = |name: &str| {

@@ -9,9 +9,8 @@ use crate::parse::kubelet as kubelet_files;
 use crate::parse::kubelet_settings::KubeletSources;
 use crate::parse::manifest::StaticPod;
 
-use super::components::KUBELET_CONFIG;
 use super::host::Host;
-use super::references::processes;
+use super::programs::processes;
 
 /// Where the kubelet's flags are: kubeadm's, and those of the packages' unit on Debian and on Red Hat.
 const ENVS: [&str; 3] =
@@ -24,6 +23,9 @@ const UNITS: [&str; 4] = [
     "/run/systemd/system",
     "/etc/systemd/system",
 ];
+
+/// As kubeadm writes it.
+pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 const UNIT: &str = "kubelet.service";
 

@@ -15,6 +15,7 @@ mod memo;
 mod paths;
 mod pool;
 mod process;
+mod programs;
 mod references;
 mod search;
 mod starttls;

@@ -14,10 +14,10 @@ use crate::parse::etcd;
 use crate::parse::kubeconfig::{self, PemSource};
 use crate::parse::kubelet as kubelet_files;
 use crate::parse::manifest::{self, StaticPod};
-use crate::parse::process::{self, ProcessOwner};
 
 use super::host::{Host, Identity};
 use super::kubelet;
+use super::programs::processes;
 use super::walk::{FileState, FoundFile, is_meant_by};
 
 /// Where RKE2 has the manifests of its static pods.
@@ -175,28 +175,6 @@ fn static_pods(host: &Host, kubelet_configs: &[Vec<u8>]) -> Vec<StaticPod> {
         }
     }
     pods
-}
-
-/// The components that root runs on the node itself.
-pub(super) fn processes(host: &Host) -> Vec<StaticPod> {
-    let entries = host.list(Path::new("/proc")).unwrap_or_default();
-    let pids = entries.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| process(host, pid)).collect()
-}
-
-fn process(host: &Host, pid: u32) -> Option<StaticPod> {
-    let read = |name: &str| host.read_proc(&Path::new("/proc").join(pid.to_string()).join(name));
-    let comm = read("comm")?;
-    let program = reference::PROGRAMS.iter().find(|name| process::is_called(&comm, name))?;
-    let (status, cgroup) = (read("status")?, read("cgroup")?);
-    let is_nodes = process::owner(&status, &cgroup) == ProcessOwner::Root;
-    if !is_nodes || !process::is_large_enough(&status) {
-        return None;
-    }
-    let cmdline = read("cmdline")?;
-    let words = cmdline.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-    let words = words.map(|word| String::from_utf8_lossy(word).into_owned()).skip(1);
-    Some(StaticPod::of_process([(*program).to_owned()].into_iter().chain(words).collect()))
 }
 
 /// An etcd that systemd runs may have its settings in a file, or in variables: `ETCD_CERT_FILE` for `--cert-file`.

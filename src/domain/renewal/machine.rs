@@ -239,10 +239,7 @@ impl Journal {
             _ => self.blame(fault),
         }
         match step {
-            Step::KubeletClient | Step::KubeletServing => kubelet::failed(step, kind),
-            Step::Kubelet if is_untouched && self.kubelet_renewal.is_some() => {
-                kubelet::failed(step, kind)
-            }
+            step if kubelet::is_judge_of(self, kind) => kubelet::failed(step, kind),
             step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
             // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
             Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),

@@ -6,6 +6,7 @@ use crate::domain::model::Reason;
 use crate::domain::text::{LISTED, escape_control, listed, strip_control};
 use crate::domain::time::Span;
 
+use super::kubelet_renewal;
 use super::plan::{Plan, RenewReason, RestartReason, SkipReason, SkipRestartReason};
 use super::{Component, Fault, Journal, Outcome, Step, Task};
 
@@ -54,15 +55,8 @@ impl SkipReason {
             }
             Self::NotKubeadms(who) => format!("not managed by kubeadm: {who}"),
             Self::NotDue => "not due yet".to_owned(),
-            Self::KubeletElsewhere => "the kubelet keeps its certificate or its kubeconfig in another place than \
-                 kubeadm (--cert-dir, --kubeconfig, or client-certificate in kubelet.conf): renew it there, and \
-                 restart the kubelet"
-                .to_owned(),
-            Self::RotationOff(at) => format!(
-                "the kubelet does not rotate it (rotateCertificates is not true in its configuration, or \
-                 --rotate-certificates=false is among its flags): certwatch gives it another one on {}",
-                at.date()
-            ),
+            Self::KubeletElsewhere => kubelet_renewal::ELSEWHERE.to_owned(),
+            Self::RotationOff(at) => kubelet_renewal::rotation_off(*at),
             Self::Shorter(end) => {
                 format!("a new one would expire no later, on {}", end.date())
             }

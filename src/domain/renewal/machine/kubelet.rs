@@ -1,12 +1,21 @@
 //! The kubelet's own certificates, of which a renewal has one: its step, and what follows a fault in it.
 
 use crate::domain::renewal::kubelet_renewal::{KubeletRenewal, KubeletWay};
-use crate::domain::renewal::{FaultKind, Outcome, Step};
+use crate::domain::renewal::{FaultKind, Journal, Outcome, Step};
 
 pub(super) const fn first(renewal: KubeletRenewal) -> Step {
     match renewal.way {
         KubeletWay::Serving => Step::KubeletServing,
         KubeletWay::Rotation | KubeletWay::Recovery => Step::KubeletClient,
+    }
+}
+
+/// True if what follows a fault is the same whatever else is renewed.
+pub(super) fn is_judge_of(journal: &Journal, kind: FaultKind) -> bool {
+    match journal.step {
+        Step::KubeletClient | Step::KubeletServing => true,
+        Step::Kubelet => kind == FaultKind::Untouched && journal.kubelet_renewal.is_some(),
+        _ => false,
     }
 }
 
@@ -24,7 +33,7 @@ pub(super) const fn failed(step: Step, kind: FaultKind) -> Step {
 mod tests {
     use super::*;
     use crate::domain::renewal::plan::{Plan, RestartPolicy};
-    use crate::domain::renewal::{Done, Fault, Journal, Task};
+    use crate::domain::renewal::{Done, Fault, Task};
     use crate::domain::time::UnixTime;
 
     const NOW: UnixTime = UnixTime::new(1_000_000);
