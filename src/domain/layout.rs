@@ -365,6 +365,22 @@ pub(crate) fn is_kubelet_leftover(name: &str, has_server_current: bool) -> bool 
     name == "kubelet.crt" && has_server_current
 }
 
+/// `/a/b/../c` as `/a/c`, by the text alone: so client-go resolves the paths of a kubeconfig
+/// (`filepath.Join`).
+pub(crate) fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            _ => out.push(part),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,8 +54,9 @@ impl Monitor {
     ) {
         let attempts = &mut self.memory.renewals.attempts;
         attempts.push(Attempt { at: now, ended: false, found, ends });
-        let too_many = attempts.len().saturating_sub(REMEMBERED);
-        attempts.drain(..too_many);
+        attempts.reverse();
+        rate_limit::forget(attempts, REMEMBERED);
+        attempts.reverse();
         self.save();
     }
 

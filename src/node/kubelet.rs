@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::domain::layout::shown;
-use crate::domain::model::{Attribute, Certificate, KubeletSettings};
+use crate::domain::model::{Attribute, Certificate};
 use crate::domain::renewal::Fault;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::time::UnixTime;
@@ -93,12 +93,6 @@ pub(crate) fn user(paths: &NodePaths) -> Result<String, Fault> {
 /// As of [`user`].
 pub(crate) fn node_name(paths: &NodePaths) -> Result<String, Fault> {
     Ok(user(paths)?.split_off(USER.len()))
-}
-
-/// What its configuration says of its own certificates.
-pub(crate) fn settings(paths: &NodePaths) -> KubeletSettings {
-    let config = read::file(&paths.kubelet.join("config.yaml"));
-    config.map(|it| parse::kubelet::settings(&it)).unwrap_or_default()
 }
 
 /// Where it serves; `None` if it was told not to.

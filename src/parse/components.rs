@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::kubelet_settings::{self, KubeletSources};
 use super::manifest::{self, StaticPod};
 use super::yaml;
 use crate::domain::model::{Components, ServerName};
@@ -30,8 +31,10 @@ pub(crate) struct ComponentFiles {
     pub etcd: Option<Vec<u8>>,
     /// The kubeconfigs of components and administrators.
     pub kubeconfigs: Vec<(PathBuf, Vec<u8>)>,
-    /// The configuration of the kubelet.
-    pub kubelet: Option<Vec<u8>>,
+    /// What the kubelet is started with.
+    pub kubelet: KubeletSources,
+    /// Its kubeconfig.
+    pub kubelet_conf: Option<Vec<u8>>,
 }
 
 /// What these files say together; `has` says whether there is a file.
@@ -50,7 +53,7 @@ pub(crate) fn read(files: &ComponentFiles, has: &dyn Fn(&Path) -> bool) -> Compo
         version: api_server.and_then(|pod| pod.version),
         signing_files: signing.unwrap_or_default(),
         server_names,
-        kubelet: files.kubelet.as_deref().map(super::kubelet::settings).unwrap_or_default(),
+        kubelet: kubelet_settings::settings(&files.kubelet, files.kubelet_conf.as_deref()),
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::layout::KUBELET_CURRENT;
-use crate::domain::model::KubeletSettings;
 
 use super::yaml;
 
@@ -21,7 +20,6 @@ const PORT: u16 = 10250;
 struct KubeletConfiguration {
     static_pod_path: Option<PathBuf>,
     tls_cert_file: Option<PathBuf>,
-    rotate_certificates: Option<bool>,
     #[serde(rename = "serverTLSBootstrap")]
     server_tls_bootstrap: Option<bool>,
     port: Option<u16>,
@@ -68,19 +66,6 @@ pub(crate) fn files(config: &[u8]) -> KubeletFiles {
     }
 }
 
-/// What it says of the kubelet's own certificates; nothing where it cannot be read. The defaults are the kubelet's:
-/// kubeadm turns the rotation on.
-pub(crate) fn settings(config: &[u8]) -> KubeletSettings {
-    let Ok(config) = yaml::read::<KubeletConfiguration>(config) else {
-        return KubeletSettings::default();
-    };
-    let is_given = config.tls_cert_file.is_some_and(|path| !path.as_os_str().is_empty());
-    KubeletSettings {
-        rotates: Some(config.rotate_certificates.unwrap_or_default()),
-        makes_serving: !is_given && !config.server_tls_bootstrap.unwrap_or_default(),
-    }
-}
-
 /// Where the kubelet serves by its `config.yaml`, as it is reached from the node itself; `None` if it was told not to.
 pub(crate) fn server(config: &[u8]) -> Option<SocketAddr> {
     let config: KubeletConfiguration = yaml::read(config).unwrap_or_default();
@@ -105,6 +90,28 @@ pub(crate) fn flag_words(env: &str) -> impl Iterator<Item = String> {
     let words =
         values.flat_map(|value| value.split(|c: char| c.is_whitespace() || "\"'".contains(c)));
     words.filter(|word| !word.is_empty()).map(str::to_owned)
+}
+
+/// The words of a unit of systemd that are flags or their values.
+pub(crate) fn unit_words(unit: &str) -> Vec<String> {
+    let unit = unit.replace("\\\n", " ");
+    let lines = unit.lines().map(str::trim);
+    let value = |line: &'_ str| {
+        let names = ["Environment=", "ExecStart="];
+        names.iter().find_map(|name| line.strip_prefix(name)).map(str::to_owned)
+    };
+    // `NAME=--flag=value` as `--flag=value`.
+    let flag = |word: &str| {
+        let begin = if word.starts_with('-') { None } else { word.find("=-") };
+        begin.map_or(word, |at| &word[at + 1..]).to_owned()
+    };
+    let is_word = |word: &&str| !word.is_empty() && !word.starts_with('$');
+    let values = lines.filter_map(value);
+    let words = values.flat_map(|value| {
+        let words = value.split(|c: char| c.is_whitespace() || "\"'".contains(c));
+        words.filter(is_word).map(flag).collect::<Vec<_>>()
+    });
+    words.collect()
 }
 
 /// Where the kubelet says how it is, by its `config.yaml`; its defaults for what that does not say.
@@ -172,19 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_says_who_renews() {
-        let says = |config: &str| {
-            let KubeletSettings { rotates, makes_serving } = settings(config.as_bytes());
-            (rotates, makes_serving)
-        };
-        assert_eq!(says("rotateCertificates: true\n"), (Some(true), true));
-        assert_eq!(says("tlsCertFile: ''\n"), (Some(false), true), "the kubelet's own defaults");
-        assert_eq!(says("serverTLSBootstrap: true\n"), (Some(false), false));
-        assert_eq!(says("rotateCertificates: true\ntlsCertFile: /a\n"), (Some(true), false));
-        assert_eq!(says("]"), (None, false));
-    }
-
-    #[test]
     fn the_configuration_names_files() {
         let config = b"staticPodPath: /etc/pods\ntlsCertFile: /a.crt\nauthentication: {x509: {clientCAFile: /ca.crt}}\n";
         let named = KubeletFiles {
@@ -203,6 +197,21 @@ mod tests {
             flag_words(env).collect::<Vec<_>>(),
             ["--root-dir=/data/kubelet", "--x", "y", "--z"]
         );
+    }
+
+    #[test]
+    fn flags_stand_in_units() {
+        let unit = "[Service]\n# ExecStart=/a --no\nEnvironment=\"KUBELET_EXTRA_ARGS=--tls-cert-file=/a --x\"\n\
+            ExecStart=\nExecStart=/usr/bin/kubelet $A $B --cert-dir /pki \\\n  --rotate-certificates=false\n";
+        let expected = [
+            "--tls-cert-file=/a",
+            "--x",
+            "/usr/bin/kubelet",
+            "--cert-dir",
+            "/pki",
+            "--rotate-certificates=false",
+        ];
+        assert_eq!(unit_words(unit), expected);
     }
 
     #[test]

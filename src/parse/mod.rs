@@ -16,6 +16,7 @@ mod form;
 pub mod kubeconfig;
 pub(crate) mod kubeconfig_document;
 pub(crate) mod kubelet;
+pub(crate) mod kubelet_settings;
 pub(crate) mod listeners;
 pub(crate) mod mailbox;
 pub mod manifest;

@@ -182,7 +182,7 @@ impl Renewer {
                 self.activate(journal, index, journal.turned.unwrap_or(journal.begun))
             }
             Step::Verify | Step::VerifyOld => self.verify(journal),
-            Step::KubeletRotation => kubelet::rotate(paths).map(Done::with),
+            Step::KubeletRotation => kubelet::turn_rotation_on(paths, journal).map(Done::with),
             Step::KubeletClient | Step::KubeletServing | Step::KubeletServingBack => {
                 kubelet::own::take(paths, journal).map(Done::with)
             }
@@ -260,7 +260,7 @@ impl Renewer {
             // kubeadm looks for the CA where the unit shows the stage, which nothing has filled.
             stage::stage(&self.paths)?;
         }
-        kubelet::renew(&self.paths, &self.config()).map(Done::with)
+        kubelet::renew(&self.paths, &self.config(), journal).map(Done::with)
     }
 
     fn roll_back(&self, journal: &Journal) -> Result<Done, Fault> {

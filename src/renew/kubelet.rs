@@ -19,15 +19,15 @@ use wait::wait_until;
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::shown;
 use crate::domain::model::{Attribute, Certificate};
-use crate::domain::renewal::Fault;
 use crate::domain::renewal::acceptance::is_signed;
+use crate::domain::renewal::{Fault, FaultKind, Journal};
 use crate::domain::text::{escape_control, shell_word};
 use crate::domain::time::UnixTime;
 use crate::fs::inode::Ownership;
 use crate::fs::{FileError, dir, read, replace};
 use crate::node::NodePaths;
 use crate::node::kubelet::{
-    CURRENT, certificate, client_not_after, conf_path, embedded, kubelet_down, pki, settings, user,
+    CURRENT, certificate, client_not_after, conf_path, embedded, kubelet_down, pki, user,
 };
 use crate::sys;
 
@@ -60,23 +60,27 @@ pub(crate) fn version() -> Option<Version> {
 }
 
 /// Gives the kubelet a kubelet.conf with a new certificate in it, signed by kubeadm with the CA of
-/// this node, and restarts it. `config` is the cluster's configuration. What it says is for people.
+/// this node, and restarts it. `config` is the cluster's configuration. What it says is for people. Where `journal` says
+/// what it takes the place of, it ends later than that.
 ///
 /// Taken again after a crash, it goes on where it was.
 ///
 /// # Errors
 /// The node's name is not to be found, kubeadm signs nothing within a minute, a file cannot be
 /// written, or the kubelet does not answer within a minute after its start.
-pub(crate) fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
-    let path = conf_path(paths);
-    if !has_fresh_pair(paths) {
-        let name = user(paths)?;
-        let pair = sign(paths, config, &name)?;
+pub(crate) fn renew(paths: &NodePaths, config: &Path, journal: &Journal) -> Result<String, Fault> {
+    let old = journal.kubelet_renewal.map(|it| it.ends);
+    if !has_newer_pair(paths, old) {
+        let untouched = |fault: Fault| Fault { kind: FaultKind::Untouched, ..fault };
+        let text = with_new_pair(paths, config, old).map_err(untouched)?;
         keep_aside(paths)?;
-        let text = conf::with_pair(&read(&path)?, &pair).ok_or_else(|| unusual(&path))?;
-        write(&path, &text)?;
+        write(&conf_path(paths), &text)?;
     }
-    remove_expired(paths)?;
+    // One that never rotates goes by its kubelet.conf alone: what is beside it would only expire there.
+    let is_of_no_use = old.is_some() && journal.kubelet_never_rotates;
+    if is_of_no_use || fresh(&pki(paths).join(CURRENT)).is_none() {
+        remove_clients(paths)?;
+    }
     restart(paths)?;
     let not_after = client_not_after(paths).map_or_else(|| "?".to_owned(), UnixTime::date);
     Ok(format!("the kubelet runs again, with a certificate that expires on {not_after}"))
@@ -89,10 +93,11 @@ pub(crate) fn renew(paths: &NodePaths, config: &Path) -> Result<String, Fault> {
 /// # Errors
 /// There is no such certificate within two minutes, a file cannot be written, or the kubelet does not answer
 /// within a minute after its start.
-pub(crate) fn rotate(paths: &NodePaths) -> Result<String, Fault> {
-    if settings(paths).rotates == Some(false) {
+pub(crate) fn turn_rotation_on(paths: &NodePaths, journal: &Journal) -> Result<String, Fault> {
+    if journal.kubelet_never_rotates {
         return Ok("the kubelet does not rotate its certificate, because rotateCertificates is not true in its \
-                   configuration: that in kubelet.conf has to be replaced before it expires"
+                   configuration or --rotate-certificates=false is among its flags: that in kubelet.conf has to be \
+                   replaced before it expires"
             .to_owned());
     }
     let current = pki(paths).join(CURRENT);
@@ -119,8 +124,28 @@ pub(crate) fn rotate(paths: &NodePaths) -> Result<String, Fault> {
     ))
 }
 
-fn has_fresh_pair(paths: &NodePaths) -> bool {
-    embedded(paths).is_some_and(|it| it.not_after >= sys::now())
+/// True if what is in kubelet.conf is of use, and no longer what ends at `old`.
+fn has_newer_pair(paths: &NodePaths, old: Option<UnixTime>) -> bool {
+    embedded(paths).is_some_and(|it| it.not_after >= sys::now() && is_newer(&it, old))
+}
+
+fn is_newer(certificate: &Certificate, old: Option<UnixTime>) -> bool {
+    old.is_none_or(|old| certificate.not_after > old)
+}
+
+/// The kubelet.conf with a new pair in it.
+fn with_new_pair(paths: &NodePaths, config: &Path, old: Option<UnixTime>) -> Result<String, Fault> {
+    let path = conf_path(paths);
+    let pair = sign(paths, config, &user(paths)?)?;
+    let new = pair.certificate().and_then(|pem| certificate(&pem));
+    if let Some(new) = new.filter(|it| !is_newer(it, old)) {
+        return Err(Fault::failed(format!(
+            "kubeadm would sign a client certificate that expires on {}, no later than the present one: see \
+             certificateValidityPeriod in the cluster's configuration",
+            new.not_after.date()
+        )));
+    }
+    conf::with_pair(&read(&path)?, &pair).ok_or_else(|| unusual(&path))
 }
 
 fn fresh(path: &Path) -> Option<Certificate> {
@@ -173,11 +198,8 @@ fn keep_aside(paths: &NodePaths) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Removes the kubelet's own certificates, unless they are good: they were kept aside.
-fn remove_expired(paths: &NodePaths) -> Result<(), Fault> {
-    if fresh(&pki(paths).join(CURRENT)).is_some() {
-        return Ok(());
-    }
+/// Removes the kubelet's own certificates: they were kept aside.
+fn remove_clients(paths: &NodePaths) -> Result<(), Fault> {
     Ok(clients(paths).iter().try_for_each(|path| dir::remove(path))?)
 }
 

@@ -174,6 +174,7 @@ impl<'a> PlanJson<'a> {
             hooks,
             // What is proved afterwards is no part of the plan.
             reaches_kubelet: _,
+            kubelet_never_rotates: _,
             kubelet,
             kubelet_renewal,
             blockers,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::domain::layout::{KUBELET_CURRENT, KUBERNETES, LIVE_IN_UNIT, Location, PKI_NAMES};
+use crate::domain::layout::{
+    KUBELET_CURRENT, KUBERNETES, LIVE_IN_UNIT, Location, PKI_NAMES, lexical,
+};
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, CertificateKind};
 use crate::parse::kubeconfig::{Kubeconfig, PemSource};
@@ -13,7 +15,6 @@ use crate::parse::x509::{self, Anchor, Authority, Issuers};
 use super::contents::{Contents, Ders, blocks, contents, is_any};
 use super::host::Host;
 use super::memo::remembered;
-use super::paths::lexical;
 use super::references::NodeReferences;
 use super::walk::{FileState, FoundFile};
 

@@ -7,13 +7,11 @@ use crate::domain::model::Components;
 use crate::parse::components::{ComponentFiles, read};
 
 use super::host::Host;
+use super::kubelet;
 
 /// The kubeconfigs whose users live on this node, or work on it.
 const KUBECONFIGS: [&str; 5] =
     ["admin.conf", "controller-manager.conf", "kubelet.conf", "scheduler.conf", "super-admin.conf"];
-
-/// As kubeadm writes it.
-pub(super) const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 
 /// The control plane of this node; nothing is known of it where there are no manifests.
 pub(super) fn components(host: &Host) -> Components {
@@ -32,7 +30,8 @@ pub(super) fn components(host: &Host) -> Components {
         controller_manager: manifest("kube-controller-manager.yaml"),
         etcd: manifest("etcd.yaml"),
         kubeconfigs: KUBECONFIGS.iter().filter_map(kubeconfig).collect(),
-        kubelet: host.read(Path::new(KUBELET_CONFIG), false).ok(),
+        kubelet: kubelet::sources(host),
+        kubelet_conf: kubelet::conf(host),
     };
     read(&files, &|path| host.exists(path))
 }

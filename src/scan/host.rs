@@ -13,12 +13,11 @@ use std::time::Duration;
 use rustix::fs::{self as sys, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::domain::layout::lexical;
 use crate::domain::model::Reason;
 use crate::domain::time::UnixTime;
 use crate::fs::read;
 use crate::hangs::{Hangs, Silent};
-
-use super::paths::lexical;
 
 /// A file that changes while it is read, or is empty, is read again this often, after a pause.
 const ATTEMPTS: usize = 3;

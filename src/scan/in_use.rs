@@ -16,8 +16,8 @@ use crate::node::in_use::{self, ComponentUse, Held, Presented};
 use crate::node::other_pods::{self, OtherManifest};
 use crate::node::process::Process;
 
-use super::components::KUBELET_CONFIG;
 use super::host::Host;
+use super::kubelet::KUBELET_CONFIG;
 use super::pool;
 
 /// A component that is looked at.

@@ -5,21 +5,19 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::kubernetes::Version;
 use crate::domain::layout::{
-    self, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, LIVE_IN_UNIT, Location, MANIFEST_DIRS,
+    self, KUBELET_CURRENT, KUBELET_PKI, KUBERNETES, LIVE_IN_UNIT, Location, MANIFEST_DIRS, lexical,
 };
-use crate::domain::reference::{
-    self, API_SERVER, ETCD, KUBELET, NamedPlace, Reference, References,
-};
+use crate::domain::reference::{self, API_SERVER, ETCD, NamedPlace, Reference, References};
 use crate::domain::role::{self, CertificateKind, custom};
 use crate::domain::text;
 use crate::parse::etcd;
 use crate::parse::kubeconfig::{self, PemSource};
 use crate::parse::kubelet as kubelet_files;
 use crate::parse::manifest::{self, StaticPod};
-use crate::parse::process::{self, ProcessOwner};
 
 use super::host::{Host, Identity};
-use super::paths::lexical;
+use super::kubelet;
+use super::programs::processes;
 use super::walk::{FileState, FoundFile, is_meant_by};
 
 /// Where RKE2 has the manifests of its static pods.
@@ -27,10 +25,6 @@ const RKE2_MANIFESTS: &str = "/var/lib/rancher/rke2/agent/pod-manifests";
 
 /// Most files of a directory of manifests that are read.
 const MOST_MANIFESTS: usize = 100;
-
-/// Where the kubelet's flags are: kubeadm's, and those of the packages' unit on Debian and on Red Hat.
-const KUBELET_ENVS: [&str; 3] =
-    ["/var/lib/kubelet/kubeadm-flags.env", "/etc/default/kubelet", "/etc/sysconfig/kubelet"];
 
 /// The kubelet's configuration; kubeadm writes the second from 1.34 on, which has the last word.
 const KUBELET_CONFIGS: [&str; 2] =
@@ -107,7 +101,7 @@ impl NodeReferences {
 /// Where nothing can be read, all is as kubeadm has it.
 pub(super) fn node_references(host: &Host) -> NodeReferences {
     let mut found = NodeReferences::default();
-    let kubelet = kubelet(host);
+    let kubelet = kubelet::flags(host);
     let configs: Vec<Vec<u8>> =
         KUBELET_CONFIGS.iter().filter_map(|path| host.read(Path::new(path), false).ok()).collect();
     let mut pods = static_pods(host, &configs);
@@ -183,41 +177,6 @@ fn static_pods(host: &Host, kubelet_configs: &[Vec<u8>]) -> Vec<StaticPod> {
         }
     }
     pods
-}
-
-/// The components that root runs on the node itself.
-fn processes(host: &Host) -> Vec<StaticPod> {
-    let entries = host.list(Path::new("/proc")).unwrap_or_default();
-    let pids = entries.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| process(host, pid)).collect()
-}
-
-fn process(host: &Host, pid: u32) -> Option<StaticPod> {
-    let read = |name: &str| host.read_proc(&Path::new("/proc").join(pid.to_string()).join(name));
-    let comm = read("comm")?;
-    let program = reference::PROGRAMS.iter().find(|name| process::is_called(&comm, name))?;
-    let (status, cgroup) = (read("status")?, read("cgroup")?);
-    let is_nodes = process::owner(&status, &cgroup) == ProcessOwner::Root;
-    if !is_nodes || !process::is_large_enough(&status) {
-        return None;
-    }
-    let cmdline = read("cmdline")?;
-    let words = cmdline.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-    let words = words.map(|word| String::from_utf8_lossy(word).into_owned()).skip(1);
-    Some(StaticPod::of_process([(*program).to_owned()].into_iter().chain(words).collect()))
-}
-
-/// The kubelet's flags: those of the one that runs, or else those that it is to be started with.
-fn kubelet(host: &Host) -> StaticPod {
-    let running = processes(host).into_iter().find(|it| it.program() == Some(KUBELET));
-    running.unwrap_or_else(|| {
-        let read = |path: &&str| host.read(Path::new(path), false).ok();
-        let envs = KUBELET_ENVS.iter().filter_map(read);
-        let words = envs.flat_map(|env| {
-            kubelet_files::flag_words(&String::from_utf8_lossy(&env)).collect::<Vec<_>>()
-        });
-        StaticPod::of_process([KUBELET.to_owned()].into_iter().chain(words).collect())
-    })
 }
 
 /// An etcd that systemd runs may have its settings in a file, or in variables: `ETCD_CERT_FILE` for `--cert-file`.

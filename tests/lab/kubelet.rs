@@ -198,6 +198,115 @@ fn the_service_renews_the_kubelets_certificates() {
     assert_eq!(node.served(PORT).unwrap().serial, new);
 }
 
+/// When the kubelet was last started, as systemd writes it.
+fn started(node: Node<'_>) -> String {
+    let show = ["systemctl", "show", "--value", "-p", "ExecMainStartTimestampMonotonic", "kubelet"];
+    String::from_utf8(node.output(&show).stdout).unwrap()
+}
+
+fn give_flags(node: Node<'_>, flags: &str) {
+    node.write("/etc/default/kubelet", format!("KUBELET_EXTRA_ARGS=\"{flags}\"\n").as_bytes());
+    node.run(&["systemctl", "restart", "kubelet"]);
+    wait_for("the kubelet to serve", SOON, || node.served(PORT).map(drop));
+}
+
+/// What is in kubelet.conf, in a file.
+fn embedded(node: Node<'_>) -> String {
+    let extract = "grep -o 'client-certificate-data: .*' /etc/kubernetes/kubelet.conf | cut -d' ' -f2 | \
+                   base64 -d >/root/embedded.crt";
+    node.run(&["bash", "-euc", extract]);
+    node.serial("/root/embedded.crt")
+}
+
+/// By its configuration or by a flag: a restart would change nothing.
+#[test]
+fn a_kubelet_that_never_rotates_is_given_one() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("enabled = true");
+    node.let_it_rest();
+    give_flags(node, "--rotate-certificates=false");
+    let old = oversleep(node);
+    let before = started(node);
+    let run = node.certwatch(&["renew"]);
+    assert_eq!((run.code, started(node)), (Some(0), before), "{}", run.said);
+    assert!(run.said.contains("--rotate-certificates=false"), "{}", run.said);
+    assert_eq!(node.serial(KUBELET_CLIENT), old);
+
+    node.age(KUBELET_CLIENT, "360 days ago", "5 days");
+    let run = node.renew(&[]);
+    let first = embedded(node);
+    assert!(node.is_valid_for("/root/embedded.crt", YEAR), "{}", run.said);
+    assert_eq!(last(node).0, "renewed");
+    let before = started(node);
+    let again = node.renew(&[]);
+    assert!(again.said.contains("Nothing to do."), "{}", again.said);
+    assert_eq!(started(node), before);
+
+    // The next one takes the place of that.
+    give_flags(node, "");
+    node.run(&[
+        "sed",
+        "-i",
+        "s/^rotateCertificates: .*/rotateCertificates: false/",
+        "/var/lib/kubelet/config.yaml",
+    ]);
+    node.age("/etc/kubernetes/kubelet.conf", "360 days ago", "5 days");
+    let run = node.renew(&[]);
+    assert_ne!(embedded(node), first, "{}", run.said);
+    assert!(node.is_valid_for("/root/embedded.crt", YEAR), "{}", run.said);
+    assert_eq!(last(node).0, "renewed");
+    node.wait_until_healthy();
+}
+
+/// What it has made before lies there still.
+#[test]
+fn a_kubelet_that_is_given_its_serving_certificate_is_left_alone() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("enabled = true");
+    node.let_it_rest();
+    let give = "cp /var/lib/kubelet/pki/kubelet.crt /root/own.crt; cp /var/lib/kubelet/pki/kubelet.key /root/own.key";
+    node.run(&["bash", "-euc", give]);
+    give_flags(node, "--tls-cert-file=/root/own.crt --tls-private-key-file=/root/own.key");
+    node.age(SERVING, "350 days ago", "15 days");
+    let (left, before) = (node.serial(SERVING), started(node));
+    for _ in 0..2 {
+        let run = node.renew(&[]);
+        assert!(run.said.contains("Nothing to do."), "{}", run.said);
+    }
+    let named = node.certwatch(&["renew", "kubelet-serving"]);
+    assert_eq!(named.code, Some(1), "{}", named.said);
+    assert!(named.said.contains("--tls-cert-file"), "{}", named.said);
+    assert_eq!((node.serial(SERVING), started(node)), (left, before));
+}
+
+/// Nothing runs after the boot: the kubelet refuses to start, and without it there is no static pod.
+#[test]
+fn the_daemon_brings_a_node_back_that_boots_with_an_expired_certificate() {
+    let cluster = Cluster::fresh(1);
+    let node = cluster.node("cp1");
+    node.install_certwatch("enabled = true");
+    node.let_it_rest();
+    node.age(KUBELET_CLIENT, "13 months ago", "1 month ago");
+    let unit = format!(
+        "[Service]\nType=notify\nStateDirectory=certwatch\nExecStart={CERTWATCH} run\n[Install]\n\
+         WantedBy=multi-user.target\n"
+    );
+    node.write("/etc/systemd/system/certwatch.service", unit.as_bytes());
+    node.run(&["systemctl", "enable", "certwatch"]);
+    node.run(&["sync"]);
+    cluster.script(&["boot", "cp1"]);
+    wait_for("the kubelet's certificate", RENEWAL, || {
+        node.is_valid_for(KUBELET_CLIENT, YEAR).then_some(())
+    });
+    node.wait_until_healthy();
+    wait_for("the end of the renewal", RENEWAL, || node.journals().0.is_none().then_some(()));
+    let (outcome, notes) = last(node);
+    assert_eq!(outcome, "renewed", "{notes}");
+    node.run(&["systemctl", "stop", "certwatch"]);
+}
+
 #[test]
 fn the_daemon_has_it_done_and_tells() {
     let cluster = Cluster::fresh(1);

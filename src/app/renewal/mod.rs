@@ -64,7 +64,9 @@ fn try_renew(job: &RenewalJob, renewer: &mut Renewer) -> Result<Exit, Exit> {
     let journal = Journal::begin(task, &plan, job.config.renew.restart, now);
     // Before it: one that is killed must not be tried again and again.
     renewer.note_held_up(false, now);
-    note_attempt(job, renewer, due.attempt(journal.begun, false));
+    // The kubelet is not restarted again within a day, whatever is left of what it has.
+    let ends = due.ends.filter(|_| plan.kubelet_renewal.is_none());
+    note_attempt(job, renewer, DueRenewal { ends, ..due }.attempt(journal.begun, false));
     let journal = renewer.begin(journal, &mut job.progress());
     end_attempt(job, renewer);
     if settled.is_some_and(|it| it.source == ClusterConfigSource::Node) {

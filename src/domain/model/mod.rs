@@ -54,14 +54,16 @@ pub struct Components {
     pub kubelet: KubeletSettings,
 }
 
-/// What the kubelet's configuration says of its own certificates.
+/// What the kubelet's flags and configuration say of its own certificates.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct KubeletSettings {
     /// It renews its client certificate by itself (`rotateCertificates`); `None` where nobody can tell.
     pub rotates: Option<bool>,
-    /// It makes its serving certificate by itself: it is given none (`tlsCertFile`), and requests none
-    /// (`serverTLSBootstrap`).
+    /// It makes its serving certificate by itself, in kubeadm's place: it is given none (`tlsCertFile`), and requests
+    /// none (`serverTLSBootstrap`).
     pub makes_serving: bool,
+    /// Its client certificate, or its kubeconfig, is not where kubeadm has it.
+    pub is_elsewhere: bool,
 }
 
 /// A name or address under which a server of this node is reached.

@@ -359,8 +359,8 @@ impl Judge<'_> {
             let is_overridden = self.request.force && blocker.is_overridable()
                 || self.request.rescue && blocker.is_overridden_by_rescue()
                 || is_repair && matches!(blocker, Blocker::Unhealthy(..))
-                // That is why it is given a certificate.
-                || plan.kubelet && matches!(blocker, Blocker::KubeletDown(_));
+                // The rescue's way: without a kubelet nothing starts, after a boot nothing at all, and no pod is touched.
+                || plan.kubelet && blocker.is_overridden_by_rescue();
             if is_overridden {
                 plan.overridden.push(blocker);
             } else {

@@ -40,10 +40,13 @@ pub struct Journal {
     pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate.
     pub kubelet: bool,
+    /// It never rotates that: it stays in kubelet.conf.
+    #[serde(default)]
+    pub kubelet_never_rotates: bool,
     /// Static pods that are no components and use what is replaced.
     #[serde(default)]
     pub other_pods: Vec<OtherPod>,
-    /// The kubelet renews one of its own certificates, because it is restarted.
+    /// One of the kubelet's own certificates is renewed, and nothing else.
     #[serde(default)]
     pub kubelet_renewal: Option<KubeletRenewal>,
     /// Copies of admin.conf to refresh.

@@ -50,13 +50,22 @@ pub(crate) fn judge(
         matches!(selection, Selection::Named(names) if names.iter().any(|it| it == name));
     let is_due = matches!(selection, Selection::All | Selection::Due | Selection::Kubelet);
     let deadline = policy.kubelet.filter(|_| is_due).or(is_named.then_some(policy.before))?;
+    let settings = inventory.components.kubelet;
     let item = item(name, inventory, now)?;
     let certificate = item.certificate()?;
     let way = if name == KUBELET_SERVING.id {
-        serving(certificate, is_named, policy, now)
+        serving(certificate, is_named, settings.makes_serving, policy, now)?
     } else {
-        let never_rotates = inventory.components.kubelet.rotates == Some(false);
-        client(item, certificate, never_rotates.then_some((is_named, deadline)), now)
+        let never_rotated = settings.rotates == Some(false);
+        let limit = || (is_named, given_from(certificate, deadline));
+        let way = client(item, certificate, never_rotated.then(limit), now);
+        // What is due of it would be done in the wrong place.
+        match way {
+            Ok(_) | Err(SkipReason::RotationOff(_)) if settings.is_elsewhere => {
+                Err(SkipReason::KubeletElsewhere)
+            }
+            way => way,
+        }
     };
     let ends = certificate.not_after;
     let skip = |why| Skip { name: name.to_owned(), ends: Some(ends), why };
@@ -92,7 +101,7 @@ pub(crate) fn due_at(
     Some(match inventory.components.kubelet.rotates {
         _ if name == KUBELET_SERVING.id && !is_made_by_kubelet(certificate) => return None,
         _ if name == KUBELET_SERVING.id => due_from(certificate, policy),
-        Some(false) => certificate.not_after - deadline,
+        Some(false) => given_from(certificate, deadline),
         _ if item.role == &KUBELET_CLIENT => overdue_from(certificate),
         _ => certificate.not_after,
     })
@@ -107,17 +116,17 @@ pub(crate) fn item<'a>(name: &str, inventory: &'a Inventory, now: UnixTime) -> O
 fn client(
     item: &Item,
     certificate: &Certificate,
-    never_rotated: Option<(bool, Span)>,
+    never_rotated: Option<(bool, UnixTime)>,
     now: UnixTime,
 ) -> Result<KubeletWay, SkipReason> {
     let ends = certificate.not_after;
     let is_overdue = overdue_from(certificate) <= now;
-    let is_wanted = |(is_named, deadline)| is_named || ends - now <= deadline;
+    let is_wanted = |(is_named, from)| is_named || from <= now;
     if ends <= now || never_rotated.is_some_and(is_wanted) {
         return gives(item, certificate, now).map(|()| KubeletWay::Recovery);
     }
     match never_rotated {
-        Some((_, deadline)) if is_overdue => Err(SkipReason::RotationOff(ends - deadline)),
+        Some((_, from)) if is_overdue => Err(SkipReason::RotationOff(from)),
         // What is in a kubelet.conf, no kubelet rotates.
         None if is_overdue && item.role == &KUBELET_CLIENT => {
             gains(certificate, now).map(|()| KubeletWay::Rotation)
@@ -126,21 +135,29 @@ fn client(
     }
 }
 
+/// What is left over beside another certificate, which the kubelet is given or requests, is nobody's concern.
 fn serving(
     certificate: &Certificate,
     is_named: bool,
+    is_used: bool,
     policy: &RenewalPolicy,
     now: UnixTime,
-) -> Result<KubeletWay, SkipReason> {
-    match is_made_by_kubelet(certificate) {
+) -> Option<Result<KubeletWay, SkipReason>> {
+    const OTHER: &str = "the kubelet does not serve kubelet.crt, but what it is given (tlsCertFile, --tls-cert-file) or \
+                         requests (serverTLSBootstrap; see `kubectl get csr`)";
+    if !is_used {
+        return is_named.then_some(Err(SkipReason::NotKubeadms(OTHER)));
+    }
+    Some(match is_made_by_kubelet(certificate) {
         _ if !is_named && due_from(certificate, policy) > now => Err(SkipReason::NotDue),
         false if is_named => Err(SkipReason::NotKubeadms("its issuer renews it")),
         false => Err(SkipReason::NotDue),
         true => Ok(KubeletWay::Serving),
-    }
+    })
 }
 
-/// The client certificate that the kubelet uses: its own, or the one in its kubelet.conf where that is of more use.
+/// The client certificate that the kubelet uses: its own, or the one in its kubelet.conf where that is of more use, or
+/// where it never rotates and has eyes for nothing else.
 fn client_item(inventory: &Inventory, now: UnixTime) -> Option<&Item> {
     let own = inventory.items.iter().find(|item| {
         is_at(item, KUBELET_PKI, KUBELET_CURRENT[0]) && item.place.entry == Entry::Pem(0)
@@ -152,14 +169,17 @@ fn client_item(inventory: &Inventory, now: UnixTime) -> Option<&Item> {
             && matches!(item.place.entry, Entry::User { index: 0, .. })
             && item.certificate().is_some()
     });
+    if inventory.components.kubelet.rotates == Some(false) {
+        return embedded.or(own);
+    }
     own.filter(is_good).or(embedded).or(own)
 }
 
-/// The serving certificate, where the kubelet would make another.
+/// The serving certificate that the kubelet makes for itself, whether or not it uses that.
 fn serving_item(inventory: &Inventory) -> Option<&Item> {
     let is_it =
         |item: &&Item| is_at(item, KUBELET_PKI, "kubelet.crt") && item.place.entry == Entry::Pem(0);
-    inventory.items.iter().find(is_it).filter(|_| inventory.components.kubelet.makes_serving)
+    inventory.items.iter().find(is_it)
 }
 
 fn is_at(item: &Item, dir: &str, name: &str) -> bool {
@@ -173,8 +193,15 @@ fn overdue_from(certificate: &Certificate) -> UnixTime {
     certificate.not_before + life.fraction(numerator, denominator) + margin
 }
 
+/// A new one that is due at once would be made day after day.
 fn due_from(certificate: &Certificate, policy: &RenewalPolicy) -> UnixTime {
-    certificate.not_after - policy.lead(certificate.lifetime())
+    let life = certificate.lifetime();
+    certificate.not_after - policy.lead(life).min(life.fraction(1, 3))
+}
+
+/// When one that is never rotated is given up for another: like that one, it has to be good for a while.
+fn given_from(certificate: &Certificate, deadline: Span) -> UnixTime {
+    certificate.not_after - deadline.min(certificate.lifetime().fraction(1, 3))
 }
 
 /// A person may have put one there: that is not the kubelet's to replace. Its own are `HOST@SECONDS`, signed by

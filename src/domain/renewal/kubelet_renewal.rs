@@ -69,3 +69,17 @@ impl KubeletWay {
         }
     }
 }
+
+/// Why what is in another place is left alone.
+pub(super) const ELSEWHERE: &str = "the kubelet keeps its certificate or its kubeconfig in another place than kubeadm \
+                                    (--cert-dir, --kubeconfig, or client-certificate in kubelet.conf): renew it \
+                                    there, and restart the kubelet";
+
+/// Why what is never rotated is left alone for now, and until when.
+pub(super) fn rotation_off(given: UnixTime) -> String {
+    format!(
+        "the kubelet does not rotate it (rotateCertificates is not true in its configuration, or \
+         --rotate-certificates=false is among its flags): certwatch gives it another one on {}",
+        given.date()
+    )
+}

@@ -67,7 +67,8 @@ impl Journal {
             may_restart: restart != RestartPolicy::None,
             reaches_kubelet: plan.reaches_kubelet,
             kubelet: plan.kubelet,
-            kubelet_renewal: plan.kubelet_renewal.filter(|_| !plan.kubelet),
+            kubelet_never_rotates: plan.kubelet_never_rotates,
+            kubelet_renewal: plan.kubelet_renewal,
             other_pods: plan.other_pods.clone(),
             copies: plan.copies.clone(),
             hooks: plan.hooks.iter().cloned().map(HookRun::pending).collect(),
@@ -238,7 +239,7 @@ impl Journal {
             _ => self.blame(fault),
         }
         match step {
-            Step::KubeletClient | Step::KubeletServing => kubelet::failed(step, kind),
+            step if kubelet::is_judge_of(self, kind) => kubelet::failed(step, kind),
             step if step.is_harmless() => Step::CleanUp(Outcome::Unchanged),
             // There is nothing to put back, and what somebody else wrote is not ours to overwrite.
             Step::Install if is_untouched => Step::CleanUp(Outcome::Unchanged),

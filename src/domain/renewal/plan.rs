@@ -162,6 +162,8 @@ pub struct Plan {
     pub reaches_kubelet: bool,
     /// The kubelet gets a new client certificate from kubeadm, and a kubelet.conf with it.
     pub kubelet: bool,
+    /// The kubelet never rotates what it gets: that stays in its kubelet.conf.
+    pub kubelet_never_rotates: bool,
     /// One of the kubelet's own certificates is renewed, and nothing else.
     pub kubelet_renewal: Option<KubeletRenewal>,
     /// What stands in the way and is not overridden: with any, nothing is done.
@@ -228,6 +230,8 @@ pub enum SkipReason {
     ExternalEtcd,
     /// The file is not there, and not every node has it.
     Absent,
+    /// The kubelet's certificate or kubeconfig is in a place of its own, and would be looked for in vain.
+    KubeletElsewhere,
     /// The kubelet is told not to rotate it; when it is given another one.
     RotationOff(UnixTime),
     /// The file should be there and is not: kubeadm cannot renew what it cannot read.

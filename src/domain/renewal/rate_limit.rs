@@ -79,6 +79,20 @@ pub(crate) fn may_look(looks: &[UnixTime], now: UnixTime) -> bool {
     looks.iter().filter(is_recent).count() < LOOKS_PER_HOUR
 }
 
+/// Forgets all but `most` of those that begin with the newest, and first what is repeated: one that is tried again and
+/// again must not make another one forgotten, which waits for a day.
+pub(crate) fn forget(attempts: &mut Vec<Attempt>, most: usize) {
+    let mut kept: Vec<Attempt> = Vec::new();
+    for attempt in attempts.drain(..) {
+        let is_same = |it: &&Attempt| it.found == attempt.found;
+        if kept.iter().filter(is_same).count() < PER_HOUR {
+            kept.push(attempt);
+        }
+    }
+    kept.truncate(most);
+    *attempts = kept;
+}
+
 /// What only a look of the renewer shows, for it alone reads keys and its own notes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Unseen {
@@ -187,6 +201,21 @@ mod tests {
         assert_eq!(after(Span::hours(12)), Span::minutes(72));
         assert_eq!(after(Span::hours(1)), Span::minutes(10));
         assert_eq!(after(Span::hours(-12)), Span::minutes(10));
+    }
+
+    #[test]
+    fn what_is_tried_again_and_again_makes_nothing_else_forgotten() {
+        let mut attempts = vec![attempt(0, true, "kubelet")];
+        for at in 1..20 {
+            attempts.insert(0, attempt(at, true, "b"));
+            forget(&mut attempts, 10);
+        }
+        let kept: Vec<_> = attempts.iter().map(|it| (it.at.seconds(), &*it.found)).collect();
+        assert_eq!(kept, [(19, "b"), (18, "b"), (17, "b"), (0, "kubelet")]);
+        let other = |n: i64| attempt(n, true, &n.to_string());
+        attempts = (0..20).map(other).collect();
+        forget(&mut attempts, 10);
+        assert_eq!(attempts, (0..10).map(other).collect::<Vec<_>>());
     }
 
     /// A day was right for what had a year left then.

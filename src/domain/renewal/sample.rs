@@ -76,6 +76,7 @@ pub(crate) fn plan() -> Plan {
         hooks: vec![hook()],
         reaches_kubelet: false,
         kubelet: true,
+        kubelet_never_rotates: false,
         kubelet_renewal: None,
         incomplete: true,
         blockers: vec![
@@ -127,6 +128,7 @@ pub(crate) fn journal(task: Task, outcome: Outcome) -> Journal {
         wait_for_peers: true,
         reaches_kubelet: true,
         kubelet: false,
+        kubelet_never_rotates: false,
         kubelet_renewal: None,
         other_pods: vec![OtherPod {
             result: SideResult::Done,

@@ -11,6 +11,9 @@ use super::plan::{Renewal, RenewalPolicy, Selection};
 use super::rate_limit::{self, Attempt};
 use super::{decide, kubelet};
 
+/// As long as this before its end, what is in the way is looked at again after an hour (see `rate_limit::pause`).
+const LOOKED_AFTER: Span = Span::hours(10);
+
 /// How certificates are renewed without a person.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Schedule {
@@ -57,7 +60,8 @@ impl Schedule {
         both.into_iter().flatten().min_by_key(|next| next.at)
     }
 
-    /// Once a day, whatever is left of its life: no end goes into the attempt.
+    /// Once a day, whatever is left of its life, and whatever end another one has: no end goes into the attempt. A kubelet
+    /// whose certificate has expired is looked after each hour, in case what was in the way of its turn is gone.
     fn kubelets_next(
         &self,
         inventory: &Inventory,
@@ -71,10 +75,13 @@ impl Schedule {
             let at = maintenance_window::begin_after(at, &self.windows, self.offset);
             return Some(NextRenewal { at, found: String::new(), ends: None, selection });
         };
-        let found = format!("{}@{}", due.way.name(), due.ends.seconds());
-        let earliest = rate_limit::not_before(attempts, &found, None, now);
+        let found = format!("{}@{} {}", due.way.name(), due.ends.seconds(), due.way.code());
+        let of_kind = |it: &Attempt| Attempt { found: kind(&it.found), ..it.clone() };
+        let attempts: Vec<Attempt> = attempts.iter().map(of_kind).collect();
+        let earliest = rate_limit::not_before(&attempts, &kind(&found), None, now);
         let at = self.kubelet_begins_at(inventory, due.way.name(), due.ends, now)?.max(earliest);
-        Some(NextRenewal { at, found, ends: None, selection })
+        let ends = (due.way == KubeletWay::Recovery && due.ends <= now).then(|| now + LOOKED_AFTER);
+        Some(NextRenewal { at, found, ends, selection })
     }
 
     /// When one of the kubelet's own is renewed, in the time from when it is due until its end.
@@ -148,6 +155,14 @@ impl Schedule {
         let Self { policy, windows, deadline, offset } = self;
         maintenance_window::begin_at(ends, policy.before, *deadline, windows, *offset, from)
     }
+}
+
+/// What was found of the kubelet, without the end of its certificate.
+fn kind(found: &str) -> String {
+    let digits = |rest: &str| rest.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
+    found
+        .split_once('@')
+        .map_or_else(|| found.to_owned(), |(name, rest)| name.to_owned() + &digits(rest))
 }
 
 fn found(due: &[Renewal], memory: Option<UnixTime>, stale: &[(&str, UnixTime)]) -> String {
@@ -253,6 +268,34 @@ mod tests {
         assert_eq!(next(300, 300, &[]).found, "");
     }
 
+    /// Whoever gets a certificate day after day that is due at once is not restarted all the time.
+    #[test]
+    fn another_end_is_no_reason_to_restart_the_kubelet_again() {
+        let attempt = |found: &str| {
+            [Attempt { at: NOW - Span::hours(1), ended: true, found: found.to_owned(), ends: None }]
+        };
+        let at = |left, found| {
+            schedule_with(&[]).next(&node(left, 300), &attempt(found), NOW).unwrap().at
+        };
+        assert_eq!(at(20, "kubelet-client@17 rotation"), NOW + Span::hours(23));
+        assert_eq!(at(-1, "kubelet-client@17 recovery"), NOW + Span::hours(23));
+        assert_eq!(at(-1, "kubelet-client@17 rotation"), NOW, "it could not help");
+        assert_eq!(at(20, "kubelet-serving@17 serving"), NOW);
+    }
+
+    /// The container runtime may have been slow to start: nothing was restarted, and the node is down.
+    #[test]
+    fn a_kubelet_that_could_not_be_brought_back_is_looked_after_each_hour() {
+        let at = |ends: fn(Option<UnixTime>) -> Option<UnixTime>| {
+            let next = schedule_with(&[]).next(&node(-1, 300), &[], NOW).unwrap();
+            let attempt =
+                Attempt { at: NOW, ended: true, found: next.found, ends: ends(next.ends) };
+            schedule_with(&[]).next(&node(-1, 300), &[attempt], NOW).unwrap().at
+        };
+        assert_eq!(at(|ends| ends), NOW + Span::hours(1), "refused");
+        assert_eq!(at(|_| None), NOW + Span::hours(24), "begun");
+    }
+
     #[test]
     fn the_kubelet_is_restarted_in_a_window_unless_its_end_is_near() {
         // NOW is a Monday.
@@ -276,10 +319,13 @@ mod tests {
                 if next.at > now || next.found.is_empty() {
                     continue;
                 }
-                if next.selection == Selection::Kubelet {
+                let is_kubelets = next.selection == Selection::Kubelet;
+                if is_kubelets {
                     tried.push((next.found.clone(), now));
                 }
-                attempts.push(Attempt { at: now, ended: true, found: next.found, ends: next.ends });
+                // As the renewer notes one that it begins.
+                let ends = next.ends.filter(|_| !is_kubelets);
+                attempts.push(Attempt { at: now, ended: true, found: next.found, ends });
             }
             for pair in tried.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
                 prop_assert!(pair[1].1 - pair[0].1 >= Span::hours(24));

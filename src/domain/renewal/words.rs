@@ -6,6 +6,7 @@ use crate::domain::model::Reason;
 use crate::domain::text::{LISTED, escape_control, listed, strip_control};
 use crate::domain::time::Span;
 
+use super::kubelet_renewal;
 use super::plan::{Plan, RenewReason, RestartReason, SkipReason, SkipRestartReason};
 use super::{Component, Fault, Journal, Outcome, Step, Task};
 
@@ -54,11 +55,8 @@ impl SkipReason {
             }
             Self::NotKubeadms(who) => format!("not managed by kubeadm: {who}"),
             Self::NotDue => "not due yet".to_owned(),
-            Self::RotationOff(at) => format!(
-                "the kubelet does not rotate it (rotateCertificates is not true in \
-                 /var/lib/kubelet/config.yaml): certwatch gives it another one on {}",
-                at.date()
-            ),
+            Self::KubeletElsewhere => kubelet_renewal::ELSEWHERE.to_owned(),
+            Self::RotationOff(at) => kubelet_renewal::rotation_off(*at),
             Self::Shorter(end) => {
                 format!("a new one would expire no later, on {}", end.date())
             }
@@ -89,6 +87,7 @@ impl SkipReason {
             Self::NotKubeadms(_) => "not_managed_by_kubeadm",
             Self::NotDue => "not_due",
             Self::RotationOff(_) => "rotation_off",
+            Self::KubeletElsewhere => "kubelet_elsewhere",
             Self::Shorter(_) => "would_shorten",
             Self::Unknown => "unknown",
             Self::Unreadable(_) => "unreadable",

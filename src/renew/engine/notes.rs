@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::domain::renewal::Fault;
-use crate::domain::renewal::rate_limit::Attempt;
+use crate::domain::renewal::rate_limit::{self, Attempt};
 use crate::domain::time::UnixTime;
 
 use super::Renewer;
@@ -62,7 +62,7 @@ impl Renewer {
     /// Notes what was tried without a person, and how it went.
     pub(crate) fn note_attempt(&mut self, attempt: Attempt) {
         self.memory.attempts.insert(0, attempt);
-        self.memory.attempts.truncate(ATTEMPTS);
+        rate_limit::forget(&mut self.memory.attempts, ATTEMPTS);
     }
 
     /// Notes that the last one has ended: the same is not tried again at once.

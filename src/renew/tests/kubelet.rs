@@ -131,6 +131,34 @@ fn only_a_fresh_certificate_for_this_node_is_taken_from_kubeadm() {
     }
 }
 
+/// One that never rotates gets its certificate while the old one is good.
+#[test]
+fn what_is_given_ends_later_than_what_was_there() {
+    let node = Node::new();
+    let ca = Authority::new();
+    fs::write(node.paths.pki().join("ca.crt"), &ca.pem).unwrap();
+    let old = pair("system:node:a", 20_000);
+    node.conf_with(&old);
+    let ends = client_not_after(&node.paths);
+    assert!(has_newer_pair(&node.paths, None), "a rescue takes what is good");
+    assert!(!has_newer_pair(&node.paths, ends));
+    let Pair(certificate, key) = ca.sign(&Leaf::new("system:node:a", 7_000));
+    node.kubeadm_prints(&(certificate + &key));
+    let before = fs::read_to_string(conf_path(&node.paths)).unwrap();
+    let fault = with_new_pair(&node.paths, "/k.yaml".as_ref(), ends).unwrap_err();
+    assert!(fault.what.contains("no later than the present one"), "{fault}");
+    let Pair(certificate, key) = ca.sign(&Leaf::new("system:node:a", 40_000));
+    node.kubeadm_prints(&(certificate + &key));
+    let new = with_new_pair(&node.paths, "/k.yaml".as_ref(), ends).unwrap();
+    assert_eq!(
+        fs::read_to_string(conf_path(&node.paths)).unwrap(),
+        before,
+        "nothing is written yet"
+    );
+    fs::write(conf_path(&node.paths), new).unwrap();
+    assert!(has_newer_pair(&node.paths, ends), "and is not signed again");
+}
+
 #[test]
 fn what_was_there_is_kept_for_root_alone_and_removed_once() {
     let node = Node::new();
@@ -147,11 +175,8 @@ fn what_was_there_is_kept_for_root_alone_and_removed_once() {
         }
         assert!(aside.join("kubelet.conf").exists());
     }
-    remove_expired(&node.paths).unwrap();
+    remove_clients(&node.paths).unwrap();
     assert!(clients(&node.paths).is_empty());
-    node.rotated(&pair("system:node:a", 3));
-    remove_expired(&node.paths).unwrap();
-    assert_eq!(clients(&node.paths).len(), 2, "a good one stays");
 }
 
 #[test]

@@ -16,6 +16,7 @@ impl Judge<'_> {
             self.own(plan);
         }
         if plan.kubelet {
+            plan.kubelet_never_rotates = self.inventory.components.kubelet.rotates == Some(false);
             // It is restarted first, and forgets whom it holds back.
             plan.outages.iter_mut().for_each(|outage| outage.held_back = Span::seconds(0));
         }

@@ -271,15 +271,26 @@ fn the_kubelet_waits_until_nothing_of_kubeadms_is_due() {
 #[test]
 fn a_kubelet_that_is_down_is_brought_back_where_its_certificate_has_expired() {
     let policy = RenewalPolicy { kubelet: Some(Span::days(7)), ..TERMS };
-    let down = Blocker::KubeletDown("its port refuses connections".to_owned());
-    let node = NodeFacts { blockers: vec![down.clone()], ..node() };
+    let none = || "its port refuses connections".to_owned();
+    // As after a boot.
+    let down = vec![
+        Blocker::KubeletDown(none()),
+        Blocker::Unhealthy(Component::Etcd, none()),
+        Blocker::Unhealthy(Component::Apiserver, none()),
+    ];
+    let node = NodeFacts { blockers: down.clone(), ..node() };
     let blocked = |left| {
         let inventory = with_kubelet(inventory(300), left);
         let plan = plan(&inventory, &node, &request(Selection::Due), &policy, now());
         (plan.kubelet, plan.blockers, plan.overridden)
     };
-    assert_eq!(blocked(-1), (true, vec![], vec![down.clone()]));
-    assert_eq!(blocked(20), (false, vec![down], vec![]));
+    assert_eq!(blocked(-1), (true, vec![], down.clone()));
+    assert_eq!(blocked(20), (false, down, vec![]));
+    let runtime = Blocker::RuntimeDown { socket: "/run/a.sock".into(), why: none() };
+    let node = NodeFacts { blockers: vec![runtime.clone()], ..node };
+    let inventory = with_kubelet(inventory(300), -1);
+    let plan = plan(&inventory, &node, &request(Selection::Due), &policy, now());
+    assert_eq!(plan.blockers, [runtime], "it would not start");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn serving_of(certificate: Certificate) -> Item {
 }
 
 fn inventory(items: Vec<Item>) -> Inventory {
-    let kubelet = KubeletSettings { rotates: Some(true), makes_serving: true };
+    let kubelet = KubeletSettings { rotates: Some(true), makes_serving: true, is_elsewhere: false };
     let components = Components { kubelet, ..Components::default() };
     Inventory { items, components, ..Inventory::default() }
 }
@@ -127,12 +127,36 @@ fn a_kubelet_that_never_rotates_is_given_one_before_it_is_too_late() {
     let at = |left: i64| never_rotating(vec![client_of(year(365 - left))]);
     assert_eq!(way(&at(20)), None);
     let given = NOW + Span::days(13);
+    let other = |days| never_rotating(vec![client_of(year(100)), embedded(year(days))]);
+    assert_eq!(way(&other(360)), Some(KubeletWay::Recovery), "what is in kubelet.conf is used");
+    assert_eq!(way(&never_rotating(vec![client_of(year(360)), embedded(year(100))])), None);
+    let short = |hours| {
+        never_rotating(vec![client_of(certificate(Span::hours(hours), Span::hours(72 - hours)))])
+    };
+    assert_eq!(
+        (way(&short(47)), way(&short(48))),
+        (None, Some(KubeletWay::Recovery)),
+        "not at once again"
+    );
     let due = Selection::Kubelet;
     assert_eq!(why_not("kubelet-client", &at(20), &due), Some(SkipReason::RotationOff(given)));
     assert_eq!(why_not("kubelet-client", &at(90), &due), Some(SkipReason::NotDue));
     assert_eq!(way(&at(7)), Some(KubeletWay::Recovery));
     let asked = next(&at(300), &named("kubelet-client"), &POLICY, NOW).map(|it| it.way);
     assert_eq!(asked, Some(KubeletWay::Recovery));
+}
+
+#[test]
+fn a_certificate_in_another_place_is_left_alone() {
+    for (rotates, days) in [(true, 350), (true, 400), (false, 360), (false, 350)] {
+        let mut elsewhere = inventory(vec![client_of(year(days)), serving_of(year(10))]);
+        elsewhere.components.kubelet.rotates = Some(rotates);
+        elsewhere.components.kubelet.is_elsewhere = true;
+        assert_eq!(way(&elsewhere), None);
+        let why = why_not("kubelet-client", &elsewhere, &Selection::Kubelet);
+        assert_eq!(why, Some(SkipReason::KubeletElsewhere), "{rotates} {days}");
+        assert_eq!(next_due(&elsewhere, &POLICY, NOW), Some(NOW + Span::days(325)), "the other");
+    }
 }
 
 #[test]
@@ -173,6 +197,12 @@ fn only_a_serving_certificate_of_the_kubelets_own_is_made_anew() {
     let mut given = at(400);
     given.components.kubelet.makes_serving = false;
     assert_eq!(way(&given), None);
+    assert_eq!(why_not("kubelet-serving", &given, &Selection::Kubelet), None, "a left-over");
+    let why = why_not("kubelet-serving", &given, &named("kubelet-serving"));
+    assert!(matches!(why, Some(SkipReason::NotKubeadms(_))), "{why:?}");
+    let soon = RenewalPolicy { before: Span::days(400), ..POLICY };
+    let made = next(&at(100), &Selection::Kubelet, &soon, NOW);
+    assert_eq!(made, None, "a new one is not due at once");
     for (subject, issuer) in
         [("cp1", "corp-ca"), ("cp1@1", "cp2-ca@1"), ("cp1@x", "cp1-ca@x"), ("cp1@1", "cp1@1")]
     {

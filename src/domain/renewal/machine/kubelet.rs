@@ -1,7 +1,7 @@
 //! The kubelet's own certificates, of which a renewal has one: its step, and what follows a fault in it.
 
 use crate::domain::renewal::kubelet_renewal::{KubeletRenewal, KubeletWay};
-use crate::domain::renewal::{FaultKind, Outcome, Step};
+use crate::domain::renewal::{FaultKind, Journal, Outcome, Step};
 
 pub(super) const fn first(renewal: KubeletRenewal) -> Step {
     match renewal.way {
@@ -10,11 +10,21 @@ pub(super) const fn first(renewal: KubeletRenewal) -> Step {
     }
 }
 
+/// True if what follows a fault is the same whatever else is renewed.
+pub(super) fn is_judge_of(journal: &Journal, kind: FaultKind) -> bool {
+    match journal.step {
+        Step::KubeletClient | Step::KubeletServing => true,
+        Step::Kubelet => kind == FaultKind::Untouched && journal.kubelet_renewal.is_some(),
+        _ => false,
+    }
+}
+
 /// A client certificate that has not come is missed by nobody yet, as long as the kubelet is well.
 pub(super) const fn failed(step: Step, kind: FaultKind) -> Step {
     match (step, kind) {
+        (_, FaultKind::Untouched) => Step::CleanUp(Outcome::Unchanged),
         (Step::KubeletServing, _) => Step::KubeletServingBack,
-        (_, FaultKind::NotTaken | FaultKind::Untouched) => Step::CleanUp(Outcome::Unchanged),
+        (_, FaultKind::NotTaken) => Step::CleanUp(Outcome::Unchanged),
         (_, FaultKind::Failed) => Step::CleanUp(Outcome::NeedsOperator),
     }
 }
@@ -23,7 +33,7 @@ pub(super) const fn failed(step: Step, kind: FaultKind) -> Step {
 mod tests {
     use super::*;
     use crate::domain::renewal::plan::{Plan, RestartPolicy};
-    use crate::domain::renewal::{Done, Fault, Journal, Task};
+    use crate::domain::renewal::{Done, Fault, Task};
     use crate::domain::time::UnixTime;
 
     const NOW: UnixTime = UnixTime::new(1_000_000);
@@ -58,6 +68,11 @@ mod tests {
         assert_eq!(of(KubeletWay::Serving), [Step::Verify, Step::KubeletServing, end]);
         let recovery = [Step::Kubelet, Step::Verify, Step::KubeletRotation, end];
         assert_eq!(of(KubeletWay::Recovery), recovery);
+        assert_eq!(
+            begin(KubeletWay::Recovery).kubelet_renewal.unwrap().ends,
+            NOW,
+            "what it is to outlive"
+        );
     }
 
     #[test]
@@ -70,6 +85,14 @@ mod tests {
         let client = |kind| ends(KubeletWay::Rotation, &[(Step::KubeletClient, kind)]);
         assert_eq!(client(FaultKind::NotTaken), (false, Outcome::Unchanged));
         assert_eq!(client(FaultKind::Failed), (false, Outcome::NeedsOperator));
+        for (way, step) in
+            [(KubeletWay::Serving, Step::KubeletServing), (KubeletWay::Recovery, Step::Kubelet)]
+        {
+            let untouched = ends(way, &[(step, FaultKind::Untouched)]);
+            assert_eq!(untouched, (false, Outcome::Unchanged), "{step:?}");
+        }
+        let given = (Step::Kubelet, FaultKind::Failed);
+        assert_eq!(ends(KubeletWay::Recovery, &[given]), (false, Outcome::NeedsOperator));
         let serving = (Step::KubeletServing, FaultKind::Failed);
         let back = (Step::KubeletServingBack, FaultKind::Failed);
         assert_eq!(ends(KubeletWay::Serving, &[serving]), (true, Outcome::RolledBack));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::layout::shown;
 use crate::domain::model::Certificate;
-use crate::domain::renewal::Fault;
+use crate::domain::renewal::{Fault, FaultKind};
 use crate::domain::time::UnixTime;
 use crate::fs::{dir, read, replace};
 use crate::node::NodePaths;
@@ -30,6 +30,9 @@ pub(super) fn remake(paths: &NodePaths, ends: UnixTime) -> Result<String, Fault>
     let live = pki(paths).join(PAIR[0]);
     let made = || read(&live).filter(|it| it.not_after > ends);
     if made().is_none() {
+        if let Some(old) = read(&live) {
+            in_use(address, &old, &live)?;
+        }
         if live.exists() {
             keep_aside(paths)?;
         }
@@ -68,6 +71,21 @@ pub(super) fn put_back(paths: &NodePaths, ends: UnixTime) -> Result<String, Faul
         }
         _ => Ok("the kubelet has its old serving certificate back".to_owned()),
     }
+}
+
+/// What is replaced while the kubelet serves something else is not its own, and no restart makes it serve another one.
+fn in_use(address: SocketAddr, old: &Certificate, path: &Path) -> Result<(), Fault> {
+    let what = match served(address) {
+        Ok(sha256) if sha256 == old.sha256 => return Ok(()),
+        Ok(_) => "it serves another certificate".to_owned(),
+        Err(why) => format!("it serves none there ({why})"),
+    };
+    let what = format!(
+        "the kubelet does not use {}: at {address} {what}. Nothing was changed; see its flags (--tls-cert-file, --port, \
+         --address) and, if it has not been restarted since the file was written, restart it",
+        shown(path)
+    );
+    Err(Fault { kind: FaultKind::Untouched, ..Fault::failed(what) })
 }
 
 fn keep_aside(paths: &NodePaths) -> Result<(), Fault> {
