@@ -1,15 +1,20 @@
 //! Kubeconfigs (`k8s.io/client-go/tools/clientcmd/api/v1`): certificates and CAs, never a key.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::de::{self, IgnoredAny, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::domain::model::Reason;
+use crate::domain::text::escape_control;
 
 use super::yaml;
 
@@ -90,12 +95,19 @@ pub(super) fn likeness(text: &[u8]) -> Likeness {
     }
     match yaml::read::<Outline>(text) {
         Ok(it) if it.kind.as_ref().is_some_and(|kind| kind == "Config") => Likeness::Whole,
+        // Other kinds have users and clusters as well.
+        Ok(Outline { kind: Some(kind), .. }) if kind != "" && !FIELDS.iter().any(has) => {
+            Likeness::None
+        }
         Ok(Outline { clusters: None, contexts: None, users: None, .. }) => Likeness::None,
         Ok(_) => Likeness::Whole,
         Err(_) if DATA.iter().any(has) || has_key(text) => Likeness::Broken,
         Err(_) => Likeness::None,
     }
 }
+
+/// Words that are in no other file with users or clusters.
+const FIELDS: [&str; 2] = ["client-certificate", "certificate-authority"];
 
 /// Keys that only a kubeconfig has.
 const DATA: [&str; 2] = ["client-certificate-data", "certificate-authority-data"];
@@ -113,9 +125,13 @@ fn has_key(text: &[u8]) -> bool {
 /// Reads a kubeconfig.
 ///
 /// # Errors
-/// [`Reason::BadKubeconfig`] with the position; never with the text, which may be a key.
+/// [`Reason::BadKubeconfig`] with the position, [`Reason::RefusedKubeconfig`] with a name at most; never with other text, which
+/// may be a key.
 pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
     let file: KubeconfigYaml<UserFields> = yaml::read(bytes).map_err(Reason::BadKubeconfig)?;
+    if let Some(why) = file.refused() {
+        return Err(Reason::RefusedKubeconfig(why.into()));
+    }
     let all_users = file.users.as_ref().map_or(0, Vec::len);
     let users: Vec<User> =
         file.users.into_iter().flatten().filter_map(NamedUser::into_user).collect();
@@ -127,11 +143,14 @@ pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
     })
 }
 
-/// The fields that are read, those of a user as `U`. A scan has none for a key, so keys are never decoded.
+/// The fields that are read, those of a user as `U`. Of a key, a scan has no more than its form.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct KubeconfigYaml<U> {
-    current_context: Option<String>,
+    kind: Option<Text>,
+    #[serde(rename = "apiVersion")]
+    version: Option<Text>,
+    current_context: Option<Text>,
     contexts: Option<Vec<NamedContext>>,
     clusters: Option<Vec<NamedCluster>>,
     users: Option<Vec<NamedUser<U>>>,
@@ -139,60 +158,137 @@ pub(super) struct KubeconfigYaml<U> {
 
 #[derive(Deserialize)]
 struct NamedContext {
-    name: Option<String>,
+    name: Option<Text>,
     context: Option<ContextFields>,
 }
 
 #[derive(Deserialize)]
 struct ContextFields {
-    cluster: Option<String>,
-    user: Option<String>,
+    cluster: Option<Text>,
+    user: Option<Text>,
 }
 
 #[derive(Deserialize)]
 struct NamedCluster {
-    name: Option<String>,
+    name: Option<Text>,
     cluster: Option<ClusterFields>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct ClusterFields {
-    server: Option<String>,
-    certificate_authority: Option<PathBuf>,
-    certificate_authority_data: Option<String>,
+    server: Option<Text>,
+    certificate_authority: Option<Text>,
+    certificate_authority_data: Option<Text>,
+    insecure_skip_tls_verify: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct NamedUser<U> {
-    name: Option<String>,
+    name: Option<Text>,
     user: Option<U>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct UserFields {
-    client_certificate: Option<PathBuf>,
-    client_certificate_data: Option<String>,
+    client_certificate: Option<Text>,
+    client_certificate_data: Option<Text>,
+    client_key_data: Option<KeyForm>,
+}
+
+/// A string that is written as one: client-go takes no number or truth value for it.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(super) struct Text(pub(super) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+}
+
+/// What a key looks like from outside.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(from = "Text")]
+enum KeyForm {
+    None,
+    NotBase64,
+    NotAKey,
+    Key,
+}
+
+impl From<Text> for KeyForm {
+    fn from(Text(data): Text) -> Self {
+        match decode(&data) {
+            _ if data.is_empty() => Self::None,
+            Err(_) => Self::NotBase64,
+            Ok(pem) if PrivateKeyDer::from_pem_slice(&pem).is_err() => Self::NotAKey,
+            Ok(_) => Self::Key,
+        }
+    }
 }
 
 impl<U> KubeconfigYaml<U> {
+    /// Why client-go refuses it as a whole, so that none of its users works (its tools/clientcmd/api/v1).
+    fn refused(&self) -> Option<String> {
+        let is_other = |it: &Option<Text>, due: &str| {
+            it.as_ref().is_some_and(|Text(it)| !it.is_empty() && it != due)
+        };
+        if is_other(&self.kind, "Config") {
+            return Some("its kind is not Config".to_owned());
+        }
+        if is_other(&self.version, "v1") {
+            return Some("its apiVersion is not v1".to_owned());
+        }
+        let clusters = self.clusters.iter().flatten().map(|it| &it.name);
+        let contexts = self.contexts.iter().flatten().map(|it| &it.name);
+        let users = self.users.iter().flatten().map(|it| &it.name);
+        let twice = |list: &str, name: &str| {
+            format!("{list} has the name \"{}\" twice", escape_control(name))
+        };
+        let in_clusters = repeated(clusters).map(|name| twice("clusters", &name));
+        let in_contexts = || repeated(contexts).map(|name| twice("contexts", &name));
+        let in_users = || repeated(users).map(|name| twice("users", &name));
+        in_clusters.or_else(in_contexts).or_else(in_users)
+    }
+
     /// The current context with its cluster and user.
     pub(super) fn current(self) -> Option<(CurrentContext, ClusterFields, U)> {
-        let Self { current_context, contexts, clusters, users } = self;
+        let Self { current_context, contexts, clusters, users, .. } = self;
         let is_current = |it: &NamedContext| it.name.is_some() && it.name == current_context;
         let ContextFields { cluster, user } = contexts?.into_iter().find(is_current)?.context?;
-        let context = CurrentContext { cluster: cluster?, user: user? };
-        let is = |name: &Option<String>, wanted: &String| name.as_ref() == Some(wanted);
-        let cluster = clusters?.into_iter().find(|it| is(&it.name, &context.cluster))?.cluster?;
-        let user = users?.into_iter().find(|it| is(&it.name, &context.user))?.user?;
-        Some((context, cluster, user))
+        let (name, user_name) = (cluster?, user?);
+        let is = |name: &Option<Text>, wanted: &Text| name.as_ref() == Some(wanted);
+        let cluster = clusters?.into_iter().find(|it| is(&it.name, &name))?.cluster?;
+        let user = users?.into_iter().find(|it| is(&it.name, &user_name))?.user?;
+        Some((CurrentContext { cluster: name.0, user: user_name.0 }, cluster, user))
     }
 
     /// All users that are more than a name.
     pub(super) fn users(self) -> impl Iterator<Item = U> {
         self.users.into_iter().flatten().filter_map(|it| it.user)
     }
+}
+
+/// The first name that is there twice; one that is absent is empty.
+fn repeated<'a>(names: impl Iterator<Item = &'a Option<Text>>) -> Option<String> {
+    let mut seen = HashSet::new();
+    let mut names = names.map(|it| it.as_ref().map_or("", |Text(name)| name.as_str()));
+    names.find(|name| !seen.insert(*name)).map(str::to_owned)
 }
 
 impl ClusterFields {
@@ -205,9 +301,15 @@ impl ClusterFields {
 impl NamedCluster {
     fn into_cluster(self) -> Option<Cluster> {
         let mut fields = self.cluster?;
-        let server = without_user_information(fields.server.take().unwrap_or_default());
+        let server = without_user_information(fields.server.take().unwrap_or_default().0);
+        let is_insecure = fields.insecure_skip_tls_verify == Some(true);
         let ca = fields.ca()?;
-        Some(Cluster { name: self.name.unwrap_or_default(), server, ca })
+        let exclusive = || {
+            let why = "it has both a CA and insecure-skip-tls-verify";
+            PemSource::Inline(Err(Reason::RefusedKubeconfig(why.into())))
+        };
+        let ca = if is_insecure { exclusive() } else { ca };
+        Some(Cluster { name: self.name.unwrap_or_default().0, server, ca })
     }
 }
 
@@ -216,31 +318,45 @@ impl NamedUser<UserFields> {
         let fields = self.user?;
         let certificate =
             PemSource::new(fields.client_certificate_data, fields.client_certificate)?;
-        Some(User { name: self.name.unwrap_or_default(), certificate })
+        let bad_key = match fields.client_key_data {
+            Some(KeyForm::NotBase64) => Some("its client-key-data is not base64"),
+            Some(KeyForm::NotAKey) => Some("its client-key-data is not a private key in PEM"),
+            Some(KeyForm::None | KeyForm::Key) | None => None,
+        };
+        let certificate = match (certificate, bad_key) {
+            (PemSource::Inline(Ok(_)) | PemSource::File(_), Some(why)) => {
+                PemSource::Inline(Err(Reason::RefusedKubeconfig(why.into())))
+            }
+            (certificate, _) => certificate,
+        };
+        Some(User { name: self.name.unwrap_or_default().0, certificate })
     }
 }
 
 impl PemSource {
-    /// Data wins over a path, as in client-go.
-    fn new(data: Option<String>, path: Option<PathBuf>) -> Option<Self> {
-        match (
-            data.filter(|data| !data.trim().is_empty()),
-            path.filter(|path| !path.as_os_str().is_empty()),
-        ) {
-            (Some(data), _) => Some(Self::Inline(decode(&data))),
-            (None, Some(path)) => Some(Self::File(path)),
+    /// client-go refuses what is given twice, though it says that the data win.
+    fn new(data: Option<Text>, path: Option<Text>) -> Option<Self> {
+        let [data, path] = [data, path].map(|it| it.filter(|Text(text)| !text.is_empty()));
+        match (data, path) {
+            (Some(_), Some(_)) => {
+                let why = "it has both the data and a path for the same";
+                Some(Self::Inline(Err(Reason::RefusedKubeconfig(why.into()))))
+            }
+            (Some(Text(data)), None) => Some(Self::Inline(decode(&data))),
+            (None, Some(Text(path))) => Some(Self::File(path.into())),
             (None, None) => None,
         }
     }
 }
 
+/// As Go's `base64.StdEncoding`: padded, and of blanks only line breaks are passed over.
 pub(super) fn decode(data: &str) -> Result<Vec<u8>, Reason> {
-    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    const OF_GO: GeneralPurpose = GeneralPurpose::new(
         &STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
     );
-    let packed: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    LENIENT.decode(packed).map_err(|_| Reason::BadBase64)
+    let packed: Vec<u8> = data.bytes().filter(|byte| !b"\r\n".contains(byte)).collect();
+    OF_GO.decode(packed).map_err(|_| Reason::BadBase64)
 }
 
 /// `https://user:password@host` without the part that is nobody's business.
@@ -265,7 +381,7 @@ mod tests {
               - {name: c1, cluster: {server: 'https://me:pw@h:6443', certificate-authority-data: QUJD}}\n\
               - {name: c2, cluster: {server: https://h2, certificate-authority: pki/ca.crt}}\n\
               - {name: c3, cluster: {insecure-skip-tls-verify: true}}\n\
-              users:\n- name: u1\n  user: {client-certificate-data: \"QU\\nJD\", client-certificate: x, client-key-data: '!!'}\n\
+              users:\n- name: u1\n  user: {client-certificate-data: \"QU\\nJD\", client-key-data: ''}\n\
               - name: u2\n  user: {client-certificate: /a/b.pem, client-key: /a/b.pem}\n\
               - name: u3\n  user: {token: t}\n- name: u4\n  user: {exec: {command: aws, args: [a]}}\n- name: u5\n",
         )
@@ -295,6 +411,42 @@ mod tests {
         let config =
             read(b"# mine\n---\nusers: [{name: u, user: {token: t}}]\n---\nusers: 7\n").unwrap();
         assert!(config.has_other_users);
+    }
+
+    #[test]
+    fn what_client_go_refuses_is_refused() {
+        for (text, expected) in [
+            ("kind: Secret", "its kind is not Config"),
+            ("apiVersion: v2", "its apiVersion is not v1"),
+            ("users: [{name: a}, {name: b}, {name: a}]", "users has the name \"a\" twice"),
+            ("clusters: [{}, {}]", "clusters has the name \"\" twice"),
+            ("contexts: [{name: a}, {name: a}]", "contexts has the name \"a\" twice"),
+        ] {
+            let refused = Err(Reason::RefusedKubeconfig(expected.into()));
+            assert_eq!(read(text.as_bytes()), refused, "{text}");
+        }
+        for text in ["users: [{name: 7}]", "kind: true", "clusters: [{cluster: {server: 1.5}}]"] {
+            assert!(matches!(read(text.as_bytes()), Err(Reason::BadKubeconfig(Some(_)))), "{text}");
+        }
+        for text in ["kind: ''\napiVersion: ~", "users: [{name: '7'}]", "unknown: 7", "users: ~"] {
+            assert!(read(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_cannot_use_is_refused_for_it_alone() {
+        let of = |fields: &str| {
+            let text = format!("users: [{{name: a, user: {{{fields}}}}}]");
+            match read(text.as_bytes()).unwrap().users.remove(0).certificate {
+                PemSource::Inline(Err(Reason::RefusedKubeconfig(why))) => why.into_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        let certificate = "client-certificate-data: QUJD";
+        assert!(of(&format!("{certificate}, client-certificate: x")).starts_with("it has both"));
+        assert!(of(&format!("{certificate}, client-key-data: QUJ")).ends_with("is not base64"));
+        assert!(of(&format!("{certificate}, client-key-data: QUJD")).ends_with("key in PEM"));
+        assert_eq!(of("client-certificate: /x"), "File(\"/x\")");
     }
 
     #[test]

@@ -4,18 +4,25 @@
 //! only the position leaves this file. Its budgets stop alias bombs and endless nesting.
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{DuplicateKeyPolicy, options};
+use serde_saphyr::{DuplicateKeyPolicy, alias_limits, options};
 
 use super::text;
 
 /// Line and column of a fault, from 1, where known.
 pub(crate) type YamlPosition = Option<(u64, u64)>;
 
+/// Most events of anchors that their aliases repeat. With the library's million, each reading of a bomb takes a second.
+const MOST_REPLAYED: usize = 50_000;
+
 /// Reads the first YAML document, as kubectl does; a BOM in front is allowed, and UTF-16.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlPosition> {
     let text = text::decode(bytes).ok_or(None)?;
     // Like kubectl, which lets the last of two equal keys win.
-    let options = options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::LastWins };
+    let options = options! {
+        with_snippet: false,
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        alias_limits: alias_limits! { max_total_replayed_events: MOST_REPLAYED },
+    };
     let (before, document) = first_document(&text);
     let skipped = before.matches('\n').count() as u64;
     serde_saphyr::from_str_with_options(document, options)

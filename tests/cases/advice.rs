@@ -55,14 +55,15 @@ fn a_merged_kubeconfig_keeps_its_other_contexts() {
     node.conf("admin.conf", &admin);
     let stale = kubeconfig(SERVER, &node.ca.pair.certificate, "kubernetes-admin", &old);
     let other = "- name: other\n  user:\n    token: t\n- name: another\n  user:\n    client-certificate-data: ";
-    let another = STANDARD.encode(&node.ca.leaf("another", "", &[], YEAR).certificate);
+    let another = node.ca.leaf("another", "", &[], YEAR);
+    let [another, key] = [&another.certificate, &another.key].map(|it| STANDARD.encode(it));
     let merged =
         stale.replace("current-context: kubernetes-admin", "current-context: other").replace(
             "clusters:\n",
             "clusters:\n- cluster:\n    server: https://192.0.2.9\n  name: other\n",
         ) + other
             + &another
-            + "\n    client-key-data: S0VZ\n";
+            + &format!("\n    client-key-data: {key}\n");
     node.write("root/.kube/config", &merged);
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!(

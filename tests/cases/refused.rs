@@ -559,7 +559,7 @@ fn the_name_that_a_kubeconfig_dials_must_be_there() {
     assert_eq!(with("tls-server-name: cp1"), Vec::<String>::new());
     assert_eq!(with("tls-server-name: cp2"), [missing]);
     let insecure = with("insecure-skip-tls-verify: true");
-    assert_eq!(insecure, Vec::<String>::new());
+    assert_eq!(insecure, ["critical refused_kubeconfig /etc/kubernetes/admin.conf"]);
 }
 
 #[test]
@@ -574,6 +574,7 @@ fn what_others_may_dial_is_a_warning() {
     manifest(&node, "v1.34.1", &[SERVING, "--advertise-address=10.0.0.11"]);
     assert_eq!(found(&node), Vec::<String>::new());
     // Another certificate may be for that name.
+    node.write_pair("a", &node.ca.leaf("x", "", &["10.96.0.1"], YEAR));
     manifest(&node, "v1.34.1", &[SERVING, range, "--tls-sni-cert-key=/a.crt,/a.key"]);
     assert_eq!(found(&node), Vec::<String>::new());
     let names = [&NAMES[..], &["10.96.0.1"]].concat();
@@ -604,4 +605,36 @@ fn the_name_by_which_the_api_server_reaches_etcd_must_be_there() {
     let found = found(&node);
     assert!(found.contains(&format!("critical name_missing /{PKI}/etcd/server.crt")), "{found:?}");
     assert!(!found.iter().any(|it| it.contains("critical") && it.contains("peer")), "{found:?}");
+}
+
+/// client-go reads none of a kubeconfig of which it does not take a part.
+#[test]
+fn a_kubeconfig_that_client_go_refuses_is_not_ok() {
+    let (_root, node) = healthy();
+    let path = "etc/kubernetes/scheduler.conf";
+    let whole = node.read(path);
+    let end = |text: &str, field: &str, end: &str| {
+        let at = text.find(field).unwrap();
+        let line = at + text[at..].find('\n').unwrap();
+        format!("{}{end}{}", &text[..line], &text[line..])
+    };
+    let key = whole.split("client-key-data: ").nth(1).unwrap().split('\n').next().unwrap();
+    for (broken, code) in [
+        (whole.replace("kind: Config", "kind: Secret"), "refused_kubeconfig"),
+        (whole.replace("apiVersion: v1", "apiVersion: v2"), "refused_kubeconfig"),
+        (whole.replace("users:\n", "users:\n- {name: x}\n- {name: x}\n"), "refused_kubeconfig"),
+        (whole.replace("users:\n", "users:\n- {name: 7}\n"), "decode_failed"),
+        (end(&whole, "client-key-data:", "?"), "refused_kubeconfig"),
+        (whole.replace(key, "QUJD"), "refused_kubeconfig"),
+        (end(&whole, "client-certificate-data:", "A"), "bad_base64"),
+        (end(&whole, "certificate-authority-data:", "A"), "bad_base64"),
+    ] {
+        assert_ne!(broken, whole);
+        node.write(path, &broken);
+        let found = found(&node);
+        let expected = format!("critical {code} /{path}");
+        assert!(found.contains(&expected), "{found:?}\n{expected}");
+    }
+    node.write(path, &whole);
+    assert_eq!(found(&node), [""; 0]);
 }

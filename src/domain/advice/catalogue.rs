@@ -141,6 +141,7 @@ fn unreadable() -> Vec<Sample> {
         (KUBECTL, Reason::BadBase64),
         (APISERVER, Reason::BadCertificate(0)),
         (SCHEDULER, Reason::BadKubeconfig(Some((7, 3)))),
+        (SCHEDULER, Reason::RefusedKubeconfig("users has the name \"admin\" twice".into())),
         (APISERVER, Reason::BadPem(1)),
         (APISERVER, Reason::BrokenLink),
         (OTHER, Reason::Changed),

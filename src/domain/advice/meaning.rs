@@ -152,6 +152,7 @@ fn of_reason(reason: &Reason) -> &'static str {
         Reason::BadBase64 => "The data in a kubeconfig is not base64.",
         Reason::BadCertificate(_) => BAD_CERTIFICATE,
         Reason::BadKubeconfig(_) => BAD_KUBECONFIG,
+        Reason::RefusedKubeconfig(_) => REFUSED_KUBECONFIG,
         Reason::BadPem(_) | Reason::JoinedPem(_) => BAD_PEM,
         Reason::BrokenLink => "A symbolic link points at nothing.",
         Reason::Changed => "The file changed during each of several attempts to read it.",
@@ -180,6 +181,9 @@ fn of_reason(reason: &Reason) -> &'static str {
 const BAD_CERTIFICATE: &str = "A PEM block, or the file, is not the encoding of a certificate.";
 const BAD_KUBECONFIG: &str =
     "The file is named like a kubeconfig, but is not one, or its YAML is invalid.";
+const REFUSED_KUBECONFIG: &str = "\
+    A kubeconfig that Kubernetes' own library refuses: a name that is there twice, a number where a string is due, \
+    another kind or version, or a damaged key. Whoever reads it fails.";
 const BAD_PEM: &str = "\
     A PEM block is cut off or damaged, or shares a line with the next one: no program reads it.";
 const IN_CONTAINER_ONLY: &str = "\

@@ -310,6 +310,7 @@ fn what_is_wrong(reason: &Reason, role: &Role) -> String {
             format!("not a kubeconfig: error at line {line}, column {column}")
         }
         Reason::BadKubeconfig(None) => "not a kubeconfig".to_owned(),
+        Reason::RefusedKubeconfig(why) => format!("Kubernetes refuses this kubeconfig: {why}"),
         Reason::BadPem(line) => format!("the PEM block at line {line} is cut off or damaged"),
         Reason::JoinedPem(line) => format!(
             "line {line} ends one PEM block and begins another: neither certificate is read"

@@ -14,6 +14,8 @@ pub enum Reason {
     BadCertificate(u32),
     /// YAML that is no kubeconfig; line and column, from 1, where known.
     BadKubeconfig(Option<(u64, u64)>),
+    /// A kubeconfig, or a part of it, that client-go refuses; why, as a clause.
+    RefusedKubeconfig(Box<str>),
     /// A PEM block without its end, or with damaged base64; the line where it begins, from 1.
     BadPem(u32),
     /// The END of one PEM block and the BEGIN of another in this line, from 1: neither is read.
@@ -98,7 +100,7 @@ pub enum Reason {
 impl Reason {
     /// All that [`code`](Self::code) returns. A counter has to exist before its first error: one
     /// that appears with the error has not increased.
-    pub(crate) const CODES: [&str; 26] = [
+    pub(crate) const CODES: [&str; 27] = [
         "bad_base64",
         "bad_der",
         "bad_pem",
@@ -118,6 +120,7 @@ impl Reason {
         "out_of_time",
         "permission_denied",
         "read_failed",
+        "refused_kubeconfig",
         "symlink_loop",
         "timeout",
         "too_deep",
@@ -143,7 +146,8 @@ impl Reason {
             | Self::NotAFile(_)
             | Self::NotAnswering { .. }
             | Self::NotRead { .. }
-            | Self::NotRunning(_) => true,
+            | Self::NotRunning(_)
+            | Self::RefusedKubeconfig(_) => true,
             Self::Changed
             | Self::EndpointNotAsked(_)
             | Self::EndpointSilent(_)
@@ -186,6 +190,7 @@ impl Reason {
             Self::OutOfTime(_) => "out_of_time",
             Self::PermissionDenied => "permission_denied",
             Self::ReadFailed(_) => "read_failed",
+            Self::RefusedKubeconfig(_) => "refused_kubeconfig",
             // It can be the same place in the next scan, and wants the same to be done.
             Self::TimedOut(_) | Self::Hangs(_) | Self::TooManyHang => "timeout",
             Self::TooDeep(_) => "too_deep",
