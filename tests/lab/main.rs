@@ -21,6 +21,7 @@ mod odd_clusters;
 mod other_places;
 mod other_pods;
 mod package;
+mod remedies;
 mod renew_crash;
 mod renew_faults;
 mod renew_pairs;
