@@ -120,7 +120,7 @@ const FAULTS: [Fault; 14] = [
 ];
 
 /// After one of them there may be a second: a file that was renewed by kubeadm is not in use yet.
-const ADVICES: usize = 5;
+const REMEDIES: usize = 5;
 
 /// For a component to read a file again or to be started again, with the kubelet's back-off.
 const SETTLES: Duration = Duration::from_secs(180);
@@ -144,7 +144,7 @@ fn each_is_followed_until_nothing_is_wrong() {
 #[track_caller]
 fn follow(node: Node<'_>, fault: &Fault) {
     let mut said = Vec::new();
-    for _ in 0..ADVICES {
+    for _ in 0..REMEDIES {
         let Some(finding) = settled(node, fault, said.is_empty()) else { return };
         let advice = finding["remedy"].as_str().unwrap().to_owned();
         println!("    {}: {advice}", finding["code"]);
