@@ -1,5 +1,6 @@
 // Judges certificates as the components of Kubernetes do, for a comparison with certwatch: every file named
 // CASE.pem in the directory that is the argument, against the CAs in CASE.ca, or those in default.ca.
+// With "kubeconfigs" before it, every file named CASE.kubeconfig there.
 package main
 
 import (
@@ -38,6 +39,10 @@ type verdict struct {
 }
 
 func main() {
+	if os.Args[1] == "kubeconfigs" {
+		judgeKubeconfigs(os.Args[2], os.Stdout)
+		return
+	}
 	dir, now, hosts := os.Args[1], os.Args[2], os.Args[3:]
 	at, err := time.Parse(time.RFC3339, now)
 	check(err)
