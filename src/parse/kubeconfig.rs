@@ -1,22 +1,20 @@
 //! Kubeconfigs (`k8s.io/client-go/tools/clientcmd/api/v1`): certificates and CAs, never a key.
 
+mod value;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
-use serde::de::{self, IgnoredAny, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::domain::model::Reason;
 use crate::domain::text::escape_control;
 
 use super::yaml;
+pub(super) use value::decode;
+use value::{AnyText, Flag, KeyForm, Text};
 
 /// The parts of a kubeconfig that hold certificates.
 #[derive(Debug, Eq, PartialEq)]
@@ -27,6 +25,8 @@ pub struct Kubeconfig {
     pub users: Vec<User>,
     /// There are users without one: with a token, a plugin, a password.
     pub has_other_users: bool,
+    /// Why nothing can be done with it unless another context is named, as a component never does; as a clause.
+    pub unusable: Option<&'static str>,
 }
 
 /// A cluster and its CA.
@@ -47,6 +47,8 @@ pub struct User {
     pub name: String,
     /// Its client certificate.
     pub certificate: PemSource,
+    /// The file of its key, if that is not that of the certificate; a relative path counts as there.
+    pub key_file: Option<PathBuf>,
 }
 
 /// Where the certificate is.
@@ -132,11 +134,13 @@ pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
     if let Some(why) = file.refused() {
         return Err(Reason::RefusedKubeconfig(why.into()));
     }
+    let unusable = if yaml::begins_empty(bytes) { Some(EMPTY) } else { file.unusable() };
     let all_users = file.users.as_ref().map_or(0, Vec::len);
-    let users: Vec<User> =
-        file.users.into_iter().flatten().filter_map(NamedUser::into_user).collect();
-    let clusters = file.clusters.into_iter().flatten();
+    let users = file.users.into_iter().flatten().flatten();
+    let users: Vec<User> = users.filter_map(NamedUser::into_user).collect();
+    let clusters = file.clusters.into_iter().flatten().flatten();
     Ok(Kubeconfig {
+        unusable,
         clusters: clusters.filter_map(NamedCluster::into_cluster).collect(),
         has_other_users: users.len() < all_users,
         users,
@@ -151,9 +155,9 @@ pub(super) struct KubeconfigYaml<U> {
     #[serde(rename = "apiVersion")]
     version: Option<Text>,
     current_context: Option<Text>,
-    contexts: Option<Vec<NamedContext>>,
-    clusters: Option<Vec<NamedCluster>>,
-    users: Option<Vec<NamedUser<U>>>,
+    contexts: Option<Vec<Option<NamedContext>>>,
+    clusters: Option<Vec<Option<NamedCluster>>>,
+    users: Option<Vec<Option<NamedUser<U>>>>,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +170,8 @@ struct NamedContext {
 struct ContextFields {
     cluster: Option<Text>,
     user: Option<Text>,
+    #[serde(default, rename = "namespace")]
+    _namespace: AnyText,
 }
 
 #[derive(Deserialize)]
@@ -180,7 +186,13 @@ pub(super) struct ClusterFields {
     server: Option<Text>,
     certificate_authority: Option<Text>,
     certificate_authority_data: Option<Text>,
-    insecure_skip_tls_verify: Option<bool>,
+    insecure_skip_tls_verify: Option<Flag>,
+    #[serde(default, rename = "tls-server-name")]
+    _tls_server_name: AnyText,
+    #[serde(default, rename = "proxy-url")]
+    _proxy_url: AnyText,
+    #[serde(default, rename = "disable-compression")]
+    _disable_compression: Option<Flag>,
 }
 
 #[derive(Deserialize)]
@@ -194,69 +206,36 @@ struct NamedUser<U> {
 struct UserFields {
     client_certificate: Option<Text>,
     client_certificate_data: Option<Text>,
+    client_key: Option<Text>,
     client_key_data: Option<KeyForm>,
-}
-
-/// A string that is written as one: client-go takes no number or truth value for it.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub(super) struct Text(pub(super) String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-struct TextVisitor;
-
-impl Visitor<'_> for TextVisitor {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(text.to_owned()))
-    }
-}
-
-/// What a key looks like from outside.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(from = "Text")]
-enum KeyForm {
-    None,
-    NotBase64,
-    NotAKey,
-    Key,
-}
-
-impl From<Text> for KeyForm {
-    fn from(Text(data): Text) -> Self {
-        match decode(&data) {
-            _ if data.is_empty() => Self::None,
-            Err(_) => Self::NotBase64,
-            Ok(pem) if PrivateKeyDer::from_pem_slice(&pem).is_err() => Self::NotAKey,
-            Ok(_) => Self::Key,
-        }
-    }
+    #[serde(default, rename = "token")]
+    _token: AnyText,
+    #[serde(default, rename = "tokenFile")]
+    _token_file: AnyText,
+    #[serde(default, rename = "username")]
+    _username: AnyText,
+    #[serde(default, rename = "password")]
+    _password: AnyText,
+    #[serde(default, rename = "as")]
+    _as: AnyText,
 }
 
 impl<U> KubeconfigYaml<U> {
     /// Why client-go refuses it as a whole, so that none of its users works (its tools/clientcmd/api/v1).
     fn refused(&self) -> Option<String> {
-        let is_other = |it: &Option<Text>, due: &str| {
-            it.as_ref().is_some_and(|Text(it)| !it.is_empty() && it != due)
-        };
-        if is_other(&self.kind, "Config") {
+        if !["", "Config"].contains(&text(&self.kind)) {
             return Some("its kind is not Config".to_owned());
         }
-        if is_other(&self.version, "v1") {
+        // The part before the slash is the group, which is empty.
+        if !["", "/", "v1", "/v1"].contains(&text(&self.version)) {
             return Some("its apiVersion is not v1".to_owned());
         }
-        let clusters = self.clusters.iter().flatten().map(|it| &it.name);
-        let contexts = self.contexts.iter().flatten().map(|it| &it.name);
-        let users = self.users.iter().flatten().map(|it| &it.name);
+        let clusters = self.clusters.iter().flatten();
+        let clusters = clusters.map(|it| it.as_ref().map_or("", |it| text(&it.name)));
+        let contexts = self.contexts.iter().flatten();
+        let contexts = contexts.map(|it| it.as_ref().map_or("", |it| text(&it.name)));
+        let users = self.users.iter().flatten();
+        let users = users.map(|it| it.as_ref().map_or("", |it| text(&it.name)));
         let twice = |list: &str, name: &str| {
             format!("{list} has the name \"{}\" twice", escape_control(name))
         };
@@ -266,28 +245,50 @@ impl<U> KubeconfigYaml<U> {
         in_clusters.or_else(in_contexts).or_else(in_users)
     }
 
+    /// See [`Kubeconfig::unusable`]: its tools/clientcmd/client_config.go.
+    fn unusable(&self) -> Option<&'static str> {
+        let current = text(&self.current_context);
+        if current.is_empty() {
+            return Some("it has no current-context");
+        }
+        let mut contexts = self.contexts.iter().flatten().flatten();
+        let Some(context) = contexts.find(|it| text(&it.name) == current) else {
+            return Some("its current-context is not among its contexts");
+        };
+        let cluster = context.context.as_ref().map_or("", |it| text(&it.cluster));
+        let mut clusters = self.clusters.iter().flatten().flatten();
+        let cluster = clusters.find(|it| text(&it.name) == cluster);
+        let server = cluster.and_then(|it| it.cluster.as_ref()).map_or("", |it| text(&it.server));
+        server.is_empty().then_some("its current context has no cluster with a server")
+    }
+
     /// The current context with its cluster and user.
     pub(super) fn current(self) -> Option<(CurrentContext, ClusterFields, U)> {
         let Self { current_context, contexts, clusters, users, .. } = self;
         let is_current = |it: &NamedContext| it.name.is_some() && it.name == current_context;
-        let ContextFields { cluster, user } = contexts?.into_iter().find(is_current)?.context?;
+        let mut contexts = contexts?.into_iter().flatten();
+        let ContextFields { cluster, user, .. } = contexts.find(is_current)?.context?;
         let (name, user_name) = (cluster?, user?);
         let is = |name: &Option<Text>, wanted: &Text| name.as_ref() == Some(wanted);
-        let cluster = clusters?.into_iter().find(|it| is(&it.name, &name))?.cluster?;
-        let user = users?.into_iter().find(|it| is(&it.name, &user_name))?.user?;
+        let cluster = clusters?.into_iter().flatten().find(|it| is(&it.name, &name))?.cluster?;
+        let user = users?.into_iter().flatten().find(|it| is(&it.name, &user_name))?.user?;
         Some((CurrentContext { cluster: name.0, user: user_name.0 }, cluster, user))
     }
 
     /// All users that are more than a name.
     pub(super) fn users(self) -> impl Iterator<Item = U> {
-        self.users.into_iter().flatten().filter_map(|it| it.user)
+        self.users.into_iter().flatten().flatten().filter_map(|it| it.user)
     }
 }
 
+/// The text, empty where there is none: it is the same to client-go.
+fn text(field: &Option<Text>) -> &str {
+    field.as_ref().map_or("", |Text(text)| text)
+}
+
 /// The first name that is there twice; one that is absent is empty.
-fn repeated<'a>(names: impl Iterator<Item = &'a Option<Text>>) -> Option<String> {
+fn repeated<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut seen = HashSet::new();
-    let mut names = names.map(|it| it.as_ref().map_or("", |Text(name)| name.as_str()));
     names.find(|name| !seen.insert(*name)).map(str::to_owned)
 }
 
@@ -302,7 +303,7 @@ impl NamedCluster {
     fn into_cluster(self) -> Option<Cluster> {
         let mut fields = self.cluster?;
         let server = without_user_information(fields.server.take().unwrap_or_default().0);
-        let is_insecure = fields.insecure_skip_tls_verify == Some(true);
+        let is_insecure = fields.insecure_skip_tls_verify == Some(Flag(true));
         let ca = fields.ca()?;
         let exclusive = || {
             let why = "it has both a CA and insecure-skip-tls-verify";
@@ -318,10 +319,13 @@ impl NamedUser<UserFields> {
         let fields = self.user?;
         let certificate =
             PemSource::new(fields.client_certificate_data, fields.client_certificate)?;
-        let bad_key = match fields.client_key_data {
-            Some(KeyForm::NotBase64) => Some("its client-key-data is not base64"),
-            Some(KeyForm::NotAKey) => Some("its client-key-data is not a private key in PEM"),
-            Some(KeyForm::None | KeyForm::Key) | None => None,
+        let key_file = fields.client_key.map(|Text(path)| path).filter(|path| !path.is_empty());
+        let bad_key = match (fields.client_key_data.unwrap_or(KeyForm::None), &key_file) {
+            (KeyForm::NotBase64, _) => Some("its client-key-data is not base64"),
+            (KeyForm::NotAKey, _) => Some("its client-key-data is not a private key in PEM"),
+            (KeyForm::Key, Some(_)) => Some(TWICE),
+            (KeyForm::None, None) => Some("it has a client certificate and no key"),
+            (KeyForm::Key, None) | (KeyForm::None, Some(_)) => None,
         };
         let certificate = match (certificate, bad_key) {
             (PemSource::Inline(Ok(_)) | PemSource::File(_), Some(why)) => {
@@ -329,34 +333,27 @@ impl NamedUser<UserFields> {
             }
             (certificate, _) => certificate,
         };
-        Some(User { name: self.name.unwrap_or_default().0, certificate })
+        let key_file = key_file.map(PathBuf::from);
+        let key_file =
+            key_file.filter(|key| !matches!(&certificate, PemSource::File(it) if it == key));
+        Some(User { name: self.name.unwrap_or_default().0, certificate, key_file })
     }
 }
+
+const EMPTY: &str = "its first document is empty, and the others are not read";
+const TWICE: &str = "it has both the data and a path for the same";
 
 impl PemSource {
     /// client-go refuses what is given twice, though it says that the data win.
     fn new(data: Option<Text>, path: Option<Text>) -> Option<Self> {
         let [data, path] = [data, path].map(|it| it.filter(|Text(text)| !text.is_empty()));
         match (data, path) {
-            (Some(_), Some(_)) => {
-                let why = "it has both the data and a path for the same";
-                Some(Self::Inline(Err(Reason::RefusedKubeconfig(why.into()))))
-            }
+            (Some(_), Some(_)) => Some(Self::Inline(Err(Reason::RefusedKubeconfig(TWICE.into())))),
             (Some(Text(data)), None) => Some(Self::Inline(decode(&data))),
             (None, Some(Text(path))) => Some(Self::File(path.into())),
             (None, None) => None,
         }
     }
-}
-
-/// As Go's `base64.StdEncoding`: padded, and of blanks only line breaks are passed over.
-pub(super) fn decode(data: &str) -> Result<Vec<u8>, Reason> {
-    const OF_GO: GeneralPurpose = GeneralPurpose::new(
-        &STANDARD,
-        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-    );
-    let packed: Vec<u8> = data.bytes().filter(|byte| !b"\r\n".contains(byte)).collect();
-    OF_GO.decode(packed).map_err(|_| Reason::BadBase64)
 }
 
 /// `https://user:password@host` without the part that is nobody's business.
@@ -381,7 +378,7 @@ mod tests {
               - {name: c1, cluster: {server: 'https://me:pw@h:6443', certificate-authority-data: QUJD}}\n\
               - {name: c2, cluster: {server: https://h2, certificate-authority: pki/ca.crt}}\n\
               - {name: c3, cluster: {insecure-skip-tls-verify: true}}\n\
-              users:\n- name: u1\n  user: {client-certificate-data: \"QU\\nJD\", client-key-data: ''}\n\
+              users:\n- name: u1\n  user: {client-certificate-data: \"QU\\nJD\", client-key: a.key}\n\
               - name: u2\n  user: {client-certificate: /a/b.pem, client-key: /a/b.pem}\n\
               - name: u3\n  user: {token: t}\n- name: u4\n  user: {exec: {command: aws, args: [a]}}\n- name: u5\n",
         )
@@ -396,11 +393,31 @@ mod tests {
         let [u1, u2] = &config.users[..] else { panic!("{config:?}") };
         assert_eq!(u1.certificate, PemSource::Inline(Ok(b"ABC".to_vec())));
         assert_eq!(u2.certificate, PemSource::File("/a/b.pem".into()));
+        assert_eq!([&u1.key_file, &u2.key_file], [&Some("a.key".into()), &None]);
+    }
+
+    #[test]
+    fn a_component_can_use_what_its_current_context_leads_to() {
+        let whole = "current-context: a\ncontexts: [~, {name: a, context: {cluster: c}}]\n\
+            clusters: [{name: c, cluster: {server: h}}]\n";
+        assert_eq!(read(whole.as_bytes()).unwrap().unusable, None);
+        for (from, to, why) in [
+            ("current-context: a", "current-context: ''", "no current-context"),
+            ("current-context: a", "current-context: b", "not among"),
+            ("cluster: c", "cluster: d", "no cluster"),
+            ("server: h", "server: ''", "no cluster"),
+            ("current-context: a", "---\n---\ncurrent-context: a", "is empty"),
+        ] {
+            let said = read(whole.replace(from, to).as_bytes()).unwrap().unusable;
+            assert!(said.is_some_and(|it| it.contains(why)), "{to}: {said:?}");
+        }
     }
 
     #[test]
     fn empty_lists_and_bad_data_are_no_errors_of_the_file() {
-        let nothing = Kubeconfig { clusters: vec![], users: vec![], has_other_users: false };
+        let unusable = Some("it has no current-context");
+        let nothing =
+            Kubeconfig { clusters: vec![], users: vec![], has_other_users: false, unusable };
         assert_eq!(read(b"clusters: null\nusers: []\n").unwrap(), nothing);
         let config = read(b"users: [{name: u, user: {client-certificate-data: '?'}}]").unwrap();
         assert_eq!(config.users[0].certificate, PemSource::Inline(Err(Reason::BadBase64)));
@@ -446,7 +463,8 @@ mod tests {
         assert!(of(&format!("{certificate}, client-certificate: x")).starts_with("it has both"));
         assert!(of(&format!("{certificate}, client-key-data: QUJ")).ends_with("is not base64"));
         assert!(of(&format!("{certificate}, client-key-data: QUJD")).ends_with("key in PEM"));
-        assert_eq!(of("client-certificate: /x"), "File(\"/x\")");
+        assert!(of("client-certificate: /x").ends_with("and no key"));
+        assert_eq!(of("client-certificate: /x, client-key: /y"), "File(\"/x\")");
     }
 
     #[test]

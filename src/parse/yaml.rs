@@ -29,6 +29,15 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, YamlPosition>
         .map_err(|error| error.location().map(|place| (skipped + place.line(), place.column())))
 }
 
+/// True if the first document is empty: kubectl and the components read no other.
+pub(crate) fn begins_empty(bytes: &[u8]) -> bool {
+    text::decode(bytes).is_some_and(|text| {
+        let before = first_document(&text).0.lines();
+        let markers: Vec<&str> = before.filter(|line| line.starts_with(['-', '.'])).collect();
+        markers.len() > 1 || markers.iter().any(|line| line.starts_with('.'))
+    })
+}
+
 /// What is before the first document that has content, and that document: up to the `---` or `...` that
 /// ends it.
 fn first_document(text: &str) -> (&str, &str) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::domain::layout::{
-    KUBELET_CURRENT, KUBERNETES, LIVE_IN_UNIT, Location, PKI_NAMES, lexical,
+    KUBELET_CURRENT, KUBERNETES, LIVE_IN_UNIT, Location, PKI_NAMES, lexical, shown,
 };
 use crate::domain::model::{Content, Entry, Item, Place, Reason};
 use crate::domain::role::{self, CertificateKind};
@@ -143,7 +143,12 @@ impl Collector {
         for user in config.users {
             let name: Box<str> = user.name.into();
             let entry = |index| Entry::User { name: name.clone(), index };
-            self.source(path, &users, user.certificate, &entry, &mut items);
+            let lost = user.key_file.filter(|key| self.is_missing(path, key));
+            let certificate = lost.map_or(user.certificate, |key| {
+                let why = format!("its client-key {} does not exist", shown(&key));
+                PemSource::Inline(Err(Reason::RefusedKubeconfig(why.into())))
+            });
+            self.source(path, &users, certificate, &entry, &mut items);
         }
         let cluster_role = if location.role.kind == CertificateKind::LeftOver {
             location.role
@@ -158,6 +163,12 @@ impl Collector {
             self.source(path, &clusters, cluster.ca, &entry, &mut items);
         }
         items
+    }
+
+    /// True if nothing is there, of what a kubeconfig names.
+    fn is_missing(&self, kubeconfig: &Path, target: &Path) -> bool {
+        let target = lexical(&kubeconfig.parent().unwrap_or(kubeconfig).join(target));
+        matches!(self.host.kind(&target), Err(Reason::Missing))
     }
 
     /// A certificate inside a kubeconfig, or in a file that it names: both are judged as its own.

@@ -111,6 +111,7 @@ fn as_value(plain: &str) -> Value {
         }}],
         "users": [{"name": "jane", "user": {
             "client-certificate-data": field("client-certificate-data"),
+            "client-key-data": field("client-key-data"),
         }}],
     })
 }

@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod kubeconfig;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -247,14 +248,19 @@ fn pick(places: &[usize], dice: &mut Dice) -> Option<usize> {
     (count > 0).then(|| places[usize::try_from(dice.below(count)).unwrap()])
 }
 
-/// What Go says, by case.
-fn go(corpus: &Corpus, at: UnixTime) -> BTreeMap<String, Value> {
+/// The one in Go, built into this directory.
+fn program(dir: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go");
-    let program: PathBuf = corpus.dir.path().join("judge");
+    let program = dir.join("judge");
     let mut build = Command::new("go");
     build.args(["build", "-o"]).arg(&program).arg(".").current_dir(source);
     assert!(build.status().unwrap().success());
-    let mut judge = Command::new(program);
+    program
+}
+
+/// What Go says, by case.
+fn go(corpus: &Corpus, at: UnixTime) -> BTreeMap<String, Value> {
+    let mut judge = Command::new(program(corpus.dir.path()));
     let ran = judge.arg(corpus.dir.path()).arg(at.to_string()).args(HOSTS).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let lines = String::from_utf8(ran.stdout).unwrap();
