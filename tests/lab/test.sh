@@ -9,6 +9,7 @@ cd "$HERE/../.."
 "$HERE/host.sh"
 "$HERE/mail.sh"
 "$HERE/squid.sh"
+"$HERE/nginx.sh"
 "$HERE/alertmanager.sh"
 "$HERE/ansible.sh"
 "$HERE/kubernetes.sh" all
@@ -21,4 +22,4 @@ trap down EXIT
 # Most of a test of the lab is waiting.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 cargo test --features lab --test alertmanager --test copies --test crash --test faults --test go --test hang --test kubeadm \
-    --test kubeadm_config --test lab --test log --test mail --test renew_files --test renew_paths --test squid --test store -- "$@"
+    --test kubeadm_config --test lab --test log --test mail --test nginx --test renew_files --test renew_paths --test squid --test store -- "$@"
