@@ -192,8 +192,11 @@ mod tests {
         let is_elsewhere = |flags, conf: &str| {
             settings(&sources(flags, Some(&[])), Some(conf.as_bytes())).is_elsewhere
         };
-        let conf =
-            |path: &str| format!("users:\n- name: a\n  user: {{client-certificate: {path}}}\n");
+        let conf = |path: &str| {
+            format!(
+                "users:\n- name: a\n  user: {{client-certificate: {path}, client-key: {path}}}\n"
+            )
+        };
         let usual = conf("/var/lib/kubelet/pki/kubelet-client-current.pem");
         assert!(!is_elsewhere("--kubeconfig=/etc/kubernetes/kubelet.conf", &usual));
         assert!(!is_elsewhere("", "users:\n- name: a\n  user: {client-certificate-data: QUJD}\n"));

@@ -19,12 +19,14 @@ pub(crate) struct Poll {
 }
 
 /// What the polls saw.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outage {
     pub(crate) polls: usize,
     pub(crate) failed: usize,
     /// The longest time from the first of some failed polls to the next success.
     pub(crate) longest: Duration,
+    /// Why the first of them failed, and how long after the first poll: a node with too much to do may be slow.
+    pub(crate) first: Option<(Duration, String)>,
 }
 
 impl Poll {
@@ -48,15 +50,18 @@ fn poll(url: &str, stopped: &Receiver<()>) -> Outage {
     let agent = agent();
     let mut outage = Outage::default();
     let mut down_since = None;
-    let mut next = Instant::now();
+    let begun = Instant::now();
+    let mut next = begun;
     loop {
         let asked = Instant::now();
         outage.polls += 1;
-        if agent.get(url).call().is_ok() {
-            down_since = None;
-        } else {
-            outage.failed += 1;
-            down_since.get_or_insert(asked);
+        match agent.get(url).call() {
+            Ok(_) => down_since = None,
+            Err(why) => {
+                outage.failed += 1;
+                down_since.get_or_insert(asked);
+                outage.first.get_or_insert_with(|| (begun.elapsed(), why.to_string()));
+            }
         }
         if let Some(since) = down_since {
             outage.longest = outage.longest.max(since.elapsed());
