@@ -535,9 +535,11 @@ fn a_component_s_kubeconfig_without_users_is_broken() {
     // One with a token has nothing that expires here.
     node.write(
         "etc/kubernetes/scheduler.conf",
-        "users: [{name: s, user: {token: t}}]\nclusters: []\n",
+        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: s}}]\n\
+         users: [{name: s, user: {token: t}}]\nclusters: [{name: k, cluster: {server: 'https://10.0.0.11:6443'}}]\n",
     );
-    assert_eq!(check_json(root.path(), &[]).1, 0);
+    let (document, code) = check_json(root.path(), &[]);
+    assert_eq!(code, 0, "{document:#}");
 }
 
 #[test]
@@ -645,21 +647,26 @@ fn a_component_s_kubeconfig_by_path_is_held_to_the_same() {
     );
     let conf = |user: &str, ca: &str| {
         let text = format!(
-            "kind: Config\nclusters: [{{name: k, cluster: {{server: '{SERVER}', certificate-authority: {ca}}}}}]\n\
-             users: [{{name: s, user: {{client-certificate: {user}, client-key: x}}}}]\n"
+            "kind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: s}}}}]\n\
+             clusters: [{{name: k, cluster: {{server: '{SERVER}', certificate-authority: {ca}}}}}]\n\
+             users: [{{name: s, user: {{client-certificate: {user}.crt, client-key: {user}.key}}}}]\n"
         );
         node.write("etc/kubernetes/scheduler.conf", &text);
         let (document, code) = check_json(root.path(), &[]);
         (codes(&document, "/scheduler.conf"), code)
     };
     let found = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
-    assert_eq!(conf("pki/scheduler.crt", "pki/ca.crt"), (found(&["wrong_signer"]), 2));
+    assert_eq!(conf("pki/scheduler", "pki/ca.crt"), (found(&["wrong_signer"]), 2));
     node.write_pair(
         "etc/kubernetes/pki/scheduler",
         &node.ca.leaf("system:kube-scheduler", "", &[], YEAR),
     );
-    assert_eq!(conf("pki/scheduler.crt", "pki/etcd/ca.crt"), (found(&["foreign_ca"]), 2));
-    assert_eq!(conf("pki/scheduler.crt", "pki/ca.crt"), (vec![], 0));
+    assert_eq!(conf("pki/scheduler", "pki/etcd/ca.crt"), (found(&["foreign_ca"]), 2));
+    assert_eq!(conf("pki/scheduler", "pki/ca.crt"), (vec![], 0));
+    node.remove("etc/kubernetes/pki/scheduler.key");
+    let lost = conf("pki/scheduler", "pki/ca.crt");
+    assert_eq!(lost, (found(&["refused_kubeconfig"]), 2));
+    node.conf("scheduler.conf", &node.ca.leaf("system:kube-scheduler", "", &[], YEAR));
     node.remove("var/lib/kubelet/pki/kubelet-client-current.pem");
     let (document, code) = check_json(root.path(), &[]);
     assert_eq!((code, codes(&document, "kubelet-client-current.pem")), (2, found(&["not_found"])));

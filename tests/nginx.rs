@@ -1,7 +1,7 @@
 //! What cert-manager leaves behind: a Secret that was renewed, and a real nginx that serves the certificate of before.
 //!
 //! Needs root and the package (tests/lab/nginx.sh): part of `make test-lab`.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test")]
 
 mod common;
 
@@ -83,12 +83,13 @@ fn a_secret_that_was_renewed_is_not_what_is_served_until_nginx_is_reloaded() {
         ["ca.pem", "volume/tls.crt", "config.toml"].map(|it| dir.path().join(it));
     let address = nginx.address();
     let settings = format!(
-        "[scan]\nstandard = false\n[[endpoint]]\naddress = {address:?}\nca-file = {authority:?}\nfile = {file:?}\n"
+        "[scan]\nstandard = false\npaths = [{file:?}]\n[[endpoint]]\naddress = {address:?}\nca-file = {authority:?}\nfile = {file:?}\n"
     );
     fs::write(&config, settings).unwrap();
     let check = || -> (Value, i32) {
         let run = certwatch(["check", "-o", "json", "--config", config.to_str().unwrap()]);
-        (serde_json::from_str(&run.stdout).unwrap(), run.code)
+        let found = serde_json::from_str(&run.stdout);
+        (found.unwrap_or_else(|_| panic!("{run:?}")), run.code)
     };
 
     update(&volume, &leaf(Days(0, 90)), "..2026_11");
@@ -96,9 +97,9 @@ fn a_secret_that_was_renewed_is_not_what_is_served_until_nginx_is_reloaded() {
     assert_eq!((code, codes(&found, &address)), (2, vec!["expires".into(), "stale_in_use".into()]));
     assert_eq!(codes(&found, "tls.crt"), [""; 0], "what is on disk is good");
 
-    let reload = Command::new("nginx").arg("-c").arg(dir.path().join("nginx.conf"));
-    let reload = { reload }.args(["-s", "reload"]).stderr(Stdio::null()).status().unwrap();
-    assert!(reload.success());
+    let mut reload = Command::new("nginx");
+    reload.arg("-c").arg(dir.path().join("nginx.conf")).args(["-s", "reload"]);
+    assert!(reload.stderr(Stdio::null()).status().unwrap().success());
     until("the new certificate", || {
         let (found, code) = check();
         if code == 0 { Ok(()) } else { Err(found) }

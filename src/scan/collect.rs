@@ -143,7 +143,9 @@ impl Collector {
         for user in config.users {
             let name: Box<str> = user.name.into();
             let entry = |index| Entry::User { name: name.clone(), index };
-            let lost = user.key_file.filter(|key| self.is_missing(path, key));
+            let is_missing = |it: &Path| self.is_missing(path, it);
+            let is_gone = matches!(&user.certificate, PemSource::File(it) if is_missing(it));
+            let lost = user.key_file.filter(|key| !is_gone && is_missing(key));
             let certificate = lost.map_or(user.certificate, |key| {
                 let why = format!("its client-key {} does not exist", shown(&key));
                 PemSource::Inline(Err(Reason::RefusedKubeconfig(why.into())))

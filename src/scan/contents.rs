@@ -69,12 +69,12 @@ fn may_hold_none(found: &FoundFile, role: &Role) -> bool {
 
 fn read_kubeconfig(bytes: &[u8], role: &Role) -> Result<Contents, Reason> {
     let config = kubeconfig::read(bytes)?;
-    if let (CertificateKind::Leaf, Some(why)) = (role.kind, config.unusable) {
-        return Err(Reason::RefusedKubeconfig(why.into()));
-    }
     // A component's kubeconfig without any user is of no use to it.
     if config.users.is_empty() && !config.has_other_users && role.kind == CertificateKind::Leaf {
         return Err(Reason::NoCertificate);
+    }
+    if let (CertificateKind::Leaf, Some(why)) = (role.kind, config.unusable) {
+        return Err(Reason::RefusedKubeconfig(why.into()));
     }
     Ok(Contents::Kubeconfig(config))
 }
