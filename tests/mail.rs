@@ -13,6 +13,7 @@ use std::process::Command;
 use certwatch::config::channels::{EmailConfig, Login, Secret, Security};
 use certwatch::domain::advice::Remedy;
 use certwatch::domain::alert::{AlertId, AlertText, Level};
+use certwatch::domain::cluster::NodeIdentity;
 use certwatch::domain::message::{AlertChange, Firing, Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
@@ -41,7 +42,8 @@ fn message() -> Message {
         id: "00112233445566778899aabbccddeeff".to_owned(),
         thread: "0123456789abcdef".to_owned(),
         kind: MessageKind::Alert,
-        node: "cp1".to_owned(),
+        node: NodeIdentity::of_node("cp1"),
+        former: None,
         at,
         severity: Severity::Critical,
         headline: "apiserver expires in 5 d – soon".to_owned(),

@@ -8,6 +8,7 @@ use glob::Pattern;
 
 use crate::cli::CheckArgs;
 use crate::config::{Config, EndpointConfig};
+use crate::domain::cluster::ClusterName;
 use crate::domain::endpoint::HostPort;
 use crate::domain::model::Inventory;
 use crate::domain::policy::{Assessment, Severity, assess};
@@ -15,7 +16,7 @@ use crate::domain::renewal::decide;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::monitor::MonitorState;
+use crate::monitor::{self, MonitorState};
 use crate::report::{self, Report, Style};
 use crate::scan::{self, ScanRequest};
 use crate::store;
@@ -137,7 +138,11 @@ fn print(
     assessment: &Assessment,
     [generated, at]: [UnixTime; 2],
 ) -> io::Result<()> {
-    let node = config.node.clone().unwrap_or_else(sys::host_name);
+    let found = match ClusterName::of(inventory) {
+        ClusterName::Own(name) => Some(name),
+        ClusterName::Shared | ClusterName::Unknown => None,
+    };
+    let node = monitor::identity(config, found.as_deref());
     let due = &decide::due(inventory, &config.renewal_policy(), at);
     let report =
         Report { node: &node, inventory, assessment, policy: &config.policy, due, generated, at };

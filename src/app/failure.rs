@@ -9,6 +9,7 @@ use super::notify::{NO_CHANNEL, attempt};
 use crate::cli::FailureArgs;
 use crate::config::{self, Config};
 use crate::domain::alert::AlertId;
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverSpec};
 use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
@@ -36,7 +37,7 @@ pub(crate) fn tell(args: &FailureArgs) -> Exit {
         super::print_error(NO_CHANNEL);
         return Exit::Failed;
     }
-    let message = message(&monitor::node_name(&config), &args.unit, &how(), sys::now());
+    let message = message(&monitor::known_identity(&config), &args.unit, &how(), sys::now());
     match super::runtime() {
         Ok(runtime) => {
             let all_told = runtime.block_on(tell_all(&config, specs, &message));
@@ -109,10 +110,12 @@ fn how() -> String {
     }
 }
 
-fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
-    let id = AlertId::new(node, &[b"failed", unit.as_bytes(), now.to_string().as_bytes()]).0;
+fn message(node: &NodeIdentity, unit: &str, how: &str, now: UnixTime) -> Message {
+    let id =
+        AlertId::new(&node.to_string(), &[b"failed", unit.as_bytes(), now.to_string().as_bytes()])
+            .0;
     let (shown, word) = (escape_control(unit), escape_control(&shell_word(unit)).into_owned());
-    let mut text = vec![format!("{shown} of {node} has failed: {how}.")];
+    let mut text = vec![format!("{shown} of {} has failed: {how}.", node.name)];
     if unit == DAEMON {
         text.push(
             "Until it runs again, nobody is notified about the certificates of this node."
@@ -127,7 +130,8 @@ fn message(node: &str, unit: &str, how: &str, now: UnixTime) -> Message {
         thread: id[..16].to_owned(),
         id,
         kind: MessageKind::News,
-        node: node.to_owned(),
+        node: node.clone(),
+        former: None,
         at: now,
         severity: Severity::Critical,
         headline: format!("{shown} has failed"),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cli::TestArgs;
 use crate::config::Config;
 use crate::domain::alert::AlertId;
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::ledger::{Body, Delivery, DeliveryMode, ReceiverSpec};
 use crate::domain::message::{Message, MessageKind};
 use crate::domain::policy::Severity;
@@ -86,7 +87,7 @@ fn wanted(config: &Config, channels: &[String]) -> Result<Vec<ReceiverSpec>, Str
 async fn try_all(config: &Config, specs: &[ReceiverSpec]) -> bool {
     let mut all_went = true;
     for spec in specs {
-        let delivery = delivery(&monitor::node_name(config), spec, sys::now());
+        let delivery = delivery(&monitor::known_identity(config), spec, sys::now());
         let begin = Instant::now();
         let result = attempt(config, &delivery).await;
         all_went &= result.is_ok();
@@ -123,23 +124,27 @@ fn line(spec: &ReceiverSpec, failure: Option<&Failure>, took: Duration) -> Strin
     text
 }
 
-fn delivery(node: &str, spec: &ReceiverSpec, now: UnixTime) -> Delivery {
+fn delivery(node: &NodeIdentity, spec: &ReceiverSpec, now: UnixTime) -> Delivery {
     if spec.mode == DeliveryMode::Heartbeat {
         let text = format!("{node}: a test by `certwatch notify test`\n");
         return Delivery::heartbeat(&spec.id, now.to_string(), true, text);
     }
-    let id =
-        AlertId::new(node, &[b"test", spec.id.0.as_bytes(), &sys::random_u32().to_be_bytes()]).0;
+    let id = AlertId::new(
+        &node.to_string(),
+        &[b"test", spec.id.0.as_bytes(), &sys::random_u32().to_be_bytes()],
+    )
+    .0;
     let message = Message {
         thread: id[..16].to_owned(),
         id: id.clone(),
         kind: MessageKind::Test,
-        node: node.to_owned(),
+        node: node.clone(),
+        former: None,
         at: now,
         severity: Severity::Ok,
         headline: "this is what a message from certwatch looks like".to_owned(),
         text: vec![
-            format!("Somebody ran `certwatch notify test` on {node}. Nothing is wrong."),
+            format!("Somebody ran `certwatch notify test` on {}. Nothing is wrong.", node.name),
             "When a certificate of this node is about to expire, a message like this says which one, when it \
              expires, what stops working then, and what to do."
                 .to_owned(),

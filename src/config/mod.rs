@@ -7,6 +7,7 @@
 
 mod alerts;
 pub mod channels;
+mod cluster;
 mod daemon;
 mod endpoint;
 mod error;
@@ -33,6 +34,7 @@ use crate::domain::policy::Policy;
 use crate::domain::renewal::plan::RenewalPolicy;
 pub use alerts::AlertsConfig;
 pub use channels::Channels;
+pub use cluster::ClusterNameConfig;
 pub use daemon::DaemonConfig;
 pub use endpoint::EndpointConfig;
 pub use error::ConfigErrors;
@@ -51,6 +53,8 @@ pub struct Config {
     /// The node's name in every message; without it, the host name.
     #[serde(rename = "node-name")]
     pub node: Option<String>,
+    /// What the cluster is called.
+    pub cluster: ClusterNameConfig,
     /// Where to look for certificates.
     pub scan: ScanConfig,
     /// When a certificate is a warning, and when it is critical.
@@ -76,11 +80,13 @@ impl Config {
     /// The whole file.
     fn read(file: &mut Section<'_, '_>) -> Self {
         let node = file.optional("node-name", value::node_name).value;
+        let cluster = file.section("cluster", cluster::read);
         let scan = file.section("scan", scan::read);
         let policy = file.section("thresholds", thresholds::read);
         let (daemon, state_dir) = file.section("daemon", daemon::read);
         Self {
             node,
+            cluster,
             scan,
             policy,
             daemon,

@@ -26,6 +26,7 @@ impl Config {
             out.push_str("# node-name: the host name\n");
         }
         out.push_str(&lines(known, "", &file));
+        let no_cluster = self.cluster.name.is_none();
         for section in known.iter().filter(|key| key.is_section()).map(|key| key.name) {
             let (header, tables) = match file.get(section) {
                 Some(Value::Table(table)) => (format!("[{section}]"), vec![table]),
@@ -36,6 +37,9 @@ impl Config {
             };
             for table in tables {
                 out.push_str(&format!("\n{header}\n{}", lines(known, section, &joined(table))));
+                if section == "cluster" && no_cluster {
+                    out.push_str("# name: the one in admin.conf, if it is the cluster's own\n");
+                }
             }
         }
         Ok(out)

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
+use crate::domain::cluster;
 use crate::domain::text::is_unsafe;
 use crate::domain::time::Span;
 
@@ -58,12 +59,20 @@ pub(super) fn span(value: &DeValue<'_>, range: &RangeInclusive<Span>) -> Result<
 
 /// The name of a node, as Kubernetes has them, or of a host.
 pub(super) fn node_name(value: &DeValue<'_>) -> Result<String, Problem> {
+    plain_name(value, "is not a valid node name")
+}
+
+/// The name of a cluster, which stands in subjects, labels and keys.
+pub(super) fn cluster_name(value: &DeValue<'_>) -> Result<String, Problem> {
+    plain_name(value, "is not a valid cluster name")
+}
+
+fn plain_name(value: &DeValue<'_>, mistake: &str) -> Result<String, Problem> {
     let name = text(value)?;
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if (1..=253).contains(&name.len()) && name.chars().all(is_plain) {
+    if cluster::is_valid(name) {
         return Ok(name.to_owned());
     }
-    Err(wrong("is not a valid node name", "1 to 253 letters, digits, \"-\", \".\" and \"_\""))
+    Err(wrong(mistake, "1 to 253 letters, digits, \"-\", \".\" and \"_\""))
 }
 
 /// One of a few words.

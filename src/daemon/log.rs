@@ -14,21 +14,21 @@ pub(super) fn started(monitor: &Monitor) {
     } else {
         receivers.join(", ")
     };
-    tracing::info!(node = %monitor.node, version = env!("CARGO_PKG_VERSION"), "started; notifications go to: {told}");
+    tracing::info!(node = %monitor.node.name, version = env!("CARGO_PKG_VERSION"), "started; notifications go to: {told}");
 }
 
 pub(super) fn ready(monitor: &Monitor, now: UnixTime) {
     let watch = &monitor.memory().writer.watch;
-    tracing::info!(node = %monitor.node, watch, "{}", monitor.summary(now));
+    tracing::info!(node = %monitor.node.name, watch, "{}", monitor.summary(now));
 }
 
 pub(super) fn seen(monitor: &Monitor, evaluation: &Evaluation, now: UnixTime) {
     for open in &evaluation.opened {
-        opened(&monitor.node, open);
+        opened(&monitor.node.name, open);
     }
     for open in &evaluation.closed {
         let name = &open.text.name;
-        tracing::info!(node = %monitor.node, place = %open.text.place, "{name}: resolved");
+        tracing::info!(node = %monitor.node.name, place = %open.text.place, "{name}: resolved");
     }
     if let Some(then) = evaluation.scan_again {
         tracing::debug!("next scan in {}", then - now);
@@ -94,6 +94,7 @@ fn is_refresh(delivery: &Delivery, message: &Message) -> bool {
 mod tests {
     use super::*;
     use crate::domain::alert::{AlertId, AlertText, Level};
+    use crate::domain::cluster::NodeIdentity;
     use crate::domain::ledger::ReceiverId;
     use crate::domain::message::{Firing, MessageKind};
 
@@ -120,7 +121,8 @@ mod tests {
             id: String::new(),
             thread: String::new(),
             kind: MessageKind::Alert,
-            node: "cp1".to_owned(),
+            node: NodeIdentity::of_node("cp1"),
+            former: None,
             at: UnixTime::new(0),
             severity: Severity::Warning,
             headline: String::new(),

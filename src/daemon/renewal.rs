@@ -95,7 +95,7 @@ impl Daemon {
         is_news |= self.monitor.pairs_do_not_match(&memory.mismatched);
         let news = self.monitor.renewals_ended(&memory);
         if !news.is_empty() {
-            news.iter().for_each(|notice| log::renewal(&self.monitor.node, notice));
+            news.iter().for_each(|notice| log::renewal(&self.monitor.node.name, notice));
             self.start_scan();
         }
         self.look_again_if(is_news);

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::NodeIdentity;
 use super::model::{Content, Entry, Inventory, Item, Place, Reason};
 use super::policy::{Assessment, FindingKind, Row, Severity};
 use super::renewal::schedule::Schedule;
@@ -99,9 +100,9 @@ impl AlertId {
         Self::new("", parts)
     }
 
-    /// The identity among the alerts of all nodes: for what leaves the machine.
-    pub fn on(&self, node: &str) -> String {
-        Self::new(node, &[b"alert", self.0.as_bytes()]).0
+    /// The identity among the alerts of all nodes of all clusters: for what leaves the machine.
+    pub fn on(&self, node: &NodeIdentity) -> String {
+        Self::new(&node.to_string(), &[b"alert", self.0.as_bytes()]).0
     }
 
     fn of_place(place: &Place) -> Self {

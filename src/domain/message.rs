@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::alert::{AlertId, AlertText, Level};
+use super::cluster::NodeIdentity;
 use super::policy::Severity;
 use super::time::UnixTime;
 
@@ -17,8 +18,10 @@ pub struct Message {
     pub thread: String,
     /// What kind of message it is.
     pub kind: MessageKind,
-    /// The node it is about.
-    pub node: String,
+    /// The node it is about, and its cluster.
+    pub node: NodeIdentity,
+    /// What the node was called when the receiver was told last, if that was something else.
+    pub former: Option<NodeIdentity>,
     /// When it was made.
     pub at: UnixTime,
     /// The worst of what fires; of an outcome, how bad that is; [`Severity::Ok`] if nothing is wrong.

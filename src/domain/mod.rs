@@ -6,6 +6,7 @@
 
 pub mod advice;
 pub mod alert;
+pub mod cluster;
 pub mod endpoint;
 pub(crate) mod held;
 pub mod hostname;

@@ -14,6 +14,8 @@ use crate::domain::time::UnixTime;
 pub struct MonitorState {
     /// Who has been told what.
     pub ledger: Ledger,
+    /// The cluster's name, as admin.conf had it when it was read last.
+    pub cluster: Option<String>,
     /// The last scan.
     pub scan: Option<ScanNote>,
     /// Who wrote this.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::domain::alert::{AlertId, AlertSnapshot};
+use crate::domain::cluster::{ClusterName, NodeIdentity};
 use crate::domain::ledger::{
     Delivery, DeliverySettings, Due, EvaluationBasis, Heartbeat, OpenAlert, ReceiverId,
     ReceiverSpec, Retryability,
@@ -27,7 +28,7 @@ use crate::hangs::Hangs;
 use crate::notify::route::{self, DeliveryContext};
 use crate::notify::{Failure, FailureKind, Network, Receipt};
 use crate::scan::ScanError;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::sys;
 pub use memory::{MonitorState, ScanNote, Writer};
 pub(crate) use renewal::schedule;
@@ -45,8 +46,8 @@ const HEARTBEAT_GAP: Span = Span::minutes(1);
 pub(crate) struct Monitor {
     /// The settings in effect.
     pub config: Config,
-    /// The node's name in every message.
-    pub node: String,
+    /// The node's name in every message, and its cluster's.
+    pub node: NodeIdentity,
     /// Who is told.
     pub specs: Vec<ReceiverSpec>,
     store: Option<Store>,
@@ -72,7 +73,7 @@ pub(crate) struct Evaluation {
 impl Monitor {
     /// Takes over settings; the state stays where it was when certwatch started.
     pub(crate) fn configure(&mut self, config: Config) {
-        self.node = node_name(&config);
+        self.node = identity(&config, self.memory.cluster.as_deref());
         self.specs = route::receivers(&config.channels);
         self.config = config;
         self.memory.ledger.set_receivers(&self.specs);
@@ -89,6 +90,7 @@ impl Monitor {
         match inventory {
             Ok(mut inventory) => {
                 self.memory.held.recall(&mut inventory);
+                self.learn_cluster(&inventory);
                 self.seen = Some(inventory);
                 self.self_alerts.clear(SelfAlert::Blind);
             }
@@ -105,6 +107,16 @@ impl Monitor {
             self.heartbeat = Some(self.make_heartbeat(now));
         }
         evaluation
+    }
+
+    /// What cannot be read says nothing: the name that is known goes on, since incidents are kept by it.
+    fn learn_cluster(&mut self, inventory: &Inventory) {
+        match ClusterName::of(inventory) {
+            ClusterName::Unknown => {}
+            ClusterName::Shared => self.memory.cluster = None,
+            ClusterName::Own(name) => self.memory.cluster = Some(name),
+        }
+        self.node = identity(&self.config, self.memory.cluster.as_deref());
     }
 
     /// True once there was a scan.
@@ -291,6 +303,18 @@ impl Monitor {
 /// The node's name in every message.
 pub(crate) fn node_name(config: &Config) -> String {
     config.node.clone().unwrap_or_else(|| escape_control(&sys::host_name()).into_owned())
+}
+
+/// The node in every message: `found` is the name of its cluster by a scan, and the configured one counts before it.
+pub(crate) fn identity(config: &Config, found: Option<&str>) -> NodeIdentity {
+    let cluster = config.cluster.name.as_deref().or(found).map(str::to_owned);
+    NodeIdentity { cluster, name: node_name(config) }
+}
+
+/// The node for one who has not scanned it: the cluster's name is what the daemon found last.
+pub(crate) fn known_identity(config: &Config) -> NodeIdentity {
+    let memory = store::peek::<MonitorState>(&config.daemon.state_dir).ok().flatten();
+    identity(config, memory.and_then(|it| it.cluster).as_deref())
 }
 
 fn next_to_end(

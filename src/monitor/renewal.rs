@@ -113,7 +113,7 @@ impl Monitor {
             Some(Outcome::PartiallyApplied | Outcome::NeedsOperator) | None => Severity::Critical,
         };
         Notice {
-            id: AlertId::new(&self.node, &[b"renewal", journal.id.as_bytes()]).0,
+            id: AlertId::new(&self.node.name, &[b"renewal", journal.id.as_bytes()]).0,
             at: journal.ended.unwrap_or(journal.begun),
             kind: MessageKind::Renewal,
             severity,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::self_alerts::SelfAlerts;
-use super::{Monitor, MonitorState, SelfAlert, Writer, node_name};
+use super::{Monitor, MonitorState, SelfAlert, Writer, identity};
 use crate::config::Config;
 use crate::domain::alert::AlertId;
 use crate::domain::ledger::Notice;
@@ -22,7 +22,7 @@ impl Monitor {
     /// Only if another certwatch works with it.
     pub(crate) fn open(config: Config, writer: Writer, now: UnixTime) -> Result<Self, StoreError> {
         let mut monitor = Self {
-            node: node_name(&config),
+            node: identity(&config, None),
             specs: Vec::new(),
             config: Config::default(),
             store: None,
@@ -61,7 +61,7 @@ impl Monitor {
         let Loaded::SetAside { to, why } = loaded else { return None };
         let to = escape_control(&to.to_string_lossy()).into_owned();
         tracing::error!(path = %to, "the state of certwatch {why}; it was set aside");
-        Some(memory_lost(&self.node, &to, why, now))
+        Some(memory_lost(&self.node.name, &to, why, now))
     }
 
     /// Writes what is remembered to disk. What cannot be written is told of: true if that has begun or
@@ -107,7 +107,7 @@ impl Monitor {
         let is_known = |at: UnixTime| now - at < Span::days(1) && at <= now;
         if !self.memory.given_up.is_some_and(is_known) {
             self.memory.given_up = Some(now);
-            self.memory.ledger.announce(given_up(&self.node, &why, now));
+            self.memory.ledger.announce(given_up(&self.node.name, &why, now));
         }
         why
     }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::alert::{AlertId, AlertText};
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::policy::Severity;
 use crate::domain::time::UnixTime;
 
@@ -15,7 +16,12 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 /// The labels of one alert. An empty label is the same as none, so `path` may be missing.
-pub(super) fn of_alert(node: &str, id: &AlertId, text: &AlertText, worst: Severity) -> Value {
+pub(super) fn of_alert(
+    node: &NodeIdentity,
+    id: &AlertId,
+    text: &AlertText,
+    worst: Severity,
+) -> Value {
     let about = if text.place.is_empty() { "CertwatchSelf" } else { "CertwatchCertificate" };
     let mut labels = named(about, node, worst);
     labels["id"] = json!(id.on(node));
@@ -27,12 +33,24 @@ pub(super) fn of_alert(node: &str, id: &AlertId, text: &AlertText, worst: Severi
 }
 
 /// The labels of what is about no certificate.
-pub(super) fn named(alertname: &str, node: &str, worst: Severity) -> Value {
-    json!({"alertname": alertname, "node": node, "severity": severity(worst)})
+pub(super) fn named(alertname: &str, node: &NodeIdentity, worst: Severity) -> Value {
+    let mut labels = of_node(node);
+    labels["alertname"] = json!(alertname);
+    labels["severity"] = json!(severity(worst));
+    labels
+}
+
+/// The labels that all alerts of a node have. Where no cluster is known there is no such label: receivers then add one.
+pub(super) fn of_node(node: &NodeIdentity) -> Value {
+    let mut labels = json!({"node": node.name});
+    if let Some(cluster) = &node.cluster {
+        labels["cluster"] = json!(cluster);
+    }
+    labels
 }
 
 /// What people read. Like a label, an empty annotation is left out.
-pub(super) fn annotations(node: &str, text: &AlertText) -> Value {
+pub(super) fn annotations(node: &NodeIdentity, text: &AlertText) -> Value {
     let remedies: Vec<String> = text.remedies.iter().map(ToString::to_string).collect();
     let texts = [
         ("summary", format!("{node}: {} {}", text.name, text.summary)),

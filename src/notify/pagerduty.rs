@@ -1,12 +1,16 @@
 //! PagerDuty, Events API v2:
 //! <https://developer.pagerduty.com/docs/send-alert-event>.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json};
 
 use super::http::{self, Endpoint, HttpRequest, HttpResponse};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::PagerDutyConfig;
-use crate::domain::message::{Firing, Message, MessageKind};
+use crate::domain::alert::{AlertId, Level};
+use crate::domain::cluster::NodeIdentity;
+use crate::domain::message::{Firing, MOST_SHOWN, Message, MessageKind};
 use crate::domain::policy::Severity;
 use crate::domain::text::escape_control;
 
@@ -16,7 +20,7 @@ const MAX_SUMMARY: usize = 1024;
 /// Most bytes of an event.
 const MAX_EVENT: usize = 512_000;
 
-/// Sends what `message` says: of alerts, the one that it carries.
+/// Sends what `message` says: of alerts, the node's incident.
 ///
 /// # Errors
 /// PagerDuty did not take it.
@@ -82,19 +86,87 @@ pub fn events(message: &Message) -> Vec<Value> {
             vec![failed(message, "critical")]
         }
         MessageKind::News | MessageKind::Renewal => Vec::new(),
-        MessageKind::Alert | MessageKind::Resolved => {
-            let firing = message.firing.iter().map(|it| trigger(message, it));
-            firing
-                .chain(message.resolved.iter().map(|it| resolve(&it.id.on(&message.node))))
-                .collect()
-        }
+        MessageKind::Alert | MessageKind::Resolved => incident(message),
     }
 }
 
-fn trigger(message: &Message, it: &Firing) -> Value {
+/// How bad it is for a node. Each is an incident of its own, since nobody is paged for what is added to an open one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Stage {
+    Warning,
+    Unknown,
+    Critical,
+    Expired,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [Self::Warning, Self::Unknown, Self::Critical, Self::Expired];
+
+    fn of(level: &Level) -> Self {
+        match level.severity {
+            Severity::Critical if level.has_expired() => Self::Expired,
+            Severity::Critical => Self::Critical,
+            Severity::Unknown => Self::Unknown,
+            Severity::Warning | Severity::Ok => Self::Warning,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Unknown => "unknown",
+            Self::Critical => "critical",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The key of the node's incident. PagerDuty does not count who has opened one: with a key that nodes share, the
+    /// first of them to be well would end it for all.
+    fn key(self, node: &NodeIdentity) -> String {
+        AlertId::new(&node.to_string(), &[b"incident", self.name().as_bytes()]).0
+    }
+}
+
+/// The one incident of the node as it is now, and the ends of those that it may have had. To end one that is not open
+/// does nothing.
+fn incident(message: &Message) -> Vec<Value> {
+    let mut firing: Vec<_> = message.firing.iter().collect();
+    firing.sort_by_key(|it| Reverse(Stage::of(&it.level)));
+    let open = firing.first().map(|it| Stage::of(&it.level));
+    let own = Stage::ALL.into_iter().filter(|stage| Some(*stage) != open);
+    let own = own.map(|stage| stage.key(&message.node));
+    let former = message.former.iter().flat_map(|node| Stage::ALL.map(|stage| stage.key(node)));
+    let ended = own.chain(former).map(|key| resolve(&key));
+    firing.first().map(|worst| trigger(message, worst, &firing)).into_iter().chain(ended).collect()
+}
+
+fn trigger(message: &Message, worst: &Firing, all: &[&Firing]) -> Value {
+    let Firing { text, level, .. } = worst;
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let details = json!({
+        "cluster": message.node.cluster,
+        "node": message.node.name,
+        "open": all.len(),
+        "alerts": all.iter().take(MOST_SHOWN).map(|it| details(it)).collect::<Vec<_>>(),
+    });
+    let key = Stage::of(level).key(&message.node);
+    let summary = format!("{}: {} {}{more}", message.node, text.name, text.summary);
+    let mut event = event(message, &key, &summary, severity(level.severity), &details);
+    event["payload"]["component"] = json!(text.name);
+    event["payload"]["class"] = json!(level.codes.first());
+    event
+}
+
+fn details(it: &Firing) -> Value {
     let text = &it.text;
     let remedies: Vec<String> = text.remedies.iter().map(ToString::to_string).collect();
-    let details = json!({
+    json!({
+        "name": text.name,
+        "summary": text.summary,
+        "severity": it.level.severity,
         "what": text.title,
         "where": text.place,
         "findings": text.lines,
@@ -102,13 +174,7 @@ fn trigger(message: &Message, it: &Firing) -> Value {
         "remedy": remedies,
         "expires": text.expires.map(labels::moment),
         "since": labels::moment(it.since),
-    });
-    let summary = format!("{}: {} {}", message.node, text.name, text.summary);
-    let mut event =
-        event(message, &it.id.on(&message.node), &summary, severity(it.level.severity), &details);
-    event["payload"]["component"] = json!(text.name);
-    event["payload"]["class"] = json!(it.level.codes.first());
-    event
+    })
 }
 
 fn test(message: &Message) -> Value {
@@ -128,10 +194,11 @@ fn event(message: &Message, key: &str, summary: &str, severity: &str, details: &
         "client": "certwatch",
         "payload": {
             "summary": cut(summary),
-            "source": message.node,
+            "source": message.node.name,
             "severity": severity,
             "timestamp": labels::moment(message.at),
-            "group": message.node,
+            // What a service groups by, so that the nodes of a cluster are one page.
+            "group": message.node.cluster.as_ref().unwrap_or(&message.node.name),
             "custom_details": details,
         },
     })

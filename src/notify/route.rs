@@ -44,7 +44,9 @@ pub(crate) fn receivers(channels: &Channels) -> Vec<ReceiverSpec> {
         let mode = DeliveryMode::Synced { every: REFRESH };
         all.extend(urls.iter().map(|url| spec(&alertmanager_id(url), mode, *min_severity)));
     }
-    all.extend(pagerduty.iter().map(|it| spec("pagerduty", DeliveryMode::Single, it.min_severity)));
+    all.extend(
+        pagerduty.iter().map(|it| spec("pagerduty", DeliveryMode::Incident, it.min_severity)),
+    );
     all.extend(heartbeat.iter().map(|_| spec("heartbeat", DeliveryMode::Heartbeat, Severity::Ok)));
     all
 }

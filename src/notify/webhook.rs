@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::http::{self, Endpoint, HttpRequest};
 use super::{Failure, Network, labels, secret};
 use crate::config::channels::WebhookConfig;
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::message::{Firing, MOST_SHOWN, Message, Resolved};
 use crate::domain::policy::Severity;
 
@@ -46,7 +47,7 @@ fn signature(key: &secret::Revealed, body: &[u8]) -> String {
 
 /// The JSON to post. What Alertmanager's shape has no place for is in `certwatch`.
 pub fn payload(message: &Message) -> Value {
-    let node = message.node.as_str();
+    let node = &message.node;
     let total = message.firing.len() + message.resolved.len();
     let firing = message.firing.iter().map(|it| firing(node, it));
     let resolved = message.resolved.iter().map(|it| resolved(node, it));
@@ -56,8 +57,8 @@ pub fn payload(message: &Message) -> Value {
         "receiver": "certwatch",
         "status": if is_firing(message) { "firing" } else { "resolved" },
         "groupKey": format!("certwatch/{node}/{}", message.thread),
-        "groupLabels": {"node": node},
-        "commonLabels": {"node": node},
+        "groupLabels": labels::of_node(node),
+        "commonLabels": labels::of_node(node),
         "commonAnnotations": {},
         "externalURL": "",
         "truncatedAlerts": total - alerts.len(),
@@ -65,7 +66,8 @@ pub fn payload(message: &Message) -> Value {
         "certwatch": {
             "id": message.id,
             "kind": message.kind,
-            "node": node,
+            "cluster": node.cluster,
+            "node": node.name,
             "severity": message.severity,
             "at": labels::moment(message.at),
             "headline": message.headline,
@@ -79,7 +81,7 @@ fn is_firing(message: &Message) -> bool {
     !message.firing.is_empty() || (message.resolved.is_empty() && message.severity > Severity::Ok)
 }
 
-fn firing(node: &str, it: &Firing) -> Value {
+fn firing(node: &NodeIdentity, it: &Firing) -> Value {
     json!({
         "status": "firing",
         "labels": labels::of_alert(node, &it.id, &it.text, it.level.severity),
@@ -92,7 +94,7 @@ fn firing(node: &str, it: &Firing) -> Value {
     })
 }
 
-fn resolved(node: &str, it: &Resolved) -> Value {
+fn resolved(node: &NodeIdentity, it: &Resolved) -> Value {
     let mut annotations = labels::annotations(node, &it.text);
     annotations["resolution"] = json!(it.how);
     json!({

@@ -28,6 +28,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl io::Write) -> io::Result
 #[derive(Serialize)]
 struct CheckDocument<'a> {
     schema_version: u32,
+    cluster: Option<&'a str>,
     node: &'a str,
     #[serde(flatten)]
     times: Times,
@@ -136,7 +137,8 @@ impl<'a> CheckDocument<'a> {
     fn of(report: &'a Report<'a>) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
-            node: report.node,
+            cluster: report.node.cluster.as_deref(),
+            node: &report.node.name,
             times: Times::of(report),
             severity: report.assessment.severity().name(),
             summary: Summary::of(report),

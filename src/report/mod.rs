@@ -18,6 +18,7 @@ mod table;
 use std::borrow::Cow;
 use std::io;
 
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::model::{Content, Inventory, Item};
 use crate::domain::names;
 use crate::domain::policy::{self, Assessment, Policy, Row, Severity};
@@ -28,8 +29,8 @@ use crate::domain::time::UnixTime;
 /// One scan and its judgement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report<'a> {
-    /// The node's name.
-    pub node: &'a str,
+    /// The node's name, and its cluster's.
+    pub node: &'a NodeIdentity,
     /// What was seen.
     pub inventory: &'a Inventory,
     /// The judgement of `inventory` as of `at`.

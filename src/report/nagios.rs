@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use super::Report;
 use crate::domain::advice;
 use crate::domain::policy::{self, Row, Severity};
-use crate::domain::text::escape_control;
 use crate::domain::time::Span;
 
 /// How many certificates have a number of their own: monitoring servers cut long lines, NRPE after
@@ -59,7 +58,7 @@ fn all_well(report: &Report<'_>) -> String {
     let next = report.next_expiry().map_or_else(String::new, |(row, end)| {
         format!(", next: {} in {}", report.name(row), end - report.at)
     });
-    format!("{count} certificate{s} on {}{next}", escape_control(report.node))
+    format!("{count} certificate{s} on {}{next}", report.node.shown())
 }
 
 fn counts(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::renewal::Component;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::kubelet_renewal::KubeletWay;
@@ -16,8 +17,8 @@ use super::lines::{columns, line, wrap};
 /// A plan, and what it would be carried out with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlanReport<'a> {
-    /// The node's name.
-    pub node: &'a str,
+    /// The node's name, and its cluster's.
+    pub node: &'a NodeIdentity,
     /// What is planned.
     pub plan: &'a Plan,
     /// When it was made.
@@ -39,8 +40,7 @@ impl PlanReport<'_> {
     pub(crate) fn table(&self, width: Option<usize>) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail, here and below.
-        let _ =
-            writeln!(out, "Renewal on {}, as planned at {}", escape_control(self.node), self.now);
+        let _ = writeln!(out, "Renewal on {}, as planned at {}", self.node.shown(), self.now);
         let leftovers: Vec<_> = self.plan.leftovers.iter().map(Leftover::words).collect();
         section(&mut out, "First, left by an earlier run; then this is planned again", &leftovers);
         if self.plan.incomplete {
@@ -199,12 +199,16 @@ fn blockers(out: &mut String, title: &str, blockers: &[Blocker], width: Option<u
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::domain::renewal::sample::{NOW, plan};
 
+    static CP1: LazyLock<NodeIdentity> = LazyLock::new(|| NodeIdentity::of_node("cp1"));
+
     fn report(plan: &Plan) -> PlanReport<'_> {
         PlanReport {
-            node: "cp1",
+            node: &CP1,
             plan,
             now: NOW,
             kubeadm: Path::new("/usr/bin/kubeadm"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::series::{Collisions, labels};
+use super::series::{Collisions, labels, of_node};
 use super::{Report, not_after};
 use crate::domain::model::{Content, Entry, Item, Reason};
 use crate::domain::policy::Severity;
@@ -146,6 +146,9 @@ fn of_source(kind: SourceKind) -> String {
 }
 
 fn own(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let name = "certwatch_node_info";
+    head(out, name, "The node and its cluster, to join with; always 1.", "gauge")?;
+    sample(out, name, &of_node(report.node), 1)?;
     let name = "certwatch_certificates";
     head(out, name, "Certificates by how they were judged.", "gauge")?;
     for severity in [Severity::Ok, Severity::Warning, Severity::Critical, Severity::Unknown] {

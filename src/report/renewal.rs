@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::renewal::blocker::Blocker;
 use crate::domain::renewal::hook::Hook;
 use crate::domain::renewal::kubelet_renewal::KubeletRenewal;
@@ -23,7 +24,7 @@ const SCHEMA_VERSION: u32 = 1;
 /// What `renew -o json` and `restore -o json` print, with its end of line: `plan` is `None` for a
 /// restoration, `journal` where nothing was done.
 pub(crate) fn json(
-    node: &str,
+    node: &NodeIdentity,
     now: UnixTime,
     plan: Option<&PlanReport<'_>>,
     journal: Option<&Journal>,
@@ -31,7 +32,8 @@ pub(crate) fn json(
 ) -> String {
     let document = RenewDocument {
         schema_version: SCHEMA_VERSION,
-        node,
+        cluster: node.cluster.as_deref(),
+        node: &node.name,
         generated_at: now.to_string(),
         plan: plan.map(PlanJson::of),
         outcome: journal.map(|journal| OutcomeJson::of(journal, backups)),
@@ -42,6 +44,7 @@ pub(crate) fn json(
 #[derive(Serialize)]
 struct RenewDocument<'a> {
     schema_version: u32,
+    cluster: Option<&'a str>,
     node: &'a str,
     generated_at: String,
     plan: Option<PlanJson<'a>>,
@@ -336,14 +339,15 @@ mod tests {
 
     fn printed(plan: Option<&Plan>, journal: Option<&Journal>) -> String {
         let config = Path::new(WORK).join("kubeadm-config.yaml");
+        let node = NodeIdentity::of_node("cp1");
         let report = plan.map(|plan| PlanReport {
-            node: "cp1",
+            node: &node,
             plan,
             now: NOW,
             kubeadm: Path::new("/usr/bin/kubeadm"),
             kubeadm_config: &config,
         });
-        json("cp1", NOW, report.as_ref(), journal, &Path::new(WORK).join("backups"))
+        json(&node, NOW, report.as_ref(), journal, &Path::new(WORK).join("backups"))
     }
 
     fn assert_valid(printed: &str) {

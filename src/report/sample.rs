@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Format, Report, Style, write};
 use crate::config::Config;
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::layout;
 use crate::domain::model::{
     Attribute, Ca, Certificate, ClientAuth, Content, Entry, Inventory, Item, Loopback, Name, Place,
@@ -65,6 +66,7 @@ pub(crate) fn print_as(
     let (policy, at) = (Policy::default(), NOW + later);
     let assessment = &policy::assess(inventory, &policy, at);
     let due = &decide::due(inventory, &Config::default().renewal_policy(), at);
+    let node = &NodeIdentity::of_node(node);
     let report = Report { node, inventory, assessment, policy: &policy, due, generated: NOW, at };
     let mut out = Vec::new();
     write(&report, format, style, &mut out).unwrap();

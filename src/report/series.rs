@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use ring::digest;
 
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::model::{Attribute, Entry, Item, Name};
 use crate::domain::text::escape_control;
 
@@ -57,6 +58,16 @@ fn attributes(out: &mut String, prefix: &str, name: &Name) {
             label(out, &[prefix, suffix], &value);
         }
     }
+}
+
+/// The labels of the node. Without a cluster that is known there is no such label.
+pub(super) fn of_node(node: &NodeIdentity) -> String {
+    let mut out = String::new();
+    if let Some(cluster) = &node.cluster {
+        label(&mut out, &["cluster"], cluster);
+    }
+    label(&mut out, &["node"], &node.name);
+    out
 }
 
 fn label(out: &mut String, name: &[&str], value: &str) {

@@ -12,7 +12,6 @@ use crate::domain::layout::KUBERNETES;
 use crate::domain::model::Item;
 use crate::domain::names;
 use crate::domain::policy::{Row, Severity};
-use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
 
 /// From this width on there is room for the columns that are nice to have.
@@ -256,7 +255,7 @@ fn summary(report: &Report<'_>, style: &Style, out: &mut impl Write) -> io::Resu
         if warnings == 1 { "" } else { "s" },
         count(Severity::Unknown),
         count(Severity::Ok),
-        escape_control(report.node),
+        report.node.shown(),
     )
 }
 

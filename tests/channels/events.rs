@@ -1,15 +1,18 @@
 //! PagerDuty, the generic webhook, the heartbeat, and how an Alertmanager refuses.
 
+use std::collections::BTreeSet;
+
 use certwatch::config::channels::{
     AlertmanagerConfig, HeartbeatConfig, PagerDutyConfig, WebhookConfig,
 };
+use certwatch::domain::cluster::NodeIdentity;
 use certwatch::domain::message::{Message, MessageKind};
 use certwatch::domain::policy::Severity;
 use certwatch::notify::{Failure, alertmanager, heartbeat, pagerduty, webhook};
 use serde_json::{Value, json};
 
 use crate::common::events;
-use crate::common::message::{NOW, hostile, message, over, renewal, sample, single, test};
+use crate::common::message::{NOW, firing, hostile, message, over, renewal, sample, single, test};
 use crate::common::server::{Reply, Server, say, say_with};
 use crate::{PERMANENT, Safe, TRANSIENT, after, assert_fails, direct, run};
 
@@ -31,19 +34,109 @@ fn bodies(server: &Server) -> Vec<Value> {
 #[test]
 fn pagerduty_takes_every_event() {
     let server = events::pagerduty();
-    let mut over = over();
-    over.resolved.truncate(1);
-    for message in [single(), over, test(), renewal(Severity::Critical), renewal(Severity::Ok)] {
+    for message in [single(), over(), test(), renewal(Severity::Critical), renewal(Severity::Ok)] {
         assert_eq!(page(&server, events::KEY, &message), Ok(()));
     }
     let sent = bodies(&server);
-    let actions: Vec<_> = sent.iter().map(|it| it["event_action"].as_str().unwrap()).collect();
-    // The test is ended at once, and a renewal that went well is no event.
-    assert_eq!(actions, ["trigger", "resolve", "trigger", "resolve", "trigger"]);
-    assert_eq!(sent[0]["dedup_key"], sent[1]["dedup_key"]);
-    assert_eq!(sent[2]["dedup_key"], sent[3]["dedup_key"]);
-    assert_eq!(sent[2]["payload"]["severity"], "info");
-    assert!(sent[2]["payload"]["summary"].as_str().unwrap().starts_with("TEST "));
+    let triggers: Vec<_> = sent.iter().filter(|it| it["event_action"] == "trigger").collect();
+    // A renewal that went well is no event.
+    assert_eq!(triggers.len(), 3);
+    assert_eq!(triggers[1]["payload"]["severity"], "info");
+    assert!(triggers[1]["payload"]["summary"].as_str().unwrap().starts_with("TEST "));
+    // The test is ended at once, and only a renewal that failed is still open.
+    let open = Incidents::after(&sent).open;
+    assert_eq!(open, [triggers[2]["dedup_key"].as_str().unwrap().to_owned()].into());
+}
+
+/// What PagerDuty makes of events: a trigger pages if no incident with its key is open, a resolve ends it whoever has
+/// sent it, and of a key that is not open nothing happens.
+#[derive(Debug, Default)]
+struct Incidents {
+    open: BTreeSet<String>,
+    pages: Vec<String>,
+}
+
+impl Incidents {
+    fn after(events: &[Value]) -> Self {
+        let mut all = Self::default();
+        for event in events {
+            let key = event["dedup_key"].as_str().unwrap().to_owned();
+            match event["event_action"].as_str().unwrap() {
+                "trigger" if all.open.insert(key.clone()) => {
+                    all.pages.push(event["payload"]["summary"].as_str().unwrap().to_owned());
+                }
+                "trigger" => {}
+                _ => drop(all.open.remove(&key)),
+            }
+        }
+        all
+    }
+}
+
+/// `count` certificates of a node, `days` from their end.
+fn ending(cluster: Option<&str>, node: &str, count: usize, days: i64) -> Message {
+    let mut message = message(MessageKind::Alert, Severity::Critical, "");
+    message.node = NodeIdentity { cluster: cluster.map(str::to_owned), name: node.to_owned() };
+    let severity = if days > 7 { Severity::Warning } else { Severity::Critical };
+    message.firing =
+        (0..count).map(|it| firing(it, severity, &format!("leaf-{it}"), "", days)).collect();
+    message
+}
+
+/// Each cluster has its own group, and each node its own incident: that of one node does not end because another is well.
+#[test]
+fn three_nodes_with_ten_certificates_are_three_incidents_of_one_group() {
+    let server = events::pagerduty();
+    let page = |message| assert_eq!(page(&server, events::KEY, &message), Ok(()));
+    for node in ["cp1", "cp2", "cp3"] {
+        page(ending(Some("prod"), node, 10, 5));
+    }
+    let sent = bodies(&server);
+    let groups: BTreeSet<_> =
+        sent.iter().filter_map(|it| it["payload"]["group"].as_str()).collect();
+    assert_eq!(groups, ["prod"].into());
+    assert_eq!(
+        Incidents::after(&sent).pages,
+        ["cp1", "cp2", "cp3"].map(|it| format!("prod/{it}: leaf-0 expires in 5 d, and 9 more"))
+    );
+    // One is renewed, and the others are not; the same node of another cluster has never been of it.
+    page(ending(Some("prod"), "cp1", 0, 5));
+    page(ending(Some("staging"), "cp2", 0, 5));
+    assert_eq!(Incidents::after(&bodies(&server)).open.len(), 2);
+    page(ending(Some("prod"), "cp3", 9, 5));
+    page(ending(Some("prod"), "cp2", 0, 5));
+    let all = Incidents::after(&bodies(&server));
+    assert_eq!((all.open.len(), all.pages.len()), (1, 3));
+}
+
+/// Nobody hears of what is added to an incident that is open.
+#[test]
+fn what_is_worse_in_kind_pages_again_and_ends_what_was() {
+    let server = events::pagerduty();
+    let page = |message| assert_eq!(page(&server, events::KEY, &message), Ok(()));
+    for (days, pages) in [(20, 1), (14, 1), (5, 2), (1, 2), (-1, 3), (20, 4)] {
+        page(ending(None, "cp1", 13, days));
+        let all = Incidents::after(&bodies(&server));
+        assert_eq!((all.open.len(), all.pages.len()), (1, pages), "{days}");
+    }
+    page(ending(None, "cp1", 0, 5));
+    assert_eq!(Incidents::after(&bodies(&server)).open.len(), 0);
+    // Without a cluster the node is a group of its own.
+    assert_eq!(bodies(&server)[0]["payload"]["group"], "cp1");
+}
+
+/// The name of the cluster becomes known, or somebody changes it.
+#[test]
+fn an_incident_of_another_name_is_ended() {
+    let server = events::pagerduty();
+    let page = |message| assert_eq!(page(&server, events::KEY, &message), Ok(()));
+    page(ending(None, "cp1", 3, 5));
+    let mut renamed = ending(Some("prod"), "cp1", 3, 5);
+    renamed.former = Some(NodeIdentity::of_node("cp1"));
+    page(renamed);
+    page(ending(Some("prod"), "cp1", 0, 5));
+    let all = Incidents::after(&bodies(&server));
+    assert_eq!((all.open.len(), all.pages.len()), (0, 2));
 }
 
 #[test]
@@ -54,10 +147,14 @@ fn pagerduty_takes_what_is_long_and_hostile() {
     message.firing[0].text.summary = "x".repeat(5_000);
     message.firing[1].text.lines = vec!["<&>".repeat(300_000)];
     assert_eq!(page(&server, events::KEY, &message), Ok(()));
-    let sent = bodies(&server);
-    assert_eq!(sent.len(), 9);
-    assert!(sent[1]["payload"].get("custom_details").is_none());
-    assert!(sent[2]["payload"].get("custom_details").is_some());
+    assert!(bodies(&server)[0]["payload"].get("custom_details").is_none());
+    let server = events::pagerduty();
+    message.firing[1].text.lines.clear();
+    assert_eq!(page(&server, events::KEY, &message), Ok(()));
+    assert_eq!(
+        bodies(&server)[0]["payload"]["custom_details"]["alerts"].as_array().unwrap().len(),
+        9
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::common::message::{HOSTILE, NOW, hostile, over, renewal, sample, single, test};
+use crate::common::message::{HOSTILE, NOW, hostile, over, renewal, sample, test};
 use crate::common::slack::check;
 
 fn pretty(value: impl Into<Value>) -> String {
@@ -25,9 +25,14 @@ fn slack_forms() {
 #[test]
 fn other_forms() {
     assert_snapshot!("webhook", pretty(webhook::payload(&sample())));
-    assert_snapshot!("pagerduty", pretty(pagerduty::events(&single())));
+    assert_snapshot!("pagerduty", pretty(pagerduty::events(&sample())));
     assert_snapshot!("pagerduty_test", pretty(pagerduty::events(&test())));
     assert_snapshot!("alertmanager", pretty(alertmanager::alerts(&sample(), NOW + Span::hours(3))));
+    let mut named = sample();
+    named.node.cluster = Some("prod".to_owned());
+    assert_snapshot!("webhook_cluster", pretty(webhook::payload(&named)));
+    assert_snapshot!("alertmanager_cluster", pretty(alertmanager::alerts(&named, NOW)));
+    assert_snapshot!("slack_cluster", pretty(slack::payload(&named)));
     let failed = renewal(Severity::Critical);
     assert_snapshot!("alertmanager_renewal", pretty(alertmanager::alerts(&failed, NOW)));
     assert!(alertmanager::alerts(&renewal(Severity::Ok), NOW).is_empty());
@@ -78,7 +83,7 @@ proptest! {
     fn slack_takes_any_text(texts in prop::collection::vec("\\PC{0,300}|[`<>&*]{0,40}", 8)) {
         let mut message = sample();
         message.headline.clone_from(&texts[0]);
-        message.node.clone_from(&texts[1]);
+        message.node.name.clone_from(&texts[1]);
         message.next.clone_from(&texts[2]);
         let words = &mut message.firing[0].text;
         words.name.clone_from(&texts[3]);

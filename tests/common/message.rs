@@ -2,6 +2,7 @@
 
 use certwatch::domain::advice::Remedy;
 use certwatch::domain::alert::{AlertId, AlertText, Level};
+use certwatch::domain::cluster::NodeIdentity;
 use certwatch::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use certwatch::domain::policy::Severity;
 use certwatch::domain::time::{Span, UnixTime};
@@ -27,7 +28,8 @@ pub fn message(kind: MessageKind, severity: Severity, headline: &str) -> Message
         id: "5f0c2a7e91b34d6885c1e02f7ab94d30".to_owned(),
         thread: "9d3e51c07ab2f648".to_owned(),
         kind,
-        node: "cp1".to_owned(),
+        node: NodeIdentity::of_node("cp1"),
+        former: None,
         at: NOW,
         severity,
         headline: headline.to_owned(),
@@ -115,7 +117,7 @@ pub fn single() -> Message {
 pub fn hostile(count: usize) -> Message {
     let bad = |index: usize| HOSTILE[index % HOSTILE.len()].to_owned();
     let mut message = message(MessageKind::Alert, Severity::Critical, &bad(count));
-    message.node = bad(count + 1);
+    message.node = NodeIdentity::of_node(&bad(count + 1));
     message.text = HOSTILE.map(str::to_owned).to_vec();
     message.next = HOSTILE.concat();
     for index in 0..count {

@@ -7,6 +7,7 @@ mod common;
 
 mod check_notify;
 mod clock;
+mod cluster;
 mod endpoint;
 mod notify_failure;
 mod notify_test;

@@ -13,7 +13,7 @@ use crate::domain::renewal::plan::{Plan, RenewRequest};
 use crate::domain::renewal::{Journal, Outcome};
 use crate::domain::time::UnixTime;
 use crate::exit::Exit;
-use crate::monitor::node_name;
+use crate::monitor::known_identity;
 use crate::node::NodePaths;
 use crate::renew::hook;
 use crate::renew::tree::copies::Copies;
@@ -124,7 +124,7 @@ impl RenewalJob {
         write: impl FnOnce(&PlanReport<'_>) -> String,
     ) -> String {
         write(&PlanReport {
-            node: &node_name(&self.config),
+            node: &known_identity(&self.config),
             plan,
             now,
             kubeadm: &self.paths.kubeadm,
@@ -138,6 +138,6 @@ impl RenewalJob {
         journal: Option<&Journal>,
         now: UnixTime,
     ) -> String {
-        renewal::json(&node_name(&self.config), now, plan, journal, &self.paths.backups())
+        renewal::json(&known_identity(&self.config), now, plan, journal, &self.paths.backups())
     }
 }

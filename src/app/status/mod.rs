@@ -1,5 +1,6 @@
 //! `certwatch status`: what the daemon knows, read from its state.
 
+mod receivers;
 mod renewal;
 
 use std::path::Path;
@@ -9,16 +10,18 @@ use serde::Serialize;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::config::{self, Config};
 use crate::domain::advice::Remedy;
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::ledger::{DeliveryMode, OpenAlert, ReceiverId, ReceiverSpec};
 use crate::domain::policy::Severity;
 use crate::domain::time::{Span, UnixTime};
 use crate::exit::Exit;
-use crate::monitor::{MonitorState, ScanNote, node_name};
+use crate::monitor::{MonitorState, ScanNote, identity};
 use crate::notify::route;
 use crate::renew;
 use crate::report::escape;
 use crate::report::lines::{columns, line};
 use crate::{monitor, store, sys};
+use receivers::ReceiverStatus;
 use renewal::RenewalStatus;
 
 const NO_STATUS: &str =
@@ -68,7 +71,14 @@ fn show(
         RenewalStatus::of(schedule.as_ref(), renewals(config), memory.scan.as_ref(), now);
     let status = Status {
         config_invalid,
-        ..Status::of(node_name(config), &specs, memory, in_use, renewals, now)
+        ..Status::of(
+            identity(config, memory.cluster.as_deref()),
+            &specs,
+            memory,
+            in_use,
+            renewals,
+            now,
+        )
     };
     let printed = super::print(&match output {
         StatusFormat::Table => status.table(now),
@@ -95,7 +105,10 @@ fn remembered(id: &ReceiverId) -> ReceiverSpec {
 #[derive(Serialize)]
 struct Status<'a> {
     schema_version: u32,
+    cluster: Option<String>,
     node: String,
+    #[serde(skip)]
+    shown: String,
     config_invalid: bool,
     daemon: DaemonStatus<'a>,
     last_scan: Option<ScanStatus<'a>>,
@@ -144,35 +157,6 @@ struct AlertStatus<'a> {
     remedies: Vec<String>,
 }
 
-#[derive(Clone, Copy, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum ReceiverState {
-    Ok,
-    /// Nothing has been due to it.
-    Untried,
-    /// This may go away without anybody's help.
-    Failing,
-    /// It refuses what it gets: somebody has to fix that.
-    Rejected,
-}
-
-#[derive(Serialize)]
-struct ReceiverStatus {
-    receiver: String,
-    #[serde(skip)]
-    shown: String,
-    state: ReceiverState,
-    #[serde(serialize_with = "rfc3339")]
-    last_success: Option<UnixTime>,
-    #[serde(serialize_with = "rfc3339")]
-    last_failure: Option<UnixTime>,
-    last_error: Option<String>,
-    #[serde(serialize_with = "rfc3339")]
-    next_attempt: Option<UnixTime>,
-    delivered: u64,
-    pending: usize,
-}
-
 // serde hands over a reference.
 #[allow(clippy::trivially_copy_pass_by_ref, clippy::ref_option)]
 fn rfc3339<S: serde::Serializer>(at: &Option<UnixTime>, out: S) -> Result<S::Ok, S::Error> {
@@ -181,7 +165,7 @@ fn rfc3339<S: serde::Serializer>(at: &Option<UnixTime>, out: S) -> Result<S::Ok,
 
 impl<'a> Status<'a> {
     fn of(
-        node: String,
+        node: NodeIdentity,
         specs: &[ReceiverSpec],
         memory: &'a MonitorState,
         is_in_use: bool,
@@ -210,7 +194,9 @@ impl<'a> Status<'a> {
                 .map(|(id, open)| AlertStatus::of(id.on(&node), open))
                 .collect(),
             receivers: specs.iter().map(|spec| ReceiverStatus::of(spec, memory, now)).collect(),
-            node,
+            shown: node.shown(),
+            cluster: node.cluster,
+            node: node.name,
         }
     }
 
@@ -220,7 +206,7 @@ impl<'a> Status<'a> {
 
     fn table(&self, now: UnixTime) -> String {
         let mut out = String::new();
-        line(&mut out, &format!("certwatch on {}: {}", self.node, self.daemon.line(now)));
+        line(&mut out, &format!("certwatch on {}: {}", self.shown, self.daemon.line(now)));
         match &self.last_scan {
             None => out.push_str("No scan has finished yet.\n"),
             Some(scan) => line(&mut out, &scan.line(now)),
@@ -233,7 +219,7 @@ impl<'a> Status<'a> {
         out.push('\n');
         self.renewal.table(&mut out, now);
         out.push('\n');
-        self.table_of_receivers(&mut out, now);
+        receivers::table(&self.receivers, &mut out, now);
         out
     }
 
@@ -249,25 +235,6 @@ impl<'a> Status<'a> {
         });
         columns(out, ["STATE", "NAME", "WHAT", "SINCE", "WHERE"], rows, None);
         out.push_str("To see what to do about each: certwatch check\n");
-    }
-
-    fn table_of_receivers(&self, out: &mut String, now: UnixTime) {
-        if self.receivers.is_empty() {
-            out.push_str("No notification channel is configured.\n");
-            return;
-        }
-        let when = |at: Option<UnixTime>| at.map_or("never".to_owned(), |at| ago(at, now));
-        let rows = self.receivers.iter().map(|it| {
-            let pending = it.pending.to_string();
-            let state = it.state.shown().to_owned();
-            [it.shown.clone(), state, when(it.last_success), when(it.last_failure), pending]
-        });
-        columns(out, ["CHANNEL", "STATE", "LAST SUCCESS", "LAST FAILURE", "PENDING"], rows, None);
-        for receiver in self.receivers.iter().filter(|it| it.state != ReceiverState::Ok) {
-            if let Some(failure) = &receiver.last_error {
-                line(out, &format!("{}: {failure}", receiver.shown));
-            }
-        }
     }
 }
 
@@ -351,41 +318,6 @@ impl<'a> AlertStatus<'a> {
             }
             Some(end) if self.summary.starts_with("expire") => format!("expires in {}", end - now),
             _ => self.summary.to_owned(),
-        }
-    }
-}
-
-impl ReceiverState {
-    fn shown(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Untried => "not tried yet",
-            Self::Failing => "FAILING",
-            Self::Rejected => "REJECTED",
-        }
-    }
-}
-
-impl ReceiverStatus {
-    fn of(spec: &ReceiverSpec, memory: &MonitorState, now: UnixTime) -> Self {
-        let known = memory.ledger.receivers.get(&spec.id);
-        let health = known.map(|it| it.health.clone()).unwrap_or_default();
-        let state = match health.failing_since {
-            None if health.last_success.is_none() => ReceiverState::Untried,
-            None => ReceiverState::Ok,
-            Some(_) if health.is_refused => ReceiverState::Rejected,
-            Some(_) => ReceiverState::Failing,
-        };
-        Self {
-            receiver: spec.id.0.clone(),
-            shown: spec.id.shown(),
-            state,
-            next_attempt: health.next_attempt(now),
-            last_success: health.last_success,
-            last_failure: health.last_failure,
-            last_error: health.reason,
-            delivered: known.map_or(0, |it| it.count),
-            pending: memory.ledger.queue(spec),
         }
     }
 }

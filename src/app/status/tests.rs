@@ -65,7 +65,8 @@ fn memory() -> MonitorState {
 fn shown(memory: &MonitorState, renewals: renew::RenewerState) -> [String; 2] {
     let specs: Vec<_> = memory.ledger.receivers.keys().map(remembered).collect();
     let renewals = RenewalStatus::of(None, Ok(renewals), memory.scan.as_ref(), NOW);
-    let status = Status::of("cp1".to_owned(), &specs, memory, true, renewals, NOW);
+    let node = NodeIdentity { cluster: Some("prod".to_owned()), ..NodeIdentity::of_node("cp1") };
+    let status = Status::of(node, &specs, memory, true, renewals, NOW);
     [status.table(NOW), status.json()]
 }
 

@@ -6,6 +6,11 @@ fn mistakes_are_named_with_their_place_and_remedy() {
     let table = [
         // Kinds and ranges.
         ("node-name = 1", r#"1:13: node-name is a number: expected a string in quotes"#),
+        ("cluster.name = 7", r#"1:16: cluster.name is a number: expected a string in quotes"#),
+        (
+            "[cluster]\nname = 'a/b'",
+            r#"2:8: cluster.name is not a valid cluster name: expected 1 to 253 letters, digits, "-", "." and "_""#,
+        ),
         (
             "node-name = 'a b'",
             r#"1:13: node-name is not a valid node name: expected 1 to 253 letters, digits, "-", "." and "_""#,
@@ -323,7 +328,7 @@ leaf = 4
     c.toml:6:21: scan.paths, entry 3, is a number: expected a string in quotes
     c.toml:7:11: scan.timeout is in months or years, which vary in length: expected a time from 1s to 1h, such as "30s"
     c.toml:8:1: unknown key "leaf" in [scan]: expected it in [thresholds]
-    c.toml:9:2: unknown section "report": expected [scan], [thresholds], [daemon], [renew], [alerts], [http], [[endpoint]], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
+    c.toml:9:2: unknown section "report": expected [cluster], [scan], [thresholds], [daemon], [renew], [alerts], [http], [[endpoint]], [email], [slack], [webhook], [alertmanager], [pagerduty], [heartbeat]
     "#);
 }
 

@@ -96,6 +96,7 @@ prop_compose! {
         let short_lived = short_lived.max(leaf.warning());
         let timeout = Duration::from_secs(timeout);
         Config {
+            cluster: crate::config::ClusterNameConfig { name: node.clone().map(|name| name.chars().rev().collect()) },
             node,
             scan: ScanConfig { standard, paths, exclude, max_files, timeout },
             policy: Policy { leaf, ca, short_lived, rotation_percent },

@@ -47,10 +47,12 @@ fn every_entry_is_somebody_else() {
     }
     ids.insert(AlertId::of_place(&Place::new(Path::new("/b"), Entry::Whole)));
     assert_eq!(ids.len(), 6);
-    // Of another node each is another, but only where the alerts of several nodes meet.
+    let [cp1, cp2] = ["cp1", "cp2"].map(NodeIdentity::of_node);
+    let nodes = [NodeIdentity { cluster: Some("prod".to_owned()), ..cp1.clone() }, cp1, cp2];
+    // Of another node or cluster each is another, but only where the alerts of several nodes meet.
     let global: BTreeSet<_> =
-        ids.iter().flat_map(|id| ["cp1", "cp2"].map(|node| id.on(node))).collect();
-    assert_eq!(global.len(), 12);
+        ids.iter().flat_map(|id| nodes.each_ref().map(|node| id.on(node))).collect();
+    assert_eq!(global.len(), 18);
     assert!(global.iter().all(|id| id.len() == 32));
     // The server of a cluster may move.
     let cluster = |server: &str| {

@@ -6,6 +6,7 @@ use super::due::{Batch, Context, FiringRef, ResolvedRef};
 use super::{Body, Delivery, Ledger, Notice, Receiver, ReceiverId, Repeat};
 use crate::domain::advice::Remedy;
 use crate::domain::alert::{Alert, AlertId, AlertText, Level, hex};
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::Severity;
 use crate::domain::text::escape_control;
@@ -14,8 +15,8 @@ use crate::domain::time::UnixTime;
 /// What holds for all receivers.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliverySettings<'a> {
-    /// The node's name.
-    pub node: &'a str,
+    /// The node's name, and its cluster's.
+    pub node: &'a NodeIdentity,
     /// When something is told again.
     pub repeat: &'a Repeat,
     /// The last complete scan; `None` before the first.
@@ -50,7 +51,8 @@ impl Ledger {
     /// The oldest news that the receiver has not had.
     pub(super) fn notice(&self, context: &Context<'_>) -> Option<Delivery> {
         let Context { spec, receiver, settings, now, .. } = *context;
-        let id = |notice: &Notice| hash(&[settings.node, &spec.id.0, "notice", &notice.id]);
+        let node = settings.node.to_string();
+        let id = |notice: &Notice| hash(&[&node, &spec.id.0, "notice", &notice.id]);
         let unheard = |notice: &&Notice| {
             !receiver.notices.contains(&notice.id) && context.may_try(|| id(notice))
         };
@@ -61,7 +63,8 @@ impl Ledger {
             thread: id[..16].to_owned(),
             id: id.clone(),
             kind: notice.kind,
-            node: settings.node.to_owned(),
+            node: settings.node.clone(),
+            former: None,
             at: now,
             severity: notice.severity,
             headline: notice.headline.clone(),
@@ -89,9 +92,10 @@ impl Ledger {
         let good = || good_news(&resolved, batch.open);
         let message = Message {
             id: id.clone(),
-            thread: hash(&[settings.node, &spec.id.0, &episode])[..16].to_owned(),
+            thread: hash(&[&settings.node.to_string(), &spec.id.0, &episode])[..16].to_owned(),
             kind: if is_good { MessageKind::Resolved } else { MessageKind::Alert },
-            node: settings.node.to_owned(),
+            node: settings.node.clone(),
+            former: context.former().cloned(),
             at: now,
             severity,
             headline: if is_good { good() } else { bad_news(&firing, has_news) },
@@ -182,7 +186,8 @@ impl Context<'_> {
         let over = |it: &ResolvedRef<'_>| format!("over {}", it.id.0);
         let content = batch.firing.iter().map(told).chain(batch.resolved.iter().map(over));
         let content: Vec<_> = content.collect();
-        let mut parts = vec![self.settings.node, &self.spec.id.0, what];
+        let node = self.settings.node.to_string();
+        let mut parts = vec![&*node, &*self.spec.id.0, what];
         parts.extend(content.iter().map(String::as_str));
         hash(&parts)
     }

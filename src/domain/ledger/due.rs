@@ -7,6 +7,7 @@ use super::{
     ReceiverSpec, Repeat,
 };
 use crate::domain::alert::{AlertId, Level};
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::message::AlertChange;
 use crate::domain::policy::Severity;
 use crate::domain::time::{Span, UnixTime};
@@ -72,11 +73,7 @@ impl Ledger {
 
     /// What fires or is over, against what the receiver was told.
     fn news(&self, context: &Context<'_>) -> Option<Delivery> {
-        let batch = match context.spec.mode {
-            DeliveryMode::Single => self.one_of(context),
-            _ => self.all_of(context),
-        };
-        batch.map(|batch| self.delivery(context, &batch))
+        self.all_of(context).map(|batch| self.delivery(context, &batch))
     }
 
     fn all_of<'a>(&'a self, context: &Context<'a>) -> Option<Batch<'a>> {
@@ -84,26 +81,11 @@ impl Ledger {
         let resolved = self.resolved(context);
         let is_owed = firing.iter().any(|it| it.change != AlertChange::Still)
             || resolved.iter().any(|it| it.notified.over.is_none())
+            || (context.former().is_some() && !firing.is_empty())
             || firing.iter().any(|it| context.is_due_again(it.id, &it.open.level))
             || resolved.iter().any(|it| context.is_due_again(it.id, &it.notified.level));
         let batch = Batch { open: firing.len(), firing, resolved };
         (is_owed && context.may_tell(&batch)).then_some(batch)
-    }
-
-    /// For receivers that take one thing at a time: what is new, then what is over, then what is due
-    /// again. One that is refused lets the others go before it.
-    fn one_of<'a>(&'a self, context: &Context<'a>) -> Option<Batch<'a>> {
-        let all = self.firing(context);
-        let open = all.len();
-        let fires = |it| Batch { firing: vec![it], resolved: Vec::new(), open };
-        let ended = |it| Batch { firing: Vec::new(), resolved: vec![it], open };
-        let known = all.partition_point(|it| it.change != AlertChange::Still);
-        let (news, known) = all.split_at(known);
-        let news = news.iter().copied().map(fires);
-        let over = self.resolved(context).into_iter().map(ended);
-        let is_due = |it: &&FiringRef<'_>| context.is_due_again(it.id, &it.open.level);
-        let again = known.iter().filter(is_due).copied().map(fires);
-        news.chain(over).chain(again).find(|batch| context.may_tell(batch))
     }
 
     /// When the next of what is known is told again.
@@ -143,6 +125,13 @@ impl Ledger {
 impl Context<'_> {
     fn may_tell(&self, batch: &Batch<'_>) -> bool {
         self.may_try(|| self.topic(batch))
+    }
+
+    /// What the node was called before, for whom an incident is kept by that: it is ended, and another begun. People know
+    /// the node all the same, and an Alertmanager forgets by itself.
+    pub(super) fn former(&self) -> Option<&'_ NodeIdentity> {
+        let is_kept = self.spec.mode == DeliveryMode::Incident;
+        self.receiver.told_as.as_ref().filter(|it| is_kept && *it != self.settings.node)
     }
 
     /// True if what is about `topic` need not wait because it was refused.

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::alert::{AlertId, AlertText, Level};
+use super::cluster::NodeIdentity;
 use super::policy::Severity;
 use super::time::{Span, UnixTime};
 pub(crate) use compose::{DeliverySettings, Heartbeat};
@@ -67,8 +68,8 @@ pub struct ReceiverSpec {
 pub enum DeliveryMode {
     /// One message with everything: people.
     Grouped,
-    /// One message for each alert: what opens and closes incidents.
-    Single,
+    /// One incident for the node, from the first alert to the last: what pages people.
+    Incident,
     /// Everything that fires, again and again: what forgets by itself.
     Synced {
         /// How often.
@@ -109,6 +110,8 @@ pub struct Receiver {
     hears_no_news: bool,
     /// As it was configured last.
     min_severity: Severity,
+    /// What the node was called when it was told of alerts last.
+    told_as: Option<NodeIdentity>,
     /// How many messages about alerts it has taken.
     pub count: u64,
     /// `count` as it was when the first alert was told after all was well.
@@ -244,10 +247,8 @@ impl Ledger {
     ) {
         let Some(receiver) = self.receivers.get_mut(&delivery.receiver) else { return };
         receiver.health.worked(now);
-        // What takes everything at once has been rid of what it refused.
-        if spec.mode != DeliveryMode::Single {
-            receiver.health.retry_refused();
-        }
+        // It takes everything at once, and has been rid of what it refused.
+        receiver.health.retry_refused();
         match (&delivery.body, &delivery.notice) {
             (Body::Heartbeat { .. }, _) => receiver.heartbeat = Some(delivery.id.clone()),
             (Body::Message(_), Some(id)) => drop(receiver.notices.insert(id.clone())),

@@ -44,7 +44,7 @@ impl Receiver {
         open: &OpenAlert,
         mode: DeliveryMode,
     ) -> Option<AlertChange> {
-        let is_mirror = matches!(mode, DeliveryMode::Synced { .. });
+        let is_mirror = matches!(mode, DeliveryMode::Incident | DeliveryMode::Synced { .. });
         match self.notified.get(id) {
             None => Some(AlertChange::New),
             Some(notified) if notified.over.is_some() || notified.is_ending => {
@@ -87,6 +87,7 @@ impl Receiver {
                 _ => drop(self.notified.remove(&resolved.id)),
             }
         }
+        self.told_as = Some(message.node.clone());
         self.episode.get_or_insert(self.count);
         self.thread = thread.or_else(|| self.thread.take());
         self.end_episode();

@@ -5,11 +5,13 @@ mod model;
 mod properties;
 mod wording;
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::domain::alert::{Alert, AlertSnapshot};
 use crate::domain::message::{Message, MessageKind};
 
-const NODE: &str = "cp1";
+static NODE: LazyLock<NodeIdentity> = LazyLock::new(|| NodeIdentity::of_node("cp1"));
 const DAY: i64 = 86_400;
 
 /// How bad an alert can be, mildest first.

@@ -109,7 +109,7 @@ fn fires(firing: &Firing, message: &Message) -> Markup {
                     (code(fact))
                 }
             }
-            @for remedy in &text.remedies { (self::remedy(remedy, &message.node)) }
+            @for remedy in &text.remedies { (self::remedy(remedy, &message.node.name)) }
         },
     )
 }
@@ -188,7 +188,7 @@ fn paragraph(colour: &str, size: &str, text: &str) -> Markup {
 
 fn more(count: usize, message: &Message) -> Markup {
     html! {
-        @if let Some(text) = words::beyond(count, &message.node) { (paragraph(INK, "16px", &text)) }
+        @if let Some(text) = words::beyond(count, &message.node.name) { (paragraph(INK, "16px", &text)) }
     }
 }
 

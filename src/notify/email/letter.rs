@@ -9,6 +9,7 @@ use ring::digest;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Failure, html, text};
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::message::Message;
 use crate::domain::text::escape_control;
 use crate::domain::time::UnixTime;
@@ -20,6 +21,9 @@ const SUBJECT_WIDTH: usize = 78;
 
 /// What is left of the name of a node if the subject is too long.
 const NODE_WIDTH: usize = 24;
+
+/// What is left of the name of its cluster.
+const CLUSTER_WIDTH: usize = 12;
 
 /// 9999-12-31T23:59:59Z: no date of a mail is later.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -42,26 +46,42 @@ pub(super) fn write(from: &str, to: &str, message: &Message) -> Result<Letter, F
         .subject(subject(message))
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"))
-        .raw_header(header("X-Certwatch-Node", &escape_control(&message.node)))
+        .raw_header(header("X-Certwatch-Node", &escape_control(&message.node.name)))
         .raw_header(header("X-Certwatch-Severity", message.severity.name()));
+    // An empty header would be no name to filter by.
+    let headers = match &message.node.cluster {
+        Some(cluster) => {
+            headers.raw_header(header("X-Certwatch-Cluster", &escape_control(cluster)))
+        }
+        None => headers,
+    };
     headers.from(from).to(to).multipart(forms).map_err(unwritable)
 }
 
-/// `[certwatch] CRITICAL cp1: apiserver expires in 5 d`, in one line of 78 columns.
+/// `[certwatch] CRITICAL prod/cp1: apiserver expires in 5 d`, in one line of 78 columns.
 fn subject(message: &Message) -> String {
     let plain = |text: &str| escape_control(text).replace('…', "...");
-    let (headline, node) = (plain(&message.headline), plain(&message.node));
+    let headline = plain(&message.headline);
     let whole =
         |node: &str, headline: &str| format!("[certwatch] {} {node}: {headline}", message.tag());
     let headlines: Vec<_> =
         std::iter::successors(Some(headline.as_str()), |it| without_tail(it)).collect();
-    let short = cut(&node, NODE_WIDTH);
-    let nodes = [&node, &short].into_iter();
+    let nodes = nodes(&message.node).map(|node| plain(&node.to_string()));
+    let short = nodes[2].clone();
+    let nodes = nodes.iter();
     let mut all = nodes.flat_map(|node| headlines.iter().map(move |it| whole(node, it)));
     all.find(|it| it.width() <= SUBJECT_WIDTH).unwrap_or_else(|| {
         let shortest = headlines.last().copied().unwrap_or_default();
         cut(&whole(&short, shortest), SUBJECT_WIDTH)
     })
+}
+
+/// The node, whole and ever shorter: the name of the node is what tells it from the others of its cluster.
+fn nodes(whole: &NodeIdentity) -> [NodeIdentity; 3] {
+    let cluster = whole.cluster.as_deref().map(|it| cut(it, CLUSTER_WIDTH));
+    let near = NodeIdentity { cluster, ..whole.clone() };
+    let short = NodeIdentity { name: cut(&whole.name, NODE_WIDTH), ..near.clone() };
+    [whole.clone(), near, short]
 }
 
 /// A headline without what it counts at its end, such as `, and 7 other problems`; the body has it.

@@ -24,11 +24,11 @@ pub(super) fn body(message: &Message) -> String {
     for firing in message.firing.iter().take(MOST_SHOWN) {
         fires(&mut out, firing, message);
     }
-    out.paragraph(words::beyond(message.firing.len(), &message.node).as_deref());
+    out.paragraph(words::beyond(message.firing.len(), &message.node.name).as_deref());
     for resolved in message.resolved.iter().take(MOST_SHOWN) {
         is_over(&mut out, resolved);
     }
-    out.paragraph(words::beyond(message.resolved.len(), &message.node).as_deref());
+    out.paragraph(words::beyond(message.resolved.len(), &message.node.name).as_deref());
     out.paragraph(Some(&message.next).filter(|next| !next.is_empty()).map(String::as_str));
     out.gap();
     // Clients know a signature by this line, the space included (RFC 3676, 4.3).
@@ -54,7 +54,7 @@ fn fires(out: &mut Page, firing: &Firing, message: &Message) {
     for remedy in &text.remedies {
         match remedy {
             Remedy::Command(command) => {
-                out.line(2, &format!("Run as root on {}:", message.node));
+                out.line(2, &format!("Run as root on {}:", message.node.name));
                 out.whole(4, command);
             }
             Remedy::Words(what) => out.line(2, &format!("To do: {what}")),

@@ -81,7 +81,7 @@ fn firing(message: &Message) -> Vec<Value> {
     let mut texts = Vec::new();
     let mut used = 0;
     for firing in message.firing.iter().take(MOST_SHOWN) {
-        let text = alert(firing, &message.node);
+        let text = alert(firing, &message.node.name);
         used += length(&text);
         if used > MAX_FIRING {
             break;
@@ -187,7 +187,8 @@ fn some_of(lines: impl Iterator<Item = String>, max: usize) -> (Option<String>, 
 
 /// Who says so and when, small at the end.
 fn context(message: &Message) -> Value {
-    let mut text = format!("certwatch on {} · {}", code(&message.node, 100), moment(message));
+    let mut text =
+        format!("certwatch on {} · {}", code(&message.node.to_string(), 100), moment(message));
     if !message.next.is_empty() {
         text.push_str(&format!(" · {}", sentence(&message.next, 300)));
     }

@@ -64,7 +64,7 @@ fn receivers() -> Vec<ReceiverSpec> {
     vec![
         spec("email:ops@example.org", DeliveryMode::Grouped, Severity::Warning),
         spec("slack", DeliveryMode::Grouped, Severity::Critical),
-        spec("pagerduty", DeliveryMode::Single, Severity::Warning),
+        spec("pagerduty", DeliveryMode::Incident, Severity::Warning),
         spec("alertmanager:a", DeliveryMode::Synced { every: SYNC }, Severity::Warning),
         spec("heartbeat", DeliveryMode::Heartbeat, Severity::Warning),
     ]

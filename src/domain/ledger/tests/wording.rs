@@ -82,7 +82,8 @@ impl Story {
     }
 
     fn message(&mut self) -> String {
-        let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
+        let settings =
+            DeliverySettings { node: &NODE, repeat: &Repeat::default(), heartbeat: None };
         let Due::Now(delivery) = self.ledger.due(&self.spec, &settings, self.now) else {
             return "nothing".to_owned();
         };
@@ -212,10 +213,10 @@ fn nothing_is_found() {
 #[test]
 fn a_receiver_is_deaf() {
     let mut story = Story::new();
-    let pager = spec("pagerduty", DeliveryMode::Single, Severity::Warning);
+    let pager = spec("pagerduty", DeliveryMode::Incident, Severity::Warning);
     story.ledger.set_receivers(&[story.spec.clone(), pager.clone()]);
     let mut out = story.told(leaves(25), Span::seconds(0));
-    let settings = DeliverySettings { node: NODE, repeat: &Repeat::default(), heartbeat: None };
+    let settings = DeliverySettings { node: &NODE, repeat: &Repeat::default(), heartbeat: None };
     let Due::Now(delivery) = story.ledger.due(&pager, &settings, story.now) else { panic!() };
     story.ledger.failed(&delivery, Retryability::Permanent, "HTTP 403: no such key", 0, story.now);
     let deaf = story.ledger.deaf_receivers(story.now);

@@ -142,27 +142,27 @@ fn headers() {
 fn a_subject_is_one_short_line() {
     let long = "apiserver-kubelet-client is broken: it is no certificate at all, and 12 more";
     let mut message = sample::message(MessageKind::Alert, Severity::Critical, long);
-    message.node = "ip-10-0-0-1.eu-central-1.compute.internal".to_owned();
+    message.node.name = "ip-10-0-0-1.eu-central-1.compute.internal".to_owned();
     assert_eq!(
         subject(&message),
         "[certwatch] CRITICAL ip-10-0-0-1.eu-centra...: apiserver-kubelet-client is ..."
     );
     // What is counted goes as a whole, before anything is cut.
     let begin = "front-proxy-client expires in 5 d";
-    message.node = "cp1.example.org".to_owned();
+    message.node.name = "cp1.example.org".to_owned();
     message.headline = format!("{begin}, and 7 other problems (12 earlier alerts are still open)");
     let short = format!("[certwatch] CRITICAL cp1.example.org: {begin}");
     assert_eq!(subject(&message), short);
-    message.node = "cp1".to_owned();
+    message.node.name = "cp1".to_owned();
     message.headline = format!("{begin}, and 3 more (12 still open)");
     assert_eq!(subject(&message), format!("[certwatch] CRITICAL cp1: {begin}, and 3 more"));
-    message.node = "control-plane-1.kubernetes.example.org".to_owned();
+    message.node.name = "control-plane-1.kubernetes.example.org".to_owned();
     message.headline = "apiserver expires in 5 d, and 3 more".to_owned();
     assert_eq!(
         subject(&message),
         "[certwatch] CRITICAL control-plane-1.kuber...: apiserver expires in 5 d"
     );
-    message.node = "ip-10-0-0-1.eu-central-1.compute.internal".to_owned();
+    message.node.name = "ip-10-0-0-1.eu-central-1.compute.internal".to_owned();
     message.headline = "x\u{1b}[2J\r\nBcc: eve@example.org…".to_owned();
     assert_eq!(
         subject(&message),
@@ -170,6 +170,25 @@ fn a_subject_is_one_short_line() {
     );
     let raw = raw("a@example.org", &message);
     assert!(!raw.split("\r\n\r\n").next().unwrap().contains("\r\nBcc"), "{raw}");
+}
+
+/// The node is what tells a mail from those of its cluster: it is cut last.
+#[test]
+fn a_subject_names_the_cluster() {
+    let headline = "apiserver expires in 5 d, and 3 more";
+    let mut message = sample::message(MessageKind::Alert, Severity::Critical, headline);
+    message.node.cluster = Some("prod".to_owned());
+    assert_eq!(subject(&message), format!("[certwatch] CRITICAL prod/cp1: {headline}"));
+    let raw = raw("a@example.org", &message);
+    for header in ["X-Certwatch-Cluster: prod\r\n", "X-Certwatch-Node: cp1\r\n"] {
+        assert!(raw.contains(header), "{raw}");
+    }
+    message.node.cluster = Some("api.production.eu-central-1.example.org".to_owned());
+    message.node.name = "cp1.example.org".to_owned();
+    assert_eq!(
+        subject(&message),
+        "[certwatch] CRITICAL api.produ.../cp1.example.org: apiserver expires in 5 d"
+    );
 }
 
 #[test]
@@ -189,7 +208,7 @@ proptest! {
         let mut message = sample::hostile();
         let [node, headline, line, name] = words.map(|text| crate::domain::text::escape_control(&text).into_owned());
         message.kind = [MessageKind::Alert, MessageKind::Resolved, MessageKind::Renewal, MessageKind::Test][kind];
-        (message.node, message.headline) = (node, headline);
+        (message.node.name, message.headline) = (node, headline);
         message.at = crate::domain::time::UnixTime::new(at);
         message.firing[0].text.lines.push(line);
         message.firing[0].text.name = name;

@@ -1,6 +1,7 @@
 //! Messages of a node in a bad way.
 
 use crate::domain::alert::{AlertId, AlertSnapshot, AlertText, Level};
+use crate::domain::cluster::NodeIdentity;
 use crate::domain::message::{AlertChange, Firing, Message, MessageKind, Resolved};
 use crate::domain::policy::{self, Policy, Severity};
 use crate::domain::time::Span;
@@ -12,7 +13,8 @@ pub(super) fn message(kind: MessageKind, severity: Severity, headline: &str) -> 
         id: "00112233445566778899aabbccddeeff".to_owned(),
         thread: "0123456789abcdef".to_owned(),
         kind,
-        node: "cp1".to_owned(),
+        node: NodeIdentity::of_node("cp1"),
+        former: None,
         at: NOW,
         severity,
         headline: headline.to_owned(),
@@ -122,7 +124,7 @@ pub(super) fn test() -> Message {
 pub(super) fn hostile() -> Message {
     let markup = "<script>alert(1)</script> & \"quotes\" 'single' </pre>`<b>`";
     let mut message = Message {
-        node: "<b>cp1</b>".to_owned(),
+        node: NodeIdentity::of_node("<b>cp1</b>"),
         firing: firing(),
         resolved: vec![resolved()],
         text: vec![markup.to_owned()],

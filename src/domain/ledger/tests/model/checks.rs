@@ -78,8 +78,7 @@ impl World {
     /// Whoever can be told knows all, and was told of it not too long ago.
     pub(super) fn check_what_is_known(&mut self, spec: &ReceiverSpec) {
         let health = &self.ledger.receivers[&spec.id].health;
-        let is_one_by_one = spec.mode == DeliveryMode::Single;
-        let holds_back = !is_one_by_one && health.retries_refused_at(self.now()).is_some();
+        let holds_back = health.retries_refused_at(self.now()).is_some();
         if holds_back || health.pause_until(self.now()).is_some() {
             self.desks.get_mut(&spec.id).unwrap().away = self.real;
             return;
@@ -90,17 +89,15 @@ impl World {
                 desk.taken == 0 && desk.heartbeat.is_some() == self.heartbeat.is_some()
             );
         }
-        // What is refused keeps none of the others waiting.
-        let is_excused = |id: &AlertId| is_one_by_one && desk.refused.contains(id);
-        for (id, open) in self.ledger.visible(spec).filter(|(id, _)| !is_excused(id)) {
+        for (id, open) in self.ledger.visible(spec) {
             let known = desk.knows.get(id).expect("told of all that fires");
             assert!(!known.level.is_outdone_by(&open.level), "told how bad it is");
-            let is_mirror = matches!(spec.mode, DeliveryMode::Synced { .. });
+            let is_mirror = is_mirror(spec);
             assert!(!is_mirror || known.level == open.level, "told that it is less bad");
             let every = interval(spec, &open.level) * (1 + self.set_back - known.set_back);
             assert!(self.real - known.at.max(desk.away) <= every, "not told again for too long");
         }
-        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id) && !is_excused(id);
+        let is_over = |id: &&AlertId| !self.ledger.is_visible(spec, id);
         assert_eq!(desk.knows.keys().find(is_over), None, "told that it is over");
     }
 }
@@ -133,11 +130,15 @@ pub(super) fn check_news(
         || message.resolved.iter().any(|it| desk.unsure.contains(&it.id));
     let is_due = |id: &AlertId, level: &Level| {
         let known = &desk.knows[id];
-        let has_improved =
-            matches!(spec.mode, DeliveryMode::Synced { .. }) && known.level != *level;
+        let has_improved = is_mirror(spec) && known.level != *level;
         has_improved || known.set_forward < set_forward || real - known.at >= interval(spec, level)
     };
     assert!(has_news || message.firing.iter().any(|it| is_due(&it.id, &it.level)), "spam");
+}
+
+/// It is told of what gets better, too.
+fn is_mirror(spec: &ReceiverSpec) -> bool {
+    matches!(spec.mode, DeliveryMode::Incident | DeliveryMode::Synced { .. })
 }
 
 fn interval(spec: &ReceiverSpec, level: &Level) -> i64 {

@@ -46,11 +46,7 @@ impl World {
         desk.failed = None;
         desk.taken += 1;
         if !is_lost {
-            let is_told = |id: &AlertId| {
-                message.firing.iter().any(|it| it.id == *id)
-                    || message.resolved.iter().any(|it| it.id == *id)
-            };
-            desk.unsure.retain(|id| spec.mode == DeliveryMode::Single && !is_told(id));
+            desk.unsure.clear();
         }
         for firing in &message.firing {
             let known = Known { level: firing.level.clone(), at, set_back, set_forward };
