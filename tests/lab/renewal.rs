@@ -88,7 +88,7 @@ fn the_daemon_renews_what_is_due_and_nobody_notices() {
     let outages = polls.stop();
 
     print("certwatch run", total, &outages);
-    let [api, etcd, _, _] = outages;
+    let [api, etcd, _, _] = &outages;
     assert_eq!((api.failed, etcd.failed), (0, 0), "{outages:?}");
     node.assert_renewed(&old_serials);
     assert_eq!(node.manifests(), manifests);
