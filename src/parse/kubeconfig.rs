@@ -134,6 +134,10 @@ pub fn read(bytes: &[u8]) -> Result<Kubeconfig, Reason> {
     if let Some(why) = file.refused() {
         return Err(Reason::RefusedKubeconfig(why.into()));
     }
+    // Of one user's key, and none of them works.
+    if file.has_unreadable_key() {
+        return Err(Reason::RefusedKubeconfig("a client-key-data is not base64".into()));
+    }
     let unusable = if yaml::begins_empty(bytes) { Some(EMPTY) } else { file.unusable() };
     let all_users = file.users.as_ref().map_or(0, Vec::len);
     let users = file.users.into_iter().flatten().flatten();
@@ -218,6 +222,13 @@ struct UserFields {
     _password: AnyText,
     #[serde(default, rename = "as")]
     _as: AnyText,
+}
+
+impl KubeconfigYaml<UserFields> {
+    fn has_unreadable_key(&self) -> bool {
+        let mut users = self.users.iter().flatten().flatten().filter_map(|it| it.user.as_ref());
+        users.any(|user| user.client_key_data == Some(KeyForm::NotBase64))
+    }
 }
 
 impl<U> KubeconfigYaml<U> {
@@ -321,8 +332,9 @@ impl NamedUser<UserFields> {
             PemSource::new(fields.client_certificate_data, fields.client_certificate)?;
         let key_file = fields.client_key.map(|Text(path)| path).filter(|path| !path.is_empty());
         let bad_key = match (fields.client_key_data.unwrap_or(KeyForm::None), &key_file) {
-            (KeyForm::NotBase64, _) => Some("its client-key-data is not base64"),
-            (KeyForm::NotAKey, _) => Some("its client-key-data is not a private key in PEM"),
+            (KeyForm::NotAKey | KeyForm::NotBase64, _) => {
+                Some("its client-key-data is not a private key in PEM")
+            }
             (KeyForm::Key, Some(_)) => Some(TWICE),
             (KeyForm::None, None) => Some("it has a client certificate and no key"),
             (KeyForm::Key, None) | (KeyForm::None, Some(_)) => None,
@@ -438,6 +450,7 @@ mod tests {
             ("users: [{name: a}, {name: b}, {name: a}]", "users has the name \"a\" twice"),
             ("clusters: [{}, {}]", "clusters has the name \"\" twice"),
             ("contexts: [{name: a}, {name: a}]", "contexts has the name \"a\" twice"),
+            ("users: [{user: {client-key-data: QUJ}}]", "a client-key-data is not base64"),
         ] {
             let refused = Err(Reason::RefusedKubeconfig(expected.into()));
             assert_eq!(read(text.as_bytes()), refused, "{text}");
@@ -461,7 +474,6 @@ mod tests {
         };
         let certificate = "client-certificate-data: QUJD";
         assert!(of(&format!("{certificate}, client-certificate: x")).starts_with("it has both"));
-        assert!(of(&format!("{certificate}, client-key-data: QUJ")).ends_with("is not base64"));
         assert!(of(&format!("{certificate}, client-key-data: QUJD")).ends_with("key in PEM"));
         assert!(of("client-certificate: /x").ends_with("and no key"));
         assert_eq!(of("client-certificate: /x, client-key: /y"), "File(\"/x\")");
